@@ -1,0 +1,1 @@
+"""Language models, encoders and the store that remembers their answers."""

@@ -1,0 +1,127 @@
+"""What the engine asks of a language model and of an encoder: Protocols and frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat turn; `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A chat that ends with the turn that the model is to answer."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How to draw a response: temperature, nucleus mass and the longest answer in tokens."""
+
+    temperature: float = 0.7
+    top_p: float = 0.95
+    max_tokens: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One response to draw; `draw` tells apart draws of the same prompt and seed."""
+
+    prompt: Prompt
+    seed: int
+    draw: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """One response whose log-likelihood given the prompt is asked."""
+
+    prompt: Prompt
+    response: str
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A drawn response; `finish_reason` is "stop" or "length"."""
+
+    text: str
+    n_tokens: int
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScores:
+    """Log-probabilities in nats of each token of a response, without an end token."""
+
+    log_probs: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """Log-likelihood of the whole response, in nats."""
+        return float(sum(self.log_probs))
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of tokens in the response."""
+        return len(self.log_probs)
+
+
+OnCompletion = Callable[[int, Completion], None]
+OnScores = Callable[[int, TokenScores], None]
+OnVectors = Callable[[Sequence[int], NDArray[np.float32]], None]
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A language model. `on_result(index, value)` is called as each request finishes, in any order."""
+
+    can_score: bool
+    can_embed: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """A string that changes whenever the answers could."""
+        ...
+
+    def generate(
+        self,
+        requests: Sequence[GenerationRequest],
+        params: SamplingParams,
+        *,
+        on_result: OnCompletion | None = None,
+    ) -> list[Completion]:
+        """Draw one response for each request, in the order of the requests."""
+        ...
+
+    def score(
+        self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
+    ) -> list[TokenScores]:
+        """Return log p(response | prompt) per token for each request, in their order."""
+        ...
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Text to unit vectors. `on_result(indices, vectors)` is called as each batch finishes."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A string that changes whenever the vectors could."""
+        ...
+
+    def encode(
+        self, texts: Sequence[str], *, on_result: OnVectors | None = None
+    ) -> NDArray[np.float32]:
+        """Return unit vectors, shape (len(texts), d), float32."""
+        ...

@@ -1,0 +1,50 @@
+"""Settings: argument, then context manager, then environment variable, then default."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DEFAULT_TEMPERATURE = 0.7
+DEFAULT_TOP_P = 0.95
+DEFAULT_MAX_TOKENS = 48
+
+_overrides: dict[str, str] = {}
+
+
+def setting(name: str) -> str | None:
+    """Return the setting `name` ("cache_dir", "store"), or None where nobody set it.
+
+    The environment variable is `JUPYTER_MOP_` and the name in capitals.
+    """
+    return _overrides.get(name) or os.environ.get(f"JUPYTER_MOP_{name.upper()}") or None
+
+
+@contextmanager
+def settings(**values: str | os.PathLike[str]) -> Iterator[None]:
+    """Override settings inside a `with` block, for example `settings(cache_dir="/data")`."""
+    before = dict(_overrides)
+    _overrides.update({name: os.fspath(value) for name, value in values.items()})
+    try:
+        yield
+    finally:
+        _overrides.clear()
+        _overrides.update(before)
+
+
+def cache_dir() -> Path:
+    """Return the folder that keeps models and the store (JUPYTER_MOP_CACHE_DIR moves it)."""
+    chosen = setting("cache_dir")
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("jupyter-mop", appauthor=False)
+
+
+def store_path() -> Path:
+    """Return the path of the SQLite store (JUPYTER_MOP_STORE moves it)."""
+    chosen = setting("store")
+    return Path(chosen).expanduser() if chosen else cache_dir() / "store.sqlite"

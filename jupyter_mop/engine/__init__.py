@@ -1,0 +1,1 @@
+"""The mathematics of a mixture of personas: values in, values out."""
