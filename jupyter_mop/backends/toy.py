@@ -1,0 +1,281 @@
+"""A language model and an encoder that are known exactly: for tests and teaching, never a default."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from string import punctuation
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_mop.backends.base import (
+    Completion,
+    GenerationRequest,
+    OnCompletion,
+    OnScores,
+    OnVectors,
+    Prompt,
+    SamplingParams,
+    ScoreRequest,
+    TokenScores,
+)
+from jupyter_mop.errors import DataError
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of `text` in lower case, without the punctuation around them."""
+    words = (word.strip(punctuation) for word in text.lower().split())
+    return [word for word in words if word]
+
+
+class ToyBackend:
+    """A language model with exactly known probabilities.
+
+    A response is `length` words. Given the prompt they are independent, each with
+
+        p(word) = softmax(persona_boost * [word in a system turn]
+                          + exemplar_boost * (its count in the assistant turns)
+                          + context_boost * [word in the last user turn])
+
+    over the vocabulary. One word is one token; case and punctuation do not count.
+
+    Parameters
+    ----------
+    vocabulary : sequence of str
+        The words that the model knows, at least two, no two alike.
+    length : int
+        Number of words in a generated response.
+    persona_boost, exemplar_boost, context_boost : float
+        How much a word gains from each part of the prompt, in nats.
+
+    Attributes
+    ----------
+    n_generated, n_scored : int
+        How many responses were drawn and scored so far.
+
+    Raises
+    ------
+    DataError
+        If the vocabulary is too small or holds a word twice or something that is no word.
+
+    Examples
+    --------
+    >>> from jupyter_mop.backends.base import Message, Prompt, ScoreRequest
+    >>> model = ToyBackend(["good", "bad"], persona_boost=1.0)
+    >>> prompt = Prompt((Message("system", "You are good."), Message("user", "A film")))
+    >>> model.log_probs(prompt).round(3)
+    array([-0.313, -1.313])
+    >>> round(model.score([ScoreRequest(prompt, "Good, bad.")])[0].total, 3)
+    -1.627
+    """
+
+    can_score: bool = True
+    can_embed: bool = False
+
+    def __init__(
+        self,
+        vocabulary: Sequence[str],
+        *,
+        length: int = 4,
+        persona_boost: float = 2.0,
+        exemplar_boost: float = 1.0,
+        context_boost: float = 0.0,
+    ) -> None:
+        self.vocabulary = _checked(vocabulary)
+        self.length = length
+        self.persona_boost = persona_boost
+        self.exemplar_boost = exemplar_boost
+        self.context_boost = context_boost
+        self.n_generated = 0
+        self.n_scored = 0
+        self._index = {word: position for position, word in enumerate(self.vocabulary)}
+
+    @property
+    def fingerprint(self) -> str:
+        """A string that changes with any parameter."""
+        boosts = [self.persona_boost, self.exemplar_boost, self.context_boost]
+        return _fingerprint("toy", [self.vocabulary, self.length, boosts])
+
+    def log_probs(self, prompt: Prompt) -> NDArray[np.float64]:
+        """Return the log-probability of each vocabulary word given `prompt`, shape (v,), in nats.
+
+        Examples
+        --------
+        >>> from jupyter_mop.backends.base import Message, Prompt
+        >>> ToyBackend(["yes", "no"]).log_probs(Prompt((Message("user", "Well?"),))).round(3)
+        array([-0.693, -0.693])
+        """
+        logits = self._logits(prompt)
+        return logits - np.logaddexp.reduce(logits)
+
+    def generate(
+        self,
+        requests: Sequence[GenerationRequest],
+        params: SamplingParams,
+        *,
+        on_result: OnCompletion | None = None,
+    ) -> list[Completion]:
+        """Draw one response for each request; the seed and the draw number decide it.
+
+        Examples
+        --------
+        >>> from jupyter_mop.backends.base import *
+        >>> request = GenerationRequest(Prompt((Message("system", "always yes"),)), seed=0)
+        >>> model = ToyBackend(["yes", "no"], length=2)
+        >>> model.generate([request], SamplingParams(temperature=0.0))[0].text
+        'yes yes'
+        """
+        completions = []
+        for index, request in enumerate(requests):
+            completions.append(self._draw(request, params))
+            self.n_generated += 1
+            if on_result:
+                on_result(index, completions[-1])
+        return completions
+
+    def score(
+        self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
+    ) -> list[TokenScores]:
+        """Return the exact log-probability of each word of each response, in nats.
+
+        Raises
+        ------
+        DataError
+            If a response is empty or holds a word outside the vocabulary.
+        """
+        wanted = [self._positions(request.response) for request in requests]
+        scores = []
+        for index, (request, positions) in enumerate(zip(requests, wanted, strict=True)):
+            log_probs = self.log_probs(request.prompt)[positions]
+            scores.append(TokenScores(tuple(log_probs.tolist())))
+            self.n_scored += 1
+            if on_result:
+                on_result(index, scores[-1])
+        return scores
+
+    def _logits(self, prompt: Prompt) -> NDArray[np.float64]:
+        turns: dict[str, list[str]] = {"system": [], "user": [], "assistant": []}
+        for message in prompt.messages:
+            turns[message.role].append(message.content)
+        system = set(split_words(" ".join(turns["system"])))
+        shown = Counter(split_words(" ".join(turns["assistant"])))
+        asked = set(split_words(" ".join(turns["user"][-1:])))
+        return np.array(
+            [
+                self.persona_boost * (word in system)
+                + self.exemplar_boost * shown[word]
+                + self.context_boost * (word in asked)
+                for word in self.vocabulary
+            ]
+        )
+
+    def _draw(self, request: GenerationRequest, params: SamplingParams) -> Completion:
+        probabilities = _sampling_probabilities(self.log_probs(request.prompt), params)
+        n_words = min(self.length, params.max_tokens)
+        random = np.random.default_rng([request.seed, request.draw])
+        drawn = random.choice(len(self.vocabulary), size=n_words, p=probabilities)
+        text = " ".join(self.vocabulary[position] for position in drawn)
+        return Completion(text, n_words, "stop" if n_words == self.length else "length")
+
+    def _positions(self, response: str) -> list[int]:
+        words = split_words(response)
+        if not words:
+            raise DataError("The response to score is empty.", hint="Leave empty responses out.")
+        unknown = [word for word in words if word not in self._index]
+        if unknown:
+            raise DataError(
+                f"The toy model does not know the word {unknown[0]!r}.",
+                hint="Add it to the vocabulary.",
+            )
+        return [self._index[word] for word in words]
+
+
+class ToyEncoder:
+    """Text to unit vectors: the counts of the vocabulary's words, scaled to length one.
+
+    A text with none of the words gets a direction that only its hash decides.
+
+    Parameters
+    ----------
+    vocabulary : sequence of str
+        The d words that are counted, at least two, no two alike.
+
+    Attributes
+    ----------
+    n_encoded : int
+        How many texts were encoded so far.
+
+    Examples
+    --------
+    >>> ToyEncoder(["good", "bad"]).encode(["Good!", "good bad"]).round(3)
+    array([[1.   , 0.   ],
+           [0.707, 0.707]], dtype=float32)
+    """
+
+    def __init__(self, vocabulary: Sequence[str]) -> None:
+        self.vocabulary = _checked(vocabulary)
+        self.n_encoded = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """A string that changes with the vocabulary."""
+        return _fingerprint("toy-encoder", self.vocabulary)
+
+    def encode(
+        self, texts: Sequence[str], *, on_result: OnVectors | None = None
+    ) -> NDArray[np.float32]:
+        """Return unit vectors, shape (len(texts), d), float32."""
+        vectors = np.zeros((len(texts), len(self.vocabulary)), dtype=np.float32)
+        for index, text in enumerate(texts):
+            vectors[index] = self._vector(text)
+            self.n_encoded += 1
+            if on_result:
+                on_result([index], vectors[index : index + 1])
+        return vectors
+
+    def _vector(self, text: str) -> NDArray[np.float64]:
+        counts = Counter(split_words(text))
+        vector = np.array([counts[word] for word in self.vocabulary], dtype=np.float64)
+        if not vector.any():
+            seed = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+            vector = np.random.default_rng(seed).normal(size=len(vector))
+        unit: NDArray[np.float64] = vector / np.linalg.norm(vector)
+        return unit
+
+
+def _checked(vocabulary: Sequence[str]) -> tuple[str, ...]:
+    words = tuple(word.lower() for word in vocabulary)
+    if len(words) < 2 or len(set(words)) < len(words):  # noqa: PLR2004
+        raise DataError(
+            f"A toy vocabulary needs at least two different words, got {list(vocabulary)}.",
+            hint="Pass a list of different words.",
+        )
+    for word in words:
+        if split_words(word) != [word]:
+            raise DataError(
+                f"{word!r} is not a single word.", hint="Use words without spaces or punctuation."
+            )
+    return words
+
+
+def _fingerprint(name: str, parameters: object) -> str:
+    digest = hashlib.sha256(json.dumps(parameters).encode()).hexdigest()
+    return f"{name}:{digest[:16]}"
+
+
+def _sampling_probabilities(
+    log_probs: NDArray[np.float64], params: SamplingParams
+) -> NDArray[np.float64]:
+    """Sharpen by the temperature, then keep the likeliest words that hold `top_p` of the mass."""
+    if params.temperature == 0:
+        return np.eye(len(log_probs))[np.argmax(log_probs)]
+    scaled = log_probs / params.temperature
+    probabilities: NDArray[np.float64] = np.exp(scaled - np.logaddexp.reduce(scaled))
+    order = np.argsort(-probabilities, kind="stable")
+    before = np.cumsum(probabilities[order]) - probabilities[order]
+    probabilities[order[before >= params.top_p]] = 0.0
+    total: float = probabilities.sum()
+    return probabilities / total
