@@ -1,4 +1,4 @@
-"""A language model and an encoder that are known exactly: for tests and teaching, never a default."""
+"""A toy language model and encoder, known exactly: for tests and teaching, never a default."""
 
 from __future__ import annotations
 
