@@ -109,7 +109,8 @@ class ToyBackend:
         array([-0.693, -0.693])
         """
         logits = self._logits(prompt)
-        return logits - np.logaddexp.reduce(logits)
+        log_probs: NDArray[np.float64] = logits - np.logaddexp.reduce(logits)
+        return log_probs
 
     def generate(
         self,
@@ -271,7 +272,7 @@ def _sampling_probabilities(
 ) -> NDArray[np.float64]:
     """Sharpen by the temperature, then keep the likeliest words that hold `top_p` of the mass."""
     if params.temperature == 0:
-        return np.eye(len(log_probs))[np.argmax(log_probs)]
+        return np.where(np.arange(len(log_probs)) == np.argmax(log_probs), 1.0, 0.0)
     scaled = log_probs / params.temperature
     probabilities: NDArray[np.float64] = np.exp(scaled - np.logaddexp.reduce(scaled))
     order = np.argsort(-probabilities, kind="stable")
