@@ -1,0 +1,127 @@
+"""From records to evidence: which components are asked, and what the gate learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_mop.backends.base import Backend, OnScores
+from jupyter_mop.engine import candidates
+from jupyter_mop.engine.exemplars import Exemplar, own_exemplars
+from jupyter_mop.engine.gate import Evidence, Gate
+from jupyter_mop.engine.likelihood import Answers, Components, component_log_likelihood
+from jupyter_mop.engine.personas import Persona
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.errors import DataError
+
+OnStep = Callable[[str, int], OnScores]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A frozen language model seen as K x J components that can be asked for likelihoods."""
+
+    personas: Sequence[Persona]
+    exemplars: Sequence[Exemplar]
+    template: PromptTemplate
+    backend: Backend
+    encode: Callable[[Sequence[str]], NDArray[np.float64]]
+    on_step: OnStep | None = None
+
+    def ask(self, what: str, population: Population, components: Components) -> Answers:
+        """Ask the model once for each component."""
+        return component_log_likelihood(
+            population,
+            components,
+            personas=self.personas,
+            exemplars=self.exemplars,
+            template=self.template,
+            backend=self.backend,
+            on_result=self.on_step(what, len(components)) if self.on_step else None,
+        )
+
+    def everything(
+        self, what: str, population: Population, *, n_exemplars: int, random_state: int = 0
+    ) -> tuple[Evidence, NDArray[np.intp]]:
+        """Ask every persona with the same `n_exemplars`; also return each record's tokens (n,).
+
+        The evidence is exact for the mixture whose pool is those exemplars.
+        """
+        rng = np.random.default_rng(random_state)
+        shown = rng.permutation(len(self.exemplars))[:n_exemplars]
+        excluded = own_exemplars(population, self.exemplars)
+        excluded[:, np.setdiff1d(np.arange(len(self.exemplars)), shown)] = True
+        _check_something_left(excluded)
+        components = candidates.all_components(excluded, len(self.personas))
+        answers = self.ask(what, population, components)
+        evidence = self._evidence(population, answers, np.zeros(len(components)), excluded)
+        return evidence, answers.n_tokens[evidence.starts]
+
+    def best(
+        self,
+        population: Population,
+        start: Gate,
+        *,
+        stop_on: Evidence,
+        size: int,
+        l2: float,
+        random_state: int = 0,
+    ) -> Evidence:
+        """Ask `size` components of each record: half at random, then the gate's own top half.
+
+        The random half lets the gate change its mind; the top half makes the cut sum close to
+        the whole one.
+        """
+        excluded = own_exemplars(population, self.exemplars)
+        _check_something_left(excluded)
+        allowed = len(self.personas) * (~excluded).sum(1)
+        sampled = candidates.random_components(
+            excluded,
+            len(self.personas),
+            size=size - size // 2,
+            contexts=population.contexts,
+            rng=np.random.default_rng(random_state),
+        )
+        answers = self.ask("random components", population, sampled)
+        multiplicity = candidates.log_multiplicity(sampled, _none(), n_allowed=allowed)
+        gate = start.fit(
+            self._evidence(population, answers, multiplicity, excluded), stop_on, l2=l2
+        )
+        contexts = self.encode(population.contexts)
+        top = candidates.top_components(excluded, gate, size=size // 2, contexts=contexts)
+        new = candidates.without(top, sampled)
+        answers = answers.merged(self.ask("likely components", population, new))
+        multiplicity = candidates.log_multiplicity(answers.components, top, n_allowed=allowed)
+        return self._evidence(population, answers, multiplicity, excluded)
+
+    def _evidence(
+        self,
+        population: Population,
+        answers: Answers,
+        log_multiplicity: NDArray[np.float64],
+        excluded: NDArray[np.bool_],
+    ) -> Evidence:
+        return Evidence(
+            self.encode(population.contexts),
+            answers.components,
+            answers.log_lik + log_multiplicity,
+            excluded,
+            population.weights,
+        )
+
+
+def _none() -> Components:
+    empty = np.empty(0, np.intp)
+    return Components(empty, empty, empty)
+
+
+def _check_something_left(excluded: NDArray[np.bool_]) -> None:
+    if excluded.all(1).any():
+        raise DataError(
+            "A record's own response is the only exemplar that it could be shown.",
+            hint="Use more exemplars (n_exemplars), or more different responses.",
+        )

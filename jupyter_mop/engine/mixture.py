@@ -1,0 +1,407 @@
+"""The mixture of personas: weights learned from what people said, responses drawn from them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, OnScores, SamplingParams
+from jupyter_mop.engine import sampling, saving
+from jupyter_mop.engine.exemplars import draw_exemplars
+from jupyter_mop.engine.gate import Evidence, Gate
+from jupyter_mop.engine.heldout import held_out_report
+from jupyter_mop.engine.learning import Learner, OnStep
+from jupyter_mop.engine.personas import Persona, persona_shares, read_personas
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.errors import DataError, NotFittedError
+
+Array = NDArray[np.float64]
+Weights = str | Mapping[str, float]
+
+MIN_RECORDS = 8
+
+
+class MixtureOfPersonas:
+    r"""A population as a mixture of personas, each shown one exemplar of real behaviour.
+
+    p(y|x) = sum_k pi_k(x) sum_j Omega_kj(x) p_LM(y | g_k, e_j, x), after Bui et al.,
+    Mixture-of-Personas Language Models for Population Simulation, Findings of ACL 2025.
+
+    Parameters
+    ----------
+    personas : list of Persona, str, DataFrame or mapping
+        Whatever `read_personas` reads; K of them.
+    backend : Backend
+        The language model; it is asked, never tuned.
+    encoder : Encoder
+        Frozen sentence encoder h.
+    template : str, optional
+        The question put to the model, with `{column}` names. Default: the context itself.
+    n_exemplars : int
+        Most exemplars in the pool, J.
+    n_records : int
+        Most records to learn from; a quarter of them is held out.
+    n_components : int
+        Most components asked for each record, M; where K * J is no more, all are.
+    rank : int
+        Rank r of the gate.
+    l2 : float
+        Penalty on the gate's matrices.
+    random_state : int
+        Seed of every choice made here.
+
+    Attributes
+    ----------
+    gate_ : Gate
+        The weights: uniform after `initialise`, learned after `fit`.
+    exemplars_ : list of Exemplar
+        The pool.
+    report_ : pandas.DataFrame
+        See `held_out_report`; there after `fit`.
+
+    Examples
+    --------
+    >>> from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
+    >>> words = ["sun", "rain"]
+    >>> said = ["sun sun", "rain sun", "sun sun sun", "sun", "rain rain", "sun rain"] * 4
+    >>> df = pd.DataFrame({"topic": "weather", "said": said})
+    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> personas = "a: You say sun.\nb: You say rain."
+    >>> mixture = MixtureOfPersonas(personas, ToyBackend(words), ToyEncoder(words))
+    >>> round(float(mixture.fit(population).persona_weights().sum()), 3)
+    1.0
+    """
+
+    def __init__(
+        self,
+        personas: object,
+        backend: Backend,
+        encoder: Encoder,
+        *,
+        template: str | None = None,
+        n_exemplars: int = 40,
+        n_records: int = 120,
+        n_components: int = 20,
+        rank: int = 8,
+        l2: float = 0.01,
+        random_state: int = 0,
+    ) -> None:
+        self.personas: list[Persona] = read_personas(personas)
+        self.backend = backend
+        self.encoder = encoder
+        self.template = template
+        self.n_exemplars = n_exemplars
+        self.n_records = n_records
+        self.n_components = n_components
+        self.rank = rank
+        self.l2 = l2
+        self.random_state = random_state
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the personas, length K."""
+        return [persona.name for persona in self.personas]
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the weights have been learned."""
+        return hasattr(self, "report_")
+
+    def __repr__(self) -> str:
+        state = "fitted" if self.is_fitted else "not fitted"
+        return f"MixtureOfPersonas({len(self.personas)} personas, {state})"
+
+    def initialise(self, population: Population) -> Self:
+        """Draw the exemplar pool and set every weight uniform, with no model call."""
+        template = self.template or ", ".join(f"{{{column}}}" for column in population.context)
+        self.template_ = PromptTemplate(template)
+        self.template_.check(population.context)
+        size = min(self.n_exemplars, len(set(population.responses)))
+        self.exemplars_ = draw_exemplars(population, size, random_state=self.random_state)
+        self.population_ = population
+        self.gate_ = Gate.start(
+            self._encode([persona.description for persona in self.personas]),
+            self._encode([exemplar.text for exemplar in self.exemplars_]),
+            rank=self.rank,
+            random_state=self.random_state,
+        )
+        self.__dict__.pop("report_", None)
+        return self
+
+    def fit(self, population: Population, *, on_step: OnStep | None = None) -> Self:
+        """Learn the weights of personas and exemplars from what people said.
+
+        Parameters
+        ----------
+        population : Population
+            The records; some become exemplars, some are learned from, some are held out.
+        on_step : callable, optional
+            Called with (what, total) before the model is asked; returns what is called as each
+            answer comes.
+
+        Raises
+        ------
+        DataError
+            For fewer than 8 records.
+        ModelError
+            Where the backend cannot score.
+        """
+        if len(population) < MIN_RECORDS:
+            raise DataError(
+                f"A fit needs at least {MIN_RECORDS} records; the population has "
+                f"{len(population)}.",
+                hint="Give more records, or simulate with weights='uniform'.",
+            )
+        start = self.initialise(population).gate_
+        rows = population.draw(
+            min(self.n_records, len(population)), random_state=self.random_state + 1
+        )
+        n_held_out = max(len(rows) // 4, MIN_RECORDS // 2)
+        train, held_out, n_tokens = self._evidence(
+            population.take(rows[n_held_out:]), population.take(rows[:n_held_out]), on_step
+        )
+        self.report_ = held_out_report(
+            start,
+            lambda stop: start.fit(train, stop, l2=self.l2),
+            held_out,
+            n_tokens=n_tokens,
+            names=self.names,
+            random_state=self.random_state,
+        )
+        self.gate_ = start.fit(train, held_out, l2=self.l2)
+        return self
+
+    def persona_weights(self, population: Population | None = None) -> Array:
+        """Return pi: the marginal weights (K,), or one row per record of `population` (n, K)."""
+        if population is None:
+            return self._initialised().gate_.persona_weights(*self._own_contexts())
+        gate = self._initialised().gate_
+        return np.exp(gate.persona_log_weights(self._encode_each(population.contexts)))
+
+    def exemplar_weights(self, population: Population, persona: str) -> Array:
+        """Return Omega_k(x) for one persona, one row per record, shape (n, J)."""
+        k = np.full(len(population), self._index(persona))
+        contexts = self._encode_each(population.contexts)
+        return np.exp(self._initialised().gate_.exemplar_log_weights(contexts, k))
+
+    def log_prob(self, population: Population, *, on_result: OnScores | None = None) -> Array:
+        """Return log p(y|x) of each record in nats, shape (n,), over all K * J components."""
+        return self.gate_.log_prob(self._everything(population, on_result))
+
+    def score(self, population: Population) -> float:
+        """Return the mean log-likelihood of `population` in nats per record."""
+        return float(np.average(self.log_prob(population), weights=population.weights))
+
+    def responsibilities(
+        self, population: Population, *, on_result: OnScores | None = None
+    ) -> Array:
+        """Return how likely each persona is to have said each response, shape (n, K)."""
+        return self.gate_.responsibilities(self._everything(population, on_result))
+
+    def gate_for(self, weights: Weights | None = None) -> Gate:
+        """Return the gate with other persona weights.
+
+        Parameters
+        ----------
+        weights : str or mapping, optional
+            "learned"; "uniform" (personas and exemplars alike); "stated" (what the personas
+            say, exemplars uniform); or a share for each persona by name, those not named
+            sharing the rest, with the exemplars as learned. Default: learned after a fit,
+            stated before.
+        """
+        gate = self._initialised().gate_
+        start = gate.with_theta(np.zeros_like(gate.theta))
+        if weights is None:
+            weights = "learned" if self.is_fitted else "stated"
+        if weights == "uniform":
+            return start
+        if weights == "learned":
+            if not self.is_fitted:
+                raise NotFittedError(
+                    "The weights have not been learned yet.",
+                    hint="Run %mop_fit first, or use --weights uniform.",
+                )
+            return gate
+        if weights == "stated":
+            return start.with_marginal(persona_shares(self.personas), *self._own_contexts())
+        if not isinstance(weights, Mapping):
+            raise DataError(
+                f"There are no weights {weights!r}.",
+                hint="Use uniform, learned, stated, or NAME=0.4,NAME=0.6.",
+            )
+        return gate.with_marginal(self._shares(weights), *self._own_contexts())
+
+    def sample(
+        self,
+        population: Population,
+        *,
+        weights: Weights | None = None,
+        random_state: int = 0,
+    ) -> pd.DataFrame:
+        """Draw a persona and an exemplar for each record's context, with no model call.
+
+        Returns
+        -------
+        pandas.DataFrame
+            persona and exemplar (indices) and log_prob (nats), n rows.
+        """
+        gate = self.gate_for(weights)
+        contexts = self._encode_each(population.contexts)
+        return sampling.draw_components(gate, contexts, random_state=random_state)
+
+    def simulate(
+        self,
+        n: int = 300,
+        population: Population | None = None,
+        *,
+        weights: Weights | None = None,
+        baseline: str | None = None,
+        template: str | None = None,
+        params: SamplingParams | None = None,
+        name: str = "simulation",
+        random_state: int = 0,
+        on_result: OnCompletion | None = None,
+    ) -> Simulation:
+        """Simulate `n` responses: draw persona and exemplar, build the prompt, let it answer.
+
+        Parameters
+        ----------
+        n : int
+            Number of responses.
+        population : Population, optional
+            Whose contexts are answered, drawn at random; default: those of the fit.
+        weights : str or mapping, optional
+            See `gate_for`.
+        baseline : {"plain", "personas", "exemplars"}, optional
+            Leave out both, the exemplar or the persona of each prompt, with uniform weights.
+        template : str, optional
+            Another question than the fit's.
+        params : SamplingParams, optional
+            Temperature, nucleus mass and longest answer.
+        name : str
+            Kept in the provenance.
+        random_state : int
+            Seed of the contexts, the components and the answers.
+        on_result : callable, optional
+            Called with (index, completion) as each finishes.
+        """
+        self._initialised()
+        asked = population or self.population_
+        sampling.check_request(n, baseline)
+        contexts = asked.take(asked.draw(n, random_state=random_state))
+        question = PromptTemplate(template) if template else self.template_
+        question.check(contexts.context)
+        weights = "uniform" if baseline else weights
+        drawn = self.sample(contexts, weights=weights, random_state=random_state)
+        return sampling.simulate(
+            contexts,
+            drawn,
+            personas=self.personas,
+            exemplars=self.exemplars_,
+            template=question,
+            baseline=baseline,
+            backend=self.backend,
+            params=params or SamplingParams(),
+            provenance={"name": name, "weights": baseline or self._described(weights)},
+            random_state=random_state,
+            on_result=on_result,
+        )
+
+    def save(self, path: str | Path) -> Path:
+        """Write the mixture to the folder `path`: mixture.json and gate.npz."""
+        return saving.save(self._initialised(), Path(path))
+
+    @classmethod
+    def load(cls, path: str | Path, backend: Backend, encoder: Encoder) -> MixtureOfPersonas:
+        """Read a mixture that `save` wrote, for use with `backend` and `encoder`."""
+        return saving.load(cls, Path(path), backend, encoder)
+
+    def _initialised(self) -> Self:
+        if not hasattr(self, "gate_"):
+            raise NotFittedError(
+                "The mixture has seen no population yet.",
+                hint="Call fit(population), or initialise(population).",
+            )
+        return self
+
+    def _learner(self, on_step: OnStep | None = None) -> Learner:
+        return Learner(
+            self.personas,
+            self._initialised().exemplars_,
+            self.template_,
+            self.backend,
+            self._encode_each,
+            on_step,
+        )
+
+    def _evidence(
+        self, records: Population, held_out: Population, on_step: OnStep | None
+    ) -> tuple[Evidence, Evidence, NDArray[np.intp]]:
+        """Ask for what is learned from, and for what is held out with its tokens (n,)."""
+        learner, n_personas, n_pool = (
+            self._learner(on_step),
+            len(self.personas),
+            len(self.exemplars_),
+        )
+        is_small = n_personas * n_pool <= self.n_components
+        shown = n_pool if is_small else max(4, self.n_components // n_personas)
+        judged, n_tokens = learner.everything(
+            "held-out records", held_out, n_exemplars=shown, random_state=self.random_state
+        )
+        if is_small:
+            return (
+                learner.everything("all components", records, n_exemplars=n_pool)[0],
+                judged,
+                n_tokens,
+            )
+        learned = learner.best(
+            records,
+            self.gate_,
+            stop_on=judged,
+            size=self.n_components,
+            l2=self.l2,
+            random_state=self.random_state,
+        )
+        return learned, judged, n_tokens
+
+    def _everything(self, population: Population, on_result: OnScores | None) -> Evidence:
+        learner = self._learner((lambda _what, _total: on_result) if on_result else None)
+        return learner.everything("records", population, n_exemplars=len(self.exemplars_))[0]
+
+    def _own_contexts(self) -> tuple[Array, Array]:
+        return self._encode_each(self.population_.contexts), self.population_.weights
+
+    def _index(self, persona: str) -> int:
+        if persona in self.names:
+            return self.names.index(persona)
+        near = difflib.get_close_matches(persona, self.names, 1, cutoff=0)
+        raise DataError(f"There is no persona {persona!r}.", hint=f"Did you mean {near[0]!r}?")
+
+    def _shares(self, weights: Mapping[str, float]) -> Array:
+        stated = dict.fromkeys(self.names)
+        for name, weight in weights.items():
+            stated[self.names[self._index(name)]] = weight
+        return persona_shares([replace(p, weight=stated[p.name]) for p in self.personas])
+
+    def _described(self, weights: Weights | None) -> str:
+        if isinstance(weights, Mapping):
+            shares = zip(self.names, self._shares(weights), strict=True)
+            return ", ".join(f"{name}={share:.3f}" for name, share in shares)
+        return weights or ("learned" if self.is_fitted else "stated")
+
+    def _encode(self, texts: list[str]) -> Array:
+        return self.encoder.encode(texts).astype(np.float64)
+
+    def _encode_each(self, texts: list[str]) -> Array:
+        """Encode texts of which many are alike, shape (n, d)."""
+        codes, distinct = pd.factorize(np.array(texts, dtype=object))
+        return self._encode([str(text) for text in distinct])[codes]

@@ -1,0 +1,191 @@
+"""A population: what real people said, each response with its context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jupyter_mop.errors import DataError
+
+
+@dataclass(frozen=True)
+class Population:
+    """Records of real people: contexts x, responses y and, if wanted, survey weights.
+
+    Make one with `Population.from_frame`.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        The context columns, the response column and the weight column, n rows.
+    context : tuple of str
+        Names of the columns that make up the context.
+    response : str
+        Name of the response column.
+    weight : str or None
+        Name of the weight column.
+    """
+
+    frame: pd.DataFrame
+    context: tuple[str, ...]
+    response: str
+    weight: str | None = None
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: pd.DataFrame,
+        *,
+        context: str | Sequence[str],
+        response: str,
+        weight: str | None = None,
+    ) -> Population:
+        """Take a population from a frame with one row per response.
+
+        Parameters
+        ----------
+        df : pandas.DataFrame
+            One row per response.
+        context : str or sequence of str
+            Column or columns that say what was asked, or of whom.
+        response : str
+            Column of what was said; free text.
+        weight : str, optional
+            Column of survey weights, zero or more.
+
+        Raises
+        ------
+        DataError
+            For a missing column, no rows, missing values or impossible weights.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"topic": ["tea", "tea"], "said": ["hot", "mild"]})
+        >>> Population.from_frame(df, context="topic", response="said")
+        Population(2 records, context: topic, response: said)
+        """
+        columns = (context,) if isinstance(context, str) else tuple(context)
+        used = [*columns, response, *([weight] if weight else [])]
+        _check_columns(df, used)
+        if df.empty:
+            raise DataError(
+                "The population is empty: the frame has no rows.",
+                hint="Check the filter that made it.",
+            )
+        _check_values(df, [*columns, response])
+        if weight:
+            _check_weights(df[weight], weight)
+        return cls(df[list(dict.fromkeys(used))].reset_index(drop=True), columns, response, weight)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        return (
+            f"Population({len(self)} records, context: {', '.join(self.context)}, "
+            f"response: {self.response})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{self!r}</p>" + self.frame.head(5).to_html(index=False, max_cols=8)
+
+    @cached_property
+    def contexts(self) -> list[str]:
+        """Each record's context as one text, length n."""
+        return _joined(self.frame[list(self.context)])
+
+    @cached_property
+    def responses(self) -> list[str]:
+        """Each record's response, length n."""
+        return [str(value) for value in self.frame[self.response]]
+
+    @cached_property
+    def records(self) -> list[dict[str, str]]:
+        """Each record's context columns as text, for templates, length n."""
+        rows = self.frame[list(self.context)].astype(str).to_dict("records")
+        return [{str(key): value for key, value in row.items()} for row in rows]
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Survey weights with mean 1, shape (n,)."""
+        if self.weight is None:
+            return np.ones(len(self))
+        values = self.frame[self.weight].to_numpy(dtype=np.float64)
+        return values / values.mean()
+
+    def take(self, indices: Sequence[int] | NDArray[np.intp]) -> Population:
+        """Return the records at `indices`, in that order."""
+        rows = self.frame.iloc[list(indices)].reset_index(drop=True)
+        return Population(rows, self.context, self.response, self.weight)
+
+    def split(
+        self, fraction: float = 0.5, *, random_state: int = 0
+    ) -> tuple[Population, Population]:
+        """Split at random into two populations that share no record.
+
+        Parameters
+        ----------
+        fraction : float
+            Share of the records in the first part, between 0 and 1.
+        random_state : int
+            Seed of the shuffle.
+
+        Returns
+        -------
+        tuple of Population
+        """
+        first = round(len(self) * fraction)
+        if not 0 < first < len(self):
+            raise DataError(
+                f"A split of {len(self)} records at {fraction:g} leaves one part empty.",
+                hint="Give a fraction between 0 and 1, and at least two records.",
+            )
+        order = np.random.default_rng(random_state).permutation(len(self))
+        return self.take(order[:first]), self.take(order[first:])
+
+    def draw(self, n: int, *, random_state: int = 0) -> NDArray[np.intp]:
+        """Return the indices of `n` records drawn by their weights.
+
+        Records are drawn without replacement while there are enough of them.
+        """
+        rng = np.random.default_rng(random_state)
+        if self.weight is None and n <= len(self):
+            return rng.permutation(len(self))[:n]
+        return rng.choice(len(self), n, p=self.weights / self.weights.sum())
+
+
+def _joined(frame: pd.DataFrame) -> list[str]:
+    return [", ".join(map(str, row)) for row in frame.itertuples(index=False, name=None)]
+
+
+def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:
+    for column in used:
+        if column not in df.columns:
+            raise DataError(
+                f"There is no column {column!r}; the frame has {list(df.columns)}.",
+                hint="Name one of those.",
+            )
+
+
+def _check_values(df: pd.DataFrame, used: Sequence[str]) -> None:
+    for column in used:
+        bad = df[column].isna() | (df[column].astype(str).str.strip() == "")
+        if bad.any():
+            raise DataError(
+                f"The column {column!r} has {int(bad.sum())} missing or empty values.",
+                hint=f"Leave those rows out: df.dropna(subset=[{column!r}]).",
+            )
+
+
+def _check_weights(weights: pd.Series, name: str) -> None:
+    values = pd.to_numeric(weights, errors="coerce").to_numpy(dtype=np.float64)
+    if not np.isfinite(values).all() or (values < 0).any() or values.sum() <= 0:
+        raise DataError(
+            f"The weight column {name!r} must hold numbers of zero or more, not all zero.",
+            hint="Check it with df[weight].describe().",
+        )
