@@ -316,4 +316,4 @@ def _scatter(
 ) -> Array:
     """Sum `values` into a matrix of `shape` at (rows, columns)."""
     flat = np.bincount(rows * shape[1] + columns, values, shape[0] * shape[1])
-    return flat.reshape(shape)
+    return np.asarray(flat.reshape(shape), dtype=np.float64)

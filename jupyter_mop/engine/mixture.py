@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -401,7 +401,7 @@ class MixtureOfPersonas:
     def _encode(self, texts: list[str]) -> Array:
         return self.encoder.encode(texts).astype(np.float64)
 
-    def _encode_each(self, texts: list[str]) -> Array:
+    def _encode_each(self, texts: Sequence[str]) -> Array:
         """Encode texts of which many are alike, shape (n, d)."""
         codes, distinct = pd.factorize(np.array(texts, dtype=object))
         return self._encode([str(text) for text in distinct])[codes]

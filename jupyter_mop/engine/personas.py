@@ -134,7 +134,7 @@ def normalised(weights: Iterable[float], names: Sequence[str]) -> NDArray[np.flo
             "The persona weights sum to zero.",
             hint="Give at least one persona a weight above zero.",
         )
-    return values / values.sum()
+    return np.asarray(values / values.sum())
 
 
 def _items(source: object) -> Iterable[Any]:

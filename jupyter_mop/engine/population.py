@@ -116,7 +116,7 @@ class Population:
         if self.weight is None:
             return np.ones(len(self))
         values = self.frame[self.weight].to_numpy(dtype=np.float64)
-        return values / values.mean()
+        return np.asarray(values / values.mean())
 
     def take(self, indices: Sequence[int] | NDArray[np.intp]) -> Population:
         """Return the records at `indices`, in that order."""

@@ -113,4 +113,4 @@ def check_request(n: int, baseline: str | None) -> None:
 def _choice(log_weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.intp]:
     """Draw one column of each row with these log-probabilities."""
     noise = rng.gumbel(size=log_weights.shape)
-    return np.argmax(log_weights + noise, axis=1)
+    return np.asarray(np.argmax(log_weights + noise, axis=1))

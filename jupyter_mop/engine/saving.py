@@ -93,7 +93,7 @@ def _contexts(population: Population) -> dict[str, Any]:
     """Return each different context once, with the weight of its records."""
     frame = pd.DataFrame(population.records).assign(**{_WEIGHT: population.weights})
     columns = list(population.context)
-    counted = frame.groupby(columns, sort=False, as_index=False)[_WEIGHT].sum()
+    counted = frame.groupby(columns, sort=False, as_index=False)[[_WEIGHT]].sum()
     return {"columns": columns, "response": population.response, "rows": counted.to_dict("records")}
 
 
