@@ -58,3 +58,7 @@ def missing(package: str, extra: str) -> MissingPackageError:
         f"The package {package!r} is needed here and is not installed.",
         hint=f'Install it with: pip install "jupyter-mop[{extra}]"',
     )
+
+
+class Interrupted(MopError):  # noqa: N818  not a fault
+    """A run that the user stopped; what was finished is in the store."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.base import Backend, OnScores
+from jupyter_mop.backends.base import Backend
 from jupyter_mop.engine import candidates
 from jupyter_mop.engine.exemplars import Exemplar, own_exemplars
 from jupyter_mop.engine.gate import Evidence, Gate
@@ -18,7 +18,8 @@ from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.errors import DataError
 
-OnStep = Callable[[str, int], OnScores]
+Tick = Callable[[int, object], None]
+OnStep = Callable[[str, int], Tick]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, OnScores, SamplingParams
+from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, SamplingParams
 from jupyter_mop.engine import sampling, saving
 from jupyter_mop.engine.exemplars import draw_exemplars
 from jupyter_mop.engine.gate import Evidence, Gate
@@ -193,19 +193,19 @@ class MixtureOfPersonas:
         contexts = self._encode_each(population.contexts)
         return np.exp(self._initialised().gate_.exemplar_log_weights(contexts, k))
 
-    def log_prob(self, population: Population, *, on_result: OnScores | None = None) -> Array:
+    def log_prob(self, population: Population, *, on_step: OnStep | None = None) -> Array:
         """Return log p(y|x) of each record in nats, shape (n,), over all K * J components."""
-        return self.gate_.log_prob(self._everything(population, on_result))
+        return self.gate_.log_prob(self._everything(population, on_step))
 
     def score(self, population: Population) -> float:
         """Return the mean log-likelihood of `population` in nats per record."""
         return float(np.average(self.log_prob(population), weights=population.weights))
 
     def responsibilities(
-        self, population: Population, *, on_result: OnScores | None = None
+        self, population: Population, *, on_step: OnStep | None = None
     ) -> Array:
         """Return how likely each persona is to have said each response, shape (n, K)."""
-        return self.gate_.responsibilities(self._everything(population, on_result))
+        return self.gate_.responsibilities(self._everything(population, on_step))
 
     def gate_for(self, weights: Weights | None = None) -> Gate:
         """Return the gate with other persona weights.
@@ -373,8 +373,8 @@ class MixtureOfPersonas:
         )
         return learned, judged, n_tokens
 
-    def _everything(self, population: Population, on_result: OnScores | None) -> Evidence:
-        learner = self._learner((lambda _what, _total: on_result) if on_result else None)
+    def _everything(self, population: Population, on_step: OnStep | None) -> Evidence:
+        learner = self._learner(on_step)
         return learner.everything("records", population, n_exemplars=len(self.exemplars_))[0]
 
     def _own_contexts(self) -> tuple[Array, Array]:

@@ -1,0 +1,51 @@
+"""Mixture-of-personas population simulation inside the notebook."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "Alignment": "alignment",
+    "Gate": "engine.gate",
+    "LocalBackend": "backends.local",
+    "MiniLMEncoder": "backends.encoders",
+    "MixtureOfPersonas": "engine.mixture",
+    "Persona": "engine.personas",
+    "Population": "engine.population",
+    "PromptTemplate": "engine.prompts",
+    "SamplingParams": "backends.base",
+    "Simulation": "engine.simulation",
+    "Store": "backends.store",
+    "Study": "study",
+    "ToyBackend": "backends.toy",
+    "ToyEncoder": "backends.toy",
+    "align": "alignment",
+    "datasets": "",
+    "read_personas": "engine.personas",
+}
+__all__ = ["__version__", "load_ipython_extension", *_PUBLIC]  # noqa: PLE0604  they are names
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Add the `%mop_*` magics to an IPython shell; `%load_ext jupyter_mop` calls this."""
+    from jupyter_mop.notebook.magics import register
+
+    register(shell)
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever is public
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if not _PUBLIC[name]:
+        return import_module(f"{__name__}.{name}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

@@ -1,0 +1,184 @@
+"""How close simulated responses are to real ones: one frame, one chart and one map."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from jupyter_mop import charts
+from jupyter_mop.backends.base import Encoder
+from jupyter_mop.engine import metrics
+from jupyter_mop.engine.learning import OnStep
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.simulation import PERSONA, RESPONSE, Simulation
+from jupyter_mop.errors import DataError
+
+if TYPE_CHECKING:
+    import altair as alt
+
+Texts = Population | Simulation | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Figures of each method against the real responses, each with interval and human floor.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row per method and figure; see `jupyter_mop.engine.metrics.align`.
+    points : pandas.DataFrame
+        x, y, source, persona and response of every real and simulated response.
+    """
+
+    frame: pd.DataFrame
+    points: pd.DataFrame
+
+    @cached_property
+    def chart(self) -> alt.Chart | alt.FacetChart | alt.HConcatChart:
+        """Each method's figures with their intervals, the human floor as a line."""
+        return charts.alignment_chart(self.frame)
+
+    @cached_property
+    def map(self) -> alt.Chart | alt.FacetChart | alt.HConcatChart:
+        """Real and simulated responses in two dimensions, coloured by persona."""
+        return charts.response_map(self.points)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The figures as text, one row per method, the human floor last."""
+        return pd.concat([self._methods(), self._floor()])
+
+    def _methods(self) -> pd.DataFrame:
+        frame = self.frame.assign(
+            text=[_cell(*row) for row in self.frame[["value", "low", "high"]].to_numpy()]
+        )
+        return self._wide(frame, "method")
+
+    def _floor(self) -> pd.DataFrame:
+        first = self.frame[self.frame["method"] == self.frame["method"].iloc[0]]
+        text = [_cell(*row) for row in first[["floor", "floor_low", "floor_high"]].to_numpy()]
+        return self._wide(first.assign(text=text, method="two halves of the real"), "method")
+
+    def _wide(self, frame: pd.DataFrame, index: str) -> pd.DataFrame:
+        order = list(dict.fromkeys(frame[index]))
+        wide = frame.pivot_table("text", index, "figure", aggfunc="first").loc[order]
+        arrows = {"lower": "↓", "higher": "↑"}
+        better = dict(zip(self.frame["figure"], self.frame["better"], strict=True))
+        wide = wide[list(better)].rename(columns=lambda name: f"{name} {arrows[better[name]]}")
+        return wide.rename_axis(index=None, columns=None)
+
+    def __repr__(self) -> str:
+        n = int(self.frame["n"].iloc[0])
+        return f"{self.table.to_string()}\n({n} responses a side; 95 % intervals)"
+
+    def _repr_html_(self) -> str:
+        n = int(self.frame["n"].iloc[0])
+        return f"{self.table.to_html()}<p>{n} responses a side; 95 % intervals</p>"
+
+
+def align(
+    target: Texts,
+    simulations: Mapping[str, Texts],
+    *,
+    encoder: Encoder,
+    random_state: int = 0,
+    on_step: OnStep | None = None,
+) -> Alignment:
+    """Measure how close each simulation is to the real responses of `target`.
+
+    Parameters
+    ----------
+    target : Population or sequence of str
+        Real responses that had no part in the fit; twice as many as each simulation has are
+        best, since the human floor compares two halves of them.
+    simulations : mapping
+        Name to Simulation or sequence of str.
+    encoder : Encoder
+        Text to unit vectors.
+    random_state : int
+        Seed of the halves and the bootstrap.
+    on_step : callable, optional
+        Called with (what, total) before each long step; returns what is called at each tick.
+
+    Raises
+    ------
+    DataError
+        For nothing to compare or too few responses.
+
+    Examples
+    --------
+    >>> from jupyter_mop.backends.toy import ToyEncoder
+    >>> real = [f"sun {'rain ' * (i % 7)}{'wind ' * (i % 5)}" for i in range(400)]
+    >>> encoder = ToyEncoder(["sun", "rain", "wind"])
+    >>> alignment = align(real, {"bland": ["sun"] * 200}, encoder=encoder)
+    >>> alignment.frame["figure"].tolist()
+    ['FID', 'MAUVE', 'KL cosine']
+    """
+    if not simulations:
+        raise DataError("There is no simulation to compare.", hint="Simulate first.")
+    texts = {name: _texts(simulation) for name, simulation in simulations.items()}
+    real = _texts(target)
+    target_vectors, *rest = _encoded([real, *texts.values()], encoder, on_step)
+    vectors = dict(zip(texts, rest, strict=True))
+    tick = on_step("figures", 1 + 3 * len(vectors)) if on_step else None
+    frame = metrics.align(
+        target_vectors,
+        vectors,
+        random_state=random_state,
+        on_result=(lambda done, _total: tick(done - 1, None)) if tick else None,
+    )
+    n = int(frame["n"].iloc[0])
+    points = _points(real[:n], target_vectors[:n], simulations, vectors)
+    return Alignment(frame, points)
+
+
+def _texts(source: Texts) -> list[str]:
+    texts = source.responses if isinstance(source, Population | Simulation) else list(source)
+    if not all(isinstance(text, str) for text in texts):
+        raise DataError(
+            "Responses must be text; some are missing or are something else.",
+            hint="Leave them out: [text for text in texts if isinstance(text, str)].",
+        )
+    return texts
+
+
+def _encoded(
+    groups: Sequence[Sequence[str]], encoder: Encoder, on_step: OnStep | None
+) -> list[np.ndarray]:
+    """Encode all texts in one go, so that the encoder can sort and batch them."""
+    flat = [text for group in groups for text in group]
+    tick = on_step("embeddings", len(flat)) if on_step else None
+
+    def report(indices: Sequence[int], _vectors: object) -> None:
+        for index in indices:
+            if tick:
+                tick(index, None)
+
+    vectors = encoder.encode(flat, on_result=report)
+    return np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])
+
+
+def _points(
+    real: Sequence[str],
+    target: np.ndarray,
+    simulations: Mapping[str, Texts],
+    vectors: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    parts = [pd.DataFrame({"source": "real", PERSONA: None, RESPONSE: list(real)})]
+    for name, simulation in simulations.items():
+        persona = simulation.frame[PERSONA] if isinstance(simulation, Simulation) else None
+        responses = _texts(simulation)
+        parts.append(pd.DataFrame({"source": name, PERSONA: persona, RESPONSE: responses}))
+    points = pd.concat([part.astype(object) for part in parts], ignore_index=True)
+    places = metrics.project(target, np.concatenate(list(vectors.values())))
+    return points.assign(x=places[:, 0], y=places[:, 1])
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"

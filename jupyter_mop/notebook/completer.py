@@ -1,0 +1,68 @@
+"""Tab completion of the magics: options, their values, columns, names of the study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_mop.notebook.magics import MopMagics
+
+_COLUMN_OPTIONS = ("--context", "--response", "--weight")
+
+
+def register(shell: InteractiveShell, magics: MopMagics) -> None:
+    """Complete every magic of `magics`, in line and cell form."""
+    for kind, prefix in (("line", "%"), ("cell", "%%")):
+        for name in magics.magics[kind]:
+            shell.set_hook("complete_command", _Completer(magics, name), str_key=prefix + name)
+
+
+class _Completer:
+    """Completes one magic; IPython calls it with itself and an event."""
+
+    def __init__(self, magics: MopMagics, name: str) -> None:
+        self.magics = magics
+        self.name = name
+
+    def __call__(self, _shell: object, event: Any) -> list[str]:  # noqa: ANN401  IPython's own
+        words = event.text_until_cursor.split()
+        typed = "" if event.text_until_cursor.endswith(" ") else words[-1]
+        before = words[-1] if not typed else words[-2]
+        found = self._candidates(before, words)
+        return [word for word in found if word.startswith(typed)]
+
+    def _candidates(self, before: str, words: list[str]) -> list[str]:
+        study = self.magics.study
+        if before == "--weights":
+            return [
+                "uniform",
+                "learned",
+                "stated",
+                "panel",
+                *(f"{p.name}=" for p in study.personas),
+            ]
+        if before == "--baseline":
+            return ["plain", "personas", "exemplars"]
+        if before in _COLUMN_OPTIONS:
+            return self._columns(words)
+        return [*self._names(), *self._options()]
+
+    def _names(self) -> list[str]:
+        if self.name in ("mop_align", "mop_simulate"):
+            return list(self.magics.study.simulations)
+        if self.name in ("mop_population", "mop_personas"):
+            names = self.magics.shell.user_ns.items()
+            return [k for k, v in names if isinstance(v, pd.DataFrame) and not k.startswith("_")]
+        return ["local"] if self.name == "mop_backend" else []
+
+    def _options(self) -> list[str]:
+        parser = getattr(self.magics, self.name).parser
+        return [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001
+
+    def _columns(self, words: list[str]) -> list[str]:
+        frames = (self.magics.shell.user_ns.get(word) for word in words)
+        return [str(c) for frame in frames if isinstance(frame, pd.DataFrame) for c in frame]

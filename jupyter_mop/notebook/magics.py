@@ -1,0 +1,166 @@
+"""The `%mop_*` magics: each parses its line, calls one verb of the study, returns its value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+
+from jupyter_mop import config
+from jupyter_mop.notebook import completer, display, values
+from jupyter_mop.notebook.progress import progress
+from jupyter_mop.study import Study
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_mop.alignment import Alignment
+    from jupyter_mop.engine.mixture import MixtureOfPersonas
+    from jupyter_mop.engine.population import Population
+    from jupyter_mop.engine.simulation import Simulation
+    from jupyter_mop.notebook.widgets.weights import WeightsPanel
+
+
+@magics_class
+class MopMagics(Magics):
+    """Mixture-of-personas population simulation, verb by verb."""
+
+    shell: InteractiveShell
+
+    def __init__(self, shell: InteractiveShell, study: Study | None = None) -> None:
+        super().__init__(shell)
+        self.study = study or Study()
+
+    @magic_arguments()
+    @argument("model", nargs="?", default="local", help="local, or a path to a GGUF file or an "
+              "OpenVINO model folder")  # fmt: skip
+    @line_magic
+    def mop_backend(self, line: str) -> pd.Series:
+        """Choose and load the language model.
+
+        %mop_backend local loads the embedded one; it is fetched on first use.
+        """
+        args = parse_argstring(self.mop_backend, line)
+        choice = values.of_variable(self.shell, args.model)
+        self.study.use_backend(args.model if choice is None else choice)
+        return self.study.status()
+
+    @magic_arguments()
+    @argument("source", nargs="?", help="a DataFrame with name and description, a variable with "
+              "text or a mapping, or a .txt, .yaml or .csv file; not with a cell")  # fmt: skip
+    @line_cell_magic
+    def mop_personas(self, line: str, cell: str | None = None) -> pd.DataFrame:
+        """Describe the subgroups of the population, one persona a line.
+
+        The cell holds `name: description` or `name [0.4]: description` lines, or YAML.
+        """
+        args = parse_argstring(self.mop_personas, line)
+        source = cell if cell is not None else values.variable_or_path(self.shell, args.source)
+        return values.personas_frame(self.study.use_personas(source))
+
+    @magic_arguments()
+    @argument("frame", help="the variable of a DataFrame with one row per response")
+    @argument("--context", required=True, help="column of the context; several with commas")
+    @argument("--response", required=True, help="column of what was said")
+    @argument("--weight", help="column of survey weights")
+    @argument("--held-out", type=float, default=0.5, help="share that is kept to compare with")
+    @argument("--seed", type=int, default=0, help="seed of the split")
+    @line_magic
+    def mop_population(self, line: str) -> Population:
+        """Name the real records: some to learn from, the rest held out to compare with."""
+        args = parse_argstring(self.mop_population, line)
+        return self.study.use_population(
+            values.frame(self.shell, args.frame),
+            context=[name.strip() for name in values.unquoted(args.context).split(",")],
+            response=values.unquoted(args.response),
+            weight=args.weight and values.unquoted(args.weight),
+            held_out=args.held_out,
+            random_state=args.seed,
+        )
+
+    @magic_arguments()
+    @argument("--exemplars", type=int, default=40, help="size of the exemplar pool (J)")
+    @argument("--records", type=int, default=120, help="most records to learn from")
+    @argument("--components", type=int, default=20, help="components asked for each record (M)")
+    @argument("--seed", type=int, default=0, help="seed of every choice")
+    @line_cell_magic
+    def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas:
+        """Learn the weights of personas and exemplars from what people said.
+
+        The cell, if there is one, is the prompt template with {column} names.
+        """
+        args = parse_argstring(self.mop_fit, line)
+        with progress(self.shell) as on_step:
+            return self.study.fit(
+                cell,
+                n_exemplars=args.exemplars,
+                n_records=args.records,
+                n_components=args.components,
+                random_state=args.seed,
+                on_step=on_step,
+            )
+
+    @magic_arguments()
+    @argument("name", nargs="?", default="simulation", help="name to keep the simulation under")
+    @argument("-n", type=int, default=300, help="number of responses")
+    @argument("--weights", help="uniform, learned, stated, panel, or NAME=0.4,NAME=0.6 (those "
+              "not named share the rest)")  # fmt: skip
+    @argument("--baseline", choices=("plain", "personas", "exemplars"),
+              help="leave persona or exemplar or both out of the prompts")  # fmt: skip
+    @argument("--temperature", type=float, default=config.DEFAULT_TEMPERATURE, help="0: greedy")
+    @argument("--top-p", type=float, default=config.DEFAULT_TOP_P, help="nucleus mass")
+    @argument("--max-tokens", type=int, default=config.DEFAULT_MAX_TOKENS, help="longest answer")
+    @argument("--seed", type=int, default=0, help="seed of contexts, components and answers")
+    @line_cell_magic
+    def mop_simulate(self, line: str, cell: str | None = None) -> Simulation:
+        """Simulate responses: draw persona and exemplar, build the prompt, let the model answer.
+
+        The cell, if there is one, is the prompt template with {column} names.
+        """
+        args = dict(vars(parse_argstring(self.mop_simulate, line)))
+        with progress(self.shell) as on_step:
+            return self.study.simulate(
+                values.unquoted(args.pop("name")),
+                template=cell,
+                weights=values.weights(self.shell, args.pop("weights")),
+                random_state=args.pop("seed"),
+                on_step=on_step,
+                **args,
+            )
+
+    @magic_arguments()
+    @argument("names", nargs="*", help="simulations to compare; default: all")
+    @argument("--seed", type=int, default=0, help="seed of halves and bootstrap")
+    @line_magic
+    def mop_align(self, line: str) -> Alignment:
+        """Compare simulations with the held-out records: figures, intervals, human floor."""
+        args = parse_argstring(self.mop_align, line)
+        with progress(self.shell) as on_step:
+            names = [values.unquoted(name) for name in args.names]
+            return self.study.align(*names, random_state=args.seed, on_step=on_step)
+
+    @magic_arguments()
+    @line_magic
+    def mop_weights(self, line: str) -> WeightsPanel:
+        """Open the weights panel; what it shows is what --weights panel uses."""
+        from jupyter_mop.notebook.panels import weights_panel
+
+        parse_argstring(self.mop_weights, line)
+        return weights_panel(self.study)
+
+    @magic_arguments()
+    @line_magic
+    def mop_status(self, line: str) -> pd.DataFrame:
+        """Show what is loaded, fitted, simulated and kept."""
+        parse_argstring(self.mop_status, line)
+        return self.study.status().to_frame("")
+
+
+def register(shell: InteractiveShell) -> None:
+    """Add magics, their completions and the display of results to `shell`."""
+    magics = MopMagics(shell)
+    shell.register_magics(magics)
+    completer.register(shell, magics)
+    display.register(shell)

@@ -1,0 +1,27 @@
+"""Widgets joined to the study: what a panel shows is what the verbs use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jupyter_mop.notebook.widgets.weights import WeightsPanel
+    from jupyter_mop.study import Study
+
+
+def weights_panel(study: Study) -> WeightsPanel:
+    """Return a panel of the persona weights, kept in `study.panel_weights` as it is moved."""
+    from jupyter_mop.notebook.widgets.weights import WeightsPanel
+
+    current = study.weights()
+    fitted = study.mixture is not None and study.mixture.is_fitted
+    panel = WeightsPanel(
+        list(current), list(current.values()), learned=list(current.values()) if fitted else None
+    )
+
+    def keep(_change: object = None) -> None:
+        study.panel_weights = panel.as_dict()
+
+    panel.observe(keep, "weights")
+    keep()
+    return panel

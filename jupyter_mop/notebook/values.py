@@ -1,0 +1,82 @@
+"""What a magic's line may name: variables of the notebook, files, persona weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from jupyter_mop.engine.personas import Persona, persona_shares
+from jupyter_mop.errors import DataError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_NAMED = ("uniform", "learned", "stated", "panel")
+
+
+def of_variable(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  the user's own
+    """Return the notebook's variable `name`, or None."""
+    return shell.user_ns.get(name)
+
+
+def frame(shell: InteractiveShell, name: str) -> pd.DataFrame:
+    """Return the DataFrame in the notebook's variable `name`."""
+    value = of_variable(shell, name)
+    if not isinstance(value, pd.DataFrame):
+        came = "there is no such variable" if value is None else f"it is a {type(value).__name__}"
+        raise DataError(f"Expected a DataFrame in the variable {name!r}, but {came}.",
+                        hint="Make one first, such as df = pd.read_csv(...).")  # fmt: skip
+    return value
+
+
+def variable_or_path(shell: InteractiveShell, name: str | None) -> object:
+    """Return the variable `name`, or else the path of that name."""
+    if name is None:
+        raise DataError("There are no personas: neither a cell nor a variable nor a file.",
+                        hint="Use %%mop_personas with one `name: description` a line.")  # fmt: skip
+    value = of_variable(shell, name)
+    return Path(unquoted(name)).expanduser() if value is None else value
+
+
+def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, float] | None:
+    """Return the weights that `--weights` names: a word, NAME=SHARE pairs or a variable."""
+    if text is None or text in _NAMED:
+        return text
+    text = unquoted(text)
+    if "=" not in text:
+        value = of_variable(shell, text)
+        if isinstance(value, Mapping):
+            return value
+        raise DataError(f"There are no weights {text!r}.",
+                        hint=f"Use {', '.join(_NAMED)}, NAME=0.4,NAME=0.6, or a dict.")  # fmt: skip
+    pairs = (pair.rpartition("=") for pair in text.split(",") if pair.strip())
+    return {name.strip(): _share(name, share) for name, _, share in pairs}
+
+
+def unquoted(text: str) -> str:
+    """Return `text` without the quotes around it, which IPython leaves on."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        return text[1:-1]
+    return text
+
+
+def personas_frame(personas: Sequence[Persona]) -> pd.DataFrame:
+    """Return the personas as a table: name, description and stated share."""
+    return pd.DataFrame(
+        {
+            "name": [persona.name for persona in personas],
+            "description": [persona.description for persona in personas],
+            "weight": persona_shares(personas).round(3),
+        }
+    )
+
+
+def _share(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"The weight of {name.strip()!r} must be a number, not {text!r}.",
+                        hint="Write it as in --weights critic=0.4,fan=0.6") from None  # fmt: skip

@@ -1,0 +1,289 @@
+"""A study: the one thing that changes. What is loaded, fitted and simulated, and the verbs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from jupyter_mop import config
+from jupyter_mop.backends.base import Backend, Encoder, SamplingParams
+from jupyter_mop.backends.cached import CachedBackend, CachedEncoder
+from jupyter_mop.backends.store import Store
+from jupyter_mop.engine.learning import OnStep
+from jupyter_mop.engine.mixture import MixtureOfPersonas
+from jupyter_mop.engine.personas import Persona, persona_shares, read_personas
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.errors import DataError, NotFittedError
+
+if TYPE_CHECKING:
+    from jupyter_mop.alignment import Alignment
+
+
+class Study:
+    """Personas, a population, a fitted mixture and named simulations, with the verbs on them.
+
+    Every `%mop_*` magic is one of these verbs.
+
+    Parameters
+    ----------
+    backend : Backend, str or path, optional
+        The language model; default: the embedded one, loaded when it is first asked.
+    encoder : Encoder, optional
+        Text to unit vectors; default: the embedded one.
+    store : path, optional
+        The SQLite file that keeps every answer; default: `config.store_path()`.
+
+    Attributes
+    ----------
+    personas : list of Persona
+    population, target : Population or None
+        The records to learn from, and those held out to compare with.
+    mixture : MixtureOfPersonas or None
+    simulations : dict of str to Simulation
+        By name, in the order made.
+    panel_weights : dict of str to float or None
+        What the weights panel shows.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
+    >>> words = ["sun", "rain", "wind"]
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> study = Study(ToyBackend(words), ToyEncoder(words), store=f"{folder.name}/store.sqlite")
+    >>> study.use_personas("a: You say sun.")
+    [Persona(name='a', description='You say sun.', weight=None)]
+    >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain", "wind", "sun rain"] * 30})
+    >>> study.use_population(df, context="topic", response="said")
+    Population(60 records, context: topic, response: said)
+    >>> study.simulate("first", n=50)
+    Simulation('first', 50 responses, weights: stated)
+    >>> study.store.close()
+    """
+
+    def __init__(
+        self,
+        backend: Backend | str | Path | None = None,
+        encoder: Encoder | None = None,
+        *,
+        store: str | Path | None = None,
+    ) -> None:
+        self._store_path = Path(store) if store else None
+        self._backend_choice: Backend | str | Path = backend or "local"
+        self._encoder_choice = encoder
+        self.personas: list[Persona] = []
+        self.population: Population | None = None
+        self.target: Population | None = None
+        self.mixture: MixtureOfPersonas | None = None
+        self.simulations: dict[str, Simulation] = {}
+        self.panel_weights: dict[str, float] | None = None
+
+    @cached_property
+    def store(self) -> Store:
+        """The file that keeps every answer."""
+        return Store(self._store_path or config.store_path())
+
+    @cached_property
+    def backend(self) -> CachedBackend:
+        """The language model, under the store."""
+        return CachedBackend(_load_backend(self._backend_choice), self.store)
+
+    @cached_property
+    def encoder(self) -> CachedEncoder:
+        """The sentence encoder, under the store."""
+        if self._encoder_choice is None:
+            from jupyter_mop.backends.encoders import MiniLMEncoder
+
+            self._encoder_choice = MiniLMEncoder()
+        return CachedEncoder(self._encoder_choice, self.store)
+
+    def use_backend(self, backend: Backend | str | Path = "local") -> CachedBackend:
+        """Choose and load the language model: "local", a path to a model, or a Backend."""
+        loaded = CachedBackend(_load_backend(backend), self.store)
+        self._backend_choice = backend
+        self.backend = loaded
+        self.mixture = None
+        return self.backend
+
+    def use_personas(self, source: object) -> list[Persona]:
+        """Read the personas from text, YAML, a frame, a mapping or a file."""
+        self.personas = read_personas(source)
+        self.mixture, self.panel_weights = None, None
+        return self.personas
+
+    def use_population(
+        self,
+        df: pd.DataFrame,
+        *,
+        context: str | Sequence[str],
+        response: str,
+        weight: str | None = None,
+        held_out: float = 0.5,
+        random_state: int = 0,
+    ) -> Population:
+        """Take the real records; a share of them is held out, to be compared with only.
+
+        Returns
+        -------
+        Population
+            The part to learn from; `target` is the held-out one.
+        """
+        everyone = Population.from_frame(df, context=context, response=response, weight=weight)
+        self.population, self.target = everyone.split(1 - held_out, random_state=random_state)
+        self.mixture = None
+        return self.population
+
+    def fit(
+        self, template: str | None = None, *, on_step: OnStep | None = None, **options: int
+    ) -> MixtureOfPersonas:
+        """Learn the weights; `options` are those of `MixtureOfPersonas`."""
+        mixture = self._new_mixture(template, **options)
+        self.mixture = mixture.fit(self._needed_population(), on_step=on_step)
+        return self.mixture
+
+    def simulate(
+        self,
+        name: str = "simulation",
+        n: int = 300,
+        *,
+        template: str | None = None,
+        weights: str | Mapping[str, float] | None = None,
+        baseline: str | None = None,
+        temperature: float = config.DEFAULT_TEMPERATURE,
+        top_p: float = config.DEFAULT_TOP_P,
+        max_tokens: int = config.DEFAULT_MAX_TOKENS,
+        random_state: int = 0,
+        on_step: OnStep | None = None,
+    ) -> Simulation:
+        """Simulate `n` responses to the contexts of the held-out records and keep them by name.
+
+        Parameters
+        ----------
+        name : str
+            Under which the simulation is kept; one of the same name is replaced.
+        n : int
+            Number of responses.
+        template : str, optional
+            The question; default: that of the fit.
+        weights : str or mapping, optional
+            "learned", "uniform", "stated", "panel", or a share for each persona.
+        baseline : {"plain", "personas", "exemplars"}, optional
+            Leave persona or exemplar or both out of the prompts.
+        temperature, top_p, max_tokens
+            How each response is drawn.
+        random_state : int
+            Seed.
+        on_step : callable, optional
+            Called with (what, total); returns what is called as each response comes.
+        """
+        params = SamplingParams(temperature, top_p, max_tokens)
+        mixture = self.mixture or self._new_mixture(template).initialise(self._needed_population())
+        self.mixture = mixture
+        self.simulations[name] = mixture.simulate(
+            n,
+            self.target,
+            weights=self._panel() if weights == "panel" else weights,
+            baseline=baseline,
+            template=template,
+            params=params,
+            name=name,
+            random_state=random_state,
+            on_result=on_step(name, n) if on_step else None,
+        )
+        return self.simulations[name]
+
+    def align(self, *names: str, random_state: int = 0, on_step: OnStep | None = None) -> Alignment:
+        """Compare simulations, all or those named, with the held-out records."""
+        from jupyter_mop.alignment import align
+
+        chosen = {name: self._simulation(name) for name in names or self.simulations}
+        self._needed_population()
+        return align(
+            self.target or [],
+            chosen,
+            encoder=self.encoder,
+            random_state=random_state,
+            on_step=on_step,
+        )
+
+    def weights(self) -> dict[str, float]:
+        """Return the persona weights that a simulation would use: learned, or as stated."""
+        self._needed_personas()
+        if self.mixture and self.mixture.is_fitted:
+            values = self.mixture.persona_weights()
+        else:
+            values = persona_shares(self.personas)
+        return {p.name: float(w) for p, w in zip(self.personas, values, strict=True)}
+
+    def status(self) -> pd.Series:
+        """Return what is loaded, fitted, simulated and kept."""
+        counts = self.store.counts()
+        fitted = self.mixture is not None and self.mixture.is_fitted
+        return pd.Series(
+            {
+                "model": getattr(self.__dict__.get("backend"), "fingerprint", "not loaded yet"),
+                "personas": ", ".join(p.name for p in self.personas) or "none",
+                "population": repr(self.population) if self.population else "none",
+                "held out": len(self.target) if self.target else 0,
+                "weights": "learned" if fitted else "not learned",
+                "simulations": ", ".join(f"{k} ({len(v)})" for k, v in self.simulations.items())
+                or "none",
+                "kept answers": f"{counts.completions} responses, {counts.scores} scores, "
+                f"{counts.vectors} vectors ({counts.n_bytes / 1e6:.1f} MB)",
+                "store": str(self.store.path),
+            },
+            name="study",
+        )
+
+    def _new_mixture(self, template: str | None, **options: int) -> MixtureOfPersonas:
+        self._needed_population()
+        return MixtureOfPersonas(
+            self._needed_personas(), self.backend, self.encoder, template=template, **options
+        )
+
+    def _needed_personas(self) -> list[Persona]:
+        if not self.personas:
+            raise NotFittedError(
+                "There are no personas yet.",
+                hint="Write them with %%mop_personas, or use_personas(...).",
+            )
+        return self.personas
+
+    def _needed_population(self) -> Population:
+        if self.population is None:
+            raise NotFittedError(
+                "There is no population yet.",
+                hint="Name one: %mop_population df --context COLUMN --response COLUMN",
+            )
+        return self.population
+
+    def _panel(self) -> dict[str, float]:
+        if self.panel_weights is None:
+            raise NotFittedError(
+                "No weights panel has been opened for these personas.",
+                hint="Open one with %mop_weights.",
+            )
+        return self.panel_weights
+
+    def _simulation(self, name: str) -> Simulation:
+        if name in self.simulations:
+            return self.simulations[name]
+        near = difflib.get_close_matches(name, self.simulations, 1, cutoff=0)
+        raise DataError(
+            f"There is no simulation {name!r}.",
+            hint=f"Did you mean {near[0]!r}?" if near else "Make it: %%mop_simulate.",
+        )
+
+
+def _load_backend(choice: Backend | str | Path) -> Backend:
+    if not isinstance(choice, str | Path):
+        return choice
+    from jupyter_mop.backends.local import LocalBackend
+
+    return LocalBackend(None if choice == "local" else choice)
