@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,13 +160,13 @@ def _persona(item: Any) -> Persona:  # noqa: ANN401  one of many shapes, checked
         return item
     if not isinstance(item, Mapping) or "name" not in item:
         raise DataError(f"A persona needs a name and a description, not {item!r}.", hint=_EXAMPLE)
-    weight, text = item.get("weight"), item.get("description")
-    missing_weight = weight is None or weight == "" or bool(pd.isna(weight))
-    return Persona(
-        str(item["name"]).strip(),
-        "" if text is None or (isinstance(text, float) and math.isnan(text)) else str(text).strip(),
-        None if missing_weight else _number(str(item["name"]), weight),
-    )
+    name, text, weight = _text(item["name"]), _text(item.get("description")), item.get("weight")
+    return Persona(name, text, _number(name, weight) if _text(weight) else None)
+
+
+def _text(value: object) -> str:
+    """Return `value` as text, empty where a frame or a file has nothing."""
+    return "" if pd.isna(value) is True else str(value).strip()  # type: ignore[call-overload]
 
 
 def _named(name: object, value: object) -> Mapping[str, object]:
@@ -185,9 +186,15 @@ def _number(name: str, weight: object) -> float:
 def _from_file(path: Path) -> Iterable[Any]:
     if not path.is_file():
         raise DataError(f"There is no personas file {str(path)!r}.", hint="Check the path.")
-    if path.suffix == ".csv":
-        return _from_frame(pd.read_csv(path))
-    return _from_text(path.read_text(encoding="utf-8"))
+    try:
+        if path.suffix == ".csv":
+            return _from_frame(pd.read_csv(path))
+        return _from_text(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise DataError(
+            f"The personas file {str(path)!r} cannot be read: {str(error).strip()}.",
+            hint="Save it as UTF-8 text, YAML or CSV.",
+        ) from error
 
 
 def _from_frame(frame: pd.DataFrame) -> Iterable[Any]:
@@ -201,6 +208,7 @@ def _from_frame(frame: pd.DataFrame) -> Iterable[Any]:
 
 
 def _from_text(text: str) -> Iterable[Any]:
+    text = textwrap.dedent(text)
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
     matches = [_LINE.fullmatch(line) for line in lines]
     if not all(matches):
