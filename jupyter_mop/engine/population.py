@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,7 @@ class Population:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>" + self.frame.head(5).to_html(index=False, max_cols=8)
+        return f"<p>{escape(repr(self))}</p>" + self.frame.head(5).to_html(index=False, max_cols=8)
 
     @cached_property
     def contexts(self) -> list[str]:
@@ -139,7 +140,7 @@ class Population:
         -------
         tuple of Population
         """
-        first = round(len(self) * fraction)
+        first = round(len(self) * fraction) if 0 < fraction < 1 else 0
         if not 0 < first < len(self):
             raise DataError(
                 f"A split of {len(self)} records at {fraction:g} leaves one part empty.",
@@ -151,7 +152,7 @@ class Population:
     def draw(self, n: int, *, random_state: int = 0) -> NDArray[np.intp]:
         """Return the indices of `n` records drawn by their weights.
 
-        Records are drawn without replacement while there are enough of them.
+        Records without weights are drawn without replacement while there are enough of them.
         """
         rng = np.random.default_rng(random_state)
         if self.weight is None and n <= len(self):
