@@ -258,6 +258,7 @@ def guarded_page(browser):
             route.abort()
 
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        context.set_default_timeout(60_000)
         context.route("**/*", guard)
         opened = context.new_page()
         opened.on("websocket", lambda ws: is_inside(ws.url) or outside.append(ws.url))
