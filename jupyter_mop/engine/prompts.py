@@ -70,10 +70,15 @@ class PromptTemplate:
         turns = [Message("system", persona.description)] if persona else []
         if exemplar:
             turns += [
-                Message("user", self.text.format_map(exemplar.record)),
+                Message("user", self._filled(exemplar.record)),
                 Message("assistant", exemplar.response),
             ]
-        return Prompt((*turns, Message("user", self.text.format_map(record))))
+        return Prompt((*turns, Message("user", self._filled(record))))
+
+    def _filled(self, record: Mapping[str, str]) -> str:
+        """Put the columns in; `str.format` would take a column named 2024 for a position."""
+        parts = Formatter().parse(self.text)
+        return "".join(text + ("" if name is None else record[name]) for text, name, *_ in parts)
 
 
 def _columns(text: str) -> Iterable[str]:
