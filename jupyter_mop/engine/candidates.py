@@ -12,6 +12,7 @@ from jupyter_mop.engine.likelihood import Components
 
 Mask = NDArray[np.bool_]
 Flat = NDArray[np.intp]
+_SHARED = 8  # records that share a prompt: scoring them together costs a third
 
 
 def all_components(excluded: Mask, n_personas: int) -> Components:
@@ -36,8 +37,8 @@ def random_components(
 ) -> Components:
     """Pick `size` components of each record at random, each component about equally often.
 
-    Records of one context share the beginnings of their prompts, so they take turns through
-    one shuffled list: every prompt is then used for several records.
+    Records of one context share the beginnings of their prompts. They take turns through one
+    shuffled list, some records at a time, so that every prompt is used for several of them.
     """
     groups: dict[str, list[int]] = {}
     for i, context in enumerate(contexts):
@@ -46,7 +47,7 @@ def random_components(
     for rows in groups.values():
         order = rng.permutation(n_personas * excluded.shape[1])
         for turn, i in enumerate(rows):
-            turned = np.roll(order, -turn * size)
+            turned = np.roll(order, -(turn // _SHARED) * size)
             chosen[i] = turned[~excluded[i, turned % excluded.shape[1]]][:size]
     return _unflatten(chosen, excluded.shape[1])
 
