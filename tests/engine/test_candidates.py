@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from jupyter_mop.engine import candidates
+from jupyter_mop.engine.gate import Gate
+from jupyter_mop.engine.likelihood import Components
+
+N, K, J = 12, 3, 7
+CONTEXTS = [f"context {i % 2}" for i in range(N)]
+NONE = Components(*(np.empty(0, np.intp) for _ in range(3)))
+
+
+@pytest.fixture
+def excluded() -> np.ndarray:
+    return np.random.default_rng(0).random((N, J)) < 0.3
+
+
+@pytest.fixture
+def gate() -> Gate:
+    rng = np.random.default_rng(1)
+    gate = Gate.start(rng.normal(size=(K, 5)), rng.normal(size=(J, 5)), rank=2)
+    return gate.with_theta(rng.normal(size=gate.theta.shape))
+
+
+def rows(components: Components) -> list[tuple[int, int, int]]:
+    return [(int(i), int(k), int(j)) for i, k, j in zip(*components.arrays, strict=True)]
+
+
+def picked(excluded: np.ndarray, size: int, seed: int) -> Components:
+    rng = np.random.default_rng(seed)
+    return candidates.random_components(excluded, K, size=size, contexts=CONTEXTS, rng=rng)
+
+
+def test_all_components_are_all_but_the_excluded(excluded: np.ndarray) -> None:
+    expected = [
+        (i, k, j) for i in range(N) for k in range(K) for j in range(J) if not excluded[i, j]
+    ]
+    assert rows(candidates.all_components(excluded, K)) == expected
+
+
+@pytest.mark.parametrize("size", [1, 4, 10_000])
+def test_random_components_are_allowed_and_sorted(excluded: np.ndarray, size: int) -> None:
+    found = rows(picked(excluded, size, seed=0))
+    allowed = K * (~excluded).sum(1)
+    assert len(set(found)) == len(found)
+    assert [i for i, _, _ in found] == sorted(i for i, _, _ in found)
+    assert not any(excluded[i, j] for i, _, j in found)
+    counts = np.bincount([i for i, _, _ in found], minlength=N)
+    np.testing.assert_array_equal(counts, np.minimum(size, allowed))
+
+
+def test_records_of_one_context_take_turns_through_the_components() -> None:
+    found = rows(picked(np.zeros((N, J), bool), size=7, seed=0))
+    uses = Counter((k, j) for i, k, j in found if i % 2 == 0)
+    assert set(uses.values()) == {2}
+    assert len(uses) == K * J
+
+
+def test_random_components_follow_the_seed(excluded: np.ndarray) -> None:
+    assert (
+        rows(picked(excluded, 4, 0)) == rows(picked(excluded, 4, 0)) != rows(picked(excluded, 4, 1))
+    )
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, K * J])
+def test_top_components_are_those_of_the_largest_weight(
+    excluded: np.ndarray, gate: Gate, size: int
+) -> None:
+    contexts = np.random.default_rng(2).normal(size=(N, 5))
+    found = rows(candidates.top_components(excluded, gate, size=size, contexts=contexts))
+    pi = np.exp(gate.persona_log_weights(contexts))
+    for i in range(N):
+        omega = np.exp(gate.exemplar_log_weights(np.tile(contexts[i], (K, 1)), np.arange(K)))
+        weight = np.where(excluded[i], -1.0, pi[i][:, None] * omega)
+        best = [divmod(int(flat), J) for flat in np.argsort(-weight.ravel())[:size]]
+        expected = {(i, k, j) for k, j in best if not excluded[i, j]}
+        assert {row for row in found if row[0] == i} == expected
+
+
+def test_without_takes_the_difference(excluded: np.ndarray) -> None:
+    everything, some = candidates.all_components(excluded, K), picked(excluded, 4, 0)
+    rest = candidates.without(everything, some)
+    assert set(rows(rest)) == set(rows(everything)) - set(rows(some))
+    assert rows(candidates.without(everything, NONE)) == rows(everything)
+
+
+def estimate(excluded: np.ndarray, top: Components, values: np.ndarray, seed: int) -> np.ndarray:
+    """Estimate each record's sum of `values` (n, K, J) over its allowed components."""
+    sampled = picked(excluded, 4, seed)
+    new = candidates.without(top, sampled)
+    pairs = zip(sampled.arrays, new.arrays, strict=True)
+    asked = Components(*(np.concatenate(pair) for pair in pairs))
+    allowed = K * (~excluded).sum(1)
+    log_multiplicity = candidates.log_multiplicity(asked, top, n_allowed=allowed)
+    terms = values[asked.arrays] * np.exp(log_multiplicity)
+    return np.bincount(asked.record, terms, minlength=N)
+
+
+@pytest.mark.parametrize("n_top", [0, 3])
+def test_the_truncated_sum_is_unbiased(excluded: np.ndarray, gate: Gate, n_top: int) -> None:
+    rng = np.random.default_rng(3)
+    values = rng.exponential(size=(N, K, J))
+    values[:, 0] *= 5
+    contexts = rng.normal(size=(N, 5))
+    top = (
+        candidates.top_components(excluded, gate, size=n_top, contexts=contexts) if n_top else NONE
+    )
+    exact = (values * ~excluded[:, None, :]).sum((1, 2))
+    draws = np.array([estimate(excluded, top, values, seed) for seed in range(3000)])
+    error = (draws.mean(0) - exact) / (draws.std(0) / np.sqrt(len(draws)))
+    assert np.abs(error).max() < 4.5
+    assert np.abs(draws.mean(0) / exact - 1).max() < 0.05
+
+
+def test_everything_asked_stands_for_itself(excluded: np.ndarray) -> None:
+    everything = candidates.all_components(excluded, K)
+    allowed = K * (~excluded).sum(1)
+    multiplicity = candidates.log_multiplicity(everything, NONE, n_allowed=allowed)
+    np.testing.assert_array_equal(multiplicity, np.zeros(len(everything)))

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_mop.engine.exemplars import Exemplar, draw_exemplars, own_exemplars
+from jupyter_mop.engine.population import Population
+from jupyter_mop.errors import DataError
+
+
+def make(topics: list[str], said: list[str], weights: list[float] | None = None) -> Population:
+    frame = pd.DataFrame({"topic": topics, "said": said, "w": weights or 1.0})
+    return Population.from_frame(frame, context="topic", response="said", weight="w")
+
+
+def test_the_text_for_the_encoder_holds_context_and_response() -> None:
+    assert Exemplar({"age": "30", "topic": "tea"}, "Hot.").text == "30, tea: Hot."
+
+
+def test_the_pool_is_spread_over_the_contexts() -> None:
+    topics = ["tea"] * 50 + ["milk"] * 3 + ["rum"] * 20
+    population = make(topics, [f"s{i}" for i in range(73)])
+    pool = draw_exemplars(population, 9, random_state=3)
+    assert Counter(e.record["topic"] for e in pool) == {"tea": 3, "milk": 3, "rum": 3}
+    assert len({e.response for e in pool}) == 9
+
+
+def test_each_exemplar_is_a_record() -> None:
+    population = make(["a", "b", "a"], ["x", "y", "z"])
+    pairs = {(e.record["topic"], e.response) for e in draw_exemplars(population, 3)}
+    assert pairs == {("a", "x"), ("b", "y"), ("a", "z")}
+
+
+def test_no_response_is_taken_twice() -> None:
+    population = make(["a", "b"] * 20, ["same"] * 39 + ["other"])
+    assert {e.response for e in draw_exemplars(population, 2)} == {"same", "other"}
+
+
+def test_the_seed_decides() -> None:
+    population = make(["a"] * 40, [f"s{i}" for i in range(40)])
+    first, again, other = (draw_exemplars(population, 5, random_state=s) for s in (1, 1, 2))
+    assert first == again != other
+
+
+def test_weight_zero_stays_out_and_heavy_records_come_first() -> None:
+    said = [f"s{i}" for i in range(10)]
+    population = make(["a"] * 10, said, [0.0] * 4 + [1.0] * 5 + [100.0])
+    pools = [draw_exemplars(population, 2, random_state=seed) for seed in range(50)]
+    drawn = Counter(e.response for pool in pools for e in pool)
+    assert not set(drawn) & set(said[:4])
+    assert drawn["s9"] > 40
+
+
+@pytest.mark.parametrize("n", [0, -1, 3])
+def test_a_pool_of_another_size_than_there_is_is_refused(n: int) -> None:
+    with pytest.raises(DataError, match="2 different responses") as caught:
+        draw_exemplars(make(["a", "a", "b"], ["x", "y", "x"]), n)
+    assert "1 to 2" in caught.value.hint
+
+
+def test_own_exemplars_are_those_with_the_same_response_in_any_context() -> None:
+    population = make(["a", "b", "c"], ["x", "y", "x"])
+    pool = [Exemplar({"topic": "a"}, "x"), Exemplar({"topic": "b"}, "z")]
+    np.testing.assert_array_equal(
+        own_exemplars(population, pool), [[True, False], [False, False], [True, False]]
+    )
