@@ -63,7 +63,7 @@ def top_components(
         log_weights = gate.exemplar_log_weights(here, personas)
         log_weights += gate.persona_log_weights(context[None]).T
         ranked = np.where(out, -np.inf, log_weights).ravel()
-        best = np.argpartition(ranked, -size)[-size:]
+        best = np.argsort(-ranked)[:size]
         chosen.append(best[np.isfinite(ranked[best])])
     return _unflatten(chosen, excluded.shape[1])
 
