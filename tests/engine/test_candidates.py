@@ -53,11 +53,17 @@ def test_random_components_are_allowed_and_sorted(excluded: np.ndarray, size: in
     np.testing.assert_array_equal(counts, np.minimum(size, allowed))
 
 
-def test_records_of_one_context_take_turns_through_the_components() -> None:
-    found = rows(picked(np.zeros((N, J), bool), size=7, seed=0))
-    uses = Counter((k, j) for i, k, j in found if i % 2 == 0)
-    assert set(uses.values()) == {2}
+def test_records_of_one_context_share_prompts_and_take_turns_through_all() -> None:
+    n, rng = 48, np.random.default_rng(0)
+    nothing = np.zeros((n, J), bool)
+    found = candidates.random_components(nothing, K, size=7, contexts=["x"] * n, rng=rng)
+    uses = Counter((k, j) for _, k, j in rows(found))
+    assert set(uses.values()) == {n * 7 // (K * J)}
     assert len(uses) == K * J
+    shared = Counter(
+        frozenset((k, j) for i, k, j in rows(found) if i == record) for record in range(n)
+    )
+    assert min(shared.values()) >= 8
 
 
 def test_random_components_follow_the_seed(excluded: np.ndarray) -> None:
