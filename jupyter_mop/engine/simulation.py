@@ -62,8 +62,7 @@ class Simulation:
     def _repr_html_(self) -> str:
         shown = self.frame[[CONTEXT, PERSONA, RESPONSE]].head(5)
         rest = len(self) - len(shown)
-        with pd.option_context("display.max_colwidth", 200):
-            table = shown.to_html(index=False, na_rep="")
+        table = shown.where(shown.notna(), "").to_html(index=False)
         facts = ", ".join(
             f"{key}: {value}"
             for key, value in self.provenance.items()
