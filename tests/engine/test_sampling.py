@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_mop.backends.base import (
+    Completion,
+    GenerationRequest,
+    OnCompletion,
+    SamplingParams,
+)
+from jupyter_mop.backends.toy import ToyBackend
+from jupyter_mop.engine import sampling
+from jupyter_mop.engine.exemplars import Exemplar
+from jupyter_mop.engine.gate import Gate
+from jupyter_mop.engine.personas import read_personas
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.engine.simulation import COLUMNS, Simulation
+from jupyter_mop.errors import DataError
+
+PERSONAS = read_personas("sunny: You say sun.\nrainy: You say rain.")
+POOL = [Exemplar({"topic": "noon"}, "fog fog"), Exemplar({"topic": "night"}, "wind")]
+TEMPLATE = PromptTemplate("What of {topic}?")
+PARAMS = SamplingParams(temperature=0.9, top_p=0.8, max_tokens=3)
+
+
+class RecordingBackend(ToyBackend):
+    """Remembers what it was asked."""
+
+    def generate(
+        self,
+        requests: Sequence[GenerationRequest],
+        params: SamplingParams,
+        *,
+        on_result: OnCompletion | None = None,
+    ) -> list[Completion]:
+        self.asked, self.params = list(requests), params
+        return super().generate(requests, params, on_result=on_result)
+
+
+@pytest.fixture
+def model() -> RecordingBackend:
+    return RecordingBackend(["sun", "rain", "wind", "fog"])
+
+
+@pytest.fixture
+def contexts() -> Population:
+    frame = pd.DataFrame({"topic": ["dawn", "dusk", "dawn"], "said": "fog"})
+    return Population.from_frame(frame, context="topic", response="said")
+
+
+def simulate(model: ToyBackend, contexts: Population, **more: object) -> Simulation:
+    drawn = pd.DataFrame({"persona": [0, 1, 1], "exemplar": [1, 0, 1], "log_prob": [-1, -2, -3]})
+    options = {
+        "personas": PERSONAS,
+        "exemplars": POOL,
+        "template": TEMPLATE,
+        "baseline": None,
+        "backend": model,
+        "params": PARAMS,
+        "provenance": {"name": "first"},
+        "random_state": 4,
+        "on_result": None,
+    }
+    return sampling.simulate(contexts, drawn, **{**options, **more})
+
+
+def test_components_are_drawn_with_their_weights() -> None:
+    rng = np.random.default_rng(0)
+    gate = Gate.start(rng.normal(size=(3, 4)), rng.normal(size=(5, 4)), rank=2)
+    gate = gate.with_theta(rng.normal(scale=0.7, size=gate.theta.shape))
+    contexts = np.tile(rng.normal(size=4), (40_000, 1))
+    drawn = sampling.draw_components(gate, contexts, random_state=1)
+    pi = np.exp(gate.persona_log_weights(contexts[:1])).T
+    omega = np.exp(gate.exemplar_log_weights(contexts[:3], np.arange(3)))
+    counts = np.bincount(drawn["persona"] * 5 + drawn["exemplar"], minlength=15)
+    np.testing.assert_allclose(counts.reshape(3, 5) / len(drawn), pi * omega, atol=0.01)
+    exact = np.log(pi * omega)[drawn["persona"], drawn["exemplar"]]
+    np.testing.assert_allclose(drawn["log_prob"], exact)
+
+
+def test_the_seed_decides_the_components() -> None:
+    gate, contexts = Gate.start(np.eye(4), np.eye(4), rank=2), np.tile(np.eye(4)[0], (30, 1))
+    first, again, other = (
+        sampling.draw_components(gate, contexts, random_state=seed) for seed in (1, 1, 2)
+    )
+    pd.testing.assert_frame_equal(first, again)
+    assert not first.equals(other)
+
+
+def test_a_persona_that_is_switched_off_is_never_drawn() -> None:
+    gate, contexts = Gate.start(np.eye(4)[:2], np.eye(4), rank=2), np.tile(np.eye(4)[0], (500, 1))
+    gate = gate.with_marginal(np.array([0.0, 1.0]), contexts)
+    assert set(sampling.draw_components(gate, contexts)["persona"]) == {1}
+
+
+@pytest.mark.parametrize(
+    ("baseline", "roles"),
+    [
+        (None, ["system", "user", "assistant", "user"]),
+        ("personas", ["system", "user"]),
+        ("exemplars", ["user", "assistant", "user"]),
+        ("plain", ["user"]),
+    ],
+)
+def test_each_baseline_leaves_its_turns_out(
+    model: RecordingBackend, contexts: Population, baseline: str | None, roles: list[str]
+) -> None:
+    simulation = simulate(model, contexts, baseline=baseline)
+    for request, topic in zip(model.asked, contexts.contexts, strict=True):
+        assert [message.role for message in request.prompt.messages] == roles
+        assert request.prompt.messages[-1].content == f"What of {topic}?"
+    shows_persona, shows_exemplar = "system" in roles, "assistant" in roles
+    assert list(simulation.frame["persona"].notna()) == [shows_persona] * 3
+    assert list(simulation.frame["exemplar"].notna()) == [shows_exemplar] * 3
+
+
+def test_each_draw_keeps_where_it_came_from(model: RecordingBackend, contexts: Population) -> None:
+    simulation = simulate(model, contexts)
+    frame = simulation.frame
+    assert list(frame) == list(COLUMNS)
+    assert list(frame["persona"]) == ["sunny", "rainy", "rainy"]
+    assert list(frame["exemplar"]) == [1, 0, 1]
+    assert list(frame["log_prob"]) == [-1, -2, -3]
+    assert list(frame["draw"]) == [0, 1, 2]
+    for i, request in enumerate(model.asked):
+        system, _, shown, _ = (message.content for message in request.prompt.messages)
+        assert system == f"You say {['sun', 'rain', 'rain'][i]}."
+        assert shown == simulation.exemplars[frame["exemplar"][i]].response
+        assert (request.seed, request.draw) == (frame["seed"][i], i)
+        assert model.generate([request], PARAMS)[0].text == frame["response"][i]
+
+
+def test_the_provenance_says_how(model: RecordingBackend, contexts: Population) -> None:
+    assert simulate(model, contexts).provenance == {
+        "name": "first",
+        "template": "What of {topic}?",
+        "model": model.fingerprint,
+        "temperature": 0.9,
+        "top_p": 0.8,
+        "max_tokens": 3,
+        "seed": 4,
+    }
+    assert model.params == PARAMS
+
+
+def test_progress_is_reported_and_the_seed_matters(
+    model: RecordingBackend, contexts: Population
+) -> None:
+    seen: list[int] = []
+    first = simulate(model, contexts, on_result=lambda at, _: seen.append(at))
+    assert seen == [0, 1, 2]
+    assert len(set(first.frame["seed"])) == 3
+    pd.testing.assert_frame_equal(first.frame, simulate(model, contexts).frame)
+    assert set(first.frame["seed"]).isdisjoint(
+        simulate(model, contexts, random_state=5).frame["seed"]
+    )
+
+
+@pytest.mark.parametrize("n", [0, -3])
+def test_at_least_one_response_is_asked(n: int) -> None:
+    with pytest.raises(DataError, match="at least 1") as caught:
+        sampling.check_request(n, None, PARAMS)
+    assert caught.value.hint
+
+
+def test_an_unknown_baseline_names_the_known_ones() -> None:
+    with pytest.raises(DataError, match="no baseline 'none'") as caught:
+        sampling.check_request(1, "none", PARAMS)
+    assert all(name in caught.value.hint for name in sampling.BASELINES)
+
+
+@pytest.mark.parametrize(
+    ("params", "word"),
+    [
+        (SamplingParams(temperature=-0.1), "temperature"),
+        (SamplingParams(temperature=float("nan")), "temperature"),
+        (SamplingParams(temperature=float("inf")), "temperature"),
+        (SamplingParams(top_p=0.0), "top_p"),
+        (SamplingParams(top_p=1.1), "top_p"),
+        (SamplingParams(top_p=float("nan")), "top_p"),
+        (SamplingParams(max_tokens=0), "max_tokens"),
+    ],
+)
+def test_impossible_sampling_parameters_are_refused(params: SamplingParams, word: str) -> None:
+    with pytest.raises(DataError, match=word) as caught:
+        sampling.check_request(1, None, params)
+    assert caught.value.hint
+
+
+def test_the_edges_of_the_parameters_are_allowed() -> None:
+    for baseline in (None, *sampling.BASELINES):
+        sampling.check_request(1, baseline, SamplingParams(0.0, 1.0, 1))
