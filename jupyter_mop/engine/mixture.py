@@ -201,9 +201,7 @@ class MixtureOfPersonas:
         """Return the mean log-likelihood of `population` in nats per record."""
         return float(np.average(self.log_prob(population), weights=population.weights))
 
-    def responsibilities(
-        self, population: Population, *, on_step: OnStep | None = None
-    ) -> Array:
+    def responsibilities(self, population: Population, *, on_step: OnStep | None = None) -> Array:
         """Return how likely each persona is to have said each response, shape (n, K)."""
         return self.gate_.responsibilities(self._everything(population, on_step))
 
@@ -296,7 +294,8 @@ class MixtureOfPersonas:
         """
         self._initialised()
         asked = population or self.population_
-        sampling.check_request(n, baseline)
+        params = params or SamplingParams()
+        sampling.check_request(n, baseline, params)
         contexts = asked.take(asked.draw(n, random_state=random_state))
         question = PromptTemplate(template) if template else self.template_
         question.check(contexts.context)
@@ -310,7 +309,7 @@ class MixtureOfPersonas:
             template=question,
             baseline=baseline,
             backend=self.backend,
-            params=params or SamplingParams(),
+            params=params,
             provenance={"name": name, "weights": baseline or self._described(weights)},
             random_state=random_state,
             on_result=on_result,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -102,12 +103,23 @@ def simulate(
     return Simulation(frame, tuple(exemplars), facts)
 
 
-def check_request(n: int, baseline: str | None) -> None:
-    """Raise a DataError for a number of responses or a baseline that cannot be."""
+def check_request(n: int, baseline: str | None, params: SamplingParams) -> None:
+    """Raise a DataError for a number of responses, a baseline or parameters that cannot be."""
     if n < 1:
         raise DataError(f"The number of responses must be at least 1, not {n}.", hint="Use -n 300.")
     if baseline is not None and baseline not in BASELINES:
         raise DataError(f"There is no baseline {baseline!r}.", hint=f"Use {', '.join(BASELINES)}.")
+    limits = (
+        ("temperature", 0 <= params.temperature < math.inf, "zero or more"),
+        ("top_p", 0 < params.top_p <= 1, "above 0 and at most 1"),
+        ("max_tokens", params.max_tokens >= 1, "at least 1"),
+    )
+    for name, holds, limit in limits:
+        if not holds:
+            raise DataError(
+                f"The {name} must be {limit}, not {getattr(params, name)}.",
+                hint="Leave it out for the default.",
+            )
 
 
 def _choice(log_weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.intp]:
