@@ -67,3 +67,9 @@ def test_own_exemplars_are_those_with_the_same_response_in_any_context() -> None
     np.testing.assert_array_equal(
         own_exemplars(population, pool), [[True, False], [False, False], [True, False]]
     )
+
+
+def test_what_many_people_said_is_likely_to_be_shown() -> None:
+    population = make(["a"] * 100, ["common"] * 50 + [f"s{i}" for i in range(50)])
+    pools = [draw_exemplars(population, 5, random_state=seed) for seed in range(40)]
+    assert sum("common" in {e.response for e in pool} for pool in pools) > 30
