@@ -42,8 +42,10 @@ def draw_exemplars(population: Population, n: int, *, random_state: int = 0) -> 
     -------
     list of Exemplar
     """
-    order = _by_weight(population, random_state)
-    distinct = list({population.responses[i]: i for i in reversed(order)}.values())[::-1]
+    first: dict[str, int] = {}
+    for i in _by_weight(population, random_state):
+        first.setdefault(population.responses[i], i)
+    distinct = list(first.values())
     if not 0 < n <= len(distinct):
         raise DataError(
             f"A pool of {n} exemplars cannot be drawn from {len(distinct)} different responses.",
