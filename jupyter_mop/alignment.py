@@ -40,12 +40,12 @@ class Alignment:
     points: pd.DataFrame
 
     @cached_property
-    def chart(self) -> alt.Chart | alt.FacetChart | alt.HConcatChart:
+    def chart(self) -> alt.HConcatChart:
         """Each method's figures with their intervals, the human floor as a line."""
         return charts.alignment_chart(self.frame)
 
     @cached_property
-    def map(self) -> alt.Chart | alt.FacetChart | alt.HConcatChart:
+    def map(self) -> alt.ConcatChart:
         """Real and simulated responses in two dimensions, coloured by persona."""
         return charts.response_map(self.points)
 

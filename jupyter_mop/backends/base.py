@@ -84,7 +84,7 @@ OnVectors = Callable[[Sequence[int], NDArray[np.float32]], None]
 
 @runtime_checkable
 class Backend(Protocol):
-    """A language model. `on_result(index, value)` is called as each request finishes, in any order."""
+    """A language model; it calls `on_result(index, value)` as each request finishes."""
 
     can_score: bool
     can_embed: bool

@@ -17,8 +17,8 @@ def show_alignment(alignment: Alignment) -> None:
     from jupyter_mop import charts
 
     display(HTML(alignment._repr_html_()), metadata={})
-    for chart in (alignment.chart, alignment.map):
-        display(Image(charts.png(chart)))
+    display(Image(charts.png(alignment.chart)))
+    display(Image(charts.png(alignment.map)))
 
 
 def register(shell: InteractiveShell) -> None:
