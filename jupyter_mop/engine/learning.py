@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,34 @@ from jupyter_mop.errors import DataError
 
 Tick = Callable[[int, object], None]
 OnStep = Callable[[str, int], Tick]
+
+MIN_RECORDS = 8
+_LEAST = {"n_exemplars": 1, "n_records": MIN_RECORDS, "n_components": 1, "rank": 1, "l2": 0}
+
+
+def check_settings(settings: object) -> None:
+    """Raise a DataError where an attribute of `settings` is below what a fit can use."""
+    for name, least in _LEAST.items():
+        value = getattr(settings, name)
+        if not least <= value < math.inf:
+            raise DataError(
+                f"The setting {name} must be at least {least}, not {value}.",
+                hint="Leave it out for the default.",
+            )
+
+
+def draw_records(population: Population, n: int, *, random_state: int = 0) -> NDArray[np.intp]:
+    """Return the indices of up to `n` records to learn from, each once; none of weight zero.
+
+    Their weights count in the likelihood, so they must not decide the draw as well.
+    """
+    heavy = np.flatnonzero(population.weights)
+    if len(heavy) < MIN_RECORDS:
+        raise DataError(
+            f"A fit needs at least {MIN_RECORDS} records; the population has {len(heavy)}.",
+            hint="Give more records, or simulate with weights='uniform'.",
+        )
+    return np.random.default_rng(random_state).permutation(heavy)[:n]
 
 
 @dataclass(frozen=True)

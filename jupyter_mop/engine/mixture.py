@@ -17,7 +17,13 @@ from jupyter_mop.engine import sampling, saving
 from jupyter_mop.engine.exemplars import draw_exemplars
 from jupyter_mop.engine.gate import Evidence, Gate
 from jupyter_mop.engine.heldout import held_out_report
-from jupyter_mop.engine.learning import Learner, OnStep
+from jupyter_mop.engine.learning import (
+    MIN_RECORDS,
+    Learner,
+    OnStep,
+    check_settings,
+    draw_records,
+)
 from jupyter_mop.engine.personas import Persona, persona_shares, read_personas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
@@ -26,8 +32,6 @@ from jupyter_mop.errors import DataError, NotFittedError
 
 Array = NDArray[np.float64]
 Weights = str | Mapping[str, float]
-
-MIN_RECORDS = 8
 
 
 class MixtureOfPersonas:
@@ -122,10 +126,12 @@ class MixtureOfPersonas:
 
     def initialise(self, population: Population) -> Self:
         """Draw the exemplar pool and set every weight uniform, with no model call."""
+        check_settings(self)
         template = self.template or ", ".join(f"{{{column}}}" for column in population.context)
         self.template_ = PromptTemplate(template)
         self.template_.check(population.context)
-        size = min(self.n_exemplars, len(set(population.responses)))
+        pairs = zip(population.responses, population.weights, strict=True)
+        size = min(self.n_exemplars, len({response for response, weight in pairs if weight}))
         self.exemplars_ = draw_exemplars(population, size, random_state=self.random_state)
         self.population_ = population
         self.gate_ = Gate.start(
@@ -155,16 +161,8 @@ class MixtureOfPersonas:
         ModelError
             Where the backend cannot score.
         """
-        if len(population) < MIN_RECORDS:
-            raise DataError(
-                f"A fit needs at least {MIN_RECORDS} records; the population has "
-                f"{len(population)}.",
-                hint="Give more records, or simulate with weights='uniform'.",
-            )
+        rows = draw_records(population, self.n_records, random_state=self.random_state + 1)
         start = self.initialise(population).gate_
-        rows = population.draw(
-            min(self.n_records, len(population)), random_state=self.random_state + 1
-        )
         n_held_out = max(len(rows) // 4, MIN_RECORDS // 2)
         train, held_out, n_tokens = self._evidence(
             population.take(rows[n_held_out:]), population.take(rows[:n_held_out]), on_step
@@ -195,7 +193,7 @@ class MixtureOfPersonas:
 
     def log_prob(self, population: Population, *, on_step: OnStep | None = None) -> Array:
         """Return log p(y|x) of each record in nats, shape (n,), over all K * J components."""
-        return self.gate_.log_prob(self._everything(population, on_step))
+        return self._initialised().gate_.log_prob(self._everything(population, on_step))
 
     def score(self, population: Population) -> float:
         """Return the mean log-likelihood of `population` in nats per record."""
@@ -203,7 +201,7 @@ class MixtureOfPersonas:
 
     def responsibilities(self, population: Population, *, on_step: OnStep | None = None) -> Array:
         """Return how likely each persona is to have said each response, shape (n, K)."""
-        return self.gate_.responsibilities(self._everything(population, on_step))
+        return self._initialised().gate_.responsibilities(self._everything(population, on_step))
 
     def gate_for(self, weights: Weights | None = None) -> Gate:
         """Return the gate with other persona weights.
@@ -299,6 +297,8 @@ class MixtureOfPersonas:
         contexts = asked.take(asked.draw(n, random_state=random_state))
         question = PromptTemplate(template) if template else self.template_
         question.check(contexts.context)
+        if baseline in (None, "exemplars"):
+            question.check(self.population_.context)
         weights = "uniform" if baseline else weights
         drawn = self.sample(contexts, weights=weights, random_state=random_state)
         return sampling.simulate(

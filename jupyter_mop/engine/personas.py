@@ -55,7 +55,7 @@ class Persona:
             )
         if not self.description.strip():
             raise DataError(f"The persona {self.name!r} has no text.", hint=_EXAMPLE)
-        if self.weight is not None and not (math.isfinite(self.weight) and self.weight >= 0):
+        if self.weight is not None and not 0 <= _number(self.name, self.weight) < math.inf:
             raise DataError(
                 f"The weight of persona {self.name!r} must be zero or more, not {self.weight}.",
                 hint="Give a share such as [0.4], or leave it out.",

@@ -70,6 +70,7 @@ def test_a_cut_sum_still_finds_who_is_many_and_who_is_few() -> None:
 
 
 def test_weights_follow_the_context(mixture: MixtureOfPersonas, population: Population) -> None:
+    mixture.backend = ToyBackend(mixture.backend.vocabulary, exemplar_boost=0.0)
     mixture.fit(population)
     dawn, dusk = mixture.persona_weights(population)[:2]
     assert dawn[0] > dusk[0] + 0.1
@@ -78,19 +79,20 @@ def test_weights_follow_the_context(mixture: MixtureOfPersonas, population: Popu
     assert gain["gain_low"] > 0
 
 
-def test_an_exemplar_that_fits_gets_more_weight() -> None:
-    """Everyone says fog, few records mention it twice: those are worth showing."""
+def test_an_exemplar_that_fits_the_context_gets_more_weight() -> None:
+    """Who is asked about fog says fog: an exemplar about fog makes that likelier."""
     rng = np.random.default_rng(0)
-    said = [" ".join([*["fog"] * 4, *rng.choice(WEATHER, size=2)]) for _ in range(200)]
-    said += [" ".join(rng.choice(WEATHER[:4], size=6)) for _ in range(40)]
-    frame = pd.DataFrame({"topic": "weather", "said": said})
+    topics = ["fog", "sun"] * 120
+    said = [" ".join([*[topic] * 3, *rng.choice(WEATHER, size=3)]) for topic in topics]
+    frame = pd.DataFrame({"topic": topics, "said": said})
     population = Population.from_frame(frame, context="topic", response="said")
     mixture = four(exemplar_boost=1.0, n_exemplars=12, n_records=240, n_components=48)
-    mixture.fit(population)
-    weights = mixture.exemplar_weights(population.take([0]), "a")[0]
-    fog = np.array([e.response.count("fog") >= 3 for e in mixture.exemplars_])
-    assert 0 < fog.sum() < len(fog)
-    assert weights[fog].min() > 1 / len(fog) > weights[~fog].max()
+    weights = mixture.fit(population).exemplar_weights(population.take([0, 1]), "d")
+    about_fog = np.array([e.record["topic"] == "fog" for e in mixture.exemplars_])
+    assert about_fog.sum() == 6
+    assert weights[0, about_fog].sum() > 0.8
+    assert weights[1, ~about_fog].sum() > 0.8
+    assert mixture.report_.set_index("model").loc[LEARNED, "gain_low"] > 0
 
 
 def test_no_record_is_scored_with_its_own_response_as_exemplar(population: Population) -> None:
