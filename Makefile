@@ -1,0 +1,61 @@
+.POSIX:
+.PHONY: help demo test bench check format clean chromium
+
+PYTHON ?= python3
+VENV = .venv
+BIN = $(VENV)/bin
+RUN = $(BIN)/python
+
+help:
+	@echo "make demo     set up, fetch the model, run the quickstart, print its table"
+	@echo "make test     set up what the tests need, check, run all tests"
+	@echo "make bench    print the benchmarks: name, ratio, what was asked"
+	@echo "make check    lint, format check, type check"
+	@echo "make format   format the code and mend what lint can mend"
+	@echo "make clean    remove what make made, the fetched models excepted"
+
+demo: $(VENV)/demo.stamp
+	$(RUN) -m jupyter_mop.backends.models
+	$(RUN) notebooks/run.py 01_quickstart
+
+test: $(VENV)/test.stamp chromium check
+	$(RUN) -m pytest
+
+bench: $(VENV)/test.stamp
+	$(RUN) tests/benchmarks/run.py
+
+check: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(VENV)/venv.stamp:
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/demo.stamp: $(VENV)/venv.stamp pyproject.toml
+	@echo "Installing: this takes a few minutes the first time."
+	$(RUN) -m pip install --quiet --editable ".[local,examples]"
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/venv.stamp pyproject.toml
+	@echo "Installing: this takes a few minutes the first time."
+	$(RUN) -m pip install --quiet --editable ".[local,examples,test]"
+	touch $@
+
+chromium: $(VENV)/test.stamp
+	@for name in chromium chromium-browser google-chrome; do \
+		command -v $$name && exit; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get; then \
+		apt-get -q update && DEBIAN_FRONTEND=noninteractive \
+		apt-get -q install -y --no-install-recommends chromium fonts-dejavu-core && exit; \
+	fi; \
+	$(RUN) -m playwright install chromium
