@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
+from jupyter_mop.engine.mixture import MixtureOfPersonas
+from jupyter_mop.engine.population import Population
+from jupyter_mop.errors import DataError
+
+
+@pytest.fixture
+def fitted(mixture: MixtureOfPersonas, frame: pd.DataFrame) -> MixtureOfPersonas:
+    frame = frame.assign(w=np.arange(len(frame)) % 3 + 1)
+    mixture.template = "What of {topic}?"
+    population = Population.from_frame(frame, context="topic", response="said", weight="w")
+    return mixture.fit(population)
+
+
+def load(path: Path, like: MixtureOfPersonas) -> MixtureOfPersonas:
+    return MixtureOfPersonas.load(path, like.backend, like.encoder)
+
+
+def test_what_was_saved_comes_back(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    assert fitted.save(tmp_path / "mix") == tmp_path / "mix"
+    again = load(tmp_path / "mix", fitted)
+    np.testing.assert_array_equal(again.gate_.theta, fitted.gate_.theta)
+    np.testing.assert_allclose(again.persona_weights(), fitted.persona_weights(), atol=1e-12)
+    np.testing.assert_array_equal(
+        again.persona_weights(population), fitted.persona_weights(population)
+    )
+    assert again.personas == fitted.personas
+    assert again.exemplars_ == fitted.exemplars_
+    assert again.template_ == fitted.template_
+    assert (again.n_exemplars, again.rank, again.l2) == (6, 8, 0.01)
+    assert again.is_fitted
+    pd.testing.assert_frame_equal(again.report_, fitted.report_)
+
+
+def test_a_loaded_mixture_simulates_and_judges_the_same(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    again = load(fitted.save(tmp_path), fitted)
+    for weights in ("learned", "uniform", "stated", {"sunny": 0.7}):
+        first, second = (m.simulate(30, population, weights=weights) for m in (fitted, again))
+        pd.testing.assert_frame_equal(first.frame, second.frame)
+    np.testing.assert_allclose(again.log_prob(population), fitted.log_prob(population))
+    assert len(again.simulate(10)) == 10
+    assert set(again.simulate(50).frame["context"]) == set(population.contexts)
+
+
+def test_a_mixture_that_was_not_fitted_is_kept_so(
+    mixture: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    again = load(mixture.initialise(population).save(tmp_path), mixture)
+    assert not again.is_fitted
+    assert again.simulate(5).provenance["weights"] == "stated"
+
+
+def test_no_response_but_the_exemplars_is_written(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    text = (fitted.save(tmp_path) / "mixture.json").read_text(encoding="utf-8")
+    shown = {exemplar.response for exemplar in fitted.exemplars_}
+    assert all(response in text for response in shown)
+    assert not any(f'"{response}"' in text for response in set(population.responses) - shown)
+
+
+def test_the_files_are_json_and_arrays_without_pickle(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gate.npz", "mixture.json"]
+    assert json.loads((tmp_path / "mixture.json").read_text())["version"] == 1
+    with np.load(tmp_path / "gate.npz", allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype == np.float64 for name in arrays)
+
+
+def test_saving_again_replaces(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    fitted.initialise(population).save(tmp_path)
+    assert not load(tmp_path, fitted).is_fitted
+
+
+def break_nothing_there(path: Path) -> None:
+    for file in path.iterdir():
+        file.unlink()
+
+
+def break_no_arrays(path: Path) -> None:
+    (path / "gate.npz").unlink()
+
+
+def break_arrays(path: Path) -> None:
+    (path / "gate.npz").write_bytes(b"PK\x03\x04 no arrays")
+
+
+def break_json(path: Path) -> None:
+    (path / "mixture.json").write_text('{"version": 1, ')
+
+
+def break_facts(path: Path) -> None:
+    (path / "mixture.json").write_text("{}")
+
+
+def break_shape(path: Path) -> None:
+    (path / "mixture.json").write_text("[1, 2]")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [break_nothing_there, break_no_arrays, break_arrays, break_json, break_facts, break_shape],
+)
+def test_a_folder_that_holds_no_mixture_says_so(
+    fitted: MixtureOfPersonas, tmp_path: Path, spoil
+) -> None:
+    spoil(fitted.save(tmp_path))
+    with pytest.raises(DataError, match="no readable mixture") as caught:
+        load(tmp_path, fitted)
+    assert "save" in caught.value.hint
+
+
+def test_a_newer_version_says_what_to_do(fitted: MixtureOfPersonas, tmp_path: Path) -> None:
+    file = fitted.save(tmp_path) / "mixture.json"
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**facts, "version": 2, "encoder": "?"}), encoding="utf-8")
+    with pytest.raises(DataError, match="newer version") as caught:
+        load(tmp_path, fitted)
+    assert "pip install" in caught.value.hint
+
+
+def test_another_encoder_is_refused_and_another_model_is_not(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    with pytest.raises(DataError, match="another encoder"):
+        MixtureOfPersonas.load(tmp_path, fitted.backend, ToyEncoder(["other", "words"]))
+    other = ToyBackend(fitted.backend.vocabulary, persona_boost=1.0)
+    assert MixtureOfPersonas.load(tmp_path, other, fitted.encoder).is_fitted
