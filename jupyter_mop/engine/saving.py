@@ -49,20 +49,21 @@ def load(
         facts = json.loads((path / "mixture.json").read_text(encoding="utf-8"))
         with np.load(path / "gate.npz", allow_pickle=False) as arrays:
             gate = Gate(**{name: arrays[name] for name in _ARRAYS})
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        version, learned_with = facts["version"], facts["encoder"]
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(
             f"There is no readable mixture in {str(path)!r}.",
             hint="Give the folder that save(path) wrote.",
         ) from error
-    if facts["version"] > VERSION:
+    if version > VERSION:
         raise DataError(
             f"The mixture in {str(path)!r} is from a newer version of jupyter-mop.",
             hint="Update with: pip install -U jupyter-mop",
         )
-    if facts["encoder"] != encoder.fingerprint:
+    if learned_with != encoder.fingerprint:
         raise DataError(
             "The mixture was learned with another encoder.",
-            hint=f"Load it with the encoder {facts['encoder']!r}.",
+            hint=f"Load it with the encoder {learned_with!r}.",
         )
     mixture = kind([Persona(**p) for p in facts["personas"]], backend, encoder, **facts["settings"])
     mixture.gate_ = gate
