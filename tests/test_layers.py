@@ -1,0 +1,124 @@
+"""Imports point down only: notebook, study, charts, engine, backends, config, errors."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "jupyter_mop"
+MODULES = {
+    ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): file
+    for file in sorted(PACKAGE.rglob("*.py"))
+}
+ALLOWED = {
+    "errors": (),
+    "config": ("errors",),
+    "backends.base": ("errors",),
+    "backends.models": ("config", "errors"),
+    "backends.store": ("errors",),
+    "backends": ("backends.base", "backends.models", "backends.store", "config", "errors"),
+    "engine": ("engine", "backends.base", "errors"),
+    "datasets": ("datasets", "errors"),
+    "pictures": ("errors",),
+    "charts": ("pictures", "engine", "errors"),
+    "alignment": ("charts", "pictures", "engine", "backends.base", "config", "errors"),
+    "study": ("alignment", "charts", "engine", "backends", "config", "errors"),
+    "notebook": (
+        *("notebook", "study", "alignment", "charts", "engine"),
+        *("backends.base", "datasets", "config", "errors"),
+    ),
+    "": ("notebook",),
+}
+ENGINE_LIBRARIES = {"numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "yaml"}
+HEAVY = ("IPython", "ipywidgets", "anywidget", "altair", "openai", "openvino", "matplotlib")
+
+
+def imports(file: Path, *, with_types: bool = True) -> Iterator[str]:
+    """Yield what `file` imports, inside functions too, as dotted names of modules."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    nodes = list(ast.walk(tree))
+    if not with_types:
+        blocks = [node for node in nodes if isinstance(node, ast.If) and is_for_types(node)]
+        hidden = {id(inner) for block in blocks for part in block.body for inner in ast.walk(part)}
+        nodes = [node for node in nodes if id(node) not in hidden]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"relative import in {file}, line {node.lineno}"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in MODULES else node.module or "" for name in names)
+
+
+def is_for_types(node: ast.If) -> bool:
+    return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def inside(name: str) -> str:
+    return name.removeprefix("jupyter_mop").removeprefix(".")
+
+
+def is_under(name: str, rooms: tuple[str, ...]) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down_only(module: str) -> None:
+    name = inside(module)
+    floor = max((room for room in ALLOWED if is_under(name, (room,)) or not room), key=len)
+    assert floor or not name, f"{module} is on no floor: give it one in this table"
+    own = {inside(wanted) for wanted in imports(MODULES[module]) if is_ours(wanted)}
+    wrong = {wanted for wanted in own if wanted and not is_under(wanted, ALLOWED[floor])}
+    assert not wrong, f"{module} imports {sorted(wrong)}"
+
+
+def is_ours(name: str) -> bool:
+    return is_under(name, ("jupyter_mop",))
+
+
+def test_no_two_modules_need_each_other() -> None:
+    graph = {
+        module: {name for name in imports(file, with_types=False) if is_ours(name)}
+        - {"jupyter_mop"}
+        for module, file in MODULES.items()
+        if module != "jupyter_mop"
+    }
+    assert list(TopologicalSorter(graph).static_order())
+
+
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if is_under(inside(name), ("engine",))]
+)
+def test_the_engine_needs_numbers_and_frames_only(module: str) -> None:
+    roots = {name.split(".")[0] for name in imports(MODULES[module])} - {"jupyter_mop"}
+    assert roots - set(sys.stdlib_module_names) <= ENGINE_LIBRARIES
+    assert "sqlite3" not in roots
+
+
+def test_importing_the_engine_loads_no_notebook_chart_or_client() -> None:
+    engine = [name for name in MODULES if is_under(inside(name), ("engine",))]
+    code = f"""
+import importlib, sys
+for name in {engine}:
+    importlib.import_module(name)
+print(*(name for name in {HEAVY} if name in sys.modules))
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120
+    )
+    assert told.stdout.strip() == ""
+
+
+def test_the_rules_can_fail(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.py"
+    file.write_text(
+        "def f():\n    from jupyter_mop.notebook import magics\n    import altair.vegalite"
+    )
+    assert set(imports(file)) == {"jupyter_mop.notebook.magics", "altair.vegalite"}
+    assert not is_under("notebook.magics", ALLOWED["engine"])
