@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 N_COLOURS = 128
 LEFT_NEIGHBOUR = 1
+OPAQUE = 255
 
 
 def compact(picture: bytes) -> bytes:
     """Return a PNG with its 128 most frequent colours, several times smaller.
 
     Pictures are taken as the renderer writes them: 8-bit RGBA, every line filtered by its left
-    neighbour (PNG specification, section 9). Any other picture is returned as it is.
+    neighbour (PNG specification, section 9), and opaque. Any other picture is returned as it is.
     """
     width, height, depth, kind = struct.unpack(">IIBB", picture[16:26])
     lines = np.frombuffer(zlib.decompress(b"".join(_image_data(picture))), dtype=np.uint8)
@@ -27,6 +28,8 @@ def compact(picture: bytes) -> bytes:
     if not (lines[:, 0] == LEFT_NEIGHBOUR).all():
         return picture
     pixels = np.cumsum(lines[:, 1:].reshape(height, width, 4), axis=1, dtype=np.uint8)
+    if (pixels[..., 3] < OPAQUE).any():
+        return picture
     palette, indices = _palette(pixels[..., :3].reshape(-1, 3))
     body = np.zeros((height, width + 1), dtype=np.uint8)
     body[:, 1:] = indices.reshape(height, width)

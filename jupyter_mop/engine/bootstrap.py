@@ -9,13 +9,16 @@ whole sample (the delete-half jackknife; Shao and Wu 1989, Annals of Statistics 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
+Values = NDArray[np.float64]
+
+SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,35 @@ class Draw:
     first: Indices
     second: Indices
     simulated: Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A transformation and the way back."""
+
+    forward: Callable[[Values], Values]
+    backward: Callable[[Values], Values]
+
+
+def _root(values: Values) -> Values:
+    return np.asarray(np.sqrt(np.maximum(values, 0.0)))
+
+
+def _square(values: Values) -> Values:
+    return np.asarray(np.maximum(values, 0.0) ** 2)
+
+
+def _logit(values: Values) -> Values:
+    inside = np.clip(values, SMALLEST, 1 - SMALLEST)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def _logistic(values: Values) -> Values:
+    return np.asarray(1 / (1 + np.exp(-values)))
+
+
+ROOT = Scale(_root, _square)
+LOGIT = Scale(_logit, _logistic)
 
 
 def random_draws(
@@ -78,30 +110,29 @@ def quantile_band(values: Sequence[float], *, level: float) -> tuple[float, floa
 
 def centred_interval(
     value: float,
-    replicates: Sequence[float],
+    groups: Sequence[Sequence[float]],
     *,
     level: float,
+    scale: Scale,
     inflate: float = 1.0,
-    bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, float]:
-    """Return an interval around `value` from the spread of `replicates` around their own mean.
+    """Return an interval around `value` from the spread of replicates around their own mean.
 
-    Replicates on half the rows are biased against the value; only their deviations are used, and
-    they are reflected, as in the basic bootstrap: a long right tail of the replicates says that
-    the value may have come out too high.
+    Replicates on half the rows are biased against the value, so only their deviations are used,
+    on a scale where the spread hardly depends on the level.
 
     Parameters
     ----------
     value : float
         The estimate.
-    replicates : sequence of float
-        The same statistic on random halves.
+    groups : sequence of sequence of float
+        The same statistic on random halves; deviations are taken within each group.
     level : float
         Probability that the interval is to hold, for example 0.95.
+    scale : Scale
+        `ROOT` for distances, `LOGIT` for shares.
     inflate : float
         Factor on the deviations.
-    bounds : tuple of float
-        Smallest and largest possible value of the statistic.
 
     Returns
     -------
@@ -110,11 +141,13 @@ def centred_interval(
 
     Examples
     --------
-    >>> centred_interval(10.0, [3.0, 4.0, 5.0], level=1.0)
-    (9.0, 11.0)
+    >>> low, high = centred_interval(4.0, [[0.0, 1.0, 4.0]], level=1.0, scale=ROOT)
+    >>> round(low, 6), round(high, 6)
+    (1.0, 9.0)
     """
-    low, high = quantile_band(replicates, level=level)
-    centre = float(np.mean(replicates))
-    lower = value - inflate * (high - centre)
-    upper = value - inflate * (low - centre)
-    return float(np.clip(lower, bounds[0], value)), float(np.clip(upper, value, bounds[1]))
+    scaled = [scale.forward(np.asarray(group)) for group in groups]
+    deviations = inflate * np.concatenate([group - group.mean() for group in scaled])
+    low, high = np.quantile(deviations, [(1 - level) / 2, (1 + level) / 2])
+    centre = scale.forward(np.asarray(value))
+    lower, upper = (float(scale.backward(centre + shift)) for shift in (low, high))
+    return min(lower, value), max(upper, value)
