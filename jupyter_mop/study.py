@@ -19,7 +19,7 @@ from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.personas import Persona, persona_shares, read_personas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import Simulation
-from jupyter_mop.errors import DataError, NotFittedError
+from jupyter_mop.errors import DataError, ModelError, NotFittedError
 
 if TYPE_CHECKING:
     from jupyter_mop.alignment import Alignment
@@ -184,8 +184,7 @@ class Study:
         """
         params = SamplingParams(temperature, top_p, max_tokens)
         mixture = self.mixture or self._new_mixture(template).initialise(self._needed_population())
-        self.mixture = mixture
-        self.simulations[name] = mixture.simulate(
+        simulation = mixture.simulate(
             n,
             self.target,
             weights=self._panel() if weights == "panel" else weights,
@@ -196,7 +195,8 @@ class Study:
             random_state=random_state,
             on_result=on_step(name, n) if on_step else None,
         )
-        return self.simulations[name]
+        self.mixture, self.simulations[name] = mixture, simulation
+        return simulation
 
     def align(self, *names: str, random_state: int = 0, on_step: OnStep | None = None) -> Alignment:
         """Compare simulations, all or those named, with the held-out records."""
@@ -282,8 +282,13 @@ class Study:
 
 
 def _load_backend(choice: Backend | str | Path) -> Backend:
-    if not isinstance(choice, str | Path):
+    if isinstance(choice, Backend):
         return choice
+    if not isinstance(choice, str | Path):
+        raise ModelError(
+            f"A {type(choice).__name__} is no language model.",
+            hint='Give "local", a path to a GGUF file or an OpenVINO model folder, or a Backend.',
+        )
     from jupyter_mop.backends.local import LocalBackend
 
     return LocalBackend(None if choice == "local" else choice)
