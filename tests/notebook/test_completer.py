@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import warnings
+
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from jupyter_mop import Study
+
+
+def complete(shell: InteractiveShell, text: str) -> list[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        return shell.complete("", text, len(text))[1]
+
+
+@pytest.mark.parametrize("prefix", ["%", "%%"])
+def test_options_of_line_and_cell_magics(shell: InteractiveShell, prefix: str) -> None:
+    assert complete(shell, f"{prefix}mop_simulate --te") == ["--temperature"]
+    assert {"--exemplars", "--records", "--components", "--seed"} <= set(
+        complete(shell, f"{prefix}mop_fit --")
+    )
+
+
+def test_every_option_of_every_magic_is_offered(shell: InteractiveShell) -> None:
+    registered = shell.magics_manager.registry["MopMagics"]
+    for name in registered.magics["line"]:
+        offered = set(complete(shell, f"%{name} -"))
+        for action in getattr(registered, name).parser._actions:
+            assert set(action.option_strings) <= offered
+
+
+def test_a_magic_with_nothing_after_it_is_no_error(
+    shell: InteractiveShell, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for text in ("%mop_simulate", "%%mop_simulate", "%mop_align"):
+        assert text in complete(shell, text)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_words_for_weights_and_the_personas(shell: InteractiveShell) -> None:
+    assert {"uniform", "learned", "stated", "panel", "sunny=", "windy="} <= set(
+        complete(shell, "%mop_simulate a --weights ")
+    )
+    assert complete(shell, "%mop_simulate a --weights un") == ["uniform"]
+    assert complete(shell, "%mop_simulate a --weights win") == ["windy="]
+
+
+def test_the_baselines(shell: InteractiveShell) -> None:
+    assert complete(shell, "%%mop_simulate a --baseline p") == ["plain", "personas"]
+
+
+@pytest.mark.parametrize("option", ["--context", "--response", "--weight"])
+def test_the_columns_of_the_frame_on_the_line(shell: InteractiveShell, option: str) -> None:
+    shell.user_ns["other"] = pd.DataFrame({"elsewhere": []})
+    found = complete(shell, f"%mop_population df {option} ")
+    assert {"topic", "said"} <= set(found)
+    assert "elsewhere" not in found
+    assert complete(shell, f"%mop_population df {option} sa") == ["said"]
+
+
+def test_the_frames_of_the_notebook(shell: InteractiveShell) -> None:
+    shell.user_ns.update(reviews=pd.DataFrame(), _hidden=pd.DataFrame(), number=3)
+    found = complete(shell, "%mop_population ")
+    assert {"df", "reviews"} <= set(found)
+    assert not {"_hidden", "number"} & set(found)
+    assert "reviews" in complete(shell, "%mop_personas re")
+
+
+def test_the_simulations_of_the_study(shell: InteractiveShell, ready: Study) -> None:
+    ready.simulate("first", 5)
+    ready.simulate("second", 5)
+    assert {"first", "second"} <= set(complete(shell, "%mop_align "))
+    assert complete(shell, "%mop_align fi") == ["first"]
+    assert complete(shell, "%mop_align first se") == ["second"]
+    assert complete(shell, "%%mop_simulate se") == ["second"]
+
+
+def test_the_embedded_model(shell: InteractiveShell) -> None:
+    assert complete(shell, "%mop_backend lo") == ["local"]
+
+
+def test_completion_follows_the_current_study(shell: InteractiveShell, ready: Study) -> None:
+    ready.use_personas("foggy: You say fog.")
+    found = complete(shell, "%mop_simulate a --weights ")
+    assert "foggy=" in found
+    assert "sunny=" not in found
