@@ -30,9 +30,8 @@ class _Completer:
 
     def __call__(self, _shell: object, event: Any) -> list[str]:  # noqa: ANN401  IPython's own
         words = event.text_until_cursor.split()
-        typed = "" if event.text_until_cursor.endswith(" ") else words[-1]
-        before = words[-1] if not typed else words[-2]
-        found = self._candidates(before, words)
+        typed = "" if event.text_until_cursor.endswith(" ") else words.pop()
+        found = self._candidates(words[-1], words) if words else []
         return [word for word in found if word.startswith(typed)]
 
     def _candidates(self, before: str, words: list[str]) -> list[str]:

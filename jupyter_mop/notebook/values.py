@@ -43,9 +43,9 @@ def variable_or_path(shell: InteractiveShell, name: str | None) -> object:
 
 def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, float] | None:
     """Return the weights that `--weights` names: a word, NAME=SHARE pairs or a variable."""
+    text = text and unquoted(text)
     if text is None or text in _NAMED:
         return text
-    text = unquoted(text)
     if "=" not in text:
         value = of_variable(shell, text)
         if isinstance(value, Mapping):
