@@ -19,8 +19,11 @@ def weights_panel(study: Study) -> WeightsPanel:
         list(current), list(current.values()), learned=list(current.values()) if fitted else None
     )
 
+    personas = study.personas
+
     def keep(_change: object = None) -> None:
-        study.panel_weights = panel.as_dict()
+        if study.personas is personas:
+            study.panel_weights = panel.as_dict()
 
     panel.observe(keep, "weights")
     keep()

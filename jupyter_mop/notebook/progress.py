@@ -51,9 +51,9 @@ def progress(shell: InteractiveShell) -> Iterator[OnStep]:
     try:
         yield on_step
     except KeyboardInterrupt:
-        done, total = (bars[-1].n, bars[-1].total) if bars else (0, 0)
+        where = f" after {bars[-1].n} of {bars[-1].total}" if bars else ""
         raise Interrupted(
-            f"Stopped after {done} of {total}; what is finished is kept.",
+            f"Stopped{where}; what is finished is kept.",
             hint="Run the cell again to go on from there.",
         ) from None
     finally:
