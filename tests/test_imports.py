@@ -3,10 +3,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
-import jupyter_mop
-
 IMPORT = """
 import time
 began = time.perf_counter()
@@ -48,14 +44,3 @@ def test_loading_the_extension_takes_less_than_a_second() -> None:
     seconds(LOAD)
     best = min(seconds(LOAD) for _ in range(3))
     assert best < 1.0
-
-
-@pytest.mark.parametrize("name", jupyter_mop.__all__)
-def test_every_public_name_is_there(name: str) -> None:
-    assert getattr(jupyter_mop, name) is not None
-    assert name in dir(jupyter_mop)
-
-
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'Persna'"):
-        _ = jupyter_mop.Persna
