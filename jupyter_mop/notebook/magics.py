@@ -66,7 +66,7 @@ class MopMagics(Magics):
     @argument("--response", required=True, help="column of what was said")
     @argument("--weight", help="column of survey weights")
     @argument("--held-out", type=float, default=0.5, help="share that is kept to compare with")
-    @argument("--seed", type=int, default=0, help="seed of the split")
+    @argument("--seed", type=values.seed, default=0, help="seed of the split")
     @line_magic
     def mop_population(self, line: str) -> Population:
         """Name the real records: some to learn from, the rest held out to compare with."""
@@ -84,7 +84,7 @@ class MopMagics(Magics):
     @argument("--exemplars", type=int, default=40, help="size of the exemplar pool (J)")
     @argument("--records", type=int, default=120, help="most records to learn from")
     @argument("--components", type=int, default=20, help="components asked for each record (M)")
-    @argument("--seed", type=int, default=0, help="seed of every choice")
+    @argument("--seed", type=values.seed, default=0, help="seed of every choice")
     @line_cell_magic
     def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas:
         """Learn the weights of personas and exemplars from what people said.
@@ -112,7 +112,7 @@ class MopMagics(Magics):
     @argument("--temperature", type=float, default=config.DEFAULT_TEMPERATURE, help="0: greedy")
     @argument("--top-p", type=float, default=config.DEFAULT_TOP_P, help="nucleus mass")
     @argument("--max-tokens", type=int, default=config.DEFAULT_MAX_TOKENS, help="longest answer")
-    @argument("--seed", type=int, default=0, help="seed of contexts, components and answers")
+    @argument("--seed", type=values.seed, default=0, help="seed of contexts and answers")
     @line_cell_magic
     def mop_simulate(self, line: str, cell: str | None = None) -> Simulation:
         """Simulate responses: draw persona and exemplar, build the prompt, let the model answer.
@@ -132,7 +132,7 @@ class MopMagics(Magics):
 
     @magic_arguments()
     @argument("names", nargs="*", help="simulations to compare; default: all")
-    @argument("--seed", type=int, default=0, help="seed of halves and bootstrap")
+    @argument("--seed", type=values.seed, default=0, help="seed of halves and bootstrap")
     @line_magic
     def mop_align(self, line: str) -> Alignment:
         """Compare simulations with the held-out records: figures, intervals, human floor."""

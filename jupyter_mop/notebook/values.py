@@ -56,6 +56,14 @@ def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, flo
     return {name.strip(): _share(name, share) for name, _, share in pairs}
 
 
+def seed(text: str) -> int:
+    """Return the seed that `text` names; argparse turns the ValueError into one line."""
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number
+
+
 def unquoted(text: str) -> str:
     """Return `text` without the quotes around it, which IPython leaves on."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
