@@ -15,7 +15,7 @@ class MopError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message, hint)
+        super().__init__(message)
         self.message = message
         self.hint = hint
 

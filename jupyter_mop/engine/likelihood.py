@@ -97,7 +97,7 @@ def component_log_likelihood(
     Raises
     ------
     ModelError
-        Where the backend cannot score.
+        Where the backend cannot score, or gives what is no number.
     """
     if not backend.can_score:
         raise ModelError(
@@ -114,8 +114,14 @@ def component_log_likelihood(
         for i, k, j in triples
     ]
     scores = backend.score(requests, on_result=on_result)
+    log_lik = np.array([score.total for score in scores], dtype=np.float64)
+    if not np.isfinite(log_lik).all():
+        raise ModelError(
+            f"The model gave {np.sum(~np.isfinite(log_lik))} log-likelihoods that are no numbers.",
+            hint="Use another model, or a sound copy of this one.",
+        )
     return Answers(
         components,
-        np.array([score.total for score in scores], dtype=np.float64),
+        log_lik,
         np.array([score.n_tokens for score in scores], dtype=np.intp),
     )

@@ -34,6 +34,13 @@ class MuteBackend(ToyBackend):
     can_score = False
 
 
+class BrokenBackend(ToyBackend):
+    def score(
+        self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
+    ) -> list[TokenScores]:
+        return [TokenScores((float("nan"),)), *super().score(requests[1:], on_result=on_result)]
+
+
 @pytest.fixture
 def small() -> Population:
     frame = pd.DataFrame({"topic": ["dawn", "dusk"], "said": ["sun fog", "rain rain wind"]})
@@ -101,3 +108,8 @@ def test_merged_answers_are_sorted_by_record(small: Population, backend: ToyBack
     again = ask(small, merged.components, backend)
     np.testing.assert_array_equal(merged.log_lik, again.log_lik)
     np.testing.assert_array_equal(merged.n_tokens, again.n_tokens)
+
+
+def test_scores_that_are_no_numbers_never_reach_the_gate(small: Population) -> None:
+    with pytest.raises(ModelError, match="1 log-likelihoods that are no numbers"):
+        ask(small, triples((0, 0, 0), (1, 1, 1)), BrokenBackend(["sun", "rain", "fog", "wind"]))
