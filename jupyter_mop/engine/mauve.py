@@ -15,6 +15,7 @@ N_MIXTURES = 25
 EXPLAINED_VARIANCE = 0.9
 N_STARTS = 5
 MAX_ITERATIONS = 500
+SORT_COLUMNS = 8
 
 
 def mauve_score(
@@ -128,7 +129,7 @@ def cluster_labels(
             f"{n_clusters} clusters were asked of {len(joint)} vectors.",
             hint="Pass n_clusters between 1 and the number of vectors.",
         )
-    order = np.lexsort(joint.T)
+    order = np.lexsort(joint[:, :SORT_COLUMNS].T)
     labels = np.empty(len(joint), dtype=np.intp)
     labels[order] = _k_means(
         reduced(joint[order], explained=EXPLAINED_VARIANCE), n_clusters, random_state
