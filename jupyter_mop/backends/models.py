@@ -156,7 +156,7 @@ def ensure(file: ModelFile, *, progress: Progress | None = None) -> Path:
         return file.path
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)
-        with _only_one(file.path.parent):
+        with only_one(file.path.parent):
             if not is_intact(file):
                 _fetch(file, progress)
     except OSError as error:
@@ -167,7 +167,7 @@ def ensure(file: ModelFile, *, progress: Progress | None = None) -> Path:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path) -> Iterator[None]:
     """Hold a lock that other processes wait for and that ends with its process."""
     lock = sqlite3.connect(folder / "fetch.lock", timeout=_TICK, isolation_level=None)
     try:

@@ -1,0 +1,246 @@
+"""OpenVINO GenAI's continuous batching, one request at a time in and out."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jupyter_mop.backends.base import Prompt
+from jupyter_mop.backends.gguf import GGUF, Q4_1, convert, read_gguf
+from jupyter_mop.backends.models import file_sha256
+from jupyter_mop.backends.prefixes import Tokens
+from jupyter_mop.errors import ModelError, missing
+
+_OPTIONS = {
+    "INFERENCE_PRECISION_HINT": "f32",
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
+    "KV_CACHE_PRECISION": "f16",
+}
+_BATCHED_TOKENS = 256
+_ENCODE_CHUNK = 64
+_DEFAULT_CONTEXT = 2048
+_PLAIN_CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content']"
+    " + '<|im_end|>\n' }}{% endfor %}{{ '<|im_start|>assistant\n' }}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Tokens to run and how; `index` comes back with the result."""
+
+    index: int
+    tokens: Tokens
+    config: Any
+
+
+class Pipeline:
+    """A loaded model: tokenizer, window, and a loop that runs jobs until all are finished.
+
+    Parameters
+    ----------
+    model : Path
+        A GGUF file or the folder of an OpenVINO model.
+    cache_blocks : int
+        Size of the cache of keys and values, in blocks of 32 tokens.
+
+    Raises
+    ------
+    MissingPackageError
+        OpenVINO GenAI is not installed.
+    ModelError
+        The model cannot be read.
+    """
+
+    def __init__(self, model: Path, *, cache_blocks: int) -> None:
+        self._genai = _genai()
+        self.cache_blocks = cache_blocks
+        self.sha256 = _model_sha256(model)
+        header = None if model.is_dir() else read_gguf(model)
+        self.model_context = _context_length(model, header)
+        self._path = convert(model, self.sha256) if header and _has_q4_1(header) else model
+        try:
+            self.tokenizer = self._genai.Tokenizer(str(model))
+            self._loaded: Any = self._load()
+        except RuntimeError as error:
+            raise ModelError(
+                f"OpenVINO GenAI cannot load the model {model}.",
+                hint="Give a GGUF file of an architecture that it knows, or an OpenVINO folder.",
+            ) from error
+        self._next_id = 0
+
+    @property
+    def version(self) -> str:
+        """The engine's version."""
+        return str(self._genai.__version__)
+
+    @cached_property
+    def stop_tokens(self) -> set[int]:
+        """Tokens that end a response."""
+        return {*self._engine().get_config().stop_token_ids, self.tokenizer.get_eos_token_id()}
+
+    def config(self, **options: Any) -> Any:  # noqa: ANN401
+        """Return the engine's settings for one request."""
+        return self._genai.GenerationConfig(apply_chat_template=False, **options)
+
+    def render(self, prompt: Prompt) -> str:
+        """Return the text that the model reads, up to where its answer begins."""
+        turns = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
+        try:
+            text = self.tokenizer.apply_chat_template(
+                turns, add_generation_prompt=True, chat_template=self._template
+            )
+        except RuntimeError as error:
+            raise ModelError(
+                "The model's chat template does not accept the prompt.",
+                hint="Use the roles system, user and assistant, or a chat model.",
+            ) from error
+        return str(text)
+
+    @cached_property
+    def _template(self) -> str:
+        """The model's own template, or ChatML where that one adds a system turn by itself."""
+        alone = [{"role": "user", "content": "."}]
+        text = self.tokenizer.apply_chat_template(alone, add_generation_prompt=True)
+        return _PLAIN_CHATML if text.startswith("<|im_start|>system") else ""
+
+    def encode(self, texts: Sequence[str]) -> list[Tokens]:
+        """Return the tokens of each text."""
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        found: dict[int, Tokens] = {}
+        for start in range(0, len(order), _ENCODE_CHUNK):
+            chunk = order[start : start + _ENCODE_CHUNK]
+            found.update(zip(chunk, self._encode([texts[i] for i in chunk]), strict=True))
+        return [found[index] for index in range(len(texts))]
+
+    def _encode(self, texts: list[str]) -> list[Tokens]:
+        inputs = self.tokenizer.encode(texts, add_special_tokens=False)
+        rows = zip(inputs.input_ids.data, inputs.attention_mask.data, strict=True)
+        return [tuple(ids[mask.astype(bool)].tolist()) for ids, mask in rows]
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """Return the text of tokens, special tokens left out."""
+        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+    def run(
+        self, jobs: Iterable[Job], on_done: Callable[[int, Any], None], *, in_flight: int | None
+    ) -> None:
+        """Run all jobs, at most `in_flight` at once; `on_done(index, output)` as each finishes.
+
+        On any exception, an interrupt included, what is unfinished is dropped and the pipeline
+        can be used again.
+
+        Raises
+        ------
+        ModelError
+            The engine gave a job up.
+        """
+        engine, waiting, live = self._engine(), iter(jobs), dict[int, Any]()
+        try:
+            while True:
+                room = None if in_flight is None else in_flight - len(live)
+                live.update((job.index, self._add(engine, job)) for job in islice(waiting, room))
+                if not live:
+                    return
+                engine.step()
+                self._collect(live, on_done)
+        finally:
+            _drop(engine, live)
+
+    def forget(self) -> None:
+        """Empty the cache of keys and values; the model is loaded again when it is next used."""
+        self._loaded = None
+        gc.collect()
+
+    def _engine(self) -> Any:  # noqa: ANN401
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    def _load(self) -> Any:  # noqa: ANN401
+        scheduler = self._genai.SchedulerConfig()
+        scheduler.num_kv_blocks = self.cache_blocks
+        scheduler.max_num_batched_tokens = _BATCHED_TOKENS
+        scheduler.enable_prefix_caching = True
+        scheduler.dynamic_split_fuse = True
+        return self._genai.ContinuousBatchingPipeline(
+            str(self._path), self.tokenizer, scheduler, "CPU", **_OPTIONS
+        )
+
+    def _add(self, engine: Any, job: Job) -> Any:  # noqa: ANN401
+        from openvino import Tensor
+
+        self._next_id += 1
+        tokens = Tensor(np.asarray([job.tokens], dtype=np.int64))
+        return engine.add_request(self._next_id, tokens, job.config)
+
+    def _collect(self, live: dict[int, Any], on_done: Callable[[int, Any], None]) -> None:
+        """Hand over what is finished."""
+        status = self._genai.GenerationStatus
+        for index, handle in list(live.items()):
+            state = handle.get_status()
+            if state == status.RUNNING:
+                continue
+            del live[index]
+            if state != status.FINISHED:
+                raise ModelError(
+                    f"OpenVINO GenAI gave a request up ({state.name}).",
+                    hint="Give it a larger cache: LocalBackend(cache_blocks=1024).",
+                )
+            on_done(index, handle.read_all()[0])
+
+
+def _drop(engine: Any, live: dict[int, Any]) -> None:  # noqa: ANN401
+    """Cancel what is unfinished and let the engine free it."""
+    for handle in live.values():
+        handle.cancel()
+    while engine.has_non_finished_requests():
+        engine.step()
+
+
+def _genai() -> Any:  # noqa: ANN401
+    try:
+        import openvino_genai
+    except ImportError as error:
+        raise missing("openvino-genai", "local") from error
+    return openvino_genai
+
+
+def _has_q4_1(header: GGUF) -> bool:
+    return any(tensor.kind == Q4_1 for tensor in header.tensors)
+
+
+def _model_sha256(model: Path) -> str:
+    """Return the sha256 of a file, or of the files of a folder one after the other."""
+    import hashlib
+
+    if not model.exists():
+        raise ModelError(
+            f"The model {model} is not there.",
+            hint="Give the path of a GGUF file or of an OpenVINO model folder.",
+        )
+    if model.is_file():
+        return file_sha256(model)
+    files = sorted(path for path in model.iterdir() if path.is_file())
+    sums = "".join(f"{path.name} {file_sha256(path)}\n" for path in files)
+    return hashlib.sha256(sums.encode()).hexdigest()
+
+
+def _context_length(model: Path, header: GGUF | None) -> int:
+    """Return the window that the model was trained for, in tokens."""
+    if header is not None:
+        name = header.metadata.get("general.architecture")
+        return int(header.metadata.get(f"{name}.context_length", _DEFAULT_CONTEXT))
+    try:
+        config = json.loads((model / "config.json").read_text())
+    except (OSError, ValueError):
+        return _DEFAULT_CONTEXT
+    return int(config.get("max_position_embeddings", _DEFAULT_CONTEXT))
