@@ -6,13 +6,13 @@ white background of its own, so that it reads on light and on dark pages.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import pandas as pd
 
 from jupyter_mop.errors import DataError
-from jupyter_mop.pictures import compact
 
 if TYPE_CHECKING:
     import altair as alt
@@ -31,6 +31,7 @@ REAL_GROUP = "real responses"
 NO_PERSONA = "no persona"
 OTHER = "other personas"
 ROW_HEIGHT = 36
+N_COLOURS = 128
 
 
 def alignment_chart(frame: pd.DataFrame) -> alt.HConcatChart:
@@ -215,11 +216,15 @@ def png(chart: AnyChart, scale: float = 2) -> bytes:
     """
     import altair as alt
     import vl_convert
+    from PIL import Image
 
     with alt.data_transformers.disable_max_rows():
         spec = chart.to_json()
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    return compact(vl_convert.vegalite_to_png(spec, vl_version=version, scale=scale))
+    full = io.BytesIO(vl_convert.vegalite_to_png(spec, vl_version=version, scale=scale))
+    small = io.BytesIO()
+    Image.open(full).convert("RGB").quantize(N_COLOURS).save(small, "PNG", optimize=True)
+    return small.getvalue()
 
 
 def _figure_column(frame: pd.DataFrame, *, labels: bool) -> alt.LayerChart:

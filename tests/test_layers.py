@@ -22,12 +22,19 @@ ALLOWED = {
     "backends.base": ("errors",),
     "backends.models": ("config", "errors"),
     "backends.store": ("errors",),
+    "backends.gguf": ("backends.models", "errors"),
+    "backends.pipeline": (
+        *("backends.base", "backends.gguf", "backends.models", "backends.prefixes", "errors"),
+    ),
+    "backends.local": (
+        *("backends.base", "backends.models", "backends.gguf", "backends.pipeline"),
+        *("backends.prefixes", "config", "errors"),
+    ),
     "backends": ("backends.base", "backends.models", "backends.store", "config", "errors"),
-    "engine": ("engine", "backends.base", "errors"),
+    "engine": ("engine", "backends.base", "config", "errors"),
     "datasets": ("datasets", "errors"),
-    "pictures": ("errors",),
-    "charts": ("pictures", "engine", "errors"),
-    "alignment": ("charts", "pictures", "engine", "backends.base", "config", "errors"),
+    "charts": ("engine", "errors"),
+    "alignment": ("charts", "engine", "backends.base", "config", "errors"),
     "study": ("alignment", "charts", "engine", "backends", "config", "errors"),
     "notebook": (
         *("notebook", "study", "alignment", "charts", "engine"),

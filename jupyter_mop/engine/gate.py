@@ -159,7 +159,7 @@ class Gate:
         train: Evidence,
         validation: Evidence | None = None,
         *,
-        l2: float = 0.01,
+        l2: float = 0.1,
         patience: int = 10,
         max_iter: int = 300,
         on_iteration: Callable[[int, float], None] | None = None,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, SamplingParams
 from jupyter_mop.engine import sampling, saving
 from jupyter_mop.engine.exemplars import draw_exemplars
@@ -92,11 +93,11 @@ class MixtureOfPersonas:
         encoder: Encoder,
         *,
         template: str | None = None,
-        n_exemplars: int = 40,
-        n_records: int = 120,
-        n_components: int = 20,
+        n_exemplars: int = config.DEFAULT_EXEMPLARS,
+        n_records: int = config.DEFAULT_RECORDS,
+        n_components: int = config.DEFAULT_COMPONENTS,
         rank: int = 8,
-        l2: float = 0.01,
+        l2: float = 0.1,
         random_state: int = 0,
     ) -> None:
         self.personas: list[Persona] = read_personas(personas)

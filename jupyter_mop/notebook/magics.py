@@ -81,9 +81,21 @@ class MopMagics(Magics):
         )
 
     @magic_arguments()
-    @argument("--exemplars", type=int, default=40, help="size of the exemplar pool (J)")
-    @argument("--records", type=int, default=120, help="most records to learn from")
-    @argument("--components", type=int, default=20, help="components asked for each record (M)")
+    @argument(
+        "--exemplars",
+        type=int,
+        default=config.DEFAULT_EXEMPLARS,
+        help="size of the exemplar pool (J)",
+    )
+    @argument(
+        "--records", type=int, default=config.DEFAULT_RECORDS, help="most records to learn from"
+    )
+    @argument(
+        "--components",
+        type=int,
+        default=config.DEFAULT_COMPONENTS,
+        help="components asked for each record (M)",
+    )
     @argument("--seed", type=values.seed, default=0, help="seed of every choice")
     @line_cell_magic
     def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas:

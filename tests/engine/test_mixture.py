@@ -86,7 +86,8 @@ def test_an_exemplar_that_fits_the_context_gets_more_weight() -> None:
     said = [" ".join([*[topic] * 3, *rng.choice(WEATHER, size=3)]) for topic in topics]
     frame = pd.DataFrame({"topic": topics, "said": said})
     population = Population.from_frame(frame, context="topic", response="said")
-    mixture = four(exemplar_boost=1.0, n_exemplars=12, n_records=240, n_components=48)
+    settings = {"n_exemplars": 12, "n_records": 240, "n_components": 48, "l2": 0.01}
+    mixture = four(exemplar_boost=1.0, **settings)
     weights = mixture.fit(population).exemplar_weights(population.take([0, 1]), "d")
     about_fog = np.array([e.record["topic"] == "fog" for e in mixture.exemplars_])
     assert about_fog.sum() == 6
