@@ -74,6 +74,34 @@ class Learner:
             on_result=self.on_step(what, len(components)) if self.on_step else None,
         )
 
+    def gather(
+        self,
+        records: Population,
+        held_out: Population,
+        start: Gate,
+        *,
+        size: int,
+        l2: float,
+        random_state: int = 0,
+    ) -> tuple[Evidence, Evidence, NDArray[np.intp]]:
+        """Return what is learned from, what is held out, and the latter's tokens (n,).
+
+        Where the whole mixture has no more than `size` components, all are asked.
+        """
+        n_personas, n_pool = len(self.personas), len(self.exemplars)
+        is_small = n_personas * n_pool <= size
+        shown = n_pool if is_small else max(4, size // n_personas)
+        judged, n_tokens = self.everything(
+            "held-out records", held_out, n_exemplars=shown, random_state=random_state
+        )
+        if is_small:
+            learned = self.everything("all components", records, n_exemplars=n_pool)[0]
+        else:
+            learned = self.best(
+                records, start, stop_on=judged, size=size, l2=l2, random_state=random_state
+            )
+        return learned, judged, n_tokens
+
     def everything(
         self, what: str, population: Population, *, n_exemplars: int, random_state: int = 0
     ) -> tuple[Evidence, NDArray[np.intp]]:

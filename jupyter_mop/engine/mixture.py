@@ -117,6 +117,11 @@ class MixtureOfPersonas:
         return [persona.name for persona in self.personas]
 
     @property
+    def is_ready(self) -> bool:
+        """Whether there is an exemplar pool and a gate to simulate with."""
+        return hasattr(self, "gate_")
+
+    @property
     def is_fitted(self) -> bool:
         """Whether the weights have been learned."""
         return hasattr(self, "report_")
@@ -124,6 +129,21 @@ class MixtureOfPersonas:
     def __repr__(self) -> str:
         state = "fitted" if self.is_fitted else "not fitted"
         return f"MixtureOfPersonas({len(self.personas)} personas, {state})"
+
+    def _repr_html_(self) -> str:
+        tables = (
+            [self.summary().to_html(index=False, float_format="{:.3f}".format)]
+            if self.is_ready
+            else []
+        )
+        if self.is_fitted:
+            tables.append(self.report_.to_html(index=False, float_format="{:.3f}".format))
+        return f"<p>{self!r}</p>" + "".join(tables)
+
+    def summary(self) -> pd.DataFrame:
+        """Return persona, learned weight and weight at the start, one row per persona."""
+        weights = self.persona_weights()
+        return pd.DataFrame({"persona": self.names, "weight": weights, "start": 1 / len(weights)})
 
     def initialise(self, population: Population) -> Self:
         """Draw the exemplar pool and set every weight uniform, with no model call."""
@@ -165,8 +185,13 @@ class MixtureOfPersonas:
         rows = draw_records(population, self.n_records, random_state=self.random_state + 1)
         start = self.initialise(population).gate_
         n_held_out = max(len(rows) // 4, MIN_RECORDS // 2)
-        train, held_out, n_tokens = self._evidence(
-            population.take(rows[n_held_out:]), population.take(rows[:n_held_out]), on_step
+        train, held_out, n_tokens = self._learner(on_step).gather(
+            population.take(rows[n_held_out:]),
+            population.take(rows[:n_held_out]),
+            start,
+            size=self.n_components,
+            l2=self.l2,
+            random_state=self.random_state,
         )
         self.report_ = held_out_report(
             start,
@@ -326,7 +351,7 @@ class MixtureOfPersonas:
         return saving.load(cls, Path(path), backend, encoder)
 
     def _initialised(self) -> Self:
-        if not hasattr(self, "gate_"):
+        if not self.is_ready:
             raise NotFittedError(
                 "The mixture has seen no population yet.",
                 hint="Call fit(population), or initialise(population).",
@@ -342,36 +367,6 @@ class MixtureOfPersonas:
             self._encode_each,
             on_step,
         )
-
-    def _evidence(
-        self, records: Population, held_out: Population, on_step: OnStep | None
-    ) -> tuple[Evidence, Evidence, NDArray[np.intp]]:
-        """Ask for what is learned from, and for what is held out with its tokens (n,)."""
-        learner, n_personas, n_pool = (
-            self._learner(on_step),
-            len(self.personas),
-            len(self.exemplars_),
-        )
-        is_small = n_personas * n_pool <= self.n_components
-        shown = n_pool if is_small else max(4, self.n_components // n_personas)
-        judged, n_tokens = learner.everything(
-            "held-out records", held_out, n_exemplars=shown, random_state=self.random_state
-        )
-        if is_small:
-            return (
-                learner.everything("all components", records, n_exemplars=n_pool)[0],
-                judged,
-                n_tokens,
-            )
-        learned = learner.best(
-            records,
-            self.gate_,
-            stop_on=judged,
-            size=self.n_components,
-            l2=self.l2,
-            random_state=self.random_state,
-        )
-        return learned, judged, n_tokens
 
     def _everything(self, population: Population, on_step: OnStep | None) -> Evidence:
         learner = self._learner(on_step)
