@@ -60,13 +60,16 @@ def held_out_report(
     first, second = (np.sort(half) for half in np.array_split(rng.permutation(len(n_tokens)), 2))
     for choose, judge in ((first, second), (second, first)):
         log_probs[LEARNED][judge] = fit(held_out.take(choose)).log_prob(held_out.take(judge))
-        log_probs[SINGLE][judge] = singles[singles[:, choose].mean(1).argmax(), judge]
+        log_probs[SINGLE][judge] = singles[
+            (singles[:, choose] @ held_out.weight[choose]).argmax(), judge
+        ]
+    weight, tokens = held_out.weight, held_out.weight * n_tokens
     draws = rng.integers(len(n_tokens), size=(1000, len(n_tokens)))
     rows = [
         {
             "model": model,
-            **_interval("log_lik_per_token", "", values, n_tokens, draws),
-            **_interval("gain", "gain_", values - log_probs[UNIFORM], n_tokens, draws),
+            **_interval("log_lik_per_token", "", weight * values, tokens, draws),
+            **_interval("gain", "gain_", weight * (values - log_probs[UNIFORM]), tokens, draws),
         }
         for model, values in log_probs.items()
     ]
@@ -81,7 +84,7 @@ def _only(gate: Gate, persona: int) -> Gate:
 
 
 def _interval(
-    name: str, prefix: str, values: Array, n_tokens: NDArray[np.intp], draws: NDArray[np.intp]
+    name: str, prefix: str, values: Array, n_tokens: Array, draws: NDArray[np.intp]
 ) -> dict[str, float]:
     ratios = values[draws].sum(1) / n_tokens[draws].sum(1)
     low, high = np.quantile(ratios, [0.025, 0.975])

@@ -93,7 +93,7 @@ class Population:
         )
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>" + self.frame.head(5).to_html(index=False, max_cols=8)
+        return f"<p>{escape(repr(self))}</p>" + self.frame.head(3).to_html(index=False, max_cols=8)
 
     @cached_property
     def contexts(self) -> list[str]:
@@ -165,6 +165,16 @@ def _joined(frame: pd.DataFrame) -> list[str]:
 
 
 def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:
+    if not isinstance(df, pd.DataFrame):
+        raise DataError(
+            f"A population is made from a DataFrame, not a {type(df).__name__}.",
+            hint="Make one with pd.DataFrame(...).",
+        )
+    if not df.columns.is_unique:
+        twice = df.columns[df.columns.duplicated()][0]
+        raise DataError(
+            f"The frame has more than one column {twice!r}.", hint="Rename one of them."
+        )
     for column in used:
         if column not in df.columns:
             raise DataError(

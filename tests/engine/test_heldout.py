@@ -117,3 +117,12 @@ def test_the_seed_decides_the_intervals() -> None:
     first, again, other = (report(structured(), random_state=s) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(first, again)
     assert first.loc[UNIFORM, "low"] != other.loc[UNIFORM, "low"]
+
+
+def test_a_survey_weight_counts_like_as_many_records() -> None:
+    held_out = structured()
+    weight = np.arange(N) % 3 + 1.0
+    found = report(replace(held_out, weight=weight)).loc[UNIFORM, "log_lik_per_token"]
+    log_prob = start().log_prob(held_out)
+    exact = np.repeat(log_prob, weight.astype(int)).sum() / (weight * TOKENS).sum()
+    assert found == pytest.approx(exact)

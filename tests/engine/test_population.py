@@ -126,3 +126,14 @@ def test_text_of_the_data_is_never_markup() -> None:
     population = Population.from_frame(frame, context=evil, response="said")
     assert evil not in population._repr_html_()
     assert "&lt;script&gt;" in population._repr_html_()
+
+
+def test_what_is_no_frame_is_refused() -> None:
+    with pytest.raises(DataError, match="made from a DataFrame, not a dict"):
+        Population.from_frame({"x": ["a"]}, context="x", response="x")
+
+
+def test_two_columns_of_one_name_are_refused() -> None:
+    frame = pd.DataFrame([["a", "b", "c"]], columns=["x", "y", "y"])
+    with pytest.raises(DataError, match="more than one column 'y'"):
+        Population.from_frame(frame, context="x", response="y")
