@@ -1,0 +1,90 @@
+"""A llama model in plain numpy, float32, from the GGUF's own weights: slow and independent."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jupyter_mop.backends.gguf import GGUF, Q4_1, Tensor, q4_1_blocks, read_gguf
+from jupyter_mop.backends.models import language_model_path
+
+F32, Q8_0 = 0, 8
+
+
+def _weights(file: GGUF, tensor: Tensor) -> np.ndarray:
+    if tensor.kind == Q4_1:
+        codes, scales, minimums = q4_1_blocks(file, tensor)
+        return codes * np.repeat(scales, 32, axis=1) + np.repeat(minimums, 32, axis=1)
+    count = int(np.prod(tensor.shape))
+    raw = file.data[tensor.offset :]
+    if tensor.kind == F32:
+        return raw[: 4 * count].view("<f4").reshape(tensor.shape).copy()
+    assert tensor.kind == Q8_0
+    blocks = raw[: count // 32 * 34].reshape(-1, 34)
+    scales = blocks[:, :2].copy().view("<f2").astype(np.float32)
+    return (blocks[:, 2:].copy().view(np.int8) * scales).reshape(tensor.shape)
+
+
+class ExactLlama:
+    def __init__(self, path: Path) -> None:
+        self._file = read_gguf(path)
+        self._meta = {
+            name.removeprefix("llama."): value for name, value in self._file.metadata.items()
+        }
+
+    @cached_property
+    def _tensors(self) -> dict[str, np.ndarray]:
+        file = self._file
+        return {t.name.removesuffix(".weight"): _weights(file, t) for t in file.tensors}
+
+    def log_probs(self, tokens: list[int], n_prompt: int) -> np.ndarray:
+        """Log-probability of each token after the first `n_prompt`, given all before it."""
+        states = self._tensors["token_embd"][tokens]
+        for layer in range(self._meta["block_count"]):
+            states = self._layer(states, f"blk.{layer}.")
+        logits = self._norm(states, "output_norm") @ self._tensors["token_embd"].T
+        logits -= logits.max(axis=1, keepdims=True)
+        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return np.array([logits[i - 1, tokens[i]] for i in range(n_prompt, len(tokens))])
+
+    def _layer(self, states: np.ndarray, name: str) -> np.ndarray:
+        weights = self._tensors
+        heads, groups = self._meta["attention.head_count"], self._meta["attention.head_count_kv"]
+        n, hidden = len(states), self._norm(states, f"{name}attn_norm")
+        queries = self._rotate((hidden @ weights[f"{name}attn_q"].T).reshape(n, heads, -1))
+        keys = self._rotate((hidden @ weights[f"{name}attn_k"].T).reshape(n, groups, -1))
+        values = (hidden @ weights[f"{name}attn_v"].T).reshape(n, groups, -1)
+        keys, values = (np.repeat(part, heads // groups, axis=1) for part in (keys, values))
+        scores = np.einsum("ihd,jhd->hij", queries, keys) / np.sqrt(queries.shape[-1])
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True)) * np.tri(n, dtype=np.float32)
+        scores /= scores.sum(axis=-1, keepdims=True)
+        mixed = np.einsum("hij,jhd->ihd", scores, values).reshape(n, -1)
+        states = states + mixed @ weights[f"{name}attn_output"].T
+        hidden = self._norm(states, f"{name}ffn_norm")
+        gate = hidden @ weights[f"{name}ffn_gate"].T
+        gated = gate / (1 + np.exp(-gate)) * (hidden @ weights[f"{name}ffn_up"].T)
+        return states + gated @ weights[f"{name}ffn_down"].T
+
+    def _norm(self, states: np.ndarray, name: str) -> np.ndarray:
+        variance = (states**2).mean(axis=-1, keepdims=True)
+        epsilon = self._meta["attention.layer_norm_rms_epsilon"]
+        return states / np.sqrt(variance + epsilon) * self._tensors[name]
+
+    def _rotate(self, parts: np.ndarray) -> np.ndarray:
+        size = parts.shape[-1]
+        speeds = self._meta["rope.freq_base"] ** (-np.arange(0, size, 2) / size)
+        angles = (np.arange(len(parts))[:, None] * speeds)[:, None].astype(np.float32)
+        even, odd = parts[..., 0::2], parts[..., 1::2]
+        turned = np.empty_like(parts)
+        turned[..., 0::2] = even * np.cos(angles) - odd * np.sin(angles)
+        turned[..., 1::2] = even * np.sin(angles) + odd * np.cos(angles)
+        return turned
+
+
+@pytest.fixture(scope="session")
+def exact() -> ExactLlama:
+    """The embedded language model in exact arithmetic."""
+    return ExactLlama(language_model_path())
