@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
@@ -42,7 +44,7 @@ class MopMagics(Magics):
 
         %mop_backend local loads the embedded one; it is fetched on first use.
         """
-        args = parse_argstring(self.mop_backend, line)
+        args = _parsed(self.mop_backend, line)
         choice = values.of_variable(self.shell, args.model)
         self.study.use_backend(args.model if choice is None else choice)
         return self.study.status()
@@ -56,7 +58,7 @@ class MopMagics(Magics):
 
         The cell holds `name: description` or `name [0.4]: description` lines, or YAML.
         """
-        args = parse_argstring(self.mop_personas, line)
+        args = _parsed(self.mop_personas, line)
         source = cell if cell is not None else values.variable_or_path(self.shell, args.source)
         return values.personas_frame(self.study.use_personas(source))
 
@@ -70,7 +72,7 @@ class MopMagics(Magics):
     @line_magic
     def mop_population(self, line: str) -> Population:
         """Name the real records: some to learn from, the rest held out to compare with."""
-        args = parse_argstring(self.mop_population, line)
+        args = _parsed(self.mop_population, line)
         return self.study.use_population(
             values.frame(self.shell, args.frame),
             context=[name.strip() for name in values.unquoted(args.context).split(",")],
@@ -103,7 +105,7 @@ class MopMagics(Magics):
 
         The cell, if there is one, is the prompt template with {column} names.
         """
-        args = parse_argstring(self.mop_fit, line)
+        args = _parsed(self.mop_fit, line)
         with progress(self.shell) as on_step:
             return self.study.fit(
                 cell,
@@ -131,7 +133,7 @@ class MopMagics(Magics):
 
         The cell, if there is one, is the prompt template with {column} names.
         """
-        args = dict(vars(parse_argstring(self.mop_simulate, line)))
+        args = dict(vars(_parsed(self.mop_simulate, line)))
         with progress(self.shell) as on_step:
             return self.study.simulate(
                 values.unquoted(args.pop("name")),
@@ -148,7 +150,7 @@ class MopMagics(Magics):
     @line_magic
     def mop_align(self, line: str) -> Alignment:
         """Compare simulations with the held-out records: figures, intervals, human floor."""
-        args = parse_argstring(self.mop_align, line)
+        args = _parsed(self.mop_align, line)
         with progress(self.shell) as on_step:
             names = [values.unquoted(name) for name in args.names]
             return self.study.align(*names, random_state=args.seed, on_step=on_step)
@@ -159,15 +161,21 @@ class MopMagics(Magics):
         """Open the weights panel; what it shows is what --weights panel uses."""
         from jupyter_mop.notebook.panels import weights_panel
 
-        parse_argstring(self.mop_weights, line)
+        _parsed(self.mop_weights, line)
         return weights_panel(self.study)
 
     @magic_arguments()
     @line_magic
     def mop_status(self, line: str) -> pd.DataFrame:
         """Show what is loaded, fitted, simulated and kept."""
-        parse_argstring(self.mop_status, line)
+        _parsed(self.mop_status, line)
         return self.study.status().to_frame("")
+
+
+def _parsed(magic: Callable[..., Any], line: str) -> argparse.Namespace:
+    """Read a magic's line; a semicolon at its end, which silences a cell, is no part of it."""
+    args: argparse.Namespace = parse_argstring(magic, line.rstrip().removesuffix(";"))
+    return args
 
 
 def register(shell: InteractiveShell) -> None:

@@ -25,7 +25,7 @@ class DisplayBar(tqdm):  # type: ignore[type-arg]  # generic in its stubs only
         from IPython.display import display
 
         self.handle = display({"text/plain": ""}, raw=True, display_id=True)
-        super().__init__(file=io.StringIO(), ncols=80, **options)
+        super().__init__(file=io.StringIO(), ncols=80, ascii=False, **options)
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002
         """Show the bar in its place."""

@@ -345,3 +345,11 @@ def test_run_all_stops_at_an_error(text: str, name: str) -> None:
         assert book.cells[1].outputs[0].text.startswith("UsageError: argument -n: invalid int")
     else:
         assert [(o.ename, len(o.traceback)) for o in shown] == [(name, 2)]
+
+
+def test_a_semicolon_silences_the_cell_and_is_no_part_of_the_line(shell: InteractiveShell) -> None:
+    shell.user_ns["df"] = pd.DataFrame({"topic": ["tea"] * 20, "said": WORDS * 5})
+    with capture_output() as captured:
+        result = shell.run_cell("%mop_population df --context topic --response said;")
+    assert result.success
+    assert captured.stdout == ""
