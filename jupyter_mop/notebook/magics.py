@@ -7,7 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    line_magic,
+    magics_class,
+    output_can_be_silenced,
+)
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from jupyter_mop import config
@@ -39,6 +45,7 @@ class MopMagics(Magics):
     @argument("model", nargs="?", default="local", help="local, or a path to a GGUF file or an "
               "OpenVINO model folder")  # fmt: skip
     @line_magic
+    @output_can_be_silenced
     def mop_backend(self, line: str) -> pd.Series:
         """Choose and load the language model.
 
@@ -53,6 +60,7 @@ class MopMagics(Magics):
     @argument("source", nargs="?", help="a DataFrame with name and description, a variable with "
               "text or a mapping, or a .txt, .yaml or .csv file; not with a cell")  # fmt: skip
     @line_cell_magic
+    @output_can_be_silenced
     def mop_personas(self, line: str, cell: str | None = None) -> pd.DataFrame:
         """Describe the subgroups of the population, one persona a line.
 
@@ -70,6 +78,7 @@ class MopMagics(Magics):
     @argument("--held-out", type=float, default=0.5, help="share that is kept to compare with")
     @argument("--seed", type=values.seed, default=0, help="seed of the split")
     @line_magic
+    @output_can_be_silenced
     def mop_population(self, line: str) -> Population:
         """Name the real records: some to learn from, the rest held out to compare with."""
         args = _parsed(self.mop_population, line)
@@ -100,6 +109,7 @@ class MopMagics(Magics):
     )
     @argument("--seed", type=values.seed, default=0, help="seed of every choice")
     @line_cell_magic
+    @output_can_be_silenced
     def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas:
         """Learn the weights of personas and exemplars from what people said.
 
@@ -128,6 +138,7 @@ class MopMagics(Magics):
     @argument("--max-tokens", type=int, default=config.DEFAULT_MAX_TOKENS, help="longest answer")
     @argument("--seed", type=values.seed, default=0, help="seed of contexts and answers")
     @line_cell_magic
+    @output_can_be_silenced
     def mop_simulate(self, line: str, cell: str | None = None) -> Simulation:
         """Simulate responses: draw persona and exemplar, build the prompt, let the model answer.
 
@@ -148,6 +159,7 @@ class MopMagics(Magics):
     @argument("names", nargs="*", help="simulations to compare; default: all")
     @argument("--seed", type=values.seed, default=0, help="seed of halves and bootstrap")
     @line_magic
+    @output_can_be_silenced
     def mop_align(self, line: str) -> Alignment:
         """Compare simulations with the held-out records: figures, intervals, human floor."""
         args = _parsed(self.mop_align, line)
@@ -157,6 +169,7 @@ class MopMagics(Magics):
 
     @magic_arguments()
     @line_magic
+    @output_can_be_silenced
     def mop_weights(self, line: str) -> WeightsPanel:
         """Open the weights panel; what it shows is what --weights panel uses."""
         from jupyter_mop.notebook.panels import weights_panel
@@ -166,6 +179,7 @@ class MopMagics(Magics):
 
     @magic_arguments()
     @line_magic
+    @output_can_be_silenced
     def mop_status(self, line: str) -> pd.DataFrame:
         """Show what is loaded, fitted, simulated and kept."""
         _parsed(self.mop_status, line)
