@@ -236,7 +236,7 @@ class Study:
                 or "none",
                 "kept answers": f"{counts.completions} responses, {counts.scores} scores, "
                 f"{counts.vectors} vectors ({counts.n_bytes / 1e6:.1f} MB)",
-                "store": str(self.store.path),
+                "store": _from_home(self.store.path),
             },
             name="study",
         )
@@ -292,3 +292,9 @@ def _load_backend(choice: Backend | str | Path) -> Backend:
     from jupyter_mop.backends.local import LocalBackend
 
     return LocalBackend(None if choice == "local" else choice)
+
+
+def _from_home(path: Path) -> str:
+    """Return `path` as a person writes it, with ~ for the home folder."""
+    home = Path.home()
+    return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

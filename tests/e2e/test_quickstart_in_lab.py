@@ -1,0 +1,40 @@
+"""The quickstart's shape in JupyterLab: run all, move a slider, see the weights in Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+pytestmark = [pytest.mark.browser, pytest.mark.model]
+
+QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
+SMALL = "import os\n\nos.environ['JUPYTER_MOP_QUICKSTART'] = 'small'"
+ASK = "import json; print(json.dumps(panel.as_dict()))"
+SIMULATE = """mine = get_ipython().run_line_magic("mop_simulate", "mine -n 4 --weights panel")
+print(mine.provenance["weights"])"""
+
+
+def test_a_moved_slider_changes_the_weights_that_python_simulates_with(
+    lab, page, artefacts, tmp_path
+):
+    small = nbformat.read(QUICKSTART, as_version=4)
+    small.cells.insert(0, nbformat.v4.new_code_cell(SMALL))
+    nbformat.write(small, tmp_path / "quickstart.ipynb")
+    notebook = lab.open(page, tmp_path / "quickstart.ipynb")
+    notebook.run_all(timeout=600)
+    page.locator(".mop-weights").scroll_into_view_if_needed()
+    before = json.loads(notebook.execute(ASK))
+    slider = page.get_by_role("slider", name="Weight of cynic")
+    slider.focus()
+    for _ in range(3):
+        slider.press("PageUp")
+    notebook.settle()
+    after = json.loads(notebook.execute(ASK))
+    page.screenshot(path=artefacts / "quickstart.png")
+    assert after["cynic"] == pytest.approx(min(1, before["cynic"] + 0.3), abs=0.02)
+    assert sum(after.values()) == pytest.approx(1)
+    used = dict(pair.split("=") for pair in notebook.execute(SIMULATE).strip().split(", "))
+    assert {name: float(share) for name, share in used.items()} == pytest.approx(after, abs=1e-3)

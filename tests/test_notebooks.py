@@ -1,0 +1,74 @@
+"""The committed notebooks: executed, small, and still running from the top."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from jupyter_mop.datasets import load_movie_reviews
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+QUICKSTART = NOTEBOOKS[0]
+METHODS = ["plain", "personas", "exemplars", "uniform", "learned"]
+MAX_BYTES = 500_000
+SHORTEST = 30
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def output_text(notebook):
+    return json.dumps([cell.outputs for cell in code_cells(notebook)], ensure_ascii=False)
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def committed(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def test_committed_notebooks_are_executed_from_the_top(committed):
+    counts = [cell.execution_count for cell in code_cells(committed)]
+    assert counts == list(range(1, len(counts) + 1))
+
+
+def test_committed_notebooks_are_small():
+    sizes = {path.name: path.stat().st_size for path in NOTEBOOKS}
+    assert all(size < MAX_BYTES for size in sizes.values()), sizes
+
+
+def test_committed_outputs_quote_at_most_three_real_sentences(committed):
+    text = output_text(committed)
+    reviews = load_movie_reviews()["review"]
+    quoted = [review for review in reviews if len(review) > SHORTEST and review in text]
+    assert len(quoted) <= 3, quoted
+
+
+def test_committed_outputs_name_no_place_of_the_machine_that_made_them(committed):
+    text = output_text(committed)
+    assert not [place for place in ("/root/", "/tmp/", "/work/", "/opt/") if place in text]  # noqa: S108
+
+
+def test_the_committed_quickstart_beats_plain_prompting_by_more_than_the_intervals():
+    notebook = nbformat.read(QUICKSTART, as_version=4)
+    verdicts = [line for line in output_text(notebook).split("\\n") if "against plain" in line]
+    held = [line for line in verdicts if "better" in line and "overlap" not in line]
+    assert {line.split("  ")[0].strip(' "[') for line in held} >= {"MAUVE", "KL cosine"}
+
+
+@pytest.mark.model
+def test_the_quickstart_runs_from_the_top_in_small(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
+    monkeypatch.setenv("JUPYTER_MOP_STORE", str(tmp_path / "store.sqlite"))
+    notebook = nbformat.read(QUICKSTART, as_version=4)
+    probe = nbformat.v4.new_code_cell("print(alignment.frame.to_json(orient='records'))")
+    notebook.cells.append(probe)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path}}).execute()
+    frame = json.loads("".join(output.text for output in notebook.cells[-1].outputs))
+    assert [row["method"] for row in frame[::3]] == METHODS
+    assert {row["figure"] for row in frame} == {"FID", "MAUVE", "KL cosine"}
+    assert all(row["low"] <= row["value"] <= row["high"] for row in frame)
