@@ -32,9 +32,9 @@ def test_a_moved_slider_changes_the_weights_that_python_simulates_with(
     for _ in range(3):
         slider.press("PageUp")
     notebook.settle()
-    after = json.loads(notebook.execute(ASK))
     page.screenshot(path=artefacts / "quickstart.png")
+    after = json.loads(notebook.execute(ASK))
     assert after["cynic"] == pytest.approx(min(1, before["cynic"] + 0.3), abs=0.02)
     assert sum(after.values()) == pytest.approx(1)
-    used = dict(pair.split("=") for pair in notebook.execute(SIMULATE).strip().split(", "))
+    used = dict(pair.split("=") for pair in notebook.execute(SIMULATE).split("\n")[-1].split(", "))
     assert {name: float(share) for name, share in used.items()} == pytest.approx(after, abs=1e-3)
