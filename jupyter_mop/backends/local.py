@@ -58,7 +58,7 @@ class LocalBackend:
     can_score = True
     can_embed = False
 
-    def __init__(self, model: str | Path | None = None, *, cache_blocks: int = 512) -> None:
+    def __init__(self, model: str | Path | None = None, *, cache_blocks: int = 384) -> None:
         path = language_model_path() if model is None else Path(model).expanduser()
         self._pipeline = Pipeline(path, cache_blocks=cache_blocks)
 

