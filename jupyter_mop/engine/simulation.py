@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -61,17 +62,12 @@ class Simulation:
 
     def _repr_html_(self) -> str:
         shown = self.frame[[CONTEXT, PERSONA, RESPONSE]].head(5)
-        rest = len(self) - len(shown)
-        table = shown.where(shown.notna(), "").to_html(index=False)
+        table = shown.where(shown.notna(), "").to_html(index=False, justify="left")
+        table = table.replace("<td>", '<td style="text-align: left">')
         facts = ", ".join(
             f"{key}: {value}"
             for key, value in self.provenance.items()
             if key in ("weights", "temperature", "top_p", "seed")
         )
-        return f"{table}<p>and {rest} more ({_escaped(f'{self.name}; {facts}')})</p>"
-
-
-def _escaped(text: str) -> str:
-    from html import escape
-
-    return escape(text)
+        caption = f"{self.name}: {len(shown)} of {len(self)} responses; {facts}"
+        return f"{table}<p>{escape(caption)}</p>"

@@ -26,9 +26,9 @@ def test_length_name_responses_and_repr() -> None:
 
 def test_the_table_shows_a_few_responses_and_how_they_came_about() -> None:
     text = make(8, temperature=0.7, top_p=0.95, seed=3, model="hidden")._repr_html_()
-    assert text.count("<td>hot</td>") == 5
-    assert "and 3 more" in text
-    assert "first; weights: uniform, temperature: 0.7, top_p: 0.95, seed: 3" in text
+    assert text.count(">hot</td>") == 5
+    assert "first: 5 of 8 responses; weights: uniform" in text
+    assert "temperature: 0.7, top_p: 0.95, seed: 3" in text
     assert "hidden" not in text
 
 
