@@ -123,7 +123,8 @@ def align(
     if not simulations:
         raise DataError("There is no simulation to compare.", hint="Simulate first.")
     texts = {name: _texts(simulation) for name, simulation in simulations.items()}
-    real = _texts(target)
+    n = min(map(len, texts.values()))
+    real = _some(_texts(target), 2 * n, random_state=random_state)
     target_vectors, *rest = _encoded([real, *texts.values()], encoder, on_step)
     vectors = dict(zip(texts, rest, strict=True))
     tick = on_step("figures", 1 + 3 * len(vectors)) if on_step else None
@@ -146,6 +147,12 @@ def _texts(source: Texts) -> list[str]:
             hint="Leave them out: [text for text in texts if isinstance(text, str)].",
         )
     return texts
+
+
+def _some(texts: list[str], n: int, *, random_state: int) -> list[str]:
+    """Return `n` of the texts at random, or all: the figures use no more."""
+    order = np.random.default_rng(random_state).permutation(len(texts))
+    return [texts[i] for i in order[:n]]
 
 
 def _encoded(

@@ -52,6 +52,9 @@ LAB_SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "notebook-extension/tracker": {"windowingMode": "none"},
 }
+UNRUN_JS = """() => jupyterapp.shell.currentWidget.content.model.sharedModel.cells
+    .filter(cell => cell.cell_type === 'code' && cell.execution_count === null)
+    .map(cell => cell.source)"""
 ERRORS_JS = """() => jupyterapp.shell.currentWidget.content.widgets
     .flatMap(cell => cell.model.outputs?.toJSON() ?? [])
     .filter(output => output.output_type === "error")
@@ -86,6 +89,7 @@ class LabNotebook:
         self.settle()
         errors = self.page.evaluate(ERRORS_JS)
         assert errors == []
+        assert self.page.evaluate(UNRUN_JS) == []
 
     def execute(self, code: str) -> str:
         """Run `code` in a passing cell at the end; return what it prints or shows as text."""
