@@ -151,6 +151,8 @@ def _texts(source: Texts) -> list[str]:
 
 def _some(texts: list[str], n: int, *, random_state: int) -> list[str]:
     """Return `n` of the texts at random, or all: the figures use no more."""
+    if len(texts) <= n:
+        return texts
     order = np.random.default_rng(random_state).permutation(len(texts))
     return [texts[i] for i in order[:n]]
 
