@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.model]
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
 SMALL = "import os\n\nos.environ['JUPYTER_MOP_QUICKSTART'] = 'small'"
 ASK = "import json; print(json.dumps(panel.as_dict()))"
-SIMULATE = """mine = get_ipython().run_line_magic("mop_simulate", "mine -n 4 --weights panel")
-print(mine.provenance["weights"])"""
+SIMULATE = "mine = %mop_simulate mine -n 4 --weights panel"
+ASK_USED = "print(mine.provenance['weights'])"
 
 
 def test_a_moved_slider_changes_the_weights_that_python_simulates_with(
@@ -36,5 +36,6 @@ def test_a_moved_slider_changes_the_weights_that_python_simulates_with(
     after = json.loads(notebook.execute(ASK))
     assert after["cynic"] == pytest.approx(min(1, before["cynic"] + 0.3), abs=0.02)
     assert sum(after.values()) == pytest.approx(1)
-    used = dict(pair.split("=") for pair in notebook.execute(SIMULATE).split("\n")[-1].split(", "))
+    notebook.execute(SIMULATE)
+    used = dict(pair.split("=") for pair in notebook.execute(ASK_USED).split(", "))
     assert {name: float(share) for name, share in used.items()} == pytest.approx(after, abs=1e-3)
