@@ -16,7 +16,7 @@ OPTIONS = {
 
 def load(model, tokenizer, *, prefix_caching, options=OPTIONS):
     scheduler = openvino_genai.SchedulerConfig()
-    scheduler.num_kv_blocks = 512
+    scheduler.num_kv_blocks = 384
     scheduler.max_num_batched_tokens = 256
     scheduler.enable_prefix_caching = prefix_caching
     return openvino_genai.ContinuousBatchingPipeline(
