@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -25,7 +23,13 @@ from jupyter_mop.engine.learning import (
     check_settings,
     draw_records,
 )
-from jupyter_mop.engine.personas import Persona, persona_shares, read_personas
+from jupyter_mop.engine.personas import (
+    Persona,
+    named_shares,
+    persona_index,
+    persona_shares,
+    read_personas,
+)
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.simulation import Simulation
@@ -213,7 +217,7 @@ class MixtureOfPersonas:
 
     def exemplar_weights(self, population: Population, persona: str) -> Array:
         """Return Omega_k(x) for one persona, one row per record, shape (n, J)."""
-        k = np.full(len(population), self._index(persona))
+        k = np.full(len(population), persona_index(self.personas, persona))
         contexts = self._encode_each(population.contexts)
         return np.exp(self._initialised().gate_.exemplar_log_weights(contexts, k))
 
@@ -260,7 +264,7 @@ class MixtureOfPersonas:
                 f"There are no weights {weights!r}.",
                 hint="Use uniform, learned, stated, or NAME=0.4,NAME=0.6.",
             )
-        return gate.with_marginal(self._shares(weights), *self._own_contexts())
+        return gate.with_marginal(named_shares(self.personas, weights), *self._own_contexts())
 
     def sample(
         self,
@@ -375,21 +379,9 @@ class MixtureOfPersonas:
     def _own_contexts(self) -> tuple[Array, Array]:
         return self._encode_each(self.population_.contexts), self.population_.weights
 
-    def _index(self, persona: str) -> int:
-        if persona in self.names:
-            return self.names.index(persona)
-        near = difflib.get_close_matches(persona, self.names, 1, cutoff=0)
-        raise DataError(f"There is no persona {persona!r}.", hint=f"Did you mean {near[0]!r}?")
-
-    def _shares(self, weights: Mapping[str, float]) -> Array:
-        stated = dict.fromkeys(self.names)
-        for name, weight in weights.items():
-            stated[self.names[self._index(name)]] = weight
-        return persona_shares([replace(p, weight=stated[p.name]) for p in self.personas])
-
     def _described(self, weights: Weights | None) -> str:
         if isinstance(weights, Mapping):
-            shares = zip(self.names, self._shares(weights), strict=True)
+            shares = zip(self.names, named_shares(self.personas, weights), strict=True)
             return ", ".join(f"{name}={share:.3f}" for name, share in shares)
         return weights or ("learned" if self.is_fitted else "stated")
 

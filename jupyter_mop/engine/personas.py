@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,29 @@ def persona_shares(personas: Sequence[Persona]) -> NDArray[np.float64]:
         )
     shares = np.where(open_, (1 - total) / max(open_.sum(), 1), stated)
     return normalised(shares, [p.name for p in personas])
+
+
+def named_shares(personas: Sequence[Persona], weights: Mapping[str, float]) -> NDArray[np.float64]:
+    r"""Return the weights given by name, filled up and normalised like stated ones, shape (K,).
+
+    Examples
+    --------
+    >>> named_shares(read_personas("a: x\nb: y\nc: z"), {"b": 0.5}).tolist()
+    [0.25, 0.5, 0.25]
+    """
+    stated = dict.fromkeys(range(len(personas)))
+    for name, weight in weights.items():
+        stated[persona_index(personas, name)] = weight
+    return persona_shares([replace(p, weight=stated[k]) for k, p in enumerate(personas)])
+
+
+def persona_index(personas: Sequence[Persona], name: str) -> int:
+    """Return which of `personas` has this name, or say which name is near."""
+    names = [persona.name for persona in personas]
+    if name in names:
+        return names.index(name)
+    near = difflib.get_close_matches(name, names, 1, cutoff=0)
+    raise DataError(f"There is no persona {name!r}.", hint=f"Did you mean {near[0]!r}?")
 
 
 def normalised(weights: Iterable[float], names: Sequence[str]) -> NDArray[np.float64]:
