@@ -67,13 +67,13 @@ def write(notebook: nbformat.NotebookNode, name: str) -> list[Path]:
 
 
 def table(notebook: nbformat.NotebookNode) -> list[str]:
-    """Return the plain text of each output of the cells tagged "table"."""
+    """Return, as plain text, each table of the cells tagged "table"."""
     return [
         output["data"]["text/plain"]
         for cell in notebook.cells
         if "table" in cell.metadata.get("tags", [])
         for output in cell.outputs
-        if "text/plain" in output.get("data", {})
+        if "text/html" in output.get("data", {})
     ]
 
 
