@@ -63,7 +63,8 @@ class Simulation:
     def _repr_html_(self) -> str:
         shown = self.frame[[CONTEXT, PERSONA, RESPONSE]].head(5)
         table = shown.where(shown.notna(), "").to_html(index=False, justify="left")
-        table = table.replace("<td>", '<td style="text-align: left">')
+        for tag in ("th", "td"):
+            table = table.replace(f"<{tag}>", f'<{tag} style="text-align: left">')
         facts = ", ".join(
             f"{key}: {value}"
             for key, value in self.provenance.items()

@@ -39,4 +39,4 @@ def _show(value: Alignment | MixtureOfPersonas, *pictures: bytes) -> None:
 
     display({"text/plain": repr(value), "text/html": value._repr_html_()}, raw=True)
     for picture in pictures:
-        display(Image(picture))
+        display(Image(picture, retina=True))
