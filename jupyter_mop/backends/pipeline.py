@@ -1,13 +1,18 @@
-"""OpenVINO GenAI's continuous batching, one request at a time in and out."""
+"""OpenVINO GenAI's continuous batching, its cache of prefixes used only where it is right.
+
+A finished sequence leaves its last, partly filled block in the cache (its tail). Where two running
+sequences restore the same tail, or one restores a block that another is filling, both write into
+it and the results are silently wrong (openvino-genai 2026.4). So all jobs are added before the
+first step, when nothing runs, and where one begins with a known tail the cache is emptied first.
+"""
 
 from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +21,7 @@ import numpy as np
 from jupyter_mop.backends.base import Prompt
 from jupyter_mop.backends.gguf import GGUF, Q4_1, convert, read_gguf
 from jupyter_mop.backends.models import file_sha256
-from jupyter_mop.backends.prefixes import Tokens
+from jupyter_mop.backends.prefixes import BLOCK, Tokens
 from jupyter_mop.errors import ModelError, missing
 
 _OPTIONS = {
@@ -25,6 +30,7 @@ _OPTIONS = {
     "KV_CACHE_PRECISION": "f16",
 }
 _BATCHED_TOKENS = 256
+_IN_FLIGHT = 128
 _ENCODE_CHUNK = 64
 _DEFAULT_CONTEXT = 2048
 _PLAIN_CHATML = (
@@ -62,6 +68,8 @@ class Pipeline:
 
     def __init__(self, model: Path, *, cache_blocks: int) -> None:
         self._genai = _genai()
+        self._tails: dict[int, set[int]] = {}
+        self._next_id = 0
         self.cache_blocks = cache_blocks
         self.sha256 = _model_sha256(model)
         header = None if model.is_dir() else read_gguf(model)
@@ -75,7 +83,6 @@ class Pipeline:
                 f"OpenVINO GenAI cannot load the model {model}.",
                 hint="Give a GGUF file of an architecture that it knows, or an OpenVINO folder.",
             ) from error
-        self._next_id = 0
 
     @property
     def version(self) -> str:
@@ -131,33 +138,71 @@ class Pipeline:
         return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True))
 
     def run(
-        self, jobs: Iterable[Job], on_done: Callable[[int, Any], None], *, in_flight: int | None
+        self,
+        jobs: Sequence[Job],
+        on_done: Callable[[int, Any], None],
+        *,
+        waves: Sequence[Sequence[Tokens]] = (),
     ) -> None:
-        """Run all jobs, at most `in_flight` at once; `on_done(index, output)` as each finishes.
+        """Run all jobs; `on_done(index, output)` as each finishes.
 
-        On any exception, an interrupt included, what is unfinished is dropped and the pipeline
-        can be used again.
+        The primers of `waves`, whole blocks of tokens, are put into the cache first. On any
+        exception, an interrupt included, what is unfinished is dropped and the cache emptied;
+        the pipeline can be used again.
 
         Raises
         ------
         ModelError
             The engine gave a job up.
         """
-        engine, waiting, live = self._engine(), iter(jobs), dict[int, Any]()
+        if any(self._meets_tail(job.tokens) for job in jobs):
+            self.forget()
+        config = self.config(max_new_tokens=1)
+        for wave in waves:
+            primers = [Job(index, tokens, config) for index, tokens in enumerate(wave)]
+            self._run(primers, lambda *_: None)
+        self._run(jobs, on_done)
+
+    def _run(self, jobs: Sequence[Job], on_done: Callable[[int, Any], None]) -> None:
+        live: dict[int, Any] = {}
+        tokens = {job.index: job.tokens for job in jobs}
         try:
-            while True:
-                room = None if in_flight is None else in_flight - len(live)
-                live.update((job.index, self._add(engine, job)) for job in islice(waiting, room))
-                if not live:
-                    return
-                engine.step()
-                self._collect(live, on_done)
-        finally:
-            _drop(engine, live)
+            for job in jobs:
+                live[job.index] = self._add(job)
+            while live:
+                self._engine().step()
+                for index, output in self._finished(live):
+                    self._keep_tail(tokens[index], output.generated_ids)
+                    on_done(index, output)
+        except BaseException:
+            self._drop(live)
+            self.forget()
+            raise
+
+    def _drop(self, live: dict[int, Any]) -> None:
+        """Cancel what is unfinished and let the engine free it."""
+        for handle in live.values():
+            handle.cancel()
+        live.clear()
+        while self._engine().has_non_finished_requests():
+            self._engine().step()
+
+    def _keep_tail(self, tokens: Tokens, generated: Sequence[int]) -> None:
+        """Remember what a finished sequence leaves: all but its last token, which was not run."""
+        is_echo = len(generated) > len(tokens) and tuple(generated[: len(tokens)]) == tokens
+        left = tuple(generated) if is_echo else (*tokens, *generated)
+        if len(left[:-1]) % BLOCK:
+            self._tails.setdefault(len(left) - 1, set()).add(hash(left[:-1]))
+
+    def _meets_tail(self, tokens: Tokens) -> bool:
+        """Return whether tokens begin with what a finished sequence left in a part of a block."""
+        lengths = (length for length in self._tails if length <= len(tokens))
+        return any(hash(tokens[:length]) in self._tails[length] for length in lengths)
 
     def forget(self) -> None:
         """Empty the cache of keys and values; the model is loaded again when it is next used."""
         self._loaded = None
+        self._tails.clear()
         gc.collect()
 
     def _engine(self) -> Any:  # noqa: ANN401
@@ -169,21 +214,22 @@ class Pipeline:
         scheduler = self._genai.SchedulerConfig()
         scheduler.num_kv_blocks = self.cache_blocks
         scheduler.max_num_batched_tokens = _BATCHED_TOKENS
+        scheduler.max_num_seqs = _IN_FLIGHT
         scheduler.enable_prefix_caching = True
         scheduler.dynamic_split_fuse = True
         return self._genai.ContinuousBatchingPipeline(
             str(self._path), self.tokenizer, scheduler, "CPU", **_OPTIONS
         )
 
-    def _add(self, engine: Any, job: Job) -> Any:  # noqa: ANN401
+    def _add(self, job: Job) -> Any:  # noqa: ANN401
         from openvino import Tensor
 
         self._next_id += 1
         tokens = Tensor(np.asarray([job.tokens], dtype=np.int64))
-        return engine.add_request(self._next_id, tokens, job.config)
+        return self._engine().add_request(self._next_id, tokens, job.config)
 
-    def _collect(self, live: dict[int, Any], on_done: Callable[[int, Any], None]) -> None:
-        """Hand over what is finished."""
+    def _finished(self, live: dict[int, Any]) -> Iterator[tuple[int, Any]]:
+        """Take out of `live` what is finished."""
         status = self._genai.GenerationStatus
         for index, handle in list(live.items()):
             state = handle.get_status()
@@ -195,15 +241,7 @@ class Pipeline:
                     f"OpenVINO GenAI gave a request up ({state.name}).",
                     hint="Give it a larger cache: LocalBackend(cache_blocks=1024).",
                 )
-            on_done(index, handle.read_all()[0])
-
-
-def _drop(engine: Any, live: dict[int, Any]) -> None:  # noqa: ANN401
-    """Cancel what is unfinished and let the engine free it."""
-    for handle in live.values():
-        handle.cancel()
-    while engine.has_non_finished_requests():
-        engine.step()
+            yield index, handle.read_all()[0]
 
 
 def _genai() -> Any:  # noqa: ANN401

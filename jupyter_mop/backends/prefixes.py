@@ -1,9 +1,9 @@
-"""Order scoring so that what sequences share is computed once.
+"""Order requests so that what their prompts share is computed once.
 
 The engine keeps keys and values of finished sequences in blocks of 32 tokens and restores, when a
 sequence is added, the longest kept prefix. Tokens that are restored get no log-probability, so
-only the prompt may be restored, up to the token before its last. A plan puts the shared blocks of
-prompts in first (primers), then adds the sequences that use them all at once.
+of a pair that is scored only the prompt may be restored, up to the token before its last. A plan
+puts the shared blocks of prompts in first (primers), then adds what uses them all at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The tokens of a prompt and its response; the first `n_prompt` are the prompt's."""
+    """A prompt's tokens and those of a response to score, if any: `n_prompt` are the prompt's."""
 
     tokens: Tokens
     n_prompt: int
@@ -55,7 +55,7 @@ def plan(sequences: Sequence[Pair], *, max_blocks: int, max_members: int) -> Ite
     sequences : sequence
         What is to be scored, in any order.
     max_blocks : int
-        How many blocks of prompts a window may need, as far as one prompt does not need more.
+        How many shared blocks a window may need, as far as one prompt does not need more.
     max_members : int
         How many sequences a window may hold, as far as one prompt does not have more.
 
@@ -67,15 +67,16 @@ def plan(sequences: Sequence[Pair], *, max_blocks: int, max_members: int) -> Ite
     >>> [len(primer) for primer in window.waves[0]], window.members
     ([32], (0, 1))
     """
+    counts = Counter(prefix for pair in sequences for prefix in pair.prefixes)
     members: list[int] = []
     blocks: set[Tokens] = set()
     for unit in _units(sequences):
-        needed = blocks.union(sequences[unit[0]].prefixes)
-        full = len(needed) > max_blocks or len(members) + len(unit) > max_members
+        shared = {prefix for prefix in sequences[unit[0]].prefixes if counts[prefix] > 1}
+        full = len(blocks | shared) > max_blocks or len(members) + len(unit) > max_members
         if members and full:
             yield _window(sequences, members)
-            members, needed = [], set(sequences[unit[0]].prefixes)
-        members, blocks = members + unit, needed
+            members, blocks = [], set()
+        members, blocks = members + unit, blocks | shared
     if members:
         yield _window(sequences, members)
 

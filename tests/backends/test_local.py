@@ -165,6 +165,28 @@ def test_a_generated_response_is_scored_in_full(backend, exact):
 
 
 @pytest.mark.model
+def test_prompts_that_go_on_where_a_response_ended_are_exact(backend, exact):
+    prompt = prompt_of_length(backend, 66)
+    backend.score([ScoreRequest(prompt, "fine")])
+    prompts = [
+        Prompt((*prompt.messages, Message("assistant", f"fine{end}"), Message("user", ASK)))
+        for end in (" horses", " sea", " trains", " dogs")
+    ]
+    requests = [ScoreRequest(prompt, "a joy .") for prompt in prompts]
+    assert_exact(exact, backend, requests, backend.score(requests))
+
+
+@pytest.mark.model
+def test_draws_are_the_same_after_draws_of_one_token(backend):
+    prompt, params = prompt_of_length(backend, 50), SamplingParams(max_tokens=12)
+    requests = [GenerationRequest(prompt, seed) for seed in range(10)]
+    before = backend.generate(requests, params)
+    backend.generate(requests[:2], SamplingParams(max_tokens=1))
+    after = backend.generate(requests, params)
+    assert sum(a == b for a, b in zip(before, after, strict=True)) >= 9
+
+
+@pytest.mark.model
 def test_the_order_of_the_pairs_does_not_matter(backend):
     prompts = [
         prompt_of(("system", persona), ("user", ASK), ("assistant", exemplar), ("user", question))
