@@ -2,98 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import html
-import math
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import anywidget
-import traitlets
 
-from jupyter_mop.errors import DataError
+from jupyter_mop.notebook.widgets.traits import (
+    Flags,
+    Names,
+    OptionalSimplex,
+    Simplex,
+    as_names,
+    refuse_unknown,
+)
 
 _STATIC = Path(__file__).parent / "static"
-_ROUNDING = 1e-9
 _BAR_CELLS = 20
-
-
-def _as_names(names: Iterable[str]) -> list[str]:
-    listed = [names] if isinstance(names, str) else list(names)
-    if not listed or not all(isinstance(name, str) and name.strip() for name in listed):
-        raise DataError(
-            f"Persona names must be texts that are not empty, got {listed!r}.",
-            hint='Pass a list such as ["critic", "fan"].',
-        )
-    twice = sorted({name for name in listed if listed.count(name) > 1})
-    if twice:
-        raise DataError(
-            f"Persona names must differ, {twice[0]!r} comes more than once.",
-            hint="Give each persona its own name.",
-        )
-    return listed
-
-
-def _check_length(what: str, values: Sequence[object], n: int) -> None:
-    if len(values) != n:
-        raise DataError(
-            f"{what.capitalize()} must have one value per persona ({n}), got {len(values)}.",
-            hint=f"Pass {what} in the order of `names`.",
-        )
-
-
-def _as_simplex(what: str, values: Iterable[float], n: int) -> list[float]:
-    try:
-        numbers = [float(value) for value in values]
-    except (TypeError, ValueError):
-        raise DataError(
-            f"{what.capitalize()} must be numbers, got {values!r}.", hint="Pass a list of numbers."
-        ) from None
-    _check_length(what, numbers, n)
-    total = math.fsum(numbers)
-    if min(numbers) < 0 or not math.isfinite(total) or total == 0:
-        raise DataError(
-            f"{what.capitalize()} must be finite, not negative and not all zero, got {numbers}.",
-            hint="They need not sum to 1: they are normalised.",
-        )
-    if abs(total - 1) <= _ROUNDING:
-        return numbers
-    return [number / total for number in numbers]
-
-
-def _names_of(panel: traitlets.HasTraits) -> list[str]:
-    return cast("WeightsPanel", panel).names if panel.trait_has_value("names") else []
-
-
-class _Names(traitlets.TraitType[list[str], Iterable[str]]):
-    def validate(self, obj: traitlets.HasTraits, value: Iterable[str]) -> list[str]:
-        names = _as_names(value)
-        if _names_of(obj) not in ([], names):
-            raise DataError(
-                "The names of a panel cannot change after it is built.",
-                hint="Build a new WeightsPanel(names, weights).",
-            )
-        return names
-
-
-class _Simplex(traitlets.TraitType[list[float], Iterable[float]]):
-    def validate(self, obj: traitlets.HasTraits, value: Iterable[float]) -> list[float]:
-        return _as_simplex(str(self.name), value, len(_names_of(obj)))
-
-
-class _OptionalSimplex(traitlets.TraitType[list[float], Iterable[float] | None]):
-    def validate(self, obj: traitlets.HasTraits, value: Iterable[float] | None) -> list[float]:
-        if value is None or (isinstance(value, Sized) and len(value) == 0):
-            return []
-        return _as_simplex(str(self.name), value, len(_names_of(obj)))
-
-
-class _Flags(traitlets.TraitType[list[bool], Iterable[bool]]):
-    def validate(self, obj: traitlets.HasTraits, value: Iterable[bool]) -> list[bool]:
-        flags = [bool(flag) for flag in value]
-        _check_length(str(self.name), flags, len(_names_of(obj)))
-        return flags
 
 
 class WeightsPanel(anywidget.AnyWidget):
@@ -135,10 +61,10 @@ class WeightsPanel(anywidget.AnyWidget):
     _esm = _STATIC / "weights.js"
     _css = _STATIC / "weights.css"
 
-    names = _Names().tag(sync=True)
-    weights = _Simplex().tag(sync=True)
-    learned = _OptionalSimplex([]).tag(sync=True)
-    locked = _Flags().tag(sync=True)
+    names = Names().tag(sync=True)
+    weights = Simplex().tag(sync=True)
+    learned = OptionalSimplex([]).tag(sync=True)
+    locked = Flags().tag(sync=True)
 
     def __init__(
         self,
@@ -148,8 +74,8 @@ class WeightsPanel(anywidget.AnyWidget):
         learned: Sequence[float] | None = None,
         **traits: object,
     ) -> None:
-        self._refuse_unknown(traits)
-        listed = _as_names(names)
+        refuse_unknown(self, traits)
+        listed = as_names(names)
         traits.setdefault("locked", [False] * len(listed))
         super().__init__(names=listed, weights=weights, learned=learned, **traits)
 
@@ -160,17 +86,6 @@ class WeightsPanel(anywidget.AnyWidget):
     def __repr__(self) -> str:
         shares = ", ".join(f"{name} {weight:.1%}" for name, weight in self.as_dict().items())
         return f"WeightsPanel({shares})"
-
-    def _refuse_unknown(self, keywords: Iterable[str]) -> None:
-        known = [name for name in self.trait_names() if not name.startswith("_")]
-        for keyword in keywords:
-            if keyword in known:
-                continue
-            near = difflib.get_close_matches(keyword, known, n=1)
-            raise DataError(
-                f"WeightsPanel has no argument {keyword!r}.",
-                hint=f"Did you mean {near[0]!r}?" if near else "It takes learned, locked, layout.",
-            )
 
     def _repr_mimebundle_(
         self, **kwargs: dict[str, Any]
