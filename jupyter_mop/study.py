@@ -16,9 +16,11 @@ from jupyter_mop.backends.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store import Store
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.mixture import MixtureOfPersonas
-from jupyter_mop.engine.personas import Persona, persona_shares, read_personas
+from jupyter_mop.engine.neighbours import nearest_records
+from jupyter_mop.engine.personas import Persona, persona_index, persona_shares, read_personas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.engine.sounding import pool, sound
 from jupyter_mop.errors import DataError, ModelError, NotFittedError
 
 if TYPE_CHECKING:
@@ -211,6 +213,40 @@ class Study:
             random_state=random_state,
             on_step=on_step,
         )
+
+    def sound(
+        self,
+        persona: str | Persona,
+        n: int = 2,
+        *,
+        template: str | None = None,
+        temperature: float = config.DEFAULT_TEMPERATURE,
+        top_p: float = config.DEFAULT_TOP_P,
+        max_tokens: int = config.DEFAULT_MAX_TOKENS,
+        random_state: int = 0,
+    ) -> Simulation:
+        """Hear one persona, by name or itself: let it answer `n` contexts of the population."""
+        population = self._needed_population()
+        if isinstance(persona, str):
+            persona = self.personas[persona_index(self._needed_personas(), persona)]
+        mixture = self.mixture if self.mixture and self.mixture.is_ready else None
+        return sound(
+            persona,
+            population,
+            mixture.exemplars_ if mixture else pool(population),
+            self.backend,
+            template=template or (mixture.template_.text if mixture else None),
+            n=n,
+            params=SamplingParams(temperature, top_p, max_tokens),
+            random_state=random_state,
+        )
+
+    def nearest(self, n: int = 3) -> pd.DataFrame:
+        """Return the `n` real records nearest each persona's text: context, response, cosine."""
+        personas = self._needed_personas()
+        texts = [persona.description for persona in personas]
+        found = nearest_records(texts, self._needed_population(), self.encoder, n=n)
+        return found.assign(persona=[personas[k].name for k in found["persona"]])
 
     def weights(self) -> dict[str, float]:
         """Return the persona weights that a simulation would use: learned, or as stated."""

@@ -1,0 +1,107 @@
+"""What a persona sounds like: a few responses to contexts and exemplars drawn at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from jupyter_mop import config
+from jupyter_mop.backends.base import Backend, SamplingParams
+from jupyter_mop.engine import simulation as columns
+from jupyter_mop.engine.exemplars import Exemplar, draw_exemplars
+from jupyter_mop.engine.personas import Persona
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.engine.sampling import check_request, simulate
+from jupyter_mop.engine.simulation import Simulation
+
+
+def sound(
+    persona: Persona,
+    population: Population,
+    exemplars: Sequence[Exemplar],
+    backend: Backend,
+    *,
+    template: str | None = None,
+    n: int = 2,
+    params: SamplingParams | None = None,
+    random_state: int = 0,
+) -> Simulation:
+    """Let one persona answer `n` contexts of `population`, each after an exemplar, if any.
+
+    Parameters
+    ----------
+    persona : Persona
+        Who answers; it need not be part of a mixture.
+    population : Population
+        Whose contexts are asked.
+    exemplars : sequence of Exemplar
+        The pool, drawn from uniformly; with none, no exemplar is shown.
+    backend : Backend
+        The language model.
+    template : str, optional
+        The question; default: the context itself.
+    n : int
+        Number of responses.
+    params : SamplingParams, optional
+        How each response is drawn.
+    random_state : int
+        Seed of contexts, exemplars and responses.
+
+    Returns
+    -------
+    Simulation
+
+    Examples
+    --------
+    >>> from jupyter_mop.backends.toy import ToyBackend
+    >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain"]})
+    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> sunny = Persona("sunny", "You say sun.")
+    >>> sound(sunny, population, [], ToyBackend(["sun", "rain"], persona_boost=99)).responses
+    ['sun sun sun sun', 'sun sun sun sun']
+    """
+    params = params or SamplingParams()
+    check_request(n, None, params)
+    contexts = population.take(population.draw(n, random_state=random_state))
+    question = PromptTemplate(template or ", ".join(f"{{{name}}}" for name in population.context))
+    question.check(contexts.context)
+    return simulate(
+        contexts,
+        _drawn(n, len(exemplars), random_state),
+        personas=[persona],
+        exemplars=exemplars,
+        template=question,
+        baseline=None if exemplars else "personas",
+        backend=backend,
+        params=params,
+        provenance={"name": persona.name, "weights": "one persona"},
+        random_state=random_state,
+        on_result=None,
+    )
+
+
+def pool(population: Population) -> list[Exemplar]:
+    """Return the exemplars that a new mixture of the default size would draw.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain"]})
+    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> sorted(exemplar.response for exemplar in pool(population))
+    ['rain', 'sun']
+    """
+    pairs = zip(population.responses, population.weights, strict=True)
+    n_distinct = len({response for response, weight in pairs if weight})
+    return draw_exemplars(population, min(config.DEFAULT_EXEMPLARS, n_distinct))
+
+
+def _drawn(n: int, n_exemplars: int, random_state: int) -> pd.DataFrame:
+    rng = np.random.default_rng([random_state, 2])
+    exemplars = rng.integers(max(n_exemplars, 1), size=n)
+    log_prob = -np.log(max(n_exemplars, 1))
+    return pd.DataFrame(
+        {columns.PERSONA: 0, columns.EXEMPLAR: exemplars, columns.LOG_PROB: log_prob}
+    )
