@@ -9,6 +9,7 @@ from typing import Any
 
 import anywidget
 
+from jupyter_mop.notebook.widgets.modules import module
 from jupyter_mop.notebook.widgets.traits import (
     Flags,
     Names,
@@ -58,7 +59,7 @@ class WeightsPanel(anywidget.AnyWidget):
     {'critic': 0.5, 'fan': 0.5}
     """
 
-    _esm = _STATIC / "weights.js"
+    _esm = module("weights")
     _css = _STATIC / "weights.css"
 
     names = Names().tag(sync=True)

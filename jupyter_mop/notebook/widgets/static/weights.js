@@ -1,39 +1,7 @@
 // The traits (names, weights, learned, locked) are the truth: each view is drawn from model.get.
 // Undo, redo and the gesture under way are the screen's own; the views of one model share them.
 
-const sum = (values) => values.reduce((total, value) => total + value, 0);
-const same = (a, b) => a.length === b.length && a.every((value, i) => value === b[i]);
-const percent = (weight) => `${(100 * weight).toFixed(1)}%`;
-
-/** Held weights stay; the rest share what is left in proportion to `shape`, or equally. */
-export function rescale(weights, held, shape) {
-  const rest = (values) => values.filter((_, i) => !held[i]);
-  const left = Math.max(0, 1 - sum(weights.filter((_, i) => held[i])));
-  const total = sum(rest(shape));
-  const equal = left / rest(weights).length;
-  return weights.map((weight, i) => {
-    if (held[i]) return weight;
-    return total > 1e-9 ? (left * shape[i]) / total : equal;
-  });
-}
-
-/** The most that one weight can be: what the other locked ones leave. */
-export function reach(weights, locked, index) {
-  return Math.max(0, 1 - sum(weights.filter((_, i) => locked[i] && i !== index)));
-}
-
-/** Whether one weight can move: it is not locked, and neither is some other. */
-export function movable(locked, index) {
-  return !locked[index] && locked.some((lock, i) => !lock && i !== index);
-}
-
-/** Move one weight; the unlocked others keep the proportions of `shape`. */
-export function move(weights, locked, index, value, shape = weights) {
-  if (!movable(locked, index)) return weights;
-  const target = Math.min(Math.max(value, 0), reach(weights, locked, index));
-  const held = locked.map((lock, i) => lock || i === index);
-  return rescale(weights.map((weight, i) => (i === index ? target : weight)), held, shape);
-}
+import { move, movable, percent, reach, rescale, same } from "./simplex.js";
 
 const KEYS = {
   ArrowRight: 0.01, ArrowUp: 0.01, PageUp: 0.1, End: 1,
