@@ -7,7 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.vectors import Vectors, checked, checked_pair, unit
+from jupyter_mop.engine.vectors import (
+    Vectors,
+    checked,
+    checked_pair,
+    checked_weights,
+    kish,
+    unit,
+)
 from jupyter_mop.errors import DataError
 
 Histogram = NDArray[np.float64] | NDArray[np.intp]
@@ -89,8 +96,83 @@ def kl_divergence(p: Histogram, q: Histogram, *, smoothing: float = 0.5) -> floa
     return max(0.0, float(relative_entropy(first, second)))
 
 
+def js_divergence(p: Histogram, q: Histogram) -> float:
+    """Return the Jensen-Shannon divergence in nats, between 0 and log 2 (Lin 1991).
+
+    Parameters
+    ----------
+    p, q : ndarray, shape (n_bins,)
+        Counts or shares of the answers.
+
+    Raises
+    ------
+    DataError
+        If the histograms differ in length, are negative, not finite or empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(js_divergence(np.array([1, 0]), np.array([0, 1])), 4)
+    0.6931
+    """
+    first, second = checked_histograms(p, q)
+    middle = (first + second) / 2
+    return float(relative_entropy(first, middle) + relative_entropy(second, middle)) / 2
+
+
+def total_variation(p: Histogram, q: Histogram) -> float:
+    """Return half the sum of the absolute differences of the shares, between 0 and 1.
+
+    Parameters
+    ----------
+    p, q : ndarray, shape (n_bins,)
+        Counts or shares of the answers.
+
+    Raises
+    ------
+    DataError
+        If the histograms differ in length, are negative, not finite or empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> total_variation(np.array([3, 1]), np.array([1, 3]))
+    0.5
+    """
+    first, second = checked_histograms(p, q)
+    return float(np.abs(first - second).sum() / 2)
+
+
+def wasserstein_distance(p: Histogram, q: Histogram) -> float:
+    """Return the Wasserstein-1 distance of ordered answers, in steps of the scale.
+
+    Parameters
+    ----------
+    p, q : ndarray, shape (n_bins,)
+        Counts or shares of the answers, in order.
+
+    Raises
+    ------
+    DataError
+        If the histograms differ in length, are negative, not finite or empty.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> wasserstein_distance(np.array([1, 0, 0]), np.array([0, 0, 1]))
+    2.0
+    """
+    first, second = checked_histograms(p, q)
+    return float(np.abs(np.cumsum(first - second)).sum())
+
+
 def kl_cosine(
-    target: Vectors, simulated: Vectors, *, n_bins: int = N_BINS, random_state: int = 0
+    target: Vectors,
+    simulated: Vectors,
+    *,
+    weights: Vectors | None = None,
+    n_bins: int = N_BINS,
+    random_state: int = 0,
 ) -> float:
     """Return the divergence of pairwise cosines, target against simulated: diversity.
 
@@ -100,6 +182,8 @@ def kl_cosine(
         Vectors of real responses.
     simulated : ndarray, shape (m, d)
         Vectors of simulated responses.
+    weights : ndarray, shape (m,), optional
+        Importance weights of the simulated responses; default: all alike.
     n_bins : int
         Number of equal bins from -1 to 1.
     random_state : int
@@ -131,14 +215,22 @@ def kl_cosine(
     target, simulated = checked_pair(target, simulated)
     bins = np.linspace(-1.0, 1.0, n_bins + 1)
     p = cosine_histogram(target, bins, random_state=random_state)
-    q = cosine_histogram(simulated, bins, random_state=random_state)
+    q = cosine_histogram(simulated, bins, weights=weights, random_state=random_state)
     return kl_divergence(p, q)
 
 
-def cosine_histogram(vectors: Vectors, bins: Vectors, *, random_state: int = 0) -> Vectors:
+def cosine_histogram(
+    vectors: Vectors,
+    bins: Vectors,
+    *,
+    weights: Vectors | None = None,
+    random_state: int = 0,
+) -> Vectors:
     """Count the cosines of all pairs of different rows in `bins`, shape (len(bins) - 1,).
 
-    Above 5,000 rows a million random pairs are counted instead. Bins are equally wide.
+    Above 5,000 rows a million random pairs are counted instead. Bins are equally wide. With
+    weights a pair counts as much as the product of its weights, and all pairs together as many as
+    those of the effective number of rows.
 
     Examples
     --------
@@ -149,21 +241,52 @@ def cosine_histogram(vectors: Vectors, bins: Vectors, *, random_state: int = 0) 
     rows = unit(checked(vectors))
     edges = (float(bins[0]), float(bins[-1]))
     counts = np.zeros(len(bins) - 1)
-    for cosines in _cosines(rows, random_state):
-        counts += np.histogram(np.clip(cosines, *edges), len(counts), edges)[0]
-    return counts
+    shares = None if weights is None else checked_weights(weights, len(rows))
+    for cosines, masses in _cosines(rows, shares, random_state):
+        counts += np.histogram(np.clip(cosines, *edges), len(counts), edges, weights=masses)[0]
+    return counts if shares is None else counts * (effective_pairs(shares) / counts.sum())
 
 
-def _cosines(rows: Vectors, random_state: int) -> Iterator[Vectors]:
-    """Yield the cosines of all pairs, or of random ones, in pieces that fit into memory."""
-    n = len(rows)
-    if n <= MAX_ALL_PAIRS:
-        for start in range(0, n, BLOCK):
-            block = rows[start : start + BLOCK] @ rows[start:].T
-            yield block[np.triu_indices(len(block), 1, block.shape[1])]
+def effective_pairs(shares: Vectors) -> float:
+    """Return how many pairs the effective number of rows has, or how many are drawn if fewer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> round(effective_pairs(np.full(4, 0.25)), 9)
+    6.0
+    """
+    size = kish(shares)
+    return min(size * (size - 1) / 2, float(SAMPLED_PAIRS))
+
+
+def _cosines(
+    rows: Vectors, shares: Vectors | None, random_state: int
+) -> Iterator[tuple[Vectors, Vectors | None]]:
+    """Yield the cosines of all pairs, or of random ones, and what each counts, in pieces."""
+    if len(rows) > MAX_ALL_PAIRS:
+        for first, second in sampled_pairs(len(rows), shares, random_state):
+            yield np.einsum("ij,ij->i", rows[first], rows[second]), None
         return
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK] @ rows[start:].T
+        upper = np.triu_indices(len(block), 1, block.shape[1])
+        masses = None if shares is None else np.outer(shares[start : start + BLOCK], shares[start:])
+        yield block[upper], None if masses is None else masses[upper]
+
+
+def sampled_pairs(
+    n: int, shares: Vectors | None, random_state: int
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Yield a million pairs of different rows in pieces, drawn by their shares if there are any."""
     rng = np.random.default_rng(random_state)
     for _ in range(SAMPLED_PAIRS // CHUNK):
-        first = rng.integers(n, size=CHUNK)
-        second = (first + rng.integers(1, n, size=CHUNK)) % n
-        yield np.einsum("ij,ij->i", rows[first], rows[second])
+        first = (
+            rng.choice(n, CHUNK, p=shares) if shares is not None else rng.integers(n, size=CHUNK)
+        )
+        if shares is None:
+            yield first, (first + rng.integers(1, n, size=CHUNK)) % n
+            continue
+        second = rng.choice(n, CHUNK, p=shares)
+        different = first != second
+        yield first[different], second[different]

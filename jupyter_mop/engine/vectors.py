@@ -145,3 +145,38 @@ def project(target: Vectors, simulated: Vectors) -> Vectors:
         )
     axes = principal_components(target)[1][:, :2]
     return np.asarray((np.vstack([target, simulated]) - target.mean(axis=0)) @ axes)
+
+
+def checked_weights(weights: Vectors | None, n: int) -> Vectors:
+    """Return `weights` of n rows as shares that sum to 1, all equal where there are none.
+
+    Examples
+    --------
+    >>> checked_weights(np.array([3.0, 1.0]), 2).tolist()
+    [0.75, 0.25]
+    """
+    if weights is None:
+        return np.full(n, 1 / n)
+    values = np.asarray(weights, dtype=np.float64)
+    if values.shape != (n,):
+        raise DataError(
+            f"{n} weights were expected, one a response, and shape {values.shape} came.",
+            hint="Pass the weight column of the same simulation.",
+        )
+    if not np.isfinite(values).all() or (values < 0).any() or not values.sum() > 0:
+        raise DataError(
+            "Weights must be finite and not negative, and some must be above zero.",
+            hint="Leave the weights out to count all responses alike.",
+        )
+    return np.asarray(values / values.sum())
+
+
+def kish(shares: Vectors) -> float:
+    """Return the effective sample size of shares that sum to 1: 1 / sum of squares (Kish 1965).
+
+    Examples
+    --------
+    >>> kish(np.array([0.5, 0.5]))
+    2.0
+    """
+    return float(1 / np.sum(np.square(shares)))

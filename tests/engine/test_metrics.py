@@ -100,7 +100,7 @@ def test_every_figure_refuses_what_is_not_finite(measure, bad):
 
 
 def test_align_gives_a_row_per_method_and_figure_in_the_order_given(frame):
-    assert list(frame.columns) == [*COLUMNS, "better"]
+    assert list(frame.columns) == [*COLUMNS, "better", "ess"]
     assert frame["method"].tolist() == np.repeat(["same", "shifted", "narrow"], 3).tolist()
     assert frame["figure"].tolist() == NAMES * 3
     assert frame["better"].tolist() == ["lower", "higher", "lower"] * 3
@@ -218,6 +218,6 @@ def test_unusable_input_is_refused(samples):
 
 
 def test_figure_is_frozen():
-    figure = Figure("FID", 1.0, 0.9, 1.1, 0.5, 0.4, 0.6, 100, "lower")
+    figure = Figure("FID", 1.0, 0.9, 1.1, 0.5, 0.4, 0.6, 100, "lower", 100.0)
     with pytest.raises(AttributeError):
         figure.value = 2.0
