@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.mixture import MixtureOfPersonas
     from jupyter_mop.engine.population import Population
     from jupyter_mop.engine.simulation import Simulation
+    from jupyter_mop.notebook.widgets.personas import PersonaPanel
     from jupyter_mop.notebook.widgets.weights import WeightsPanel
 
 
@@ -59,16 +60,22 @@ class MopMagics(Magics):
     @magic_arguments()
     @argument("source", nargs="?", help="a DataFrame with name and description, a variable with "
               "text or a mapping, or a .txt, .yaml or .csv file; not with a cell")  # fmt: skip
+    @argument("--edit", action="store_true", help="open the persona panel: cards to edit")
     @line_cell_magic
     @output_can_be_silenced
-    def mop_personas(self, line: str, cell: str | None = None) -> pd.DataFrame:
+    def mop_personas(self, line: str, cell: str | None = None) -> pd.DataFrame | PersonaPanel:
         """Describe the subgroups of the population, one persona a line.
 
         The cell holds `name: description` or `name [0.4]: description` lines, or YAML.
         """
+        from jupyter_mop.notebook.panels import persona_panel
+
         args = _parsed(self.mop_personas, line)
+        if args.edit and cell is None and args.source is None:
+            return persona_panel(self.study)
         source = cell if cell is not None else values.variable_or_path(self.shell, args.source)
-        return values.personas_frame(self.study.use_personas(source))
+        personas = self.study.use_personas(source)
+        return persona_panel(self.study) if args.edit else values.personas_frame(personas)
 
     @magic_arguments()
     @argument("frame", help="the variable of a DataFrame with one row per response")

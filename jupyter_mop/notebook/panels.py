@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from jupyter_mop.notebook.widgets.personas import PersonaPanel
     from jupyter_mop.notebook.widgets.weights import WeightsPanel
     from jupyter_mop.study import Study
 
@@ -28,3 +29,10 @@ def weights_panel(study: Study) -> WeightsPanel:
     panel.observe(keep, "weights")
     keep()
     return panel
+
+
+def persona_panel(study: Study) -> PersonaPanel:
+    """Return a panel of the personas, each edit of which is written to the study at once."""
+    from jupyter_mop.notebook.widgets.personas import PersonaPanel
+
+    return PersonaPanel(study)
