@@ -33,13 +33,14 @@ from jupyter_mop.engine.personas import (
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.engine.views import Viewed
 from jupyter_mop.errors import DataError, NotFittedError
 
 Array = NDArray[np.float64]
 Weights = str | Mapping[str, float]
 
 
-class MixtureOfPersonas:
+class MixtureOfPersonas(Viewed):
     r"""A population as a mixture of personas, each shown one exemplar of real behaviour.
 
     p(y|x) = sum_k pi_k(x) sum_j Omega_kj(x) p_LM(y | g_k, e_j, x), after Bui et al.,
@@ -133,16 +134,6 @@ class MixtureOfPersonas:
     def __repr__(self) -> str:
         state = "fitted" if self.is_fitted else "not fitted"
         return f"MixtureOfPersonas({len(self.personas)} personas, {state})"
-
-    def _repr_html_(self) -> str:
-        tables = (
-            [self.summary().to_html(index=False, float_format="{:.3f}".format)]
-            if self.is_ready
-            else []
-        )
-        if self.is_fitted:
-            tables.append(self.report_.to_html(index=False, float_format="{:.3f}".format))
-        return f"<p>{self!r}</p>" + "".join(tables)
 
     def summary(self) -> pd.DataFrame:
         """Return persona, learned weight and weight at the start, one row per persona."""
@@ -331,6 +322,7 @@ class MixtureOfPersonas:
             question.check(self.population_.context)
         weights = "uniform" if baseline else weights
         drawn = self.sample(contexts, weights=weights, random_state=random_state)
+        described = baseline or self._described(weights)
         return sampling.simulate(
             contexts,
             drawn,
@@ -340,7 +332,7 @@ class MixtureOfPersonas:
             baseline=baseline,
             backend=self.backend,
             params=params,
-            provenance={"name": name, "weights": baseline or self._described(weights)},
+            provenance={"name": name, "personas": tuple(self.names), "weights": described},
             random_state=random_state,
             on_result=on_result,
         )

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.views import Viewed
 from jupyter_mop.errors import DataError
 
 
 @dataclass(frozen=True)
-class Population:
+class Population(Viewed):
     """Records of real people: contexts x, responses y and, if wanted, survey weights.
 
     Make one with `Population.from_frame`.
@@ -91,9 +91,6 @@ class Population:
             f"Population({len(self)} records, context: {', '.join(self.context)}, "
             f"response: {self.response})"
         )
-
-    def _repr_html_(self) -> str:
-        return f"<p>{escape(repr(self))}</p>" + self.frame.head(3).to_html(index=False, max_cols=8)
 
     @cached_property
     def contexts(self) -> list[str]:

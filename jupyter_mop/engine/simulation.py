@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from jupyter_mop.engine.exemplars import Exemplar
+from jupyter_mop.engine.views import Viewed
 
 CONTEXT = "context"
 PERSONA = "persona"
@@ -23,7 +23,7 @@ COLUMNS = (CONTEXT, PERSONA, EXEMPLAR, RESPONSE, LOG_PROB, WEIGHT, SEED, DRAW)
 
 
 @dataclass(frozen=True)
-class Simulation:
+class Simulation(Viewed):
     """Simulated responses and their provenance.
 
     Attributes
@@ -36,7 +36,7 @@ class Simulation:
     exemplars : sequence of Exemplar
         The pool that the exemplar column indexes.
     provenance : mapping
-        Name, model, template, weights and sampling parameters.
+        Name, personas, model, template, weights and sampling parameters.
     """
 
     frame: pd.DataFrame
@@ -56,19 +56,12 @@ class Simulation:
         """The simulated texts, length n."""
         return [str(text) for text in self.frame[RESPONSE]]
 
+    @property
+    def personas(self) -> list[str]:
+        """Names of the personas in the study's order, whether drawn or not."""
+        drawn = sorted(str(name) for name in self.frame[PERSONA].dropna().unique())
+        return list(dict.fromkeys([*self.provenance.get("personas", ()), *drawn]))
+
     def __repr__(self) -> str:
         weights = self.provenance.get("weights", "")
         return f"Simulation({self.name!r}, {len(self)} responses, weights: {weights})"
-
-    def _repr_html_(self) -> str:
-        shown = self.frame[[CONTEXT, PERSONA, RESPONSE]].head(5)
-        table = shown.where(shown.notna(), "").to_html(index=False, justify="left")
-        for tag in ("th", "td"):
-            table = table.replace(f"<{tag}>", f'<{tag} style="text-align: left">')
-        facts = ", ".join(
-            f"{key}: {value}"
-            for key, value in self.provenance.items()
-            if key in ("weights", "temperature", "top_p", "seed")
-        )
-        caption = f"{self.name}: {len(shown)} of {len(self)} responses; {facts}"
-        return f"{table}<p>{escape(caption)}</p>"

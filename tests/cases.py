@@ -1,0 +1,120 @@
+"""Write tests/data/weights_cases.json, which the tests of Python and of JavaScript share.
+
+Run it from the project's root after a change of a figure: python tests/cases.py
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from jupyter_mop.engine.matching import match
+from jupyter_mop.engine.statistics import PersonaStatistics
+
+FILE = Path(__file__).parent / "data" / "weights_cases.json"
+OPTIONS = ["never", "sometimes", "always"]
+FLOORS = {"FID": 0.1, "MAUVE": 0.9, "KL cosine": 0.01, "length": 0.5}
+SIMPLEX = [
+    {"call": "move", "arguments": [[0.4, 0.3, 0.2, 0.1], [False] * 4, 0, 0.7],
+     "expected": [0.7, 0.15, 0.1, 0.05]},
+    {"call": "move", "arguments": [[1, 0, 0], [False] * 3, 0, 0.4], "expected": [0.4, 0.3, 0.3]},
+    {"call": "move", "arguments": [[0.4, 0.3, 0.2, 0.1], [True, False, False, True], 1, 0.9],
+     "expected": [0.4, 0.5, 0, 0.1]},
+    {"call": "move", "arguments": [[0.5, 0.5], [False, True], 0, 0.9], "expected": [0.5, 0.5]},
+]  # fmt: skip
+
+
+def statistics(seed: int, n_personas: int, *, closed: bool) -> PersonaStatistics:
+    """Measure random draws, each persona's around a centre of its own."""
+    rng = np.random.default_rng(seed)
+    codes = np.r_[np.arange(n_personas), rng.integers(n_personas, size=40)]
+    made = rng.normal(size=(n_personas, 5))[codes] + rng.normal(size=(len(codes), 5))
+    words = rng.choice(OPTIONS, 90) if closed else ["w " * n for n in rng.poisson(5, 90)]
+    texts = [str(word) for word in words]
+    return PersonaStatistics.measure(
+        rng.normal(size=(50, 5)),
+        made,
+        codes,
+        [f"p{k}" for k in range(n_personas)],
+        target_texts=texts[:50],
+        texts=(texts * 2)[50 : 50 + len(codes)],
+        options=OPTIONS if closed else None,
+        ordered=closed,
+        random_state=seed,
+    )
+
+
+def plain(value: object) -> object:
+    """Return arrays as lists, to twelve digits."""
+    if isinstance(value, np.ndarray):
+        return [float(f"{number:.12g}") for number in value.ravel()]
+    return value
+
+
+def figure_case(name: str, found: PersonaStatistics, weights: list[float]) -> dict[str, object]:
+    """Return one case: statistics, weights and what must come out."""
+    values = found.values(weights)
+    return {
+        "name": name,
+        "statistics": found.to_dict() | {"floors": FLOORS},
+        "weights": weights,
+        "expected": {
+            figure: {"value": value.value, "gradient": value.gradient}
+            for figure, value in values.items()
+        },
+        "contributions": found.contributions(weights),
+        "ess": found.effective_sample_size(weights),
+    }
+
+
+def matching_case(
+    index: int, found: PersonaStatistics, figure: str, start: list[float], held: list[bool]
+) -> dict[str, object]:
+    """Return one case of a match."""
+    entropy = 0.01 * found.figures(start)[figure] if figure != "MAUVE" else 0.002
+    made = match(found, figure, start, held=held, entropy=entropy)
+    return {
+        "statistics": index,
+        "figure": figure,
+        "start": start,
+        "held": held,
+        "entropy": entropy,
+        "weights": made.weights,
+        "before": made.before,
+        "after": made.after,
+    }
+
+
+def cases() -> dict[str, object]:
+    """Return all cases."""
+    opened, closed, single = (
+        statistics(0, 4, closed=False),
+        statistics(1, 3, closed=True),
+        statistics(2, 1, closed=False),
+    )
+    figures = [
+        figure_case("free text", opened, [0.4, 0.3, 0.2, 0.1]),
+        figure_case("a closed question", closed, [0.2, 0.5, 0.3]),
+        figure_case("one persona", single, [1.0]),
+        figure_case("a persona with no weight", opened, [0.5, 0.0, 0.25, 0.25]),
+    ]
+    free = [False] * 4
+    return {
+        "simplex": SIMPLEX,
+        "figures": figures,
+        "matching": [
+            matching_case(0, opened, "FID", [0.25] * 4, free),
+            matching_case(0, opened, "MAUVE", [0.25] * 4, free),
+            matching_case(0, opened, "KL cosine", [0.7, 0.1, 0.1, 0.1], free),
+            matching_case(0, opened, "FID", [0.4, 0.3, 0.2, 0.1], [True, False, False, False]),
+            matching_case(0, opened, "length", [1.0, 0.0, 0.0, 0.0], free),
+            matching_case(1, closed, "JS", [0.2, 0.5, 0.3], [False] * 3),
+        ],
+    }
+
+
+if __name__ == "__main__":
+    FILE.parent.mkdir(exist_ok=True)
+    FILE.write_text(json.dumps(cases(), default=plain, separators=(",", ":")) + "\n")
