@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mop.engine import views
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -30,6 +32,22 @@ _PUBLIC = {
     "read_personas": "engine.personas",
 }
 __all__ = ["__version__", "load_ipython_extension", *_PUBLIC]  # noqa: PLE0604  they are names
+
+
+def _plot(value: object) -> views.Chart:
+    from jupyter_mop.charts import plot
+
+    return plot(value)
+
+
+def _html(value: object) -> str:
+    from jupyter_mop.charts import html
+
+    return html(value)
+
+
+views.register("plot", _plot)
+views.register("html", _html)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -34,10 +34,13 @@ class Alignment:
         One row per method and figure; see `jupyter_mop.engine.metrics.align`.
     points : pandas.DataFrame
         x, y, source, persona and response of every real and simulated response.
+    personas : tuple of str
+        All personas in the study's order, which gives them their colours.
     """
 
     frame: pd.DataFrame
     points: pd.DataFrame
+    personas: tuple[str, ...] = ()
 
     @cached_property
     def chart(self) -> alt.HConcatChart:
@@ -47,7 +50,11 @@ class Alignment:
     @cached_property
     def map(self) -> alt.ConcatChart:
         """Real and simulated responses in two dimensions, coloured by persona."""
-        return charts.response_map(self.points)
+        return charts.response_map(self.points, self.personas)
+
+    def plot(self) -> alt.HConcatChart:
+        """Draw `chart`; see also `map`."""
+        return self.chart
 
     @property
     def table(self) -> pd.DataFrame:
@@ -136,7 +143,7 @@ def align(
     )
     n = int(frame["n"].iloc[0])
     points = _points(real[:n], target_vectors[:n], simulations, vectors)
-    return Alignment(frame, points)
+    return Alignment(frame, points, _personas(simulations))
 
 
 def _texts(source: Texts) -> list[str]:
@@ -187,6 +194,12 @@ def _points(
     points = pd.concat([part.astype(object) for part in parts], ignore_index=True)
     places = metrics.project(target, np.concatenate(list(vectors.values())))
     return points.assign(x=places[:, 0], y=places[:, 1])
+
+
+def _personas(simulations: Mapping[str, Texts]) -> tuple[str, ...]:
+    """Return the names of all personas in the order of the first simulation that has them."""
+    known = [source.personas for source in simulations.values() if isinstance(source, Simulation)]
+    return tuple(dict.fromkeys(name for names in known for name in names))
 
 
 def _cell(value: float, low: float, high: float) -> str:

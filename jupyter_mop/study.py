@@ -21,6 +21,7 @@ from jupyter_mop.engine.personas import Persona, persona_index, persona_shares, 
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.sounding import pool, sound
+from jupyter_mop.engine.views import Chart
 from jupyter_mop.errors import DataError, ModelError, NotFittedError
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Study:
         By name, in the order made.
     panel_weights : dict of str to float or None
         What the weights panel shows.
+    alignment : Alignment or None
+        The last comparison with the held-out records.
 
     Examples
     --------
@@ -85,6 +88,7 @@ class Study:
         self.mixture: MixtureOfPersonas | None = None
         self.simulations: dict[str, Simulation] = {}
         self.panel_weights: dict[str, float] | None = None
+        self.alignment: Alignment | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -138,7 +142,7 @@ class Study:
         """
         everyone = Population.from_frame(df, context=context, response=response, weight=weight)
         self.population, self.target = everyone.split(1 - held_out, random_state=random_state)
-        self.mixture = None
+        self.mixture, self.alignment = None, None
         return self.population
 
     def fit(
@@ -206,13 +210,14 @@ class Study:
 
         chosen = {name: self._simulation(name) for name in names or self.simulations}
         self._needed_population()
-        return align(
+        self.alignment = align(
             self.target or [],
             chosen,
             encoder=self.encoder,
             random_state=random_state,
             on_step=on_step,
         )
+        return self.alignment
 
     def sound(
         self,
@@ -256,6 +261,30 @@ class Study:
         else:
             values = persona_shares(self.personas)
         return {p.name: float(w) for p, w in zip(self.personas, values, strict=True)}
+
+    def plot(self) -> Chart:
+        """Draw the last alignment; before there is one, the persona weights."""
+        from jupyter_mop.charts import weights_chart
+
+        if self.alignment is not None:
+            return self.alignment.plot()
+        if self.mixture is not None and self.mixture.is_ready:
+            return self.mixture.plot()
+        weights = pd.Series(self.weights(), name="weight").rename_axis("persona")
+        return weights_chart(weights.reset_index())
+
+    def __repr__(self) -> str:
+        made = ", ".join(map(repr, self.simulations)) or "none"
+        return f"Study({len(self.personas)} personas, {self.population}, simulations: {made})"
+
+    def _repr_html_(self) -> str:
+        from jupyter_mop.charts.tables import card
+
+        weights = self.weights() if self.personas else {}
+        facts = {str(name): value for name, value in self.status().items()}
+        if weights:
+            del facts["personas"]
+        return card("Study", facts, weights)
 
     def status(self) -> pd.Series:
         """Return what is loaded, fitted, simulated and kept."""

@@ -91,12 +91,34 @@ def test_map_colours_personas_alike_in_every_panel_and_real_ones_grey(points):
     assert len(set(colours.values())) == 5
 
 
-def test_map_gives_many_personas_seven_colours_and_a_rest(points):
+def test_map_gives_the_most_frequent_personas_their_colours_and_the_rest_one(points):
     simulated = points["source"] != "real"
-    points.loc[simulated, "persona"] = [f"p{i % 12}" for i in range(simulated.sum())]
-    domain = charts.response_map(points).to_dict()["concat"][0]["encoding"]["color"]["scale"]
-    assert len(domain["domain"]) == 9
-    assert "other personas" in domain["domain"]
+    points.loc[simulated, "persona"] = [f"p{i % 16:02}" for i in range(simulated.sum())]
+    points.loc[points["persona"].isin(["p03", "p05"]) & (points.index % 7 > 1), "persona"] = "p00"
+    names = [f"p{i:02}" for i in range(16)]
+    scale = charts.response_map(points, names).to_dict()["concat"][0]["encoding"]["color"]["scale"]
+    colours = dict(zip(scale["domain"], scale["range"], strict=True))
+    assert set(names) - set(colours) == {"p03", "p05"}
+    assert len(colours) == 16
+    assert colours["other personas"] not in charts.persona_colours(names)
+    expected = dict(zip(names, charts.persona_colours(names), strict=True))
+    assert all(colours[name] == expected[name] for name in set(names) & set(colours))
+
+
+def test_map_colours_personas_by_their_position_not_by_how_often_they_spoke(points):
+    names = ["persona 2", "never drawn", "persona 0", "persona 1"]
+    scale = charts.response_map(points, names).to_dict()["concat"][0]["encoding"]["color"]["scale"]
+    colours = dict(zip(scale["domain"], scale["range"], strict=True))
+    assert colours["persona 2"] == charts.PERSONA_COLOURS[0]
+    assert colours["persona 0"] == charts.PERSONA_COLOURS[2]
+    assert "never drawn" not in colours
+
+
+def test_there_are_35_colours_of_which_no_two_are_the_same():
+    colours = charts.persona_colours([f"p{i}" for i in range(35)])
+    assert len(set(colours)) == 35
+    assert tuple(colours[:7]) == charts.PERSONA_COLOURS
+    assert charts.persona_colours(["a"] * 36)[35] == colours[0]
 
 
 def test_map_of_one_method_and_of_the_real_responses_alone(points):

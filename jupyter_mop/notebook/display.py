@@ -1,8 +1,8 @@
-"""How results look in a notebook: tables and still pictures, with no script and no network."""
+"""How results look in a notebook: tables and charts, with no network."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -12,31 +12,26 @@ if TYPE_CHECKING:
 
 
 def show_alignment(alignment: Alignment) -> None:
-    """Show the table, then chart and map as pictures."""
-    from jupyter_mop import charts
-
-    _show(alignment, charts.png(alignment.chart), charts.png(alignment.map))
+    """Show the table, then chart and map."""
+    _show(alignment, alignment.chart, alignment.map)
 
 
 def show_mixture(mixture: MixtureOfPersonas) -> None:
-    """Show the weights and the held-out likelihoods, then the learned weights as a picture."""
-    from jupyter_mop import charts
-
-    drawn = [charts.png(charts.weights_chart(mixture.summary()))] if mixture.is_fitted else []
-    _show(mixture, *drawn)
+    """Show the weights and the held-out likelihoods, then the learned weights as a chart."""
+    _show(mixture, *([mixture.plot()] if mixture.is_fitted else []))
 
 
 def register(shell: InteractiveShell) -> None:
-    """Show alignments and mixtures with their pictures wherever a cell ends in one."""
+    """Show alignments and mixtures with their charts wherever a cell ends in one."""
     assert shell.display_formatter is not None  # noqa: S101  every shell has one
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type_by_name("jupyter_mop.alignment", "Alignment", show_alignment)
     formatter.for_type_by_name("jupyter_mop.engine.mixture", "MixtureOfPersonas", show_mixture)
 
 
-def _show(value: Alignment | MixtureOfPersonas, *pictures: bytes) -> None:
-    from IPython.display import Image, display
+def _show(value: Alignment | MixtureOfPersonas, *charts: Any) -> None:  # noqa: ANN401  charts
+    from IPython.display import display
 
     display({"text/plain": repr(value), "text/html": value._repr_html_()}, raw=True)
-    for picture in pictures:
-        display(Image(picture, retina=True))
+    for chart in charts:
+        display(chart)

@@ -1,0 +1,28 @@
+"""Values to Altair charts, their pictures and tables, nothing else.
+
+Each chart has a white background of its own and names every colour, so that it reads on light and
+on dark pages; `plot` and `html` show a result of the engine, whichever it is.
+"""
+
+from __future__ import annotations
+
+from jupyter_mop.charts.alignment import alignment_chart
+from jupyter_mop.charts.maps import response_map
+from jupyter_mop.charts.pictures import png
+from jupyter_mop.charts.results import html, plot
+from jupyter_mop.charts.theme import GREY, PERSONA_COLOURS, persona_colours
+from jupyter_mop.charts.weights import likelihood_chart, weights_chart, weights_map
+
+__all__ = [
+    "GREY",
+    "PERSONA_COLOURS",
+    "alignment_chart",
+    "html",
+    "likelihood_chart",
+    "persona_colours",
+    "plot",
+    "png",
+    "response_map",
+    "weights_chart",
+    "weights_map",
+]

@@ -1,0 +1,110 @@
+"""What was said, in short: shares of answers and contexts, and lengths of free text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jupyter_mop.charts.texts import plain, plain_frame
+from jupyter_mop.charts.theme import BLUE, LIGHT_BLUE, check, name_axis, share_axis, sized
+from jupyter_mop.charts.weights import tips
+
+if TYPE_CHECKING:
+    import altair as alt
+
+MOST_ANSWERS = 12
+LONGEST_ANSWER = 60
+FEWEST_REPEATS = 5
+MOST_BINS = 24
+
+Weights = NDArray[np.float64]
+
+
+def are_closed(responses: list[str]) -> bool:
+    """Return whether these look like answers to a closed question: a few, each many times."""
+    distinct = set(responses)
+    return (
+        len(distinct) <= MOST_ANSWERS
+        and len(responses) >= FEWEST_REPEATS * len(distinct)
+        and max(map(len, distinct), default=0) <= LONGEST_ANSWER
+    )
+
+
+def shares(values: list[str], weights: Weights | None = None) -> pd.DataFrame:
+    """Return name, count and weighted share of each distinct value, the largest share first.
+
+    Examples
+    --------
+    >>> shares(["b", "a", "b"])["name"].tolist()
+    ['b', 'a']
+    """
+    weights = np.ones(len(values)) if weights is None else weights
+    frame = pd.DataFrame({"name": [plain(v) for v in values], "share": weights / weights.sum()})
+    counted = frame.groupby("name", sort=False)["share"].agg(["size", "sum"]).reset_index()
+    counted.columns = pd.Index(["name", "count", "share"])
+    return counted.sort_values("share", ascending=False, kind="stable", ignore_index=True)
+
+
+def share_bars(frame: pd.DataFrame, title: str, most: int = MOST_ANSWERS) -> alt.LayerChart:
+    """Return bars of the largest shares, the rest as one, with their counts as text."""
+    import altair as alt
+
+    check(frame, "name count share")
+    frame = plain_frame(_with_rest(frame, most))
+    order = list(frame["name"])
+    base = alt.Chart(frame).encode(
+        alt.X("share:Q", title="share", axis=share_axis()),
+        alt.Y("name:N", sort=order, title=None, axis=name_axis()),
+    )
+    bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6})
+    bars = bars.encode(tooltip=[*tips("name:N", "share:Q"), alt.Tooltip("count:Q", format=",")])
+    words = base.mark_text(align="left", dx=4, fontSize=11)
+    layers = alt.layer(
+        bars,
+        words.encode(alt.Text("count:Q", format=",")),
+        title=alt.TitleParams(title, fontSize=12),
+    )
+    return sized(layers, 300, len(order))
+
+
+def length_bars(responses: list[str], weights: Weights | None = None) -> alt.LayerChart:
+    """Return the distribution of the responses' lengths in words."""
+    import altair as alt
+
+    lengths = np.array([len(text.split()) for text in responses], dtype=np.float64)
+    frame = _histogram(lengths, np.ones(len(lengths)) if weights is None else weights)
+    bars = alt.Chart(frame).mark_bar(color=BLUE)
+    x = alt.X("low:Q", title="words in a response", scale=alt.Scale(nice=False, zero=False))
+    y = alt.Y("share:Q", title="share of the responses", axis=share_axis())
+    drawn = bars.encode(x, y, alt.X2("high:Q"), tooltip=[alt.Tooltip("words:N"), *tips("share:Q")])
+    layers = alt.layer(drawn, title=alt.TitleParams("Lengths", fontSize=12))
+    return cast("alt.LayerChart", layers).properties(width=260, height=170)
+
+
+def _with_rest(frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    if len(frame) <= most:
+        return frame
+    rest = frame.iloc[most - 1 :]
+    name = f"({len(rest)} others)"
+    summed = {"name": [name], "count": [rest["count"].sum()], "share": [rest["share"].sum()]}
+    return pd.concat([frame.iloc[: most - 1], pd.DataFrame(summed)], ignore_index=True)
+
+
+def _histogram(lengths: Weights, weights: Weights) -> pd.DataFrame:
+    """Return the share of each bin of whole numbers, the longest twentieth in the last one."""
+    low, most = int(lengths.min()), int(np.quantile(lengths, 0.98))
+    step = max(1, -(-(most - low + 1) // MOST_BINS))
+    edges = np.arange(low, most + step + 1, step)
+    if lengths.max() >= edges[-1]:
+        edges = np.append(edges, edges[-1] + step)
+    inside = np.minimum(lengths, edges[-1] - 0.5)
+    share = np.histogram(inside, edges, weights=weights / weights.sum())[0]
+    words = [f"{a}" if b - a == 1 else f"{a} to {b - 1}" for a, b in zip(edges, edges[1:])]  # noqa: B905, RUF007  edges are one more
+    if lengths.max() >= edges[-1]:
+        words[-1] = f"{edges[-2]} or more"
+    return pd.DataFrame(
+        {"low": edges[:-1] - 0.5, "high": edges[1:] - 0.5, "share": share, "words": words}
+    )

@@ -1,0 +1,169 @@
+"""Persona weights, overall and by context, and what learning them was worth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from jupyter_mop.charts.alignment import interval_layers
+from jupyter_mop.charts.texts import plain_frame
+from jupyter_mop.charts.theme import (
+    INK,
+    ROW_HEIGHT,
+    check,
+    name_axis,
+    persona_scale,
+    share_axis,
+    sized,
+    styled,
+)
+
+if TYPE_CHECKING:
+    import altair as alt
+
+DARK_ENOUGH = 0.6
+
+
+def weights_chart(frame: pd.DataFrame) -> alt.LayerChart:
+    """Draw the weight of each persona as a bar of its colour, its weight at the start as a tick.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns `persona`, `weight` (in [0, 1]); optional `low`, `high` (an interval) and `start`
+        (by default uniform).
+
+    Raises
+    ------
+    DataError
+        If a column is missing or there are no rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> frame = pd.DataFrame({"persona": ["critic", "fan"], "weight": [0.7, 0.3]})
+    >>> len(weights_chart(frame).layer)
+    2
+    """
+    chart: alt.LayerChart = styled(weights_layers(frame))
+    return chart
+
+
+def weights_layers(frame: pd.DataFrame) -> alt.LayerChart:
+    """Return `weights_chart` without its look, to be part of another chart."""
+    import altair as alt
+
+    check(frame, "persona weight")
+    frame = plain_frame(frame)
+    start = "start" in frame
+    frame = frame if start else frame.assign(start=1 / len(frame))
+    order = list(frame["persona"])
+    base = alt.Chart(frame).encode(alt.Y("persona:N", sort=order, title=None, axis=name_axis()))
+    x = alt.X("weight:Q", title="share of the responses", axis=share_axis())
+    colour = alt.Color("persona:N", scale=persona_scale(order), legend=None)
+    bars = base.mark_bar(height={"band": 0.6})
+    layers = [
+        bars.encode(x, colour, tooltip=tips("persona:N", "weight:Q", "start:Q")),
+        base.mark_tick(color=INK, thickness=2, height={"band": 0.85}).encode(alt.X("start:Q")),
+    ]
+    if {"low", "high"} <= set(frame.columns):
+        rule = base.mark_rule(color=INK, strokeWidth=1.2)
+        layers.insert(1, rule.encode(alt.X("low:Q"), alt.X2("high:Q")))
+    subtitle = f"Bar: weight, tick: {'at the start' if start else 'uniform'}."
+    title = alt.TitleParams("Persona weights", subtitle=subtitle)
+    return sized(alt.layer(*layers, title=title), 380, len(order))
+
+
+def weights_map(frame: pd.DataFrame) -> alt.LayerChart:
+    """Draw the weight of each persona in each context as a heat map.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns `context`, `persona` and `weight` (in [0, 1]), one row for each pair; contexts and
+        personas are drawn in its order.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or there are no rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = [("dawn", "critic", 0.7), ("dawn", "fan", 0.3)]
+    >>> frame = pd.DataFrame(rows, columns=["context", "persona", "weight"])
+    >>> len(weights_map(frame).layer)
+    2
+    """
+    chart: alt.LayerChart = styled(weights_map_layers(frame))
+    return chart
+
+
+def weights_map_layers(frame: pd.DataFrame, subtitle: str = "") -> alt.LayerChart:
+    """Return `weights_map` without its look, to be part of another chart."""
+    import altair as alt
+
+    check(frame, "context persona weight")
+    frame = plain_frame(frame)
+    personas, contexts = (list(dict.fromkeys(frame[name])) for name in ("persona", "context"))
+    top = float(frame["weight"].max())
+    axis = alt.Axis(orient="top", labelAngle=-30, labelLimit=160, ticks=False, domain=False)
+    base = alt.Chart(frame).encode(
+        alt.X("persona:N", sort=personas, title=None, axis=axis),
+        alt.Y("context:N", sort=contexts, title=None, axis=name_axis()),
+    )
+    scale = alt.Scale(domain=[0, top], range=["#F2F7FB", "#08519C"])
+    fill = alt.Color("weight:Q", scale=scale, legend=None)
+    ink = alt.condition(alt.datum.weight > DARK_ENOUGH * top, alt.value("white"), alt.value(INK))
+    word = base.mark_text(fontSize=11).encode(alt.Text("weight:Q", format=".0%"), color=ink)
+    cells = base.mark_rect(stroke="white", strokeWidth=2)
+    cells = cells.encode(fill, tooltip=tips("context:N", "persona:N", "weight:Q"))
+    title = alt.TitleParams("Persona weights by context", subtitle=subtitle)
+    width = max(2 * ROW_HEIGHT * len(personas), 160)
+    return sized(alt.layer(cells, word, title=title), width, len(contexts))
+
+
+def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
+    """Draw the held-out log-likelihood per token of each model with its interval.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns `model`, `log_lik_per_token` (nats), `low` and `high`.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or there are no rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = {"model": "learned", "log_lik_per_token": -3.1, "low": -3.2, "high": -3.0}
+    >>> len(likelihood_chart(pd.DataFrame([row])).layer)
+    4
+    """
+    import altair as alt
+
+    check(frame, "model log_lik_per_token low high")
+    frame = plain_frame(frame)
+    order = list(dict.fromkeys(frame["model"]))
+    title = alt.TitleParams(
+        "Held-out log-likelihood", subtitle="Of real responses; higher is better."
+    )
+    y = alt.Y("model:N", sort=order, title=None, axis=name_axis())
+    layers = interval_layers(frame, "log_lik_per_token", y, "nats per token")
+    chart: alt.LayerChart = styled(sized(alt.layer(*layers, title=title), 380, len(order)))
+    return chart
+
+
+def tips(*fields: str) -> list[alt.Tooltip]:
+    """Return what a pointer shows of these fields; numbers are shares."""
+    import altair as alt
+
+    return [
+        alt.Tooltip(field, format=".1%") if field.endswith(":Q") else alt.Tooltip(field)
+        for field in fields
+    ]
