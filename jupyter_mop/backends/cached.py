@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,15 +84,20 @@ class _Batch(Generic[Value]):
 
 
 class _Counter:
-    """How often the store had the answer: in the last call and since the start."""
+    """How often the store had the answer: in the last call and since the start.
+
+    Identical requests of one call are hits but for the first; `total_kept` leaves them out.
+    """
 
     hits: int = 0
     misses: int = 0
     total_hits: int = 0
     total_misses: int = 0
+    total_kept: int = 0
 
-    def _count(self, n_requests: int, n_misses: int) -> None:
-        self.hits, self.misses = n_requests - n_misses, n_misses
+    def _count(self, batch: _Batch[Any], n_requests: int) -> None:
+        self.hits, self.misses = n_requests - len(batch.misses), len(batch.misses)
+        self.total_kept += len(batch.hits)
         self.total_hits += self.hits
         self.total_misses += self.misses
 
@@ -116,6 +121,8 @@ class CachedBackend(_Counter):
         Requests of the last call that cost nothing, and that the model was asked.
     total_hits, total_misses : int
         The same since the start.
+    total_kept : int
+        Requests since the start whose answer was kept before they came.
 
     Examples
     --------
@@ -178,7 +185,7 @@ class CachedBackend(_Counter):
         on_result: Callable[[int, Value], None] | None,
     ) -> list[Value]:
         batch = _Batch(self.store, codec, keys)
-        self._count(len(keys), len(batch.misses))
+        self._count(batch, len(keys))
 
         def report(indices: Sequence[int]) -> None:
             if on_result:
@@ -208,6 +215,8 @@ class CachedEncoder(_Counter):
         Texts of the last call that cost nothing, and that the encoder was asked.
     total_hits, total_misses : int
         The same since the start.
+    total_kept : int
+        Requests since the start whose answer was kept before they came.
 
     Examples
     --------
@@ -235,7 +244,7 @@ class CachedEncoder(_Counter):
             return self.encoder.encode(texts)
         model = self.fingerprint
         batch = _Batch(self.store, _VECTORS, [content_key("vector", model, text) for text in texts])
-        self._count(len(texts), len(batch.misses))
+        self._count(batch, len(texts))
 
         def report(indices: Sequence[int]) -> None:
             if on_result and indices:

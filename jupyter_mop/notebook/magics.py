@@ -123,7 +123,7 @@ class MopMagics(Magics):
         The cell, if there is one, is the prompt template with {column} names.
         """
         args = _parsed(self.mop_fit, line)
-        with progress(self.shell) as on_step:
+        with progress(self.shell, self.study) as on_step:
             return self.study.fit(
                 cell,
                 n_exemplars=args.exemplars,
@@ -152,7 +152,7 @@ class MopMagics(Magics):
         The cell, if there is one, is the prompt template with {column} names.
         """
         args = dict(vars(_parsed(self.mop_simulate, line)))
-        with progress(self.shell) as on_step:
+        with progress(self.shell, self.study) as on_step:
             return self.study.simulate(
                 values.unquoted(args.pop("name")),
                 template=cell,
@@ -170,7 +170,7 @@ class MopMagics(Magics):
     def mop_align(self, line: str) -> Alignment:
         """Compare simulations with the held-out records: figures, intervals, human floor."""
         args = _parsed(self.mop_align, line)
-        with progress(self.shell) as on_step:
+        with progress(self.shell, self.study) as on_step:
             names = [values.unquoted(name) for name in args.names]
             return self.study.align(*names, random_state=args.seed, on_step=on_step)
 

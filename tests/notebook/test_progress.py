@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Empty
 from types import SimpleNamespace
@@ -11,10 +12,11 @@ from types import SimpleNamespace
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from ipywidgets.widgets.widget import _instances
 from jupyter_client.manager import start_new_kernel
 
 from jupyter_mop.errors import Interrupted
-from jupyter_mop.notebook.progress import DisplayBar, progress
+from jupyter_mop.notebook.progress import progress
 
 ROOT = Path(__file__).parents[2]
 SLOW = """
@@ -89,27 +91,72 @@ def test_another_error_goes_through(shell: InteractiveShell) -> None:
         raise ZeroDivisionError
 
 
-@pytest.mark.usefixtures("shell")
-def test_a_bar_in_a_notebook_is_plain_text_in_one_place() -> None:
-    with capture_output() as captured:
-        bar = DisplayBar(desc="draws", total=4, unit="", mininterval=0)
-        for _ in range(4):
-            bar.update()
-        bar.close()
-    assert all(set(output.data) == {"text/plain"} for output in captured.outputs)
-    last = captured.outputs[-1].data["text/plain"]
-    assert re.search(r"draws: 100%.* 4/4 \[.*<.*/s\]", last)
-    assert len(last) <= 80
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-@pytest.mark.usefixtures("shell")
-def test_a_notebook_gets_the_bar_for_notebooks(shell: InteractiveShell) -> None:
-    notebook = SimpleNamespace(kernel=None)
+@pytest.fixture
+def notebook(shell: InteractiveShell) -> SimpleNamespace:
+    """Return what is told from a terminal's shell by its kernel."""
+    return SimpleNamespace(kernel=None, events=shell.events)
+
+
+def run_shown(notebook: SimpleNamespace, *steps: tuple[str, int]) -> list[dict[str, str]]:
+    """Return what a notebook is shown, in order, of steps of (what, total) that all finish."""
     with capture_output() as captured, progress(notebook) as on_step:
-        on_step("draws", 1)(0, None)
-    assert captured.outputs
+        for what, total in steps:
+            tick = on_step(what, total)
+            for index in range(total):
+                tick(index, None)
     assert captured.stderr == ""
-    assert not hasattr(shell, "kernel")
+    return [output.data for output in captured.outputs]
+
+
+def test_a_notebook_gets_one_panel_and_then_its_last_state_without_a_widget(
+    notebook: SimpleNamespace,
+) -> None:
+    first, *_, last = run_shown(notebook, ("draws", 4), ("figures", 2))
+    assert set(first) == {WIDGET, "text/plain", "text/html"}
+    assert set(last) == {"text/plain", "text/html"}
+    lines = last["text/plain"].splitlines()
+    assert re.search(r"draws: 100%.* 4/4 \[.*<.*/s\]", lines[0])
+    assert re.search(r"figures: 100%.* 2/2 \[.*<.*/s\]", lines[1])
+    assert all(len(line) <= 80 for line in lines)
+    for cell in ("<td>draws</td>", "<td>4 of 4</td>", "<td>figures</td>", "<td>done</td>"):
+        assert cell in last["text/html"]
+
+
+def test_names_are_text_in_the_last_state(notebook: SimpleNamespace) -> None:
+    last = run_shown(notebook, ("<img src=x onerror=alert(1)>\x1b[31m\nnext", 1))[-1]
+    assert "&lt;img src=x onerror=alert(1)&gt; [31m next" in last["text/html"]
+    assert "<img" not in last["text/html"]
+    assert "\x1b" not in last["text/plain"]
+    assert "\n" not in last["text/plain"]
+
+
+def test_the_last_state_says_that_a_run_was_stopped_or_failed(notebook: SimpleNamespace) -> None:
+    for error, ending in ((KeyboardInterrupt, "stopped"), (ZeroDivisionError, "failed")):
+        expected = contextlib.suppress(Interrupted, ZeroDivisionError)
+        with capture_output() as captured, expected, progress(notebook) as on_step:
+            on_step("draws", 3)(0, None)
+            raise error
+        last = captured.outputs[-1].data
+        assert "1/3" in last["text/plain"]
+        assert last["text/plain"].splitlines()[-1] == ending.capitalize()
+        assert f"<td>{ending}</td>" in last["text/html"]
+
+
+def test_the_widget_is_closed_when_the_next_cell_runs(
+    shell: InteractiveShell, notebook: SimpleNamespace
+) -> None:
+    model_id = run_shown(notebook, ("draws", 1))[0][WIDGET]["model_id"]
+    assert model_id in _instances
+    shell.run_cell("1")
+    assert model_id not in _instances
+    shell.run_cell("2")
+
+
+def test_a_run_without_steps_shows_nothing(notebook: SimpleNamespace) -> None:
+    assert run_shown(notebook) == []
 
 
 class Kernel:
@@ -119,15 +166,16 @@ class Kernel:
         path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         self.manager, self.client = start_new_kernel(env={**os.environ, "PYTHONPATH": path})
         self.outputs: list[dict] = []
+        self.cell = ""
 
-    def start(self, code: str) -> str:
+    def start(self, code: str) -> None:
         self.outputs.clear()
-        return self.client.execute(code)
+        self.cell = self.client.execute(code)
 
     def read(self, timeout: float) -> str:
         message = self.client.get_iopub_msg(timeout=timeout)
         self.outputs.append(message)
-        if message["msg_type"] == "status":
+        if message["msg_type"] == "status" and message["parent_header"]["msg_id"] == self.cell:
             return message["content"]["execution_state"]
         return message["msg_type"]
 
@@ -135,6 +183,38 @@ class Kernel:
         while self.read(timeout=60) != "idle":
             pass
         return self.outputs
+
+    def until(self, is_so: Callable[[], object]) -> None:
+        """Read what the running cell puts out until `is_so`."""
+        deadline = time.monotonic() + 30
+        while not is_so() and time.monotonic() < deadline:
+            self.read(timeout=30)
+        assert is_so()
+
+    def is_quiet(self, *, seconds: float) -> bool:
+        """Whether the panel shows nothing new for so long."""
+        n = len(self.of_type("comm_msg"))
+        with contextlib.suppress(Empty):
+            while True:
+                self.read(timeout=seconds)
+        return len(self.of_type("comm_msg")) == n
+
+    def new_subshell(self) -> str:
+        self.client.control_channel.send(self.client.session.msg("create_subshell_request"))
+        return self.client.get_control_msg(timeout=30)["content"]["subshell_id"]
+
+    def press(self, what: str, subshell: str | None) -> None:
+        """Send what the panel sends, on a subshell or not."""
+        comm = self.of_type("comm_msg")[-1]["comm_id"]
+        data = {"method": "custom", "content": {"do": what}}
+        message = self.client.session.msg("comm_msg", {"comm_id": comm, "data": data})
+        message["header"]["subshell_id"] = subshell
+        self.client.shell_channel.send(message)
+
+    def answers(self) -> list[dict]:
+        """Return what the panel was answered."""
+        sent = [content["data"] for content in self.of_type("comm_msg")]
+        return [data["content"] for data in sent if data["method"] == "custom"]
 
     def run(self, code: str) -> list[dict]:
         self.start(code)
@@ -156,39 +236,83 @@ def kernel() -> Iterator[Kernel]:
     kernel.manager.shutdown_kernel(now=True)
 
 
-def bars(kernel: Kernel) -> list[str]:
-    shown = kernel.of_type("update_display_data")
-    return [content["data"]["text/plain"] for content in shown if content["data"]["text/plain"]]
+def states(kernel: Kernel) -> list[dict]:
+    """Return what the panel was told so far, each state of the run."""
+    sent = [content["data"].get("state", {}) for content in kernel.of_type("comm_msg")]
+    return [state["state"] for state in sent if "state" in state]
+
+
+def start_and_wait(kernel: Kernel, code: str, *, done: int) -> None:
+    """Start `code`; return when the panel has shown so many answers."""
+    kernel.start(code)
+    kernel.until(lambda: states(kernel) and states(kernel)[-1]["steps"][-1]["done"] >= done)
 
 
 def test_an_interrupt_stops_within_two_seconds_and_the_cell_goes_on_later(kernel: Kernel) -> None:
     kernel.run(SLOW)
     assert kernel.of_type("error") == []
-    kernel.start(SIMULATE)
-    deadline = time.monotonic() + 30
-    while len(bars(kernel)) < 4 and time.monotonic() < deadline:
-        kernel.read(timeout=30)
+    start_and_wait(kernel, SIMULATE, done=4)
     kernel.manager.interrupt_kernel()
-    interrupted = time.monotonic()
-    kernel.finish()
-    assert time.monotonic() - interrupted < 2
-    (error,) = kernel.of_type("error")
-    assert error["ename"] == "Interrupted"
-    assert len(error["traceback"]) == 2
-    done = int(re.search(r"Stopped after (\d+) of 100", error["traceback"][0])[1])
-    assert 0 < done < 100
-    assert int(kernel.printed("print(study.store.counts().completions)")) in (done, done + 1)
-    assert kernel.printed("print(study.simulations)") == "{}"
+    done = check_stopped(kernel)
 
     kernel.run(SIMULATE)
     assert kernel.of_type("error") == []
-    assert re.search(r"slow: 100%.* 100/100 \[", bars(kernel)[-1])
+    last = kernel.of_type("update_display_data")[-1]["data"]
+    assert re.search(r"slow: 100%.* 100/100 \[", last["text/plain"])
+    assert int(re.search(r"(\d+) kept\]", last["text/plain"])[1]) in (done, done + 1)
+    assert WIDGET not in last
     result = kernel.of_type("execute_result")[0]["data"]["text/plain"]
     assert result.startswith("Simulation('slow', 100 responses")
     assert kernel.printed("print(study.store.counts().completions)") == "100"
     assert int(kernel.printed("print(study.backend.backend.n_generated)")) <= 101
     with pytest.raises(Empty):
         kernel.client.get_iopub_msg(timeout=0.2)
+
+
+def check_stopped(kernel: Kernel) -> int:
+    """Check that the cell ends at once with one line, what was finished kept; return how many."""
+    stopping = time.monotonic()
+    kernel.finish()
+    assert time.monotonic() - stopping < 2
+    (error,) = kernel.of_type("error")
+    assert error["ename"] == "Interrupted"
+    assert len(error["traceback"]) == 2
+    done = int(re.search(r"Stopped after (\d+) of 100", error["traceback"][0])[1])
+    assert 0 < done < 100
+    assert kernel.of_type("update_display_data")[-1]["data"]["text/plain"].endswith("Stopped")
+    assert int(kernel.printed("print(study.store.counts().completions)")) in (done, done + 1)
+    assert kernel.printed("print(study.simulations)") == "{}"
+    return done
+
+
+def test_buttons_are_heard_on_a_subshell_while_the_cell_runs(kernel: Kernel) -> None:
+    kernel.run(SLOW)
+    subshell = kernel.new_subshell()
+    start_and_wait(kernel, SIMULATE, done=2)
+    kernel.press("hello", subshell)
+    kernel.until(lambda: {"heard": True} in kernel.answers())
+    kernel.press("pause", subshell)
+    kernel.until(lambda: states(kernel)[-1]["status"] == "paused")
+    held = states(kernel)[-1]["steps"][0]["done"]
+    assert kernel.is_quiet(seconds=0.5)
+    kernel.press("resume", subshell)
+    kernel.until(lambda: states(kernel)[-1]["steps"][0]["done"] >= held + 3)
+    assert states(kernel)[-1]["status"] == "running"
+    kernel.press("pause", subshell)
+    kernel.until(lambda: states(kernel)[-1]["status"] == "paused")
+    kernel.press("cancel", subshell)
+    check_stopped(kernel)
+
+
+def test_without_a_subshell_nothing_is_heard_and_nothing_comes_late(kernel: Kernel) -> None:
+    kernel.run(SLOW)
+    start_and_wait(kernel, SIMULATE.replace("100", "40"), done=2)
+    for what in ("hello", "pause", "cancel"):
+        kernel.press(what, None)
+    kernel.finish()
+    assert kernel.of_type("error") == []
+    assert kernel.answers() == []
+    assert kernel.printed("print(len(study.simulations['slow']))") == "40"
 
 
 def test_an_error_is_one_short_red_block(kernel: Kernel) -> None:
