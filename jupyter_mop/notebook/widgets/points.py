@@ -1,0 +1,99 @@
+"""What the alignment panel shows, as bytes for the screen."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+_TURNS = "\n\n"
+
+
+def wire_statistics(value: Any) -> Any:  # noqa: ANN401  JSON with arrays in it
+    r"""Return statistics for the screen: arrays as bytes of doubles, what is no number as None.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> wire_statistics({"counts": np.array([1.0]), "floors": {"FID": float("nan")}})
+    {'counts': b'\x00\x00\x00\x00\x00\x00\xf0?', 'floors': {'FID': None}}
+    """
+    if isinstance(value, np.ndarray):
+        return np.ascontiguousarray(value, dtype="<f8").tobytes()
+    if isinstance(value, Mapping):
+        return {name: wire_statistics(inner) for name, inner in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return _readable(value) if isinstance(value, str) else value
+
+
+def wire_points(points: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    r"""Return the shown responses for the screen: places, personas and clusters as bytes.
+
+    Texts come as a table of strings, each one once, with their places in it; a prompt is a list
+    of turns, since most prompts share most of their turns.
+
+    Parameters
+    ----------
+    points : DataFrame
+        Real responses first; columns x, y, source, persona, cluster, response, context,
+        exemplar, prompt.
+    names : sequence of str
+        The personas.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row = dict(x=0.0, y=1.0, persona="fan", cluster=0, response="Wow.", context="positive")
+    >>> frame = pd.DataFrame([row | dict(source="simulated", exemplar=None, prompt="user: go")])
+    >>> sent = wire_points(frame, ["critic", "fan"])
+    >>> sent["real"], sent["persona"], json.loads(sent["texts"])["strings"]
+    (0, b'\x01\x00', ['Wow.', 'positive', 'user: go'])
+    """
+    codes = {name: k for k, name in enumerate(names)}
+    personas = [codes.get(name, -1) for name in points["persona"]]
+    texts = _Texts()
+    columns = {
+        column: [texts.place(text) for text in points[column].where(points[column].notna(), None)]
+        for column in ("response", "context", "exemplar")
+    }
+    prompts = [texts.turns(prompt) for prompt in points["prompt"]]
+    sent = columns | {"prompt": prompts, "strings": texts.strings}
+    return {
+        "real": int((points["source"] == "real").sum()),
+        "xy": points[["x", "y"]].to_numpy("<f4").tobytes(),
+        "persona": np.array(personas, "<i2").tobytes(),
+        "cluster": points["cluster"].to_numpy("<i2").tobytes(),
+        "texts": json.dumps(sent, ensure_ascii=False, separators=(",", ":")).encode(),
+    }
+
+
+class _Texts:
+    """Strings, each kept once."""
+
+    def __init__(self) -> None:
+        self.strings: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, text: object) -> int:
+        if text is None:
+            return -1
+        readable = _readable(str(text))
+        if readable not in self._places:
+            self._places[readable] = len(self.strings)
+            self.strings.append(readable)
+        return self._places[readable]
+
+    def turns(self, prompt: object) -> list[int] | None:
+        if not isinstance(prompt, str):
+            return None
+        return [self.place(turn) for turn in prompt.split(_TURNS)]
+
+
+def _readable(text: str) -> str:
+    """Return `text` as UTF-8 can carry it: half a surrogate pair is no character."""
+    return text.encode("utf-8", "replace").decode("utf-8")
