@@ -86,18 +86,18 @@ class _Batch(Generic[Value]):
 class _Counter:
     """How often the store had the answer: in the last call and since the start.
 
-    Identical requests of one call are hits but for the first; `total_kept` leaves them out.
+    Identical requests of one call are hits but for the first; `kept` leaves them out.
     """
 
     hits: int = 0
     misses: int = 0
     total_hits: int = 0
     total_misses: int = 0
-    total_kept: int = 0
+    kept: int = 0
 
     def _count(self, batch: _Batch[Any], n_requests: int) -> None:
         self.hits, self.misses = n_requests - len(batch.misses), len(batch.misses)
-        self.total_kept += len(batch.hits)
+        self.kept = len(batch.hits)
         self.total_hits += self.hits
         self.total_misses += self.misses
 
@@ -121,8 +121,8 @@ class CachedBackend(_Counter):
         Requests of the last call that cost nothing, and that the model was asked.
     total_hits, total_misses : int
         The same since the start.
-    total_kept : int
-        Requests since the start whose answer was kept before they came.
+    kept : int
+        Requests of the last call whose answer was kept before; they are reported first.
 
     Examples
     --------
@@ -215,8 +215,8 @@ class CachedEncoder(_Counter):
         Texts of the last call that cost nothing, and that the encoder was asked.
     total_hits, total_misses : int
         The same since the start.
-    total_kept : int
-        Requests since the start whose answer was kept before they came.
+    kept : int
+        Requests of the last call whose answer was kept before; they are reported first.
 
     Examples
     --------

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 from tqdm.std import tqdm
 
 from jupyter_mop.engine.learning import OnStep, Tick
@@ -149,8 +150,9 @@ def _new_run(study: Study | None) -> Run:
     """Return a run that reads what the study's model and encoder say, once they are loaded."""
     parts = vars(study) if study else {}
 
-    def n_kept() -> int:
-        return sum(parts[name].total_kept for name in ("backend", "encoder") if name in parts)
+    def n_kept(value: object) -> int:
+        name = "encoder" if isinstance(value, np.ndarray) else "backend"
+        return 0 if value is None or name not in parts else int(parts[name].kept)
 
     def price() -> float | None:
         return getattr(getattr(parts.get("backend"), "backend", None), "usd_per_token", None)

@@ -89,7 +89,8 @@ class Run:
     Parameters
     ----------
     n_kept : callable, optional
-        Returns how many answers came from the store so far; a step's own are reported first.
+        Given the first value of a step, returns how many of its values, the first ones, were
+        kept from before.
     price : callable, optional
         Returns US dollars per token, or None where the model states no price.
     clock : callable
@@ -118,7 +119,7 @@ class Run:
     def __init__(
         self,
         *,
-        n_kept: Callable[[], int] = lambda: 0,
+        n_kept: Callable[[object], int] = lambda _value: 0,
         price: Callable[[], float | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -128,7 +129,7 @@ class Run:
         self.latest: deque[str] = deque(maxlen=N_LATEST)
         self.retries: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
-        self._kept_before = self._kept_here = 0
+        self._n_kept = 0
 
     def begin(self, what: str, total: int) -> Step:
         """Begin a step."""
@@ -136,16 +137,15 @@ class Run:
         step = Step(one_line(what), total, now, now)
         step.marks.append((now, 0))
         self.steps.append(step)
-        self._kept_before = self.n_kept()
         return step
 
     def tick(self, step: Step, value: object) -> None:
         """Count one answer; a response is shown, an exception is a failure."""
         if not step.done:
-            self._kept_here = self.n_kept() - self._kept_before
+            self._n_kept = self.n_kept(value)
         step.done += 1
         step.now = self.clock()
-        if step.done <= self._kept_here:
+        if step.done <= self._n_kept:
             step.kept += 1
         else:
             step.tokens += getattr(value, "n_tokens", 0)
