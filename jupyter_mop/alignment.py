@@ -138,6 +138,11 @@ def align(
     frame = metrics.align(
         target_vectors,
         vectors,
+        weights={
+            name: simulation.weights
+            for name, simulation in simulations.items()
+            if isinstance(simulation, Simulation)
+        },
         random_state=random_state,
         on_result=(lambda done, _total: tick(done - 1, None)) if tick else None,
     )
@@ -171,10 +176,10 @@ def _encoded(
     flat = [text for group in groups for text in group]
     tick = on_step("embeddings", len(flat)) if on_step else None
 
-    def report(indices: Sequence[int], _vectors: object) -> None:
-        for index in indices:
+    def report(indices: Sequence[int], vectors: np.ndarray) -> None:
+        for index, vector in zip(indices, vectors, strict=True):
             if tick:
-                tick(index, None)
+                tick(index, vector)
 
     vectors = encoder.encode(flat, on_result=report)
     return np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])

@@ -32,7 +32,7 @@ from jupyter_mop.engine.personas import (
 )
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
-from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.engine.simulation import CONTEXT, Simulation
 from jupyter_mop.engine.views import Viewed
 from jupyter_mop.errors import DataError, NotFittedError
 
@@ -336,6 +336,19 @@ class MixtureOfPersonas(Viewed):
             random_state=random_state,
             on_result=on_result,
         )
+
+    def draw_log_prob(self, simulation: Simulation, weights: Weights | None = None) -> Array:
+        """Return with what log-probability other weights draw what was drawn, shape (n,).
+
+        Parameters
+        ----------
+        simulation : Simulation
+            One of this mixture.
+        weights : str or mapping, optional
+            See `gate_for`.
+        """
+        contexts = self._encode_each(list(simulation.frame[CONTEXT]))
+        return sampling.draw_log_prob(self.gate_for(weights), simulation, contexts, self.names)
 
     def save(self, path: str | Path) -> Path:
         """Write the mixture to the folder `path`: mixture.json and gate.npz."""

@@ -70,13 +70,14 @@ class PromptTemplate:
         turns = [Message("system", persona.description)] if persona else []
         if exemplar:
             turns += [
-                Message("user", self._filled(exemplar.record)),
+                Message("user", self.question(exemplar.record)),
                 Message("assistant", exemplar.response),
             ]
-        return Prompt((*turns, Message("user", self._filled(record))))
+        return Prompt((*turns, Message("user", self.question(record))))
 
-    def _filled(self, record: Mapping[str, str]) -> str:
-        """Put the columns in; `str.format` would take a column named 2024 for a position."""
+    def question(self, record: Mapping[str, str]) -> str:
+        """Return the template with the columns put in."""
+        # str.format would take a column named 2024 for a position.
         parts = Formatter().parse(self.text)
         return "".join(text + ("" if name is None else record[name]) for text, name, *_ in parts)
 

@@ -94,6 +94,11 @@ def simulate(
     facts = {
         **provenance,
         "template": template.text,
+        "personas": {persona.name: persona.description for persona in personas},
+        "questions": {
+            context: template.question(record)
+            for context, record in zip(contexts.contexts, contexts.records, strict=True)
+        },
         "model": backend.fingerprint,
         "temperature": params.temperature,
         "top_p": params.top_p,
@@ -101,6 +106,29 @@ def simulate(
         "seed": random_state,
     }
     return Simulation(frame, tuple(exemplars), facts)
+
+
+def draw_log_prob(
+    gate: Gate, simulation: Simulation, contexts: NDArray[np.float64], names: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return with what log-probability `gate` draws each draw's persona and exemplar, shape (n,).
+
+    Raises
+    ------
+    DataError
+        For a baseline, which drew no persona or no exemplar.
+    """
+    drawn = simulation.frame[[columns.PERSONA, columns.EXEMPLAR]]
+    if drawn.isna().to_numpy().any():
+        raise DataError(
+            f"The simulation {simulation.name!r} drew no persona or no exemplar.",
+            hint="Reweight a simulation of the mixture; baselines have no weights.",
+        )
+    codes = simulation.codes(names)
+    rows = np.arange(len(simulation))
+    log_pi = gate.persona_log_weights(contexts)[rows, codes]
+    exemplars = drawn[columns.EXEMPLAR].to_numpy(dtype=np.intp)
+    return np.asarray(log_pi + gate.exemplar_log_weights(contexts, codes)[rows, exemplars])
 
 
 def check_request(n: int, baseline: str | None, params: SamplingParams) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from jupyter_mop.engine import reweighting
 from jupyter_mop.engine.exemplars import Exemplar
+from jupyter_mop.engine.personas import Persona, named_shares
 from jupyter_mop.engine.views import Viewed
+from jupyter_mop.errors import DataError
 
 CONTEXT = "context"
 PERSONA = "persona"
@@ -61,6 +66,83 @@ class Simulation(Viewed):
         """Names of the personas in the study's order, whether drawn or not."""
         drawn = sorted(str(name) for name in self.frame[PERSONA].dropna().unique())
         return list(dict.fromkeys([*self.provenance.get("personas", ()), *drawn]))
+
+    @property
+    def names(self) -> list[str]:
+        """The personas that it could draw, or did where that is not known; length K."""
+        known = self.provenance.get("personas")
+        return list(known if known is not None else self.frame[PERSONA].dropna().unique())
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """The importance weight of each response, shape (n,), mean 1."""
+        return np.asarray(self.frame[WEIGHT], dtype=np.float64)
+
+    def codes(self, names: Sequence[str] | None = None) -> NDArray[np.intp]:
+        """Return the persona of each response as a position in `names`, shape (n,)."""
+        place = {name: k for k, name in enumerate(self.names if names is None else names)}
+        strange = [name for name in self.frame[PERSONA].unique() if name not in place]
+        if strange or not place:
+            raise DataError(
+                f"The simulation {self.name!r} has responses of no persona, or of another one.",
+                hint="Use a simulation of the mixture, with the personas it was made with.",
+            )
+        return np.array([place[name] for name in self.frame[PERSONA]], dtype=np.intp)
+
+    def reweight(
+        self,
+        weights: Mapping[str, float] | None = None,
+        *,
+        log_prob: NDArray[np.float64] | None = None,
+    ) -> Simulation:
+        """Return the same responses weighted as other weights would have drawn them.
+
+        No model is asked. `reliability` says how far the result can be trusted.
+
+        Parameters
+        ----------
+        weights : mapping of str to float, optional
+            Share of each persona by name; those not named share the rest.
+        log_prob : ndarray, shape (n,), optional
+            Instead: with what log-probability other weights draw each persona and exemplar, as
+            `MixtureOfPersonas.draw_log_prob` gives it. The largest weights are Pareto-smoothed.
+
+        Raises
+        ------
+        DataError
+            If a persona with a share has no draws, or none or both of the arguments are given.
+
+        Examples
+        --------
+        >>> rows = {"persona": ["critic", "fan"], "response": ["no", "yes"], "weight": 1.0}
+        >>> simulation = Simulation(pd.DataFrame(rows))
+        >>> simulation.reweight({"fan": 0.75}).weights.tolist()
+        [0.5, 1.5]
+        """
+        if (weights is None) == (log_prob is None):
+            raise DataError(
+                "Either weights or log_prob is needed.", hint='Use reweight({"critic": 0.4}).'
+            )
+        if weights is not None:
+            shares = named_shares([Persona(name, name) for name in self.names], weights)
+            values = reweighting.share_weights(
+                self.codes(), shares, self.names, weights=self.weights
+            )
+            pairs = zip(self.names, shares, strict=True)
+            told = ", ".join(f"{name}={share:.3f}" for name, share in pairs)
+        else:
+            drawn = np.asarray(self.frame[LOG_PROB], dtype=np.float64)
+            raw = reweighting.importance_weights(np.asarray(log_prob), drawn)
+            values, told = reweighting.pareto_smoothed(raw)[0], "reweighted"
+        return replace(
+            self,
+            frame=self.frame.assign(**{WEIGHT: values}),
+            provenance={**self.provenance, "weights": told},
+        )
+
+    def reliability(self) -> reweighting.Reliability:
+        """Say how far the weighted responses can be trusted, and what to simulate if not."""
+        return reweighting.reliability(self.weights, self.codes(), self.names)
 
     def __repr__(self) -> str:
         weights = self.provenance.get("weights", "")

@@ -139,6 +139,8 @@ def test_the_provenance_says_how(model: RecordingBackend, contexts: Population) 
     assert simulate(model, contexts).provenance == {
         "name": "first",
         "template": "What of {topic}?",
+        "personas": {"sunny": "You say sun.", "rainy": "You say rain."},
+        "questions": {"dawn": "What of dawn?", "dusk": "What of dusk?"},
         "model": model.fingerprint,
         "temperature": 0.9,
         "top_p": 0.8,
