@@ -47,13 +47,6 @@ class _Moment(NamedTuple):
     panel_weights: dict[str, float] | None
 
 
-class _Personas(traitlets.TraitType[list[dict[str, Any]], object]):
-    def validate(self, obj: traitlets.HasTraits, value: object) -> list[dict[str, Any]]:
-        if value == [] and not (obj.trait_has_value("personas") and obj.trait_values()["personas"]):
-            return []
-        return [asdict(persona) for persona in read_personas(value)]
-
-
 class PersonaPanel(anywidget.AnyWidget):
     """A panel of cards, one for each persona of a study, that edits the study's personas.
 
@@ -101,7 +94,7 @@ class PersonaPanel(anywidget.AnyWidget):
     _esm = _STATIC / "personas.js"
     _css = _STATIC / "personas.css"
 
-    personas = _Personas().tag(sync=True)
+    personas = traitlets.Any().tag(sync=True)
     cards: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     adding: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
     colours = traitlets.List(list(PERSONA_COLOURS)).tag(sync=True)
@@ -124,6 +117,12 @@ class PersonaPanel(anywidget.AnyWidget):
         self._show()
         self.observe(self._assigned, "personas")
         self.on_msg(self._receive)
+
+    @traitlets.validate("personas")
+    def _read(self, proposal: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if proposal["value"] == [] and not self._study.personas:
+            return []
+        return [asdict(persona) for persona in read_personas(proposal["value"])]
 
     def __repr__(self) -> str:
         return f"PersonaPanel({', '.join(persona['name'] for persona in self.personas) or 'none'})"
