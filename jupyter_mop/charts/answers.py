@@ -19,6 +19,7 @@ MOST_ANSWERS = 12
 LONGEST_ANSWER = 60
 FEWEST_REPEATS = 5
 MOST_BINS = 24
+NARROWEST = 6
 
 Weights = NDArray[np.float64]
 
@@ -76,10 +77,20 @@ def length_bars(responses: list[str], weights: Weights | None = None) -> alt.Lay
 
     lengths = np.array([len(text.split()) for text in responses], dtype=np.float64)
     frame = _histogram(lengths, np.ones(len(lengths)) if weights is None else weights)
-    bars = alt.Chart(frame).mark_bar(color=BLUE)
-    x = alt.X("low:Q", title="words in a response", scale=alt.Scale(nice=False, zero=False))
-    y = alt.Y("share:Q", title="share of the responses", axis=share_axis())
-    drawn = bars.encode(x, y, alt.X2("high:Q"), tooltip=[alt.Tooltip("words:N"), *tips("share:Q")])
+    whole = alt.Axis(tickCount=6, format="d", grid=False)
+    low, high = float(frame["low"].min()), float(frame["high"].max())
+    scale = alt.Scale(domain=[low, max(high, low + NARROWEST)], nice=False)
+    drawn = (
+        alt.Chart(frame)
+        .mark_bar(color=BLUE, stroke="white")
+        .encode(
+            alt.X("low:Q", title="words in a response", scale=scale, axis=whole),
+            alt.X2("high:Q"),
+            alt.Y("share:Q", title="share of the responses", axis=share_axis()),
+            alt.Y2Datum(0),
+            tooltip=[alt.Tooltip("words:N"), *tips("share:Q")],
+        )
+    )
     layers = alt.layer(drawn, title=alt.TitleParams("Lengths", fontSize=12))
     return cast("alt.LayerChart", layers).properties(width=260, height=170)
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from jupyter_mop.charts import tables
 from jupyter_mop.charts.answers import Weights, are_closed, length_bars, share_bars, shares
+from jupyter_mop.charts.tables import is_reweighted, simulation_facts
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import styled
 from jupyter_mop.charts.weights import weights_chart, weights_layers, weights_map_layers
@@ -52,7 +53,9 @@ def population_chart(population: Population) -> alt.HConcatChart:
     parts.append(_said(population.responses, population.weights))
     title = alt.TitleParams(
         f"{len(population):,} real responses",
-        subtitle=plain(f"Context: {', '.join(population.context)}; said: {population.response}."),
+        subtitle=plain(
+            f"Context: {', '.join(population.context)}; response: {population.response}."
+        ),
     )
     chart: alt.HConcatChart = styled(alt.hconcat(*parts, title=title, spacing=32))
     return chart
@@ -84,13 +87,13 @@ def simulation_chart(simulation: Simulation) -> alt.HConcatChart:
     weights = simulation.frame[WEIGHT].to_numpy(dtype=np.float64)
     parts = [_said(simulation.responses, weights)]
     if simulation.frame[PERSONA].notna().any():
-        personas = weights_layers(persona_shares(simulation))
-        parts.insert(
-            0, personas.properties(title=alt.TitleParams(_bars_title(weights), fontSize=12))
-        )
+        reweighted = is_reweighted(simulation)
+        heading = "Personas (tick: as drawn)" if reweighted else "Personas"
+        personas = weights_layers(persona_shares(simulation), ticks=reweighted)
+        parts.insert(0, personas.properties(title=alt.TitleParams(heading, fontSize=12)))
     title = alt.TitleParams(
         f"{len(simulation):,} simulated responses: {plain(simulation.name)}",
-        subtitle=tables.simulation_facts(simulation),
+        subtitle=simulation_facts(simulation),
     )
     chart: alt.HConcatChart = styled(
         alt.hconcat(*parts, title=title, spacing=32).resolve_scale(color="independent")
@@ -126,7 +129,3 @@ def _said(responses: list[str], weights: Weights) -> alt.LayerChart:
     if are_closed(responses):
         return share_bars(shares(responses, weights), "Answers")
     return length_bars(responses, weights)
-
-
-def _bars_title(weights: Weights) -> str:
-    return "Personas" if np.ptp(weights) == 0 else "Personas (tick: as drawn)"

@@ -50,8 +50,8 @@ def weights_chart(frame: pd.DataFrame) -> alt.LayerChart:
     return chart
 
 
-def weights_layers(frame: pd.DataFrame) -> alt.LayerChart:
-    """Return `weights_chart` without its look, to be part of another chart."""
+def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart:
+    """Return `weights_chart` without its look, to be part of another chart; ticks on request."""
     import altair as alt
 
     check(frame, "persona weight")
@@ -63,15 +63,16 @@ def weights_layers(frame: pd.DataFrame) -> alt.LayerChart:
     x = alt.X("weight:Q", title="share of the responses", axis=share_axis())
     colour = alt.Color("persona:N", scale=persona_scale(order), legend=None)
     bars = base.mark_bar(height={"band": 0.6})
+    tick = base.mark_tick(color=INK, thickness=2, height={"band": 0.85})
     layers = [
         bars.encode(x, colour, tooltip=tips("persona:N", "weight:Q", "start:Q")),
-        base.mark_tick(color=INK, thickness=2, height={"band": 0.85}).encode(alt.X("start:Q")),
+        *([tick.encode(alt.X("start:Q"))] if ticks else []),
     ]
     if {"low", "high"} <= set(frame.columns):
         rule = base.mark_rule(color=INK, strokeWidth=1.2)
         layers.insert(1, rule.encode(alt.X("low:Q"), alt.X2("high:Q")))
     subtitle = f"Bar: weight, tick: {'at the start' if start else 'uniform'}."
-    title = alt.TitleParams("Persona weights", subtitle=subtitle)
+    title = alt.TitleParams("Persona weights", subtitle=subtitle, frame="group")
     return sized(alt.layer(*layers, title=title), 380, len(order))
 
 
@@ -120,7 +121,7 @@ def weights_map_layers(frame: pd.DataFrame, subtitle: str = "") -> alt.LayerChar
     word = base.mark_text(fontSize=11).encode(alt.Text("weight:Q", format=".0%"), color=ink)
     cells = base.mark_rect(stroke="white", strokeWidth=2)
     cells = cells.encode(fill, tooltip=tips("context:N", "persona:N", "weight:Q"))
-    title = alt.TitleParams("Persona weights by context", subtitle=subtitle)
+    title = alt.TitleParams("Persona weights by context", subtitle=subtitle, frame="group")
     width = max(2 * ROW_HEIGHT * len(personas), 160)
     return sized(alt.layer(cells, word, title=title), width, len(contexts))
 
