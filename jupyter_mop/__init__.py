@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Alignment": "alignment",
+    "Comparison": "comparison",
     "Gate": "engine.gate",
     "LocalBackend": "backends.local",
     "MiniLMEncoder": "backends.encoders",
@@ -28,6 +29,7 @@ _PUBLIC = {
     "ToyBackend": "backends.toy",
     "ToyEncoder": "backends.toy",
     "align": "alignment",
+    "compare": "comparison",
     "datasets": "",
     "read_personas": "engine.personas",
 }
@@ -46,8 +48,15 @@ def _html(value: object) -> str:
     return html(value)
 
 
+def _panel(study_and_comparison: Any) -> Any:  # noqa: ANN401  a widget
+    from jupyter_mop.notebook.panels import alignment_panel
+
+    return alignment_panel(*study_and_comparison)
+
+
 views.register("plot", _plot)
 views.register("html", _html)
+views.register("panel", _panel)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -131,8 +131,9 @@ def align(
         raise DataError("There is no simulation to compare.", hint="Simulate first.")
     texts = {name: _texts(simulation) for name, simulation in simulations.items()}
     n = min(map(len, texts.values()))
-    real = _some(_texts(target), 2 * n, random_state=random_state)
-    target_vectors, *rest = _encoded([real, *texts.values()], encoder, on_step)
+    everyone = _texts(target)
+    real = [everyone[i] for i in some(len(everyone), 2 * n, random_state=random_state)]
+    target_vectors, *rest = encoded([real, *texts.values()], encoder, on_step)
     vectors = dict(zip(texts, rest, strict=True))
     tick = on_step("figures", 1 + 3 * len(vectors)) if on_step else None
     frame = metrics.align(
@@ -161,15 +162,14 @@ def _texts(source: Texts) -> list[str]:
     return texts
 
 
-def _some(texts: list[str], n: int, *, random_state: int) -> list[str]:
-    """Return `n` of the texts at random, or all: the figures use no more."""
-    if len(texts) <= n:
-        return texts
-    order = np.random.default_rng(random_state).permutation(len(texts))
-    return [texts[i] for i in order[:n]]
+def some(n: int, size: int, *, random_state: int) -> np.ndarray:
+    """Return `size` of n row numbers at random, or all in order where there are no more."""
+    if n <= size:
+        return np.arange(n)
+    return np.random.default_rng(random_state).permutation(n)[:size]
 
 
-def _encoded(
+def encoded(
     groups: Sequence[Sequence[str]], encoder: Encoder, on_step: OnStep | None
 ) -> list[np.ndarray]:
     """Encode all texts in one go, so that the encoder can sort and batch them."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,18 +15,20 @@ from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store import Store
+from jupyter_mop.engine import views
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.neighbours import nearest_records
 from jupyter_mop.engine.personas import Persona, persona_index, persona_shares, read_personas
 from jupyter_mop.engine.population import Population
-from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.engine.simulation import PERSONA, Simulation
 from jupyter_mop.engine.sounding import pool, sound
 from jupyter_mop.engine.views import Chart
 from jupyter_mop.errors import DataError, ModelError, NotFittedError
 
 if TYPE_CHECKING:
     from jupyter_mop.alignment import Alignment
+    from jupyter_mop.comparison import Comparison
 
 
 class Study:
@@ -253,6 +256,70 @@ class Study:
         found = nearest_records(texts, self._needed_population(), self.encoder, n=n)
         return found.assign(persona=[personas[k].name for k in found["persona"]])
 
+    def reweight(
+        self,
+        name: str,
+        weights: str | Mapping[str, float],
+        *,
+        kept_as: str | None = None,
+    ) -> Simulation:
+        """Weight a simulation as other persona weights would have drawn it, with no model call.
+
+        Parameters
+        ----------
+        name : str
+            Of a simulation of the mixture.
+        weights : str or mapping
+            "panel" or a share for each persona by name; or "learned", "uniform" or "stated", which
+            change exemplar weights too.
+        kept_as : str, optional
+            Keep the result under this name, for `align`.
+        """
+        made = self._simulation(name)
+        if weights == "panel":
+            weights = self._panel()
+        if isinstance(weights, Mapping):
+            result = made.reweight(weights)
+        else:
+            mixture = self._fitted_for(name)
+            result = made.reweight(log_prob=mixture.draw_log_prob(made, weights))
+        if kept_as:
+            result = replace(result, provenance={**result.provenance, "name": kept_as})
+            self.simulations[kept_as] = result
+        return result
+
+    def compare(
+        self, name: str | None = None, *, random_state: int = 0, on_step: OnStep | None = None
+    ) -> Comparison:
+        """Measure a simulation persona by persona against the held-out records, for the panel.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of a simulation of the mixture; default: the last one made.
+        """
+        from jupyter_mop.comparison import compare
+
+        self._needed_population()
+        return compare(
+            self.target or self._needed_population(),
+            self._simulation(name or self._last_mixture()),
+            encoder=self.encoder,
+            random_state=random_state,
+            on_step=on_step,
+        )
+
+    def panel(
+        self, name: str | None = None, *, random_state: int = 0, on_step: OnStep | None = None
+    ) -> Any:  # noqa: ANN401  a widget
+        """Open the alignment panel of a simulation: weights to move, figures that follow.
+
+        What it shows is what `simulate(weights="panel")` uses. The arguments are those of
+        `compare`.
+        """
+        comparison = self.compare(name, random_state=random_state, on_step=on_step)
+        return views.view("panel", (self, comparison))
+
     def weights(self) -> dict[str, float]:
         """Return the persona weights that a simulation would use: learned, or as stated."""
         self._needed_personas()
@@ -335,6 +402,23 @@ class Study:
                 hint="Open one with %mop_weights.",
             )
         return self.panel_weights
+
+    def _fitted_for(self, name: str) -> MixtureOfPersonas:
+        if self.mixture is None:
+            raise NotFittedError(
+                f"The mixture that made {name!r} is gone: personas, records or model changed.",
+                hint="Reweight by shares, as in critic=0.4, or simulate again.",
+            )
+        return self.mixture
+
+    def _last_mixture(self) -> str:
+        """Return the name of the last simulation in which every response has a persona."""
+        drawn = [name for name, s in self.simulations.items() if s.frame[PERSONA].notna().all()]
+        if not drawn:
+            raise NotFittedError(
+                "There is no simulation of the mixture yet.", hint="Make one: %mop_simulate."
+            )
+        return drawn[-1]
 
     def _simulation(self, name: str) -> Simulation:
         if name in self.simulations:

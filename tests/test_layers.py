@@ -35,9 +35,10 @@ ALLOWED = {
     "datasets": ("datasets", "errors"),
     "charts": ("charts", "engine", "errors"),
     "alignment": ("charts", "engine", "backends.base", "config", "errors"),
-    "study": ("alignment", "charts", "engine", "backends", "config", "errors"),
+    "comparison": ("alignment", "engine", "backends.base", "config", "errors"),
+    "study": ("alignment", "comparison", "charts", "engine", "backends", "config", "errors"),
     "notebook": (
-        *("notebook", "study", "alignment", "charts", "engine"),
+        *("notebook", "study", "comparison", "alignment", "charts", "engine"),
         *("backends.base", "datasets", "config", "errors"),
     ),
     "": ("notebook", "charts", "engine.views"),

@@ -21,7 +21,7 @@ class Chart(Protocol):
 
 
 def register(kind: str, view: Callable[[Any], Any]) -> None:
-    """Let `view` answer whenever a result is asked for its `kind`: "plot" or "html".
+    """Let `view` answer whenever a result is asked for its `kind`: "plot", "html" or "panel".
 
     Examples
     --------
@@ -36,6 +36,11 @@ def register(kind: str, view: Callable[[Any], Any]) -> None:
     _VIEWS[kind] = view
 
 
+def view(kind: str, value: object) -> Any:  # noqa: ANN401  a chart, a text, a widget
+    """Return the view of this kind of `value`."""
+    return _VIEWS[kind](value)
+
+
 class Viewed:
     """A result with a plot and a rich display."""
 
@@ -43,8 +48,8 @@ class Viewed:
 
     def plot(self) -> Chart:
         """Draw this; a notebook shows the chart with no network, `save(path)` writes it."""
-        chart: Chart = _VIEWS["plot"](self)
+        chart: Chart = view("plot", self)
         return chart
 
     def _repr_html_(self) -> str:
-        return str(_VIEWS["html"](self))
+        return str(view("html", self))

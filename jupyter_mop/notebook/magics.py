@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.mixture import MixtureOfPersonas
     from jupyter_mop.engine.population import Population
     from jupyter_mop.engine.simulation import Simulation
+    from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
     from jupyter_mop.notebook.widgets.personas import PersonaPanel
     from jupyter_mop.notebook.widgets.weights import WeightsPanel
 
@@ -183,6 +184,38 @@ class MopMagics(Magics):
 
         _parsed(self.mop_weights, line)
         return weights_panel(self.study)
+
+    @magic_arguments()
+    @argument("name", nargs="?", help="a simulation of the mixture; default: the last one made")
+    @argument("--seed", type=values.seed, default=0, help="seed of halves, clusters and pairs")
+    @line_magic
+    @output_can_be_silenced
+    def mop_panel(self, line: str) -> AlignmentPanel:
+        """Open the alignment panel: weights to move, figures, map and responses that follow.
+
+        No model is asked. What it shows is what --weights panel uses.
+        """
+        args = _parsed(self.mop_panel, line)
+        name = args.name and values.unquoted(args.name)
+        with progress(self.shell, self.study) as on_step:
+            panel: AlignmentPanel = self.study.panel(name, random_state=args.seed, on_step=on_step)
+        return panel
+
+    @magic_arguments()
+    @argument("name", help="a simulation of the mixture")
+    @argument("--weights", required=True, help="panel or NAME=0.4,NAME=0.6 (those not named share "
+              "the rest); learned, uniform or stated change exemplar weights too")  # fmt: skip
+    @argument("--as", dest="kept_as", help="keep the result under this name, for %%mop_align")
+    @line_magic
+    @output_can_be_silenced
+    def mop_reweight(self, line: str) -> Simulation:
+        """Weight a simulation as other weights would have drawn it, with no model call."""
+        args = _parsed(self.mop_reweight, line)
+        return self.study.reweight(
+            values.unquoted(args.name),
+            values.weights(self.shell, args.weights) or "panel",
+            kept_as=args.kept_as and values.unquoted(args.kept_as),
+        )
 
     @magic_arguments()
     @line_magic
