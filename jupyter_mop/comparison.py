@@ -15,7 +15,7 @@ from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.simulation import CONTEXT, EXEMPLAR, PERSONA, Simulation
-from jupyter_mop.engine.statistics import PersonaStatistics
+from jupyter_mop.engine.statistics import MIN_TARGET, PersonaStatistics
 from jupyter_mop.engine.vectors import Vectors
 from jupyter_mop.errors import DataError
 
@@ -120,10 +120,16 @@ def compare(
             f"The simulation {simulation.name!r} has one persona only: no weight can move.",
             hint="Describe at least two personas and simulate them.",
         )
+    if len(target) < 2 * MIN_TARGET:
+        raise DataError(
+            f"At least {2 * MIN_TARGET} real responses are needed to compare with, half of them "
+            f"for the human floor, and {len(target)} came.",
+            hint="Hold out more records: %mop_population ... --held-out 0.5",
+        )
     order = np.random.default_rng(random_state).permutation(len(target))
     chosen = target.take(order[: 2 * len(simulation)])
     target_vectors, vectors = encoded([chosen.responses, simulation.responses], encoder, on_step)
-    half = min(len(simulation), max(len(chosen) // 2, 1))
+    half = len(chosen) // 2
     statistics = PersonaStatistics.measure(
         target_vectors[:half],
         vectors,
