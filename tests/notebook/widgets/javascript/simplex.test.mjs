@@ -4,7 +4,7 @@ import test from "node:test";
 import {
   either, move, movable, mutable, mute, percent, reach, rescale, same, solo, soloed, sum, unmute,
 } from "../../../../jupyter_mop/notebook/widgets/static/simplex.js";
-import { near, seeded } from "./tools.mjs";
+import { near, seeded, sharedCases } from "./tools.mjs";
 
 const none = (n) => Array(n).fill(false);
 const mixer = (weights, locked = none(weights.length)) =>
@@ -154,3 +154,7 @@ test("whatever is done, weights stay on the simplex and muted ones at 0", () => 
     }
   }
 });
+
+for (const [i, { call, arguments: values, expected }] of sharedCases().simplex.entries()) {
+  test(`as in Python: ${i}, ${call}`, () => near({ move, reach, rescale }[call](...values), expected, 1e-6));
+}

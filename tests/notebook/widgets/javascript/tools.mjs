@@ -1,5 +1,6 @@
 // What the tests share: closeness and a seeded generator (mulberry32).
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 
 export function near(actual, expected, tolerance = 1e-9) {
   assert.equal(actual.length, expected.length);
@@ -17,4 +18,67 @@ export function seeded(seed) {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+const many = (n, make) => Array.from({ length: n }, (_, i) => make(i));
+
+export function simplexPoint(random, n) {
+  const values = many(n, () => -Math.log(1 - random()));
+  const total = values.reduce((sum, value) => sum + value, 0);
+  return values.map((value) => value / total);
+}
+
+/** Means and moments of draws that are there, so that they are those of a real cloud of points. */
+function randomSpace(random, personas, axes, draws) {
+  const means = new Float64Array(personas * axes);
+  const moments = new Float64Array(personas * axes * axes);
+  for (let k = 0; k < personas; k += 1) {
+    const centre = many(axes, () => random() - 0.5);
+    for (let draw = 0; draw < draws; draw += 1) {
+      const x = centre.map((middle, i) => (middle + 2 * random() - 1) / (1 + 0.2 * i));
+      for (let i = 0; i < axes; i += 1) {
+        means[k * axes + i] += x[i] / draws;
+        for (let j = 0; j < axes; j += 1) moments[(k * axes + i) * axes + j] += (x[i] * x[j]) / draws;
+      }
+    }
+  }
+  return { target_variances: many(axes, (i) => 0.3 / (1 + i) ** 2), means, moments, explained: 0.9 };
+}
+
+function randomPairs(random, personas, bins) {
+  const pairs = new Float64Array(personas * personas * bins);
+  for (let k = 0; k < personas; k += 1) {
+    for (let l = 0; l <= k; l += 1) {
+      const shares = simplexPoint(random, bins);
+      pairs.set(shares, (k * personas + l) * bins);
+      pairs.set(shares, (l * personas + k) * bins);
+    }
+  }
+  return pairs;
+}
+
+/** Statistics of the form that the panel gets, random but consistent. */
+export function randomStatistics(random, { personas, axes, clusters, bins, draws }) {
+  const shares = (n) => ({
+    target: simplexPoint(random, n),
+    personas: Float64Array.from(many(personas, () => simplexPoint(random, n)).flat()),
+  });
+  return {
+    names: many(personas, (k) => `persona ${k}`),
+    counts: Array(personas).fill(draws),
+    inverse_sizes: Array(personas).fill(1 / draws),
+    space: randomSpace(random, personas, axes, draws),
+    clusters: shares(clusters),
+    cosines: {
+      target: many(bins, () => Math.floor(200 * random())), pairs: randomPairs(random, personas, bins), cap: 1000000,
+    },
+    lengths: shares(40),
+    answers: { options: ["a", "b", "c", "d", "e"], ordered: true, ...shares(5) },
+  };
+}
+
+/** The cases that Python's tests read too; what is no number in them comes as null. */
+export function sharedCases() {
+  const file = new URL("../../../data/weights_cases.json", import.meta.url);
+  return JSON.parse(readFileSync(file, "utf8").replaceAll(/\bNaN\b/g, "null"));
 }

@@ -1,0 +1,232 @@
+// The figures of a mixture of the personas' draws, and their derivatives by the persona weights,
+// from what is known of each persona's draws; formulas and names as in engine/figures.py.
+// Weights sum to 1.
+
+import { eigen } from "./eigen.js";
+import { SMOOTHING, blend, inner, prepare, project } from "./statistics.js";
+
+const TINY = 1e-12;
+const RANK_TOLERANCE = 1e-10;
+const ROUNDING = 1e-14;
+const NO_GAP = 1e-9;
+const SCALING = 5;
+const MIXTURES = 25;
+const EDGE = 1e-6;
+
+/** The direction of a gap; one that is nothing but rounding has none. */
+const direction = (gap) => (Math.abs(gap) > NO_GAP ? Math.sign(gap) : 0);
+
+const undefinedAt = (weights) => ({ value: NaN, gradient: new Float64Array(weights.length) });
+
+const chances = (weights, inverse) => Float64Array.from(weights, (v, k) => v * inverse[k]);
+
+/** The scaled covariance, from its upper triangle of moments. */
+function covarianceOf(moments, mean, size, unbiased) {
+  const full = new Float64Array(size * size);
+  for (let i = 0, at = 0; i < size; i += 1) {
+    for (let j = i; j < size; j += 1, at += 1) {
+      full[i * size + j] = (moments[at] - mean[i] * mean[j]) / unbiased;
+      full[j * size + i] = full[i * size + j];
+    }
+  }
+  return full;
+}
+
+/** The sum of the roots of eigenvalues; what rounding leaves of those that are 0 is left out. */
+function rootSum(values) {
+  const least = Math.max(0, ROUNDING * Math.max(...values));
+  return values.reduce((total, value) => total + (value > least ? Math.sqrt(value) : 0), 0);
+}
+
+/** The inverse root of a matrix with these eigenvalues, those that are nearly 0 left out. */
+function inverseRoot({ values, vectors }, size) {
+  const least = RANK_TOLERANCE * Math.max(...values);
+  const full = new Float64Array(size * size);
+  let trace = 0;
+  for (let t = 0; t < size; t += 1) {
+    if (!(values[t] > least && values[t] > 0)) continue;
+    const root = Math.sqrt(values[t]);
+    trace += root;
+    for (let i = 0; i < size; i += 1) {
+      const factor = vectors[t * size + i] / root;
+      for (let j = 0; j < size; j += 1) full[i * size + j] += factor * vectors[t * size + j];
+    }
+  }
+  return { full, trace };
+}
+
+/** The upper triangle with its off-diagonal entries doubled, for inner products of triangles. */
+function doubledUpper(full, size, length) {
+  const upper = new Float64Array(length);
+  for (let i = 0, at = 0; i < size; i += 1) {
+    for (let j = i; j < size; j += 1, at += 1) upper[at] = (i === j ? 1 : 2) * full[i * size + j];
+  }
+  return upper;
+}
+
+/** The Frechet distance on the target's main axes. */
+export function fid(statistics, weights) {
+  const { inverse, space } = prepare(statistics);
+  const { size, scale, length, upper, traces, spread, means, scaled } = space;
+  const count = weights.length;
+  const chance = chances(weights, inverse);
+  const unbiased = 1 - inner(weights, chance);
+  if (unbiased <= TINY) return undefinedAt(weights);
+  const mean = blend(weights, means, size);
+  const centre = mean.map((value, i) => value * scale[i]);
+  const found = eigen(covarianceOf(blend(weights, upper, length), centre, size, unbiased), size);
+  const variance = (inner(weights, traces) - inner(mean, mean)) / unbiased;
+  const value = Math.max(0, inner(mean, mean) + spread + variance - 2 * rootSum(found.values));
+  const { full, trace } = inverseRoot(found, size);
+  const matched = project(upper, doubledUpper(full, size, length), count);
+  const toMean = project(means, mean, count);
+  const toCentre = project(scaled, project(full, centre, size), count);
+  const gradient = toMean.map((along, k) => {
+    const moved = traces[k] - matched[k] - 2 * (along - toCentre[k]);
+    return 2 * along + (moved + 2 * chance[k] * (variance - trace)) / unbiased;
+  });
+  return { value, gradient };
+}
+
+/** A point of the divergence frontier: exp(-5 KL) of q and of p against one mixture of both. */
+function frontierPoint(p, q, level) {
+  let [x, y] = [0, 0];
+  const between = p.map((share, c) => level * share + (1 - level) * q[c]);
+  const logs = between.map(Math.log);
+  for (let c = 0; c < p.length; c += 1) {
+    if (q[c] > 0) x += q[c] * (Math.log(q[c]) - logs[c]);
+    if (p[c] > 0) y += p[c] * (Math.log(p[c]) - logs[c]);
+  }
+  return { level, between, logs, x: Math.exp(-SCALING * x), y: Math.exp(-SCALING * y) };
+}
+
+/** Add the slope by q of one point's coordinates, times how the area moves with each. */
+function addSlope(slope, p, q, { level, between, logs, x, y }, byX, byY) {
+  for (let c = 0; c < p.length; c += 1) {
+    const some = between[c] > 0;
+    const rest = some ? (1 - level) / between[c] : 0;
+    const dx = Math.log(Math.max(q[c], TINY)) - (some ? logs[c] : 0) + 1 - rest * q[c];
+    slope[c] += -SCALING * (byX * x * dx - byY * y * rest * p[c]);
+  }
+}
+
+/** MAUVE of the shares in clusters. */
+export function mauve(statistics, weights) {
+  const { target, personas } = prepare(statistics).clusters;
+  const q = blend(weights, personas, target.length);
+  const levels = Array.from({ length: MIXTURES }, (_, i) => EDGE + (i * (1 - 2 * EDGE)) / (MIXTURES - 1));
+  const points = levels.map((level) => frontierPoint(target, q, level));
+  const curve = [{ x: 1, y: 0 }, ...points, { x: 0, y: 1 }];
+  const slope = new Float64Array(target.length);
+  let area = 0;
+  for (let i = 0; i <= MIXTURES; i += 1) {
+    const [here, next] = [curve[i], curve[i + 1]];
+    area += ((here.y + next.y) / 2) * (here.x - next.x);
+    if (i === 0) continue;
+    const before = curve[i - 1];
+    addSlope(slope, target, q, here, (next.y - before.y) / 2, (before.x - next.x) / 2);
+  }
+  return { value: Math.min(1, area), gradient: project(personas, slope, weights.length) };
+}
+
+/** The divergence of pairwise cosines, target against simulated. */
+export function klCosine(statistics, weights) {
+  const { inverse, cosines: { size, shares, own, pairs, cap } } = prepare(statistics);
+  const count = weights.length;
+  const chance = chances(weights, inverse);
+  const unbiased = 1 - inner(weights, chance);
+  if (unbiased <= TINY) return undefinedAt(weights);
+  const cross = Array.from(weights, (_, k) => blend(weights, pairs, size, k * count * size));
+  const q = new Float64Array(size);
+  for (let k = 0; k < count; k += 1) {
+    for (let b = 0; b < size; b += 1) q[b] += weights[k] * (cross[k][b] - chance[k] * own[k * size + b]);
+  }
+  for (let b = 0; b < size; b += 1) q[b] /= unbiased;
+  const draws = 1 / (1 - unbiased);
+  const total = Math.min((draws * (draws - 1)) / 2, cap);
+  const whole = total + SMOOTHING * size;
+  const second = q.map((share) => (total * share + SMOOTHING) / whole);
+  const ratio = shares.map((share, b) => share / second[b]);
+  const value = shares.reduce((sum, share, b) => sum + share * Math.log(ratio[b]), 0);
+  const [toQ, toSecond] = [inner(ratio, q), inner(ratio, second)];
+  const owns = project(own, ratio, count);
+  const gradient = chance.map((part, k) => {
+    const moved = (2 * (inner(ratio, cross[k]) - part * owns[k] + part * toQ)) / unbiased;
+    const grown = total < cap ? (0.5 - draws) * 2 * draws * draws * part : 0;
+    return -(grown * (toQ - toSecond) + total * moved) / whole;
+  });
+  return { value: Math.max(0, value), gradient };
+}
+
+/** The earth mover's distance of shares over ordered bins, in bins. */
+function wasserstein({ target, personas }, weights) {
+  const size = target.length;
+  const q = blend(weights, personas, size);
+  const signs = new Float64Array(size);
+  let [gap, value] = [0, 0];
+  for (let b = 0; b < size; b += 1) {
+    gap += target[b] - q[b];
+    value += Math.abs(gap);
+    signs[b] = direction(gap);
+  }
+  for (let b = size - 2; b >= 0; b -= 1) signs[b] += signs[b + 1];
+  return { value, gradient: project(personas, signs, weights.length).map((slope) => -slope) };
+}
+
+/** The Jensen-Shannon divergence of shares in nats. */
+function jensenShannon({ target, personas }, weights) {
+  const q = blend(weights, personas, target.length);
+  let value = 0;
+  const slope = q.map((share, b) => {
+    const middle = (target[b] + share) / 2;
+    if (target[b] > 0) value += (target[b] * Math.log(target[b] / middle)) / 2;
+    if (share > 0) value += (share * Math.log(share / middle)) / 2;
+    return Math.log(Math.max(share, TINY) / Math.max(middle, TINY)) / 2;
+  });
+  return { value, gradient: project(personas, slope, weights.length) };
+}
+
+/** Half the sum of the absolute differences of the shares. */
+function totalVariation({ target, personas }, weights) {
+  const gap = blend(weights, personas, target.length).map((share, b) => share - target[b]);
+  const value = gap.reduce((total, part) => total + Math.abs(part), 0) / 2;
+  const signs = gap.map((part) => direction(part) / 2);
+  return { value, gradient: project(personas, signs, weights.length) };
+}
+
+const FIGURES = {
+  FID: fid,
+  MAUVE: mauve,
+  "KL cosine": klCosine,
+  length: (statistics, weights) => wasserstein(prepare(statistics).lengths, weights),
+  JS: (statistics, weights) => jensenShannon(prepare(statistics).answers, weights),
+  TV: (statistics, weights) => totalVariation(prepare(statistics).answers, weights),
+  W1: (statistics, weights) => wasserstein(prepare(statistics).answers, weights),
+};
+
+/** Whether more of a figure is better. */
+export const higherIsBetter = (name) => name === "MAUVE";
+
+/** The names of the figures that these statistics have. */
+export function figureNames({ answers }) {
+  const closed = { JS: answers, TV: answers, W1: answers?.ordered };
+  return Object.keys(FIGURES).filter((name) => !(name in closed) || closed[name]);
+}
+
+/** One figure and its partial derivatives by the weights: { value, gradient }. */
+export const figure = (statistics, name, weights) => FIGURES[name](statistics, weights);
+
+/** All figures by name, each { value, gradient }. */
+export const figures = (statistics, weights) => Object.fromEntries(
+  figureNames(statistics).map((name) => [name, figure(statistics, name, weights)]));
+
+/** As how many draws that count alike the draws with these weights are as good. */
+export const effectiveSampleSize = ({ inverse_sizes }, weights) =>
+  1 / weights.reduce((total, v, k) => total + v * v * inverse_sizes[k], 0);
+
+/** How a figure moves per unit of weight given to each persona; the others give way in proportion. */
+export function contributions(gradient, weights) {
+  const mean = inner(weights, gradient);
+  return Float64Array.from(gradient, (slope, k) =>
+    (1 - weights[k] > TINY ? (slope - mean) / (1 - weights[k]) : 0));
+}
