@@ -107,8 +107,9 @@ test("the last persona that is not muted cannot be muted", () => {
 test("nobody is muted whose share no other can take", () => {
   const held = mixer([0.5, 0.5, 0], [false, true, true]);
   assert.equal(mute(held, 0), held);
-  near(mute(held, 2).weights, [0.5, 0.5, 0]);
-  near(mute(mixer([0, 0.5, 0.5], [false, true, true]), 0).weights, [0, 0.5, 0.5]);
+  const { weights, muted } = mute(mixer([0, 0.5, 0.5], [false, true, true]), 0);
+  near(weights, [0, 0.5, 0.5]);
+  assert.deepEqual(muted, [true, false, false]);
 });
 
 test("solo gives all the weight to one, and again brings everything back", () => {
@@ -129,6 +130,7 @@ test("after a move a solo is over, and the next one remembers the move", () => {
   const alone = solo(mixer([0.5, 0.3, 0.2]), 0);
   const moved = { ...alone, weights: [0.6, 0.4, 0] };
   assert.equal(soloed(moved, 0), false);
+  assert.equal(solo(moved, 0).solo.before.solo, null);
   assert.deepEqual(solo(solo(moved, 0), 0).weights, [0.6, 0.4, 0]);
 });
 
