@@ -120,7 +120,9 @@ class AlignmentPanel(anywidget.AnyWidget):
             **{"locked": none, "muted": none, "name": comparison.simulation.name} | traits,
             colours=persona_colours(names),
             notes=_notes(comparison),
-            statistics=wire_statistics(comparison.statistics.to_dict()),
+            statistics=wire_statistics(
+                comparison.statistics.to_dict() | {"floors": comparison.floors}
+            ),
             points=wire_points(comparison.points, names),
         )
         self.on_msg(self._heard)
@@ -186,7 +188,7 @@ class AlignmentPanel(anywidget.AnyWidget):
         learned = [f"{share:.1%}" for share in self.learned] or [""] * len(self.names)
         shares = [f"{weight:.1%}" for weight in self.weights]
         counts = [f"{count:,}" for count in self.comparison.statistics.counts]
-        floors = self.comparison.statistics.to_dict().get("floors", {})
+        floors = self.comparison.floors
         figures = [
             [name, f"{value:.3g}", f"{floors[name]:.3g}" if name in floors else ""]
             for name, value in self.comparison.statistics.figures(np.array(self.weights)).items()
@@ -216,6 +218,8 @@ def _notes(comparison: Comparison) -> list[str]:
     if comparison.thinned:
         shown, total = comparison.thinned
         notes.append(f"The map shows {shown:,} of {total:,} responses; the figures count all.")
+    if comparison.statistics.sampled:
+        notes.append("KL cosine rests on a sample of all pairs of responses.")
     real = int((comparison.points["source"] == "real").sum())
     if real < _FEW_RECORDS:
         notes.append(

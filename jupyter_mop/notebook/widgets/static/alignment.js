@@ -5,8 +5,8 @@ import { codeOf } from "./code.js";
 import { decode } from "./decode.js";
 import { buildDensity } from "./density.js";
 import { button, enable, node, say, short } from "./elements.js";
-import { betterOf, buildCards } from "./figure_cards.js";
-import { contributions, effectiveSampleSize, figures } from "./figures.js";
+import { buildCards } from "./figure_cards.js";
+import { contributions, effectiveSampleSize, figureNames, figures, higherIsBetter } from "./figures.js";
 import { buildMap } from "./map.js";
 import { match } from "./matching.js";
 import { buildMissing } from "./missing.js";
@@ -160,7 +160,7 @@ function buildExact(model, signal) {
 
 function buildAlign(data, mixer, after, signal) {
   const { statistics } = data;
-  const listed = ORDER.filter((name) => name in figures(statistics, mixer.read().weights));
+  const listed = ORDER.filter((name) => figureNames(statistics).includes(name));
   const choice = node("select", { "aria-label": "Figure to align" }, ...listed.map((name) => node("option", { value: name }, name)));
   choice.value = listed.includes("MAUVE") ? "MAUVE" : listed[0];
   const told = node("span", { class: "mop-told", role: "status" });
@@ -225,7 +225,7 @@ export default () => {
     const still = node("p", { role: "status" });
     const failed = node("p", { class: "mop-error", role: "alert", dir: "auto" });
     notes.append(still, failed);
-    const root = node("div", { class: "mop-alignment", role: "group", "aria-label": "Alignment panel" },
+    const root = node("div", { class: `mop-alignment${model.get("live") ? " mop-live" : ""}`, role: "group", "aria-label": "Alignment panel" },
       node("div", { class: "mop-tools" },
         node("span", { class: "mop-group" }, tools.learned, tools.uniform), node("span", { class: "mop-group" }, tools.undo, tools.redo),
         node("span", { class: "mop-group" }, align.tool, align.choice), align.told, copy.tool),
@@ -242,7 +242,7 @@ export default () => {
       const size = effectiveSampleSize(data.statistics, weights);
       const all = align.listed.map((name) => {
         const pulls = Array.from(contributions(found[name].gradient, weights), (pull, k) => (data.undrawn[k] ? 0 : pull));
-        return { name, value: found[name].value, better: betterOf(name), pulls, steepest: Math.max(...pulls.map(Math.abs)) };
+        return { name, value: found[name].value, better: higherIsBetter(name) ? "higher" : "lower", pulls, steepest: Math.max(...pulls.map(Math.abs)) };
       });
       const scene = {
         weights, size, locked: model.get("locked"), learned: model.get("learned"), mixer: state, held: mixer.held(), figures: all,

@@ -1,11 +1,11 @@
 // One card a figure: its value, its human floor on a small scale, its way since the start.
 
 import { drawn, node, say, short } from "./elements.js";
+import { higherIsBetter } from "./figures.js";
 
 const HISTORY = 60;
 const UNITS = { length: " words", W1: " steps" };
 export const nicknames = { "KL cosine": "KL cos" };
-export const betterOf = (figure) => (figure === "MAUVE" ? "higher" : "lower");
 
 const ABOUT = {
   FID: "distance of the two clouds of meaning",
@@ -31,7 +31,7 @@ function sparkPath(values) {
 }
 
 function buildCard(name, floor, dimensions) {
-  const better = betterOf(name);
+  const better = higherIsBetter(name) ? "higher" : "lower";
   const card = { name, better, floor, history: [], top: name === "MAUVE" ? 1 : 0 };
   card.value = node("output", { class: "mop-value" });
   card.change = node("span", { class: "mop-change", title: "since the start" });

@@ -11,7 +11,7 @@ const FAINT = 0.03;
 const REAL_GREY = "rgba(128, 128, 128, 0.5)";
 
 /** How strongly a persona's dots show, by weight per draw: 1 is as drawn. */
-export const strength = (ratio) => (ratio <= 0 ? 0 : Math.min(0.9, Math.max(0.05, 0.62 * Math.sqrt(ratio))));
+export const strength = (ratio) => (ratio <= 0 ? 0 : Math.min(0.95, Math.max(0.05, 0.75 * Math.sqrt(ratio))));
 const radius = (ratio) => Math.round(4 * Math.min(5.5, Math.max(1.6, 3 * Math.sqrt(Math.sqrt(ratio))))) / 4;
 
 /** A uniform grid over the screen: finds what is near the pointer without looking at every dot. */

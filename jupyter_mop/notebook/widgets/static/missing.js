@@ -1,9 +1,9 @@
 // What the real population says and the simulation does not: clusters, the widest gap first.
 
 import { button, node, say } from "./elements.js";
-import { buildItem } from "./response_list.js";
+import { buildItem, listen } from "./response_list.js";
 
-const CLUSTERS = 5;
+const CLUSTERS = 6;
 const EXAMPLES = 3;
 
 /** Target share minus simulated share of each cluster. */
@@ -29,6 +29,7 @@ export function buildMissing(data, on, signal) {
   const none = node("p", {}, "Nothing: no cluster of real responses has less weight here than it has among the real ones.");
   const element = node("section", { class: "mop-card mop-missing", "aria-label": "What is missing" },
     node("h4", {}, "What is missing", node("small", {}, "what real people say more than this simulation, widest gap first")), none, list);
+  listen(list, on.pin, signal);
   let shown = "";
 
   function build(c) {
@@ -40,7 +41,7 @@ export function buildMissing(data, on, signal) {
       () => on.choose({ indices: members, about: "in this cluster" }), signal);
     head.className = "mop-gap";
     head.append(text);
-    const quotes = examples(points, c).map((i) => buildItem(data, i, on.pin, signal));
+    const quotes = examples(points, c).map((i) => buildItem(data, i));
     return { bar, real, text, element: node("div", { class: "mop-cluster", "data-cluster": c }, head, ...quotes) };
   }
 

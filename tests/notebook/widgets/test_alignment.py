@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.formatters import DisplayFormatter
+
+from jupyter_mop.backends.toy import ToyEncoder
+from jupyter_mop.comparison import compare
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.errors import DataError
+from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
+from jupyter_mop.notebook.widgets.modules import STATIC, module
+from jupyter_mop.notebook.widgets.points import wire_points, wire_statistics
+
+NAMES = ["critic", "fan", "parent"]
+WORDS = ["sun", "rain", "wind", "snow", "fog"]
+OWN = [
+    *("alignment", "code", "decode", "density", "elements", "figure_cards"),
+    *("map", "missing", "page", "persona_rows", "response_list"),
+]
+
+
+def said(n, seed, persona=None):
+    """Texts of 2 to 9 words; each persona has a word that it says more often."""
+    rng = np.random.default_rng(seed)
+    liking = np.ones(len(WORDS))
+    if persona is not None:
+        liking[persona] = 4
+    chances = liking / liking.sum()
+    return [" ".join(rng.choice(WORDS, rng.integers(2, 10), p=chances)) for _ in range(n)]
+
+
+def comparison_of(names=tuple(NAMES), drawn=None, n=120):
+    drawn = names if drawn is None else drawn
+    real = pd.DataFrame({"topic": "weather", "said": said(2 * n, 0)})
+    responses = [text for k, _ in enumerate(drawn) for text in said(n // len(drawn), k + 1, k)]
+    frame = pd.DataFrame(
+        {
+            "context": "weather",
+            "persona": np.repeat(np.array(drawn, dtype=object), n // len(drawn)),
+            "exemplar": None,
+            "response": responses,
+            "weight": 1.0,
+        }
+    )
+    facts = {"name": "sky", "personas": {name: f"You are {name}." for name in names}}
+    return compare(
+        Population.from_frame(real, context="topic", response="said"),
+        Simulation(frame, provenance=facts),
+        encoder=ToyEncoder(WORDS),
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return comparison_of()
+
+
+@pytest.fixture
+def panel(comparison):
+    return AlignmentPanel(comparison, learned=[1, 3, 4])
+
+
+def test_it_starts_from_the_simulations_own_weights(comparison, panel):
+    assert panel.as_dict() == pytest.approx(dict.fromkeys(NAMES, 1 / 3))
+    assert panel.learned == [0.125, 0.375, 0.5]
+    assert AlignmentPanel(comparison, weights=[2, 1, 1]).weights == [0.5, 0.25, 0.25]
+    moved = replace(comparison, simulation=comparison.reweighted([0.5, 0.3, 0.2]))
+    assert AlignmentPanel(moved).weights == pytest.approx([0.5, 0.3, 0.2])
+
+
+def test_the_simulation_follows_the_weights(panel):
+    panel.weights = [2, 1, 1]
+    frame = panel.simulation().frame
+    shares = frame.groupby("persona")["weight"].sum() / frame["weight"].sum()
+    assert shares.to_dict() == pytest.approx(panel.as_dict())
+
+
+@pytest.mark.parametrize("bad", [[1, 1], [1, -1, 1], [0, 0, 0], [1, float("nan"), 1], ["a"], None])
+def test_bad_weights_are_refused_and_change_nothing(panel, bad):
+    with pytest.raises(DataError):
+        panel.weights = bad
+    with pytest.raises(DataError):
+        panel.set_state({"weights": bad})
+    assert panel.weights == pytest.approx([1 / 3] * 3)
+
+
+def test_an_unknown_keyword_is_refused_with_a_guess(comparison):
+    with pytest.raises(DataError, match="AlignmentPanel has no argument 'learnt'.*'learned'"):
+        AlignmentPanel(comparison, learnt=[1, 1, 1])
+    assert AlignmentPanel(comparison, locked=[True, False, False]).locked == [True, False, False]
+    assert AlignmentPanel(comparison, name="other").name == "other"
+
+
+def test_a_persona_without_draws_can_have_no_weight():
+    comparison = comparison_of(("critic", "fan", "ghost"), drawn=("critic", "fan"))
+    panel = AlignmentPanel(comparison, learned=[1, 1, 2])
+    assert panel.weights == [0.5, 0.5, 0]
+    with pytest.raises(DataError, match="no draws of 'ghost'.*more weight on 'ghost'"):
+        panel.weights = [1, 1, 1]
+    with pytest.raises(DataError, match="no draws of 'ghost'"):
+        AlignmentPanel(comparison, weights=[1, 1, 1])
+
+
+def test_a_small_target_is_told(comparison):
+    few = AlignmentPanel(comparison_of(n=30)).notes
+    assert few == [
+        "The target has 30 real records: with so few, figures and floors are mostly chance. "
+        "Hold out more records."
+    ]
+    assert AlignmentPanel(comparison).notes == []
+
+
+def test_thinned_points_are_told(comparison):
+    notes = AlignmentPanel(replace(comparison, thinned=(50_000, 90_000))).notes
+    assert notes == ["The map shows 50,000 of 90,000 responses; the figures count all."]
+
+
+def test_statistics_and_points_travel_as_bytes(comparison, panel):
+    statistics, points = panel.statistics, panel.points
+    sent = np.frombuffer(statistics["cosines"]["pairs"])
+    assert np.array_equal(sent, comparison.statistics.pairs.ravel())
+    assert statistics["floors"] == comparison.floors
+    places = np.frombuffer(points["xy"], "<f4").reshape(-1, 2)
+    assert np.allclose(places, comparison.points[["x", "y"]])
+    codes = np.frombuffer(points["persona"], "<i2")
+    known = comparison.points["persona"].where(comparison.points["persona"].notna(), None)
+    assert [NAMES[k] if k >= 0 else None for k in codes] == list(known)
+    assert points["real"] == 120
+
+
+def test_texts_are_sent_once_and_come_back_whole(comparison, panel):
+    texts = json.loads(panel.points["texts"])
+    strings = texts["strings"]
+    assert len(set(strings)) == len(strings)
+    assert [strings[i] for i in texts["response"]] == list(comparison.points["response"])
+    prompts = [turns and "\n\n".join(strings[i] for i in turns) for turns in texts["prompt"]]
+    drawn = comparison.points["source"] == "simulated"
+    assert prompts[120:] == list(comparison.points.loc[drawn, "prompt"])
+    assert prompts[:120] == [None] * 120
+
+
+def test_half_a_surrogate_pair_does_not_stop_the_panel(comparison):
+    points = comparison.points.assign(response="\ud83d")
+    texts = json.loads(wire_points(points, NAMES)["texts"])
+    assert texts["strings"][texts["response"][0]] == "?"
+    assert wire_statistics({"options": "\ud83d"}) == {"options": "?"}
+
+
+def test_letting_go_computes_exact_figures_once_for_each_weights(panel):
+    assert panel.exact == {}
+    panel._handle_custom_msg({"type": "release"}, [])
+    first = panel.exact
+    assert first["weights"] == panel.weights
+    assert {"FID", "MAUVE", "KL cosine"} <= set(first["figures"])
+    found = first["figures"]["FID"]
+    assert found["low"] <= found["value"] <= found["high"]
+    panel._handle_custom_msg({"type": "release"}, [])
+    assert panel.exact is first
+    panel.weights = [8, 1, 1]
+    panel._handle_custom_msg({"type": "release"}, [])
+    assert panel.exact["weights"] == [0.8, 0.1, 0.1]
+    assert panel.exact["figures"] != first["figures"]
+    json.dumps(panel.exact, allow_nan=False)
+
+
+def test_exact_figures_that_fail_are_told_in_the_panel(comparison):
+    panel = AlignmentPanel(replace(comparison, vectors=comparison.vectors[:, :2]))
+    panel._handle_custom_msg({"type": "release"}, [])
+    assert panel.exact["error"].startswith("No exact figures: ")
+    assert panel.exact["weights"] == panel.weights
+
+
+def test_other_messages_are_ignored(panel):
+    panel._handle_custom_msg({"type": "hello"}, [])
+    panel._handle_custom_msg({}, [])
+    assert panel.exact == {}
+
+
+def test_the_bundle_has_a_live_view_and_a_still_table():
+    panel = AlignmentPanel(comparison_of(("<b>critic</b>", "fan", "parent")), weights=[2, 1, 1])
+    data, _ = DisplayFormatter().format(panel)
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
+    assert data["text/plain"] == "AlignmentPanel(<b>critic</b> 50.0%, fan 25.0%, parent 25.0%)"
+    still = data["text/html"]
+    assert "<td>&lt;b&gt;critic&lt;/b&gt;</td><td>40</td><td>50.0%</td>" in still
+    assert "<b>" not in still
+    floor = panel.comparison.floors["MAUVE"]
+    value = panel.comparison.statistics.figures(panel.weights)["MAUVE"]
+    assert f"<td>MAUVE</td><td>{value:.3g}</td><td>{floor:.3g}</td>" in still
+
+
+def test_the_bundle_shows_a_part_of_many_responses(comparison):
+    many = pd.concat([comparison.points] * 30).sort_values("source", kind="stable")
+    many["response"] = np.random.default_rng(0).bytes(5 * len(many)).hex(" ", 5).split()
+    panel = AlignmentPanel(replace(comparison, points=many))
+    assert len(panel._repr_mimebundle_()[0]["text/html"]) < len(panel._fragment())
+    assert panel.points["real"] == 3600
+
+
+def test_the_page_is_one_file(panel, tmp_path):
+    path = panel.to_html(tmp_path / "panel.html")
+    text = path.read_text(encoding="utf-8")
+    assert path == tmp_path / "panel.html"
+    assert "<title>sky: alignment</title>" in text
+    assert "http" not in text.replace("http-equiv", "")
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_scripts_write_no_markup_and_end_their_listeners(name):
+    script = (STATIC / f"{name}.js").read_text(encoding="utf-8")
+    assert "innerHTML" not in script
+    assert "insertAdjacentHTML" not in script
+    assert "http" not in script.replace("http://www.w3.org/2000/svg", "")
+    listeners = script.count("addEventListener(") - script.count('signal.addEventListener("abort"')
+    assert listeners == script.count("{ signal });")
+
+
+def test_the_scripts_stay_small():
+    style = (STATIC / "alignment.css").read_text(encoding="utf-8")
+    assert len(module("alignment").encode()) + len(style.encode()) < 95_000
