@@ -167,7 +167,8 @@ class PersonaPanel(anywidget.AnyWidget):
 
     def _receive(self, _widget: object, asked: dict[str, Any], _buffers: object) -> None:
         """Do what a view asks for; a card that has moved meanwhile is shown, not edited."""
-        if self._is_stale() or asked.get("at", 0) >= max(len(self.personas), 1):
+        last = max(asked.get("at", 0), asked.get("other", 0))
+        if self._is_stale() or last >= max(len(self.personas), 1):
             self.refresh()
         elif asked["do"] in _EDITS:
             self._edit(asked)
@@ -269,7 +270,7 @@ class PersonaPanel(anywidget.AnyWidget):
                 "share": shares[persona.name],
                 "nearest": self._near.get(persona.name, []),
                 "sound": self._sounds.get(persona.description, quiet),
-                "drafts": self._drafts.get(index, {}),
+                "drafts": dict(self._drafts.get(index, {})),
             }
             for index, persona in enumerate(self._study.personas)
         ]

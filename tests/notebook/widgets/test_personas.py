@@ -173,9 +173,11 @@ def test_the_learned_weights_can_be_stated(study):
     ],
 )
 def test_what_is_not_valid_is_said_at_its_card_and_not_written(study, panel, asked, part, words):
-    before = study.personas
+    before, sent = study.personas, []
+    panel.observe(lambda change: sent.append(change["new"]), "cards")
     ask(panel, **asked)
     assert study.personas is before
+    assert sent == [panel.cards]
     draft = panel.cards[1]["drafts"][part]
     assert words in draft["problem"]
     assert draft["text"] == asked.get("text", "")
@@ -183,10 +185,13 @@ def test_what_is_not_valid_is_said_at_its_card_and_not_written(study, panel, ask
 
 
 def test_a_draft_stays_while_other_cards_are_edited_and_goes_when_it_is_put_right(study, panel):
+    sent = []
     ask(panel, "name", at=1, text="sunny")
     ask(panel, "description", at=0, text="You say fog.")
     assert panel.cards[1]["drafts"]["name"]["text"] == "sunny"
+    panel.observe(lambda change: sent.append(change["new"]), "cards")
     ask(panel, "name", at=1, text="rainy")
+    assert sent == [panel.cards]
     assert panel.cards[1]["drafts"] == {}
     assert names(study) == ["sunny", "rainy", "windy"]
 
@@ -298,6 +303,7 @@ def test_personas_changed_elsewhere_are_shown_and_not_overwritten(study, panel):
 def test_a_message_about_a_card_that_is_gone_edits_nothing(study, panel):
     before = study.personas
     ask(panel, "delete", at=7)
+    ask(panel, "merge", at=0, other=3)
     assert study.personas is before
 
 

@@ -99,7 +99,7 @@ function drawCard(card, persona, state, { fitted, colour, asked }) {
   card.text.setAttribute("aria-label", `Text of ${name}`);
   drawField(card.name, card.nameProblem, name, state.drafts.name);
   drawField(card.text, card.textProblem, description, state.drafts.description);
-  const kind = fitted ? "learned" : persona.weight === null ? "not stated" : "stated";
+  const kind = fitted ? "learned" : persona.weight === null ? "by default" : "stated";
   card.share.textContent = `${percent(state.share)} ${kind}`;
   card.bar.style.width = percent(state.share);
   fillList(card.near, state.nearest);
@@ -317,11 +317,16 @@ function render({ model, el, signal }) {
   on(root, "keydown", (event) => {
     if (event.key === "Escape" && merging !== null) merge(merging);
     if (event.key === "Escape" && form.element.contains(event.target)) closeForm();
-    if (event.key !== "Tab") event.stopPropagation();
+    const combined = (event.ctrlKey || event.metaKey) && event.key !== "Enter";
+    if (event.key !== "Tab" && !combined) event.stopPropagation();
   });
 
   model.on("change:personas", changed);
-  for (const trait of ["cards", "fitted", "notice", "nearest_note", "can_undo", "can_redo"]) {
+  model.on("change:cards", () => {
+    draw();
+    queueMicrotask(() => { focusNext = null; });
+  });
+  for (const trait of ["fitted", "notice", "nearest_note", "can_undo", "can_redo"]) {
     model.on(`change:${trait}`, draw);
   }
   model.on("change:adding", drawForm);
