@@ -91,7 +91,7 @@ def test_bad_weights_are_refused_and_change_nothing(panel, bad):
 
 
 def test_an_unknown_keyword_is_refused_with_a_guess(comparison):
-    with pytest.raises(DataError, match="AlignmentPanel has no argument 'learnt'.*'learned'"):
+    with pytest.raises(DataError, match=r"AlignmentPanel has no argument 'learnt'.*'learned'"):
         AlignmentPanel(comparison, learnt=[1, 1, 1])
     assert AlignmentPanel(comparison, locked=[True, False, False]).locked == [True, False, False]
     assert AlignmentPanel(comparison, name="other").name == "other"
@@ -101,7 +101,7 @@ def test_a_persona_without_draws_can_have_no_weight():
     comparison = comparison_of(("critic", "fan", "ghost"), drawn=("critic", "fan"))
     panel = AlignmentPanel(comparison, learned=[1, 1, 2])
     assert panel.weights == [0.5, 0.5, 0]
-    with pytest.raises(DataError, match="no draws of 'ghost'.*more weight on 'ghost'"):
+    with pytest.raises(DataError, match=r"no draws of 'ghost'.*more weight on 'ghost'"):
         panel.weights = [1, 1, 1]
     with pytest.raises(DataError, match="no draws of 'ghost'"):
         AlignmentPanel(comparison, weights=[1, 1, 1])
@@ -109,10 +109,7 @@ def test_a_persona_without_draws_can_have_no_weight():
 
 def test_a_small_target_is_told(comparison):
     few = AlignmentPanel(comparison_of(n=30)).notes
-    assert few == [
-        "The target has 30 real records: with so few, figures and floors are mostly chance. "
-        "Hold out more records."
-    ]
+    assert [note.split(":")[0] for note in few] == ["The target has 30 real records"]
     assert AlignmentPanel(comparison).notes == []
 
 
@@ -129,8 +126,8 @@ def test_statistics_and_points_travel_as_bytes(comparison, panel):
     places = np.frombuffer(points["xy"], "<f4").reshape(-1, 2)
     assert np.allclose(places, comparison.points[["x", "y"]])
     codes = np.frombuffer(points["persona"], "<i2")
-    known = comparison.points["persona"].where(comparison.points["persona"].notna(), None)
-    assert [NAMES[k] if k >= 0 else None for k in codes] == list(known)
+    assert [NAMES[k] for k in codes[120:]] == list(comparison.points["persona"][120:])
+    assert set(codes[:120]) == {-1}
     assert points["real"] == 120
 
 
