@@ -42,7 +42,7 @@ def alignment_chart(frame: pd.DataFrame) -> alt.HConcatChart:
     import altair as alt
 
     check(frame, "method figure value low high floor floor_low floor_high n better")
-    frame = plain_frame(frame)
+    frame = plain_frame(frame, "method")
     figures = list(dict.fromkeys(frame["figure"]))
     columns = [
         _figure_column(frame[frame["figure"] == name], labels=i == 0)

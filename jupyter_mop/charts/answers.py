@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.charts.texts import plain, plain_frame
+from jupyter_mop.charts.texts import plain_frame
 from jupyter_mop.charts.theme import BLUE, LIGHT_BLUE, check, name_axis, share_axis, sized
 from jupyter_mop.charts.weights import tips
 
@@ -43,7 +43,7 @@ def shares(values: list[str], weights: Weights | None = None) -> pd.DataFrame:
     ['b', 'a']
     """
     weights = np.ones(len(values)) if weights is None else weights
-    frame = pd.DataFrame({"name": [plain(v) for v in values], "share": weights / weights.sum()})
+    frame = pd.DataFrame({"name": values, "share": weights / weights.sum()})
     counted = frame.groupby("name", sort=False)["share"].agg(["size", "sum"]).reset_index()
     counted.columns = pd.Index(["name", "count", "share"])
     return counted.sort_values("share", ascending=False, kind="stable", ignore_index=True)
@@ -54,7 +54,7 @@ def share_bars(frame: pd.DataFrame, title: str, most: int = MOST_ANSWERS) -> alt
     import altair as alt
 
     check(frame, "name count share")
-    frame = plain_frame(_with_rest(frame, most))
+    frame = plain_frame(_with_rest(frame, most), "name")
     order = list(frame["name"])
     base = alt.Chart(frame).encode(
         alt.X("share:Q", title="share", axis=share_axis()),
@@ -105,15 +105,13 @@ def _with_rest(frame: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def _histogram(lengths: Weights, weights: Weights) -> pd.DataFrame:
-    """Return the share of each bin of whole numbers, the longest twentieth in the last one."""
+    """Return the share of each bin of whole numbers; the longest fiftieth is in the last one."""
     low, most = int(lengths.min()), int(np.quantile(lengths, 0.98))
     step = max(1, -(-(most - low + 1) // MOST_BINS))
     edges = np.arange(low, most + step + 1, step)
-    if lengths.max() >= edges[-1]:
-        edges = np.append(edges, edges[-1] + step)
     inside = np.minimum(lengths, edges[-1] - 0.5)
     share = np.histogram(inside, edges, weights=weights / weights.sum())[0]
-    words = [f"{a}" if b - a == 1 else f"{a} to {b - 1}" for a, b in zip(edges, edges[1:])]  # noqa: B905, RUF007  edges are one more
+    words = [f"{a}" if step == 1 else f"{a} to {a + step - 1}" for a in edges[:-1]]
     if lengths.max() >= edges[-1]:
         words[-1] = f"{edges[-2]} or more"
     return pd.DataFrame(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jupyter_mop.charts.texts import plain, plain_frame
+from jupyter_mop.charts.texts import labels, plain_frame
 from jupyter_mop.charts.theme import GREY, INK, check, persona_colours, styled
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ REAL_GROUP = "real responses"
 NO_PERSONA = "no persona"
 OTHER = "other personas"
 MOST_PERSONAS = 14
-LONGEST_RESPONSE = 300
 
 
 def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.ConcatChart:
@@ -70,9 +69,10 @@ def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.Conca
 def _grouped(frame: pd.DataFrame, personas: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Add the column that is coloured; return its values with their colours, as in the legend."""
     simulated = frame["source"] != REAL
-    frame = plain_frame(frame, LONGEST_RESPONSE)
+    short = labels([*personas, *frame["persona"].dropna()])
+    frame = plain_frame(frame.assign(persona=frame["persona"].map(short)), "source")
     counts = frame.loc[simulated, "persona"].dropna().value_counts(sort=True)
-    names = list(dict.fromkeys([*(plain(name) for name in personas), *_by_first(frame["persona"])]))
+    names = list(short.values())
     frequent = set(counts.index[:MOST_PERSONAS])
     shown = {
         name: colour
@@ -92,10 +92,6 @@ def _grouped(frame: pd.DataFrame, personas: Sequence[str]) -> tuple[pd.DataFrame
     return clean, {name: colour for name, colour in colours.items() if name in present}
 
 
-def _by_first(persona: pd.Series[str]) -> list[str]:
-    return [str(name) for name in persona.dropna().unique()]
-
-
 def _panel(frame: pd.DataFrame, method: str, colours: dict[str, str], size: int) -> alt.Chart:
     import altair as alt
 
@@ -104,7 +100,7 @@ def _panel(frame: pd.DataFrame, method: str, colours: dict[str, str], size: int)
     axis = alt.Axis(labels=False, ticks=False, domain=False, grid=False)
     spans = {name: alt.Scale(domain=_span(frame[name]), nice=False) for name in ("x", "y")}
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
-    legend = alt.Legend(title=None, orient="bottom", columns=4, labelLimit=180, symbolOpacity=1)
+    legend = alt.Legend(title=None, orient="bottom", columns=4, symbolOpacity=1)
     real = alt.datum.source == REAL
     title = alt.TitleParams(method, fontSize=12, anchor="middle")
     chart: alt.Chart = (

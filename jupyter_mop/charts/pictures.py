@@ -69,5 +69,5 @@ def bundle(chart: AnyChart, *, live: bool = True) -> tuple[dict[str, Any], dict[
     spec = specification(chart) | {"$schema": SCHEMA}
     if live and len(json.dumps(spec)) <= MAX_LIVE_BYTES:
         data[VEGA_LITE] = spec
-        metadata[VEGA_LITE] = {"embed_options": {"actions": False}}
+        metadata[VEGA_LITE] = {"embed_options": {"actions": False, "renderer": "svg"}}
     return data, metadata

@@ -63,7 +63,7 @@ def styled(chart: AnyChart) -> Any:  # noqa: ANN401  a chart of the same kind
     from jupyter_mop.charts.shown import shown
 
     title = {"color": INK, "subtitleColor": INK, "anchor": "start", "fontSize": 15}
-    lines = {"gridColor": GRID, "domainColor": LINE, "tickColor": LINE}
+    lines = {"labelLimit": 0, "gridColor": GRID, "domainColor": LINE, "tickColor": LINE}
     names = {"labelColor": INK, "titleColor": INK, "titleFontWeight": "normal"}
     return shown(
         cast("alt.Chart", chart)
@@ -71,7 +71,7 @@ def styled(chart: AnyChart) -> Any:  # noqa: ANN401  a chart of the same kind
         .configure_view(stroke=None)
         .configure_title(**title, subtitleFontSize=11, offset=14)
         .configure_axis(**lines, **names)
-        .configure_legend(**names)
+        .configure_legend(**names, labelLimit=0)
         .configure_text(color=INK)
     )
 
@@ -80,7 +80,7 @@ def name_axis() -> alt.Axis:
     """Return an axis of names: no line, no ticks."""
     import altair as alt
 
-    return alt.Axis(labelLimit=260, labelFontSize=12, labelPadding=8, ticks=False, domain=False)
+    return alt.Axis(labelFontSize=12, labelPadding=8, ticks=False, domain=False)
 
 
 def share_axis() -> alt.Axis:

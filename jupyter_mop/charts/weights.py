@@ -55,7 +55,7 @@ def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart
     import altair as alt
 
     check(frame, "persona weight")
-    frame = plain_frame(frame)
+    frame = plain_frame(frame, "persona")
     start = "start" in frame
     frame = frame if start else frame.assign(start=1 / len(frame))
     order = list(frame["persona"])
@@ -63,7 +63,7 @@ def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart
     x = alt.X("weight:Q", title="share of the responses", axis=share_axis())
     colour = alt.Color("persona:N", scale=persona_scale(order), legend=None)
     bars = base.mark_bar(height={"band": 0.6})
-    tick = base.mark_tick(color=INK, thickness=2, height={"band": 0.85})
+    tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
     layers = [
         bars.encode(x, colour, tooltip=tips("persona:N", "weight:Q", "start:Q")),
         *([tick.encode(alt.X("start:Q"))] if ticks else []),
@@ -107,10 +107,10 @@ def weights_map_layers(frame: pd.DataFrame, subtitle: str = "") -> alt.LayerChar
     import altair as alt
 
     check(frame, "context persona weight")
-    frame = plain_frame(frame)
+    frame = plain_frame(frame, "persona", "context")
     personas, contexts = (list(dict.fromkeys(frame[name])) for name in ("persona", "context"))
     top = float(frame["weight"].max())
-    axis = alt.Axis(orient="top", labelAngle=-30, labelLimit=160, ticks=False, domain=False)
+    axis = alt.Axis(orient="top", labelAngle=-30, ticks=False, domain=False)
     base = alt.Chart(frame).encode(
         alt.X("persona:N", sort=personas, title=None, axis=axis),
         alt.Y("context:N", sort=contexts, title=None, axis=name_axis()),
@@ -149,7 +149,7 @@ def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
     import altair as alt
 
     check(frame, "model log_lik_per_token low high")
-    frame = plain_frame(frame)
+    frame = plain_frame(frame, "model")
     order = list(dict.fromkeys(frame["model"]))
     title = alt.TitleParams(
         "Held-out log-likelihood", subtitle="Of real responses; higher is better."
