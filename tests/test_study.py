@@ -326,3 +326,70 @@ def test_a_store_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         Study(ToyBackend(WORDS), store=tmp_path / "s.sqlite").status()
     assert "JUPYTER_MOP_STORE" in caught.value.hint
+
+
+def test_a_simulation_is_reweighted_by_shares_with_no_model_call(study: Study) -> None:
+    study.simulate("first", n=120, weights="uniform")
+    asked = toy(study).n_generated
+    heavy = study.reweight("first", {"rainy": 0.8})
+    shares = heavy.frame.groupby("persona")["weight"].sum() / 120
+    assert shares.to_dict() == pytest.approx({"sunny": 0.1, "rainy": 0.8, "windy": 0.1})
+    assert heavy.responses == study.simulations["first"].responses
+    assert toy(study).n_generated == asked
+    assert list(study.simulations) == ["first"]
+
+
+def test_reweighting_to_the_weights_it_was_drawn_with_changes_nothing(study: Study) -> None:
+    study.fit(n_exemplars=6, n_records=60)
+    study.simulate("first", n=100, weights="learned")
+    assert study.reweight("first", "learned").weights == pytest.approx(np.ones(100))
+
+
+def test_uniform_draws_stand_for_learned_ones(study: Study) -> None:
+    study.fit(n_exemplars=6, n_records=120)
+    study.simulate("uniform", n=3000, weights="uniform")
+    shares = study.reweight("uniform", "learned").frame.groupby("persona")["weight"].sum() / 3000
+    assert shares.to_dict() == pytest.approx(study.weights(), abs=0.05)
+
+
+def test_a_reweighted_simulation_can_be_kept_and_aligned(study: Study) -> None:
+    study.simulate("first", n=120)
+    kept = study.reweight("first", {"sunny": 0.6}, kept_as="sunnier")
+    assert (kept.name, study.simulations["sunnier"]) == ("sunnier", kept)
+    frame = study.align("first", "sunnier").frame
+    ess = frame.groupby("method", sort=False)["ess"].first()
+    assert ess["first"] == pytest.approx(120)
+    assert ess["sunnier"] < 120
+
+
+def test_what_cannot_be_reweighted_is_said(study: Study) -> None:
+    study.simulate("first", n=40)
+    study.simulate("plain", n=40, baseline="plain")
+    fails(study, lambda: study.reweight("fist", {"sunny": 1}), DataError, "fist")
+    fails(study, lambda: study.reweight("first", {"stormy": 1}), DataError, "stormy")
+    fails(study, lambda: study.reweight("first", "panel"), NotFittedError, "panel")
+    fails(study, lambda: study.reweight("plain", {"sunny": 1}), DataError, "no persona")
+    fails(study, lambda: study.reweight("plain", "uniform"), DataError, "drew no persona")
+    study.use_personas(PERSONAS)
+    fails(study, lambda: study.reweight("first", "uniform"), NotFittedError, "is gone")
+
+
+def test_a_mixture_with_other_exemplars_cannot_reweight(study: Study) -> None:
+    study.simulate("first", n=40)
+    study.fit(n_exemplars=6, n_records=60)
+    fails(study, lambda: study.reweight("first", "uniform"), DataError, "other exemplars")
+
+
+def test_the_panel_shows_the_last_simulation_of_the_mixture(study: Study) -> None:
+    fails(study, study.panel, NotFittedError, "no simulation of the mixture")
+    study.simulate("first", n=120)
+    study.simulate("plain", n=40, baseline="plain")
+    panel = study.panel()
+    assert panel.simulation().name == "first"
+    panel.weights = [0.5, 0.25, 0.25]
+    assert study.panel_weights == {"sunny": 0.5, "rainy": 0.25, "windy": 0.25}
+    reweighted = study.reweight("first", "panel")
+    assert reweighted.weights == pytest.approx(panel.simulation().weights)
+    study.use_personas("only: You say sun.")
+    panel.weights = [0.25, 0.5, 0.25]
+    assert study.panel_weights is None

@@ -347,6 +347,11 @@ class MixtureOfPersonas(Viewed):
         weights : str or mapping, optional
             See `gate_for`.
         """
+        if tuple(self._initialised().exemplars_) != tuple(simulation.exemplars):
+            raise DataError(
+                f"The simulation {simulation.name!r} was made with other exemplars than these.",
+                hint="Reweight it by shares, as in critic=0.4, or simulate again.",
+            )
         contexts = self._encode_each(list(simulation.frame[CONTEXT]))
         return sampling.draw_log_prob(self.gate_for(weights), simulation, contexts, self.names)
 

@@ -17,13 +17,17 @@ from jupyter_mop import Alignment, MixtureOfPersonas, Population, Simulation, St
 from jupyter_mop.backends.base import Completion, GenerationRequest, SamplingParams
 from jupyter_mop.errors import DataError, Interrupted, ModelError, MopError, NotFittedError
 from jupyter_mop.notebook.magics import MopMagics
+from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
 from jupyter_mop.notebook.widgets.weights import WeightsPanel
 
 ROOT = Path(__file__).parents[2]
 WORDS = ["sun", "rain", "wind", "fog"]
 LINES = "sunny [0.5]: You say sun.\nrainy: You say rain.\n"
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
-VERBS = {"backend", "personas", "population", "fit", "simulate", "align", "weights", "status"}
+VERBS = {
+    *("backend", "personas", "population", "fit", "simulate", "reweight", "align"),
+    *("weights", "panel", "status"),
+}
 
 
 class EvilBackend(ToyBackend):
@@ -353,3 +357,28 @@ def test_a_semicolon_silences_the_cell_and_is_no_part_of_the_line(shell: Interac
         result = shell.run_cell("%mop_population df --context topic --response said;")
     assert result.success
     assert captured.stdout == ""
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_panel_opens_on_a_simulation(shell: InteractiveShell) -> None:
+    line(shell, "mop_simulate first -n 60 --weights uniform")
+    panel = line(shell, "mop_panel first")
+    assert isinstance(panel, AlignmentPanel)
+    panel.weights = [0.75, 0.25, 0]
+    kept = line(shell, "mop_reweight first --weights panel --as heavier")
+    assert isinstance(kept, Simulation)
+    assert kept.weights == pytest.approx(panel.simulation().weights)
+    aligned = line(shell, "mop_align first heavier")
+    assert isinstance(aligned, Alignment)
+    assert list(dict.fromkeys(aligned.frame["method"])) == ["first", "heavier"]
+
+
+@pytest.mark.usefixtures("ready")
+def test_reweighting_takes_shares_by_name(shell: InteractiveShell) -> None:
+    line(shell, "mop_simulate first -n 60 --weights uniform")
+    made = line(shell, "mop_reweight first --weights sunny=0.9")
+    assert isinstance(made, Simulation)
+    shares = made.frame.groupby("persona")["weight"].sum() / 60
+    assert shares.to_dict() == pytest.approx({"sunny": 0.9, "rainy": 0.05, "windy": 0.05})
+    with pytest.raises(UsageError):
+        line(shell, "mop_reweight first")
