@@ -361,10 +361,10 @@ def test_a_semicolon_silences_the_cell_and_is_no_part_of_the_line(shell: Interac
 
 @pytest.mark.usefixtures("ready")
 def test_the_panel_opens_on_a_simulation(shell: InteractiveShell) -> None:
-    line(shell, "mop_simulate first -n 60 --weights uniform")
+    line(shell, "mop_simulate first -n 120 --weights uniform")
     panel = line(shell, "mop_panel first")
     assert isinstance(panel, AlignmentPanel)
-    panel.weights = [0.75, 0.25, 0]
+    panel.weights = [0.5, 0.3, 0.2]
     kept = line(shell, "mop_reweight first --weights panel --as heavier")
     assert isinstance(kept, Simulation)
     assert kept.weights == pytest.approx(panel.simulation().weights)
@@ -375,10 +375,10 @@ def test_the_panel_opens_on_a_simulation(shell: InteractiveShell) -> None:
 
 @pytest.mark.usefixtures("ready")
 def test_reweighting_takes_shares_by_name(shell: InteractiveShell) -> None:
-    line(shell, "mop_simulate first -n 60 --weights uniform")
+    line(shell, "mop_simulate first -n 120 --weights uniform")
     made = line(shell, "mop_reweight first --weights sunny=0.9")
     assert isinstance(made, Simulation)
-    shares = made.frame.groupby("persona")["weight"].sum() / 60
+    shares = made.frame.groupby("persona")["weight"].sum() / 120
     assert shares.to_dict() == pytest.approx({"sunny": 0.9, "rainy": 0.05, "windy": 0.05})
     with pytest.raises(UsageError):
         line(shell, "mop_reweight first")
