@@ -6,12 +6,14 @@ import { eigen } from "./eigen.js";
 import { SMOOTHING, blend, inner, prepare, project } from "./statistics.js";
 
 const TINY = 1e-12;
+const LOG_TINY = Math.log(TINY);
 const RANK_TOLERANCE = 1e-10;
 const ROUNDING = 1e-14;
 const NO_GAP = 1e-9;
 const SCALING = 5;
 const MIXTURES = 25;
 const EDGE = 1e-6;
+const LEVELS = Array.from({ length: MIXTURES }, (_, i) => EDGE + (i * (1 - 2 * EDGE)) / (MIXTURES - 1));
 
 /** The direction of a gap; one that is nothing but rounding has none. */
 const direction = (gap) => (Math.abs(gap) > NO_GAP ? Math.sign(gap) : 0);
@@ -89,42 +91,41 @@ export function fid(statistics, weights) {
 }
 
 /** A point of the divergence frontier: exp(-5 KL) of q and of p against one mixture of both. */
-function frontierPoint(p, q, level) {
+function frontierPoint({ p, q, logP, logQ }, level) {
   let [x, y] = [0, 0];
   const between = p.map((share, c) => level * share + (1 - level) * q[c]);
   const logs = between.map(Math.log);
   for (let c = 0; c < p.length; c += 1) {
-    if (q[c] > 0) x += q[c] * (Math.log(q[c]) - logs[c]);
-    if (p[c] > 0) y += p[c] * (Math.log(p[c]) - logs[c]);
+    if (q[c] > 0) x += q[c] * (logQ[c] - logs[c]);
+    if (p[c] > 0) y += p[c] * (logP[c] - logs[c]);
   }
   return { level, between, logs, x: Math.exp(-SCALING * x), y: Math.exp(-SCALING * y) };
 }
 
 /** Add the slope by q of one point's coordinates, times how the area moves with each. */
-function addSlope(slope, p, q, { level, between, logs, x, y }, byX, byY) {
+function addSlope(slope, { p, q, logQ }, { level, between, logs, x, y }, byX, byY) {
   for (let c = 0; c < p.length; c += 1) {
     const some = between[c] > 0;
     const rest = some ? (1 - level) / between[c] : 0;
-    const dx = Math.log(Math.max(q[c], TINY)) - (some ? logs[c] : 0) + 1 - rest * q[c];
+    const dx = Math.max(logQ[c], LOG_TINY) - (some ? logs[c] : 0) + 1 - rest * q[c];
     slope[c] += -SCALING * (byX * x * dx - byY * y * rest * p[c]);
   }
 }
 
 /** MAUVE of the shares in clusters. */
 export function mauve(statistics, weights) {
-  const { target, personas } = prepare(statistics).clusters;
-  const q = blend(weights, personas, target.length);
-  const levels = Array.from({ length: MIXTURES }, (_, i) => EDGE + (i * (1 - 2 * EDGE)) / (MIXTURES - 1));
-  const points = levels.map((level) => frontierPoint(target, q, level));
-  const curve = [{ x: 1, y: 0 }, ...points, { x: 0, y: 1 }];
-  const slope = new Float64Array(target.length);
+  const { target: p, personas } = prepare(statistics).clusters;
+  const q = blend(weights, personas, p.length);
+  const both = { p, q, logP: p.map(Math.log), logQ: q.map(Math.log) };
+  const curve = [{ x: 1, y: 0 }, ...LEVELS.map((level) => frontierPoint(both, level)), { x: 0, y: 1 }];
+  const slope = new Float64Array(p.length);
   let area = 0;
   for (let i = 0; i <= MIXTURES; i += 1) {
     const [here, next] = [curve[i], curve[i + 1]];
     area += ((here.y + next.y) / 2) * (here.x - next.x);
     if (i === 0) continue;
     const before = curve[i - 1];
-    addSlope(slope, target, q, here, (next.y - before.y) / 2, (before.x - next.x) / 2);
+    addSlope(slope, both, here, (next.y - before.y) / 2, (before.x - next.x) / 2);
   }
   return { value: Math.min(1, area), gradient: project(personas, slope, weights.length) };
 }
