@@ -112,6 +112,7 @@ class PersonaPanel(anywidget.AnyWidget):
         self._drafts: dict[int, dict[str, dict[str, str]]] = {}
         self._sounds: dict[str, dict[str, Any]] = {}
         self._near: dict[str, list[dict[str, Any]]] = {}
+        self._looked = False
         self._asked: tuple[Population | None, str | None] = (None, None)
         super().__init__(personas=[asdict(persona) for persona in study.personas], **traits)
         self._show()
@@ -151,6 +152,11 @@ class PersonaPanel(anywidget.AnyWidget):
         self._sounds[persona.description] = {**heard, "busy": False}
         self.cards = self._cards()
 
+    def look(self) -> None:
+        """Look for the real records nearest each persona; a view asks for it when it opens."""
+        self._looked = True
+        self.refresh()
+
     def refresh(self) -> None:
         """Show what the study holds now, where it was changed outside this panel."""
         if self._is_stale():
@@ -166,9 +172,11 @@ class PersonaPanel(anywidget.AnyWidget):
         return self._study.personas is not self._seen
 
     def _receive(self, _widget: object, asked: dict[str, Any], _buffers: object) -> None:
-        """Do what a view asks for; a card that has moved meanwhile is shown, not edited."""
+        """Do what a view asks for, unless the personas it shows are no longer the study's."""
         last = max(asked.get("at", 0), asked.get("other", 0))
-        if self._is_stale() or last >= max(len(self.personas), 1):
+        if asked["do"] == "look":
+            self.look()
+        elif self._is_stale() or last >= max(len(self.personas), 1):
             self.refresh()
         elif asked["do"] in _EDITS:
             self._edit(asked)
@@ -278,7 +286,7 @@ class PersonaPanel(anywidget.AnyWidget):
     def _find_nearest(self) -> str:
         """Look for the nearest records; return what is to be said about them."""
         self._near = {}
-        if not self._study.personas:
+        if not self._looked or not self._study.personas:
             return ""
         try:
             found = self._study.nearest()
@@ -301,7 +309,8 @@ class PersonaPanel(anywidget.AnyWidget):
         return bundle
 
     def _still_table(self) -> str:
-        heads = ("persona", "learned" if self.fitted else "weight", "text", "nearest real record")
+        heads = ["persona", "learned" if self.fitted else "weight", "text"]
+        heads += ["nearest real record"] if self._near else []
         head = "".join(f"<th>{name}</th>" for name in heads)
         pairs = zip(self.personas, self.cards, strict=True)
         body = "".join(_still_row(persona, card) for persona, card in pairs)
@@ -309,8 +318,8 @@ class PersonaPanel(anywidget.AnyWidget):
 
 
 def _still_row(persona: Mapping[str, Any], card: Mapping[str, Any]) -> str:
-    near = card["nearest"][0]["response"] if card["nearest"] else ""
-    cells = (persona["name"], f"{card['share']:.1%}", persona["description"], near)
+    cells = [persona["name"], f"{card['share']:.1%}", persona["description"]]
+    cells += [near["response"] for near in card["nearest"][:1]]
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
 
 

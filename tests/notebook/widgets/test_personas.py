@@ -39,7 +39,10 @@ def study(tmp_path):
 
 @pytest.fixture
 def panel(study):
-    return persona_panel(study)
+    """Return a panel that a view has opened."""
+    panel = persona_panel(study)
+    ask(panel, "look")
+    return panel
 
 
 def ask(panel, do, **rest):
@@ -67,6 +70,15 @@ def test_a_card_holds_what_the_study_knows(study, panel):
     assert panel.notice == ""
     assert panel.colours == list(PERSONA_COLOURS)
     assert names(study) == ["sunny", "rainy", "windy"]
+
+
+def test_the_nearest_records_are_looked_for_once_a_view_is_there(study):
+    panel = persona_panel(study)
+    assert (study.encoder.total_misses, panel.cards[0]["nearest"]) == (0, [])
+    assert "nearest" not in panel._repr_mimebundle_()[0]["text/html"]
+    ask(panel, "look")
+    assert len(panel.cards[0]["nearest"]) == 3
+    assert "<td>You say sun.</td><td>sun sun</td>" in panel._repr_mimebundle_()[0]["text/html"]
 
 
 def test_opening_a_panel_changes_nothing(study):
@@ -218,6 +230,7 @@ def test_a_study_without_personas_or_records_can_start_here(tmp_path):
     assert (panel.personas, panel.cards, panel.cell) == ([], [], "")
     ask(panel, "add", name="sunny", description="You say sun.")
     assert names(study) == ["sunny"]
+    ask(panel, "look")
     assert "no population yet" in panel.nearest_note
     ask(panel, "sound", at=0)
     assert "no population yet" in panel.cards[0]["sound"]["problem"]
@@ -325,6 +338,18 @@ def test_assigning_in_python_is_an_edit(study, panel):
     assert names(study) == ["sunny", "rainy", "windy"]
 
 
+def test_the_magic_opens_the_panel_for_what_is_there_or_for_what_it_is_given(shell):
+    empty = shell.run_line_magic("mop_personas", "--edit")
+    assert empty.personas == []
+    panel = shell.run_cell_magic("mop_personas", "--edit", TEXT)
+    assert [persona["name"] for persona in panel.personas] == ["sunny", "rainy", "windy"]
+    ask(panel, "split", at=0)
+    again = shell.run_line_magic("mop_personas", "--edit")
+    assert [persona["name"] for persona in again.personas][:2] == ["sunny 1", "sunny 2"]
+    shell.user_ns["people"] = {"a": "You say sun."}
+    assert len(shell.run_line_magic("mop_personas", "--edit people").personas) == 1
+
+
 def test_the_cell_makes_the_same_personas(study, panel):
     ask(panel, "name", at=0, text='odd: [name] "x"')
     ask(panel, "description", at=1, text="two\nlines: \u2028 three")
@@ -337,6 +362,7 @@ def test_the_cell_makes_the_same_personas(study, panel):
 def test_synced_state_is_plain_json(study):
     study.fit(n_exemplars=4, n_records=40)
     panel = persona_panel(study)
+    panel.look()
     panel.sound(0)
     ask(panel, "name", at=1, text="")
     state = panel.get_state(["personas", "cards", "adding", "cell", "notice", "colours"])
@@ -347,6 +373,8 @@ def test_of_long_responses_only_the_start_travels(study):
     frame = pd.DataFrame({"topic": "x", "said": ["sun " * 30_000, "rain", "sun", "wind"] * 4})
     study.use_population(frame, context="topic", response="said")
     panel = persona_panel(study)
+    panel.look()
+    assert len(panel.cards[0]["nearest"]) == 3
     assert len(json.dumps(panel.cards)) < 20_000
 
 

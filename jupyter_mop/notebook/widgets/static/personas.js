@@ -334,6 +334,7 @@ function render({ model, el, signal }) {
   drawForm();
   el.append(root);
   if (!cards.length) openForm(true);
+  send({ do: "look" });
 }
 
 export default { render };
