@@ -96,6 +96,7 @@ class Panel:
     def close(self) -> None:
         """Put the last state in the panel's place."""
         self.controls.close()
+        self.widget.show()
         self.handle.update(self._still(), raw=True)
         self.shell.events.register("pre_run_cell", self._forget)
 

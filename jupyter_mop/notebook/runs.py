@@ -19,6 +19,7 @@ from tqdm.std import tqdm
 N_LATEST = 5
 _LONGEST = 280
 _MARKS = 30
+_LEFT = ' style="text-align: left"'
 _UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 
 
@@ -61,6 +62,11 @@ class Step:
         """Answers computed per second of late; 0 where none is known yet."""
         since, done = self.marks[0]
         return (self.done - self.kept - done) / (self.now - since) if self.now > since else 0.0
+
+    @property
+    def mean_rate(self) -> float:
+        """Answers computed per second so far; 0 where none was or no time has passed."""
+        return (self.done - self.kept) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def left(self) -> float | None:
@@ -195,8 +201,8 @@ class Run:
 
     def html(self) -> str:
         """Return the steps as a table that needs no script and no style."""
-        heads = ["step", "done", "kept", "tokens", "time", "per second", ""]
-        head = "".join(f"<th>{name}</th>" for name in heads)
+        heads = ["step", "done", "kept", "tokens", "time", "rate", ""]
+        head = "".join(f"<th{_LEFT}>{name}</th>" for name in heads)
         *before, last = [*[""] * (len(self.steps) - 1), self.status]
         rows = "".join(map(_row, self.steps, [*before, last]))
         troubles = "".join(
@@ -212,7 +218,6 @@ def _notes(step: Step) -> str:
 
 
 def _meter(step: Step) -> str:
-    rate = (step.done - step.kept) / step.seconds if step.done > step.kept else None
     return tqdm.format_meter(
         step.done,
         step.total,
@@ -220,23 +225,22 @@ def _meter(step: Step) -> str:
         ncols=80,
         prefix=step.what,
         unit="",
-        rate=rate if step.seconds else None,
+        rate=step.mean_rate or None,
         postfix=_notes(step),
     )
 
 
 def _row(step: Step, note: str) -> str:
-    speed = (step.done - step.kept) / step.seconds if step.seconds else 0
     cells = [
         html.escape(step.what),
-        f"{step.done:,} of {step.total:,}",
+        f"{step.done:,} of {step.total:,}".replace(" ", "\u00a0"),
         f"{step.kept:,}",
         f"{step.tokens:,}" if step.tokens else "",
         tqdm.format_interval(step.seconds),
-        f"{speed:,.1f}" if speed else "",
+        f"{step.mean_rate:,.1f}/s" if step.mean_rate else "",
         note,
     ]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+    return "<tr>" + "".join(f"<td{_LEFT}>{cell}</td>" for cell in cells) + "</tr>"
 
 
 class Controls:
@@ -275,6 +279,7 @@ class Controls:
             elif what == "resume":
                 self._going.set()
             elif what == "cancel":
+                self._is_over = True
                 interrupt_main()
 
     def wait(self) -> None:

@@ -194,7 +194,9 @@ def test_hostile_responses_are_shown_as_text(notebook):
     button(panel, "Resume").click()
     wait_for_end(notebook)
     assert notebook.page.evaluate("() => window.ran_markup") is None
-    shown = notebook.page.locator(".jp-RenderedHTMLCommon table").filter(has_text="8 of 8")
+    shown = notebook.page.locator(".jp-RenderedHTMLCommon table").filter(
+        has_text="8\u00a0of\u00a08"
+    )
     assert shown.get_by_text("<i>hostile</i>").count() == 1
     notebook.execute("study.backend.backend.said = None; study.backend.backend.seconds = 0.05")
 

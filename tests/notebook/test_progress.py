@@ -9,14 +9,18 @@ from pathlib import Path
 from queue import Empty
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from ipywidgets.widgets.widget import _instances
 from jupyter_client.manager import start_new_kernel
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter
 
 from jupyter_mop.errors import Interrupted
 from jupyter_mop.notebook.progress import progress
+from jupyter_mop.notebook.widgets.monitor import RunMonitor
 
 ROOT = Path(__file__).parents[2]
 SLOW = """
@@ -121,7 +125,7 @@ def test_a_notebook_gets_one_panel_and_then_its_last_state_without_a_widget(
     assert re.search(r"draws: 100%.* 4/4 \[.*<.*/s\]", lines[0])
     assert re.search(r"figures: 100%.* 2/2 \[.*<.*/s\]", lines[1])
     assert all(len(line) <= 80 for line in lines)
-    for cell in ("<td>draws</td>", "<td>4 of 4</td>", "<td>figures</td>", "<td>done</td>"):
+    for cell in (">draws</td>", ">4\u00a0of\u00a04</td>", ">figures</td>", ">done</td>"):
         assert cell in last["text/html"]
 
 
@@ -142,7 +146,7 @@ def test_the_last_state_says_that_a_run_was_stopped_or_failed(notebook: SimpleNa
         last = captured.outputs[-1].data
         assert "1/3" in last["text/plain"]
         assert last["text/plain"].splitlines()[-1] == ending.capitalize()
-        assert f"<td>{ending}</td>" in last["text/html"]
+        assert f">{ending}</td>" in last["text/html"]
 
 
 def test_the_widget_is_closed_when_the_next_cell_runs(
@@ -153,6 +157,22 @@ def test_the_widget_is_closed_when_the_next_cell_runs(
     shell.run_cell("1")
     assert model_id not in _instances
     shell.run_cell("2")
+
+
+def test_the_panel_is_told_ten_times_a_second_at_most(notebook: SimpleNamespace) -> None:
+    told = []
+    with capture_output(), progress(notebook) as on_step:
+        tick = on_step("draws", 10**9)
+        panel = next(
+            w
+            for w in _instances.values()
+            if isinstance(w, RunMonitor) and w.state["status"] == "running"
+        )
+        panel.observe(lambda _: told.append(1), "state")
+        end = time.monotonic() + 1.05
+        while time.monotonic() < end:
+            tick(0, None)
+    assert 5 <= len(told) <= 11
 
 
 def test_a_run_without_steps_shows_nothing(notebook: SimpleNamespace) -> None:
@@ -313,6 +333,28 @@ def test_without_a_subshell_nothing_is_heard_and_nothing_comes_late(kernel: Kern
     assert kernel.of_type("error") == []
     assert kernel.answers() == []
     assert kernel.printed("print(len(study.simulations['slow']))") == "40"
+
+
+def executed(*cells: str) -> nbformat.NotebookNode:
+    """Return a notebook of these cells, run with no front end."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code) for code in cells])
+    return NotebookClient(notebook, store_widget_state=False, timeout=120).execute()
+
+
+def test_an_executed_notebook_says_what_was_done_without_a_widget() -> None:
+    fit = "%mop_fit --exemplars 4 --records 20"
+    notebook = executed(SLOW.replace("0.04", "0"), fit, SIMULATE, SIMULATE, "%mop_align")
+    shown = [cell.outputs[0].data for cell in notebook.cells[1:]]
+    assert all(set(data) == {"text/plain", "text/html"} for data in shown)
+    fitted, simulated, again, aligned = [data["text/plain"] for data in shown]
+    assert re.search(r"held-out records: 100%.* tokens\]", fitted)
+    assert re.search(r"slow: 100%.* 100/100 \[.*/s, \d+ tokens\]", simulated)
+    assert re.search(r"slow: 100%.* 100/100 \[.*, 100 kept\]", again)
+    assert re.search(r"embeddings: 100%.*\nfigures: 100%", aligned)
+    assert ">100\u00a0of\u00a0100</td>" in shown[1]["text/html"]
+    assert "widgets" not in notebook.metadata
+    page, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(notebook)
+    assert page.count(">100\u00a0of\u00a0100</td>") == 2
 
 
 def test_an_error_is_one_short_red_block(kernel: Kernel) -> None:

@@ -18,9 +18,9 @@ class RunMonitor(anywidget.AnyWidget):
     """A panel that shows a run while it goes on; pause and cancel where they can be heard.
 
     While a cell runs, the kernel's main thread is busy, so a button is heard only where the front
-    end sends its messages on a subshell: JupyterLab and Notebook do, with ipykernel 7. The panel
+    end sends its messages on a subshell: JupyterLab does since 4.4, with ipykernel 7. The panel
     says hello as it appears and shows its buttons once it is answered; elsewhere it has none, and
-    the front end's own interrupt does what cancel does.
+    the front end's own interrupt does what cancel does. A paused run waits as long as it takes.
 
     Parameters
     ----------

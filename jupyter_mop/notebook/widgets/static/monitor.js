@@ -7,6 +7,7 @@ const HELLOS = [0, 300, 1000, 3000];
 /** Seconds as 7 s, 1:05 or 2:03:09. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.round(seconds));
+  if (!whole) return "under 1 s";
   if (whole < 60) return `${whole} s`;
   const two = (n) => String(n).padStart(2, "0");
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
@@ -67,7 +68,7 @@ export function figures({ tokens, kept, cost, retries, failures }) {
   return [
     ["tokens", tokens && count(tokens)],
     ["kept answers", kept && count(kept)],
-    ["cost", cost !== null && `$${cost.toFixed(cost < 1 ? 4 : 2)}`],
+    ["spent", cost !== null && `$${cost.toFixed(cost < 1 ? 4 : 2)}`],
     ...troubles("retried", retries),
     ...troubles("failed", failures),
   ].filter(([, value]) => value);
@@ -75,7 +76,8 @@ export function figures({ tokens, kept, cost, retries, failures }) {
 
 function drawFigures(list, state) {
   const items = figures(state).map(([word, value, trouble]) =>
-    node("div", { class: trouble ? "mop-trouble" : "" }, node("dt", {}, word), node("dd", {}, node("bdi", {}, value))));
+    node("li", { class: trouble ? "mop-trouble" : "" },
+      ...(trouble ? [`${word} `, node("bdi", {}, value)] : [`${value} ${word}`])));
   list.replaceChildren(...items);
 }
 
@@ -85,12 +87,12 @@ function buildView() {
     pause: node("button", { type: "button" }, "Pause"),
     cancel: node("button", { type: "button", title: "Stop here; what is finished is kept" }, "Cancel"),
     steps: node("ol", { class: "mop-steps" }),
-    figures: node("dl", { class: "mop-figures" }),
+    figures: node("ul", { class: "mop-figures", "aria-label": "Figures" }),
     latest: node("ul", { class: "mop-latest", "aria-label": "Latest responses" }),
     drawn: [],
   };
   view.buttons = node("span", { class: "mop-buttons", hidden: "" }, view.pause, view.cancel);
-  view.head = node("div", { class: "mop-head" }, view.status, view.figures, view.buttons);
+  view.head = node("div", { class: "mop-head" }, view.status, view.buttons);
   return view;
 }
 
@@ -134,7 +136,7 @@ function render({ model, el, signal }) {
   view.buttons.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
 
   el.append(node("div", { class: "mop-monitor", role: "group", "aria-label": "Run monitor" },
-    view.head, view.steps, view.latest));
+    view.head, view.figures, view.steps, view.latest));
   model.on("change:state", redraw);
   model.on("msg:custom", heard);
   redraw();
