@@ -18,6 +18,8 @@ from jupyter_mop.engine.vectors import Vectors
 SCALING = 5.0
 TINY = 1e-12
 RANK_TOLERANCE = 1e-10
+ROUNDING = 1e-14
+NO_GAP = 1e-9
 SMOOTHING = 0.5
 
 
@@ -58,7 +60,7 @@ def fid(
     covariance = (np.tensordot(weights, moments, 1) - np.outer(mean, mean)) / unbiased
     scale = np.sqrt(variances)
     eigenvalues, axes = np.linalg.eigh(scale[:, None] * covariance * scale)
-    roots = np.sqrt(eigenvalues.clip(min=0))
+    roots = np.sqrt(np.where(eigenvalues > ROUNDING * eigenvalues[-1], eigenvalues, 0).clip(min=0))
     value = mean @ mean + variances.sum() + np.trace(covariance) - 2 * roots.sum()
     kept = eigenvalues > RANK_TOLERANCE * eigenvalues[-1]
     half = scale[:, None] * axes[:, kept] / np.sqrt(roots[kept])
@@ -141,7 +143,7 @@ def wasserstein(weights: Vectors, target: Vectors, personas: Vectors) -> Value:
     1.0
     """
     gap = np.cumsum(target - weights @ personas)
-    gradient = -np.cumsum(personas, axis=1) @ np.sign(gap)
+    gradient = -np.cumsum(personas, axis=1) @ _direction(gap)
     return Value(float(np.abs(gap).sum()), gradient)
 
 
@@ -169,4 +171,9 @@ def total_variation(weights: Vectors, target: Vectors, personas: Vectors) -> Val
     1.0
     """
     gap = weights @ personas - target
-    return Value(float(np.abs(gap).sum() / 2), personas @ np.sign(gap) / 2)
+    return Value(float(np.abs(gap).sum() / 2), personas @ _direction(gap) / 2)
+
+
+def _direction(gap: Vectors) -> Vectors:
+    """Return the signs of gaps; one that is nothing but rounding has none."""
+    return np.sign(np.where(np.abs(gap) > NO_GAP, gap, 0.0))
