@@ -61,7 +61,7 @@ def notebook(lab, shared_page):
 def panel(notebook):
     """Build study and panel anew, so that each test starts from the same personas."""
     notebook.run_all()
-    notebook.page.locator(".mop-personas").wait_for()
+    notebook.page.locator(".mop-personas .mop-told").first.wait_for()
     return notebook
 
 
@@ -98,6 +98,16 @@ def test_a_card_shows_weight_and_nearest_records(panel):
     assert f"{learned} learned" in told
     assert "slow, long" in told
     assert "sets the fit aside" in panel.page.locator(".mop-notice").inner_text()
+
+
+def test_the_learned_weights_can_be_stated(panel):
+    learned = json.loads(
+        panel.execute("import json; print(json.dumps(list(study.weights().values())))")
+    )
+    press(panel, "State the learned weights")
+    assert [weight for *_, weight in personas(panel)] == pytest.approx(learned, abs=1e-4)
+    assert "stated" in card(panel, "critic").inner_text()
+    assert not panel.page.get_by_role("button", name="State the learned weights").is_visible()
 
 
 def test_rename_edit_split_merge_delete_and_all_the_way_back(panel):
@@ -248,6 +258,7 @@ study.use_population(real, context="film", response="said")
     notebook = lab.open(page, [BUILD, study, OPEN])
     notebook.run_all()
     shown = page.locator(".mop-personas")
+    shown.locator(".mop-told").first.wait_for()
     assert shown.get_by_role("textbox", name=f"Name of {HOSTILE}").input_value() == HOSTILE
     shown.get_by_role("button", name=f"Hear what it sounds like: {HOSTILE}").click()
     shown.get_by_role("button", name=f"Hear two more: {HOSTILE}").wait_for()
@@ -280,6 +291,7 @@ def test_nothing_overflows_when_narrow(lab, page, artefacts):
     panel = lab.open(page, [BUILD, OPEN])
     panel.run_all()
     page.evaluate("() => jupyterapp.shell.collapseLeft()")
+    page.locator(".mop-told").first.wait_for()
     root = page.locator(".mop-personas")
     root.scroll_into_view_if_needed()
     page.screenshot(path=artefacts / "personas-420px.png")
