@@ -36,7 +36,17 @@ ALLOWED = {
     "charts": ("charts", "engine", "errors"),
     "alignment": ("charts", "engine", "backends.base", "config", "errors"),
     "comparison": ("alignment", "engine", "backends.base", "config", "errors"),
-    "study": ("alignment", "comparison", "charts", "engine", "backends", "config", "errors"),
+    "holdings": ("alignment", "engine", "backends", "config", "errors"),
+    "study": (
+        "holdings",
+        "alignment",
+        "comparison",
+        "charts",
+        "engine",
+        "backends",
+        "config",
+        "errors",
+    ),
     "notebook": (
         *("notebook", "study", "comparison", "alignment", "charts", "engine"),
         *("backends.base", "datasets", "config", "errors"),
