@@ -32,6 +32,14 @@ from jupyter_mop.notebook.panels import persona_panel
 panel = persona_panel(study)
 panel
 """
+SLOW = """
+import time
+class Slow(ToyBackend):
+    def generate(self, *requests, **options):
+        time.sleep(2)
+        return super().generate(*requests, **options)
+study.use_backend(Slow(words, length=3));
+"""
 ASK = "import json; print(json.dumps([[p.name, p.description, p.weight] for p in study.personas]))"
 WHERE_JS = """() => {
     const notebook = jupyterapp.shell.currentWidget.content;
@@ -182,6 +190,21 @@ def test_a_persona_is_heard_while_another_is_written(panel):
     again.click()
     panel.settle()
     assert heard.all_inner_texts() != first
+
+
+def test_while_a_slow_model_speaks_its_cards_say_so(panel):
+    panel.execute(SLOW)
+    for name in ("fan", "parent"):
+        panel.page.get_by_role("button", name=f"Hear what it sounds like: {name}").click()
+    for name in ("fan", "parent"):
+        waiting = panel.page.get_by_role("button", name=f"Listening\u2026: {name}")
+        assert waiting.is_disabled()
+    assert panel.page.get_by_role("button", name="Hear what it sounds like: critic").is_enabled()
+    field(panel, "Name of critic").fill("judge")
+    for name in ("fan", "parent"):
+        panel.page.get_by_role("button", name=f"Hear two more: {name}").wait_for()
+    field(panel, "Name of critic").blur()
+    assert names(panel) == ["judge", "fan", "parent"]
 
 
 def test_a_model_that_fails_says_so_on_the_card(panel):

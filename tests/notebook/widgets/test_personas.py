@@ -303,6 +303,23 @@ def test_a_model_that_fails_is_a_sentence_and_the_rest_stays_usable(study, error
     assert len(panel.cards[1]["sound"]["responses"]) == 2
 
 
+def test_the_study_lets_a_persona_speak_by_name_and_finds_its_records(study):
+    heard = study.sound("rainy", 3)
+    assert set(heard.frame["persona"]) == {"rainy"}
+    assert len(heard) == 3
+    assert list(study.nearest(2)["persona"]) == [
+        "sunny",
+        "sunny",
+        "rainy",
+        "rainy",
+        "windy",
+        "windy",
+    ]
+    with pytest.raises(DataError, match="'rainey'") as caught:
+        study.sound("rainey")
+    assert "'rainy'" in caught.value.hint
+
+
 def test_personas_changed_elsewhere_are_shown_and_not_overwritten(study, panel):
     study.use_personas("a: You say sun.\nb: You say rain.")
     ask(panel, "delete", at=0)
