@@ -52,6 +52,11 @@ START_JS = """async index => {
 }"""
 OUTPUTS_JS = """index => jupyterapp.shell.currentWidget.content.widgets[index]
     .model.outputs.toJSON()"""
+COMMS_JS = "how => { jupyterapp.serviceManager.kernels.commsOverSubshells = how; }"
+RENEWED_JS = """() => {
+    const panel = document.querySelector(".mop-monitor");
+    return panel && !panel.dataset.first;
+}"""
 COUNT = "print(study.store.counts().completions)"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -199,6 +204,24 @@ def test_hostile_responses_are_shown_as_text(notebook):
     )
     assert shown.get_by_text("<i>hostile</i>").count() == 1
     notebook.execute("study.backend.backend.said = None; study.backend.backend.seconds = 0.05")
+
+
+def test_where_no_message_arrives_there_are_no_buttons_and_nothing_comes_late(notebook):
+    notebook.page.evaluate(COMMS_JS, "disabled")
+    panel = start(notebook, "%%mop_simulate mute -n 200 --seed 13\nWhat of the {topic}?")
+    panel.evaluate("element => { element.dataset.first = 'yes'; }")
+    seen = set()
+    while panel.is_visible() and len(seen) < 4:
+        assert panel.get_by_role("button").count() == 0
+        seen.add(done(panel))
+        notebook.page.wait_for_timeout(300)
+    assert len(seen) == 4
+    notebook.page.wait_for_function(RENEWED_JS)
+    assert panel.count() == 1
+    assert done(panel) > max(seen)
+    wait_for_end(notebook)
+    assert notebook.execute("print('nothing else')") == "nothing else"
+    notebook.page.evaluate(COMMS_JS, "perCommTarget")
 
 
 def test_a_saved_notebook_says_what_was_done_and_needs_no_widget(notebook):

@@ -343,14 +343,16 @@ def executed(*cells: str) -> nbformat.NotebookNode:
 
 def test_an_executed_notebook_says_what_was_done_without_a_widget() -> None:
     fit = "%mop_fit --exemplars 4 --records 20"
-    notebook = executed(SLOW.replace("0.04", "0"), fit, SIMULATE, SIMULATE, "%mop_align")
+    notebook = executed(SLOW.replace("0.04", "0"), fit, SIMULATE, SIMULATE, *["%mop_align"] * 2)
     shown = [cell.outputs[0].data for cell in notebook.cells[1:]]
     assert all(set(data) == {"text/plain", "text/html"} for data in shown)
-    fitted, simulated, again, aligned = [data["text/plain"] for data in shown]
+    fitted, simulated, again, aligned, later = [data["text/plain"] for data in shown]
     assert re.search(r"held-out records: 100%.* tokens\]", fitted)
     assert re.search(r"slow: 100%.* 100/100 \[.*/s, \d+ tokens\]", simulated)
     assert re.search(r"slow: 100%.* 100/100 \[.*, 100 kept\]", again)
     assert re.search(r"embeddings: 100%.*\nfigures: 100%", aligned)
+    assert "kept" not in aligned
+    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 kept\]\nfigures: 100%.*/s\]", later)
     assert ">100\u00a0of\u00a0100</td>" in shown[1]["text/html"]
     assert "widgets" not in notebook.metadata
     page, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(notebook)

@@ -2,7 +2,7 @@
 // What the screen asks goes as messages: {do: "hello" | "pause" | "resume" | "cancel"}.
 
 const STATUS = { running: "Running", paused: "Paused", done: "Done", stopped: "Stopped", failed: "Failed" };
-const HELLOS = [0, 300, 1000, 3000];
+const HELLOS = [0, 300, 1000, 3000, 8000, 20000];
 
 /** Seconds as 7 s, 1:05 or 2:03:09. */
 export function clock(seconds) {
