@@ -23,7 +23,7 @@ LONGEST_RESPONSE = 600
 LONGEST_CONTEXT = 120
 LONGEST_EXEMPLAR = 30
 BAR_BLOCKS = 12
-LEFT = 'style="text-align: left; vertical-align: top"'
+LEFT = 'style="text-align: left; vertical-align: top; padding: 2px 8px"'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

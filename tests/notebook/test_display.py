@@ -47,3 +47,36 @@ def test_a_cell_that_ends_in_an_alignment_shows_it(
     with capture_output() as captured:
         assert shell.run_cell("alignment").success
     assert len(pictures(captured)) == 2
+
+
+def test_a_fitted_mixture_is_its_tables_and_its_plot(shell: InteractiveShell, ready: Study) -> None:
+    shell.user_ns["mixture"] = ready.fit(n_exemplars=4, n_records=40)
+    with capture_output() as captured:
+        assert shell.run_cell("mixture").success
+    assert "learned mixture" in captured.outputs[0].data["text/html"]
+    assert len(pictures(captured)) == 1
+
+
+@pytest.mark.parametrize("code", ["s.plot()", "s.population.plot()", "s.simulate('a', 20).plot()"])
+def test_a_cell_that_ends_in_a_plot_shows_a_picture_with_or_without_magics(
+    shell: InteractiveShell, ready: Study, code: str
+) -> None:
+    shell.user_ns["s"] = ready
+    for _ in ("with", "without"):
+        data, metadata = shell.display_formatter.format(eval(code, shell.user_ns))  # noqa: S307
+        assert data["image/png"].startswith(b"\x89PNG")
+        assert metadata["image/png"]["width"] > 300
+        assert "text/html" not in data
+        InteractiveShell.clear_instance()
+        shell = InteractiveShell.instance()
+        shell.user_ns["s"] = ready
+
+
+@pytest.mark.parametrize("code", ["s", "s.population", "s.simulate('a', 20)"])
+def test_a_cell_that_ends_in_a_result_shows_its_table(
+    shell: InteractiveShell, ready: Study, code: str
+) -> None:
+    shell.user_ns["s"] = ready
+    data, _ = shell.display_formatter.format(eval(code, shell.user_ns))  # noqa: S307
+    assert "<table>" in data["text/html"]
+    assert "<script" not in data["text/html"]
