@@ -77,6 +77,7 @@ def test_a_cell_that_ends_in_a_result_shows_its_table(
     shell: InteractiveShell, ready: Study, code: str
 ) -> None:
     shell.user_ns["s"] = ready
+    ready.simulate("<script>x</script>", 20)
     data, _ = shell.display_formatter.format(eval(code, shell.user_ns))  # noqa: S307
     assert "<table>" in data["text/html"]
     assert "<script" not in data["text/html"]
