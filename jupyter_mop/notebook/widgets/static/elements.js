@@ -26,12 +26,15 @@ export function button(label, title, onClick, signal) {
   return made;
 }
 
-export const enable = (element, on) => element.setAttribute("aria-disabled", !on);
-
 /** Write a text or an attribute only where it changed: the page is laid out less. */
+export function mark(element, name, value) {
+  if (element.getAttribute(name) !== `${value}`) element.setAttribute(name, value);
+}
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+export const enable = (element, on) => mark(element, "aria-disabled", !on);
 
 /** A number in as many digits as a reader needs; a dash where there is none. */
 export function short(value) {

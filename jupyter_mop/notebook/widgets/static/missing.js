@@ -5,6 +5,8 @@ import { buildItem, listen } from "./response_list.js";
 
 const CLUSTERS = 6;
 const EXAMPLES = 3;
+// The order follows when the weights rest: what is read does not jump while a slider moves.
+const AT_REST = 150;
 
 /** Target share minus simulated share of each cluster. */
 export function gaps({ clusters: { target, personas } }, weights) {
@@ -31,6 +33,8 @@ export function buildMissing(data, on, signal) {
     node("h4", {}, "What is missing", node("small", {}, "what real people say more than this simulation, widest gap first")), none, list);
   listen(list, on.pin, signal);
   let shown = "";
+  let timer = 0;
+  signal.addEventListener("abort", () => clearTimeout(timer));
 
   function build(c) {
     const members = Array.from(points.cluster).reduce((all, own, i) => (own === c && all.push(i), all), []);
@@ -61,9 +65,13 @@ export function buildMissing(data, on, signal) {
         say(text, `real ${share(target[c])}, simulated ${share(Math.max(0, target[c] - gap[c]))}`);
       }
       none.hidden = worst.length > 0;
-      if (shown === worst.join()) return;
-      shown = worst.join();
-      list.replaceChildren(...worst.map((c) => built.get(c).element));
+      const arrange = () => {
+        shown = worst.join();
+        list.replaceChildren(...worst.map((c) => built.get(c).element));
+      };
+      clearTimeout(timer);
+      if (!shown) arrange();
+      else if (shown !== worst.join()) timer = setTimeout(arrange, AT_REST);
     },
   };
 }

@@ -1,6 +1,6 @@
 // One row a persona: its slider and switches, and which way each figure goes when it is raised.
 
-import { button, drawn, enable, node, say } from "./elements.js";
+import { button, drawn, enable, mark, node, say } from "./elements.js";
 import { movable, mutable, percent, reach, soloed } from "./simplex.js";
 import { nicknames } from "./figure_cards.js";
 
@@ -9,6 +9,7 @@ const KEYS = {
   ArrowLeft: -0.01, ArrowDown: -0.01, PageDown: -0.1, Home: -1,
 };
 const HALF = 20;
+const OUT_OF_SIGHT_AFTER = 120;
 
 function padlock() {
   return drawn("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" },
@@ -28,7 +29,8 @@ function arrowPath(length) {
   const tip = HALF * length;
   if (Math.abs(tip) < 0.75) return "M-1.5 0a1.5 1.5 0 1 0 3 0a1.5 1.5 0 1 0 -3 0";
   const head = Math.sign(tip) * Math.min(5, Math.abs(tip));
-  return `M0 -1H${tip - head}V-4L${tip} 0L${tip - head} 4V1H0Z`;
+  const neck = (tip - head).toFixed(1);
+  return `M0 -1H${neck}V-4L${tip.toFixed(1)} 0L${neck} 4V1H0Z`;
 }
 
 function buildPersona(name, colour, draws, figures, act, signal) {
@@ -77,23 +79,24 @@ function bindPersona(row, act, signal) {
 }
 
 function press(toggle, on, possible, title) {
-  toggle.setAttribute("aria-pressed", on);
   enable(toggle, possible);
+  mark(toggle, "aria-pressed", on);
   if (toggle.title !== title) toggle.title = title;
 }
 
 function drawSlider(row, i, { weights, learned }, held, fixed) {
   const most = reach(weights, held, i);
-  row.slider.disabled = fixed;
-  row.slider.max = most;
+  if (row.slider.disabled !== fixed) row.slider.disabled = row.number.disabled = fixed;
+  if (row.most !== most) row.slider.max = row.most = most;
   row.slider.value = weights[i];
-  row.slider.setAttribute("aria-valuetext", percent(weights[i]));
+  mark(row.slider, "aria-valuetext", percent(weights[i]));
   row.slider.style.setProperty("--reach", most);
   row.slider.style.setProperty("--filled", most > 0 ? Math.min(1, weights[i] / most) : 0);
-  row.number.disabled = fixed;
-  if (!row.typing) row.number.value = (100 * weights[i]).toFixed(1);
+  const text = (100 * weights[i]).toFixed(1);
+  if (!row.typing && row.number.value !== text) row.number.value = text;
   row.learned.hidden = !learned.length;
-  if (learned.length) {
+  if (learned.length && row.at !== learned[i]) {
+    row.at = learned[i];
     row.learned.style.setProperty("--at", learned[i]);
     row.learned.title = `learned: ${percent(learned[i])}`;
   }
@@ -104,8 +107,8 @@ function drawArrows(row, name, i, figures) {
     const pull = steepest > 0 ? pulls[i] / steepest : 0;
     const good = pull * (better === "lower" ? -1 : 1);
     const { element, path } = row.arrows[f];
-    path.setAttribute("d", arrowPath(good));
-    path.setAttribute("class", Math.abs(good) * HALF < 0.75 ? "mop-none" : good > 0 ? "mop-better" : "mop-worse");
+    mark(path, "d", arrowPath(good));
+    mark(path, "class", Math.abs(good) * HALF < 0.75 ? "mop-none" : good > 0 ? "mop-better" : "mop-worse");
     const told = Math.abs(good) * HALF < 0.75 ? `Raising ${name} hardly moves ${figure}`
       : `Raising ${name} ${pull > 0 ? "raises" : "lowers"} ${figure}: ${good > 0 ? "better" : "worse"}`;
     if (element.getAttribute("aria-label") === told) return;
@@ -132,22 +135,41 @@ export function buildPersonas(data, figures, actions, signal) {
     node("div", { class: "mop-legend", "aria-hidden": "true" },
       node("span", { class: "mop-worse" }, "\u25c4 farther from the real people"), node("span", { class: "mop-better" }, "closer \u25ba")));
   const alone = data.names.length === 1;
+  let latest = null;
+  let timer = 0;
+
+  function drawRow(row, i) {
+    const { held, locked, mixer, figures: moved } = latest;
+    const empty = data.undrawn[i];
+    const muted = mixer.muted[i];
+    row.element.classList.toggle("mop-muted", muted || empty);
+    press(row.lock, locked[i], !empty, locked[i] ? "Let this weight move again" : "Keep this weight while others move");
+    press(row.solo, soloed(mixer, i), !empty && !alone, "Give this persona all the weight; again: back");
+    press(row.mute, muted, muted || (!empty && mutable(mixer, i)), muted ? "Give this persona its weight back" : "Take this persona out");
+    drawSlider(row, i, latest, held, !movable(held, i));
+    if (!empty) drawArrows(row, data.names[i], i, moved);
+  }
+
+  // Rows out of sight are drawn when the weights rest, or when they come into sight.
+  const watcher = new IntersectionObserver((seen) => seen.forEach(({ target, isIntersecting }) => {
+    const i = rows.findIndex((row) => row.element === target);
+    rows[i].hidden = !isIntersecting;
+    if (isIntersecting && latest) drawRow(rows[i], i);
+  }));
+  for (const row of rows) watcher.observe(row.element);
+  const drawHidden = () => rows.forEach((row, i) => row.hidden && drawRow(row, i));
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    watcher.disconnect();
+  });
 
   function draw(scene) {
     say(size, `Effective sample size ${Math.round(scene.size).toLocaleString("en")} of ${data.total.toLocaleString("en")} draws`);
     say(verdict, scene.verdict);
-    const held = scene.held;
-    rows.forEach((row, i) => {
-      const empty = data.undrawn[i];
-      const fixed = !movable(held, i);
-      const only = scene.mixer.muted[i];
-      row.element.classList.toggle("mop-muted", only || empty);
-      press(row.lock, scene.locked[i], !empty, scene.locked[i] ? "Let this weight move again" : "Keep this weight while others move");
-      press(row.solo, soloed(scene.mixer, i), !empty && !alone, "Give this persona all the weight; again: back");
-      press(row.mute, only, only || (!empty && mutable(scene.mixer, i)), only ? "Give this persona its weight back" : "Take this persona out");
-      drawSlider(row, i, scene, held, fixed);
-      if (!empty) drawArrows(row, data.names[i], i, scene.figures);
-    });
+    latest = scene;
+    rows.forEach((row, i) => row.hidden || drawRow(row, i));
+    clearTimeout(timer);
+    timer = setTimeout(drawHidden, OUT_OF_SIGHT_AFTER);
   }
 
   return { element, draw };

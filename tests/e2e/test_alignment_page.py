@@ -1,0 +1,412 @@
+"""The exported alignment page, from disk in a browser without a network: figures, reading, code."""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from jupyter_mop.backends.toy import ToyEncoder
+from jupyter_mop.comparison import compare
+from jupyter_mop.engine.matching import match
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.notebook import values
+from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
+
+pytestmark = pytest.mark.browser
+
+WORDS = ["sun", "rain", "wind", "snow", "fog", "hail"]
+NAMES = ["critic", "fan", "parent", "film student"]
+ATTACK = "<img src=x onerror='window.ran=1'><script>window.ran=1</script>"
+HOSTILE = [
+    ATTACK,
+    "</script><svg onload=window.ran=1>",
+    "javascript:window.ran=1",
+    "\u202eright to left \u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
+    "\U0001f600\U0001f468\u200d\U0001f469\u200d\U0001f467 sun",
+    "control \x00\x01\x07\x1b[31m\x7f\u2028 rain",
+    "x" * 100_000,
+    "{{constructor.constructor('window.ran=1')()}} ${window.ran=1} wind",
+]
+DRAWN_JS = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+MEASURE_JS = """moves => {
+    const waiting = [];
+    const own = window.requestAnimationFrame;
+    window.requestAnimationFrame = callback => waiting.push(callback);
+    const sliders = [...document.querySelectorAll(".mop-alignment input[type=range]")];
+    const took = [];
+    for (let i = 0; i < moves; i++) {
+        const slider = sliders[i % sliders.length];
+        const start = performance.now();
+        slider.value = 0.02 + 0.3 * Math.abs(Math.sin(i));
+        slider.dispatchEvent(new Event("input", { bubbles: true }));
+        for (const callback of waiting.splice(0)) callback(performance.now());
+        document.body.getBoundingClientRect();
+        took.push(performance.now() - start);
+    }
+    window.requestAnimationFrame = own;
+    return took;
+}"""
+
+
+def said(n, seed, liking=None):
+    rng = np.random.default_rng(seed)
+    chances = np.ones(len(WORDS))
+    if liking is not None:
+        chances[liking % len(WORDS)] = 4
+    chances /= chances.sum()
+    return [" ".join(rng.choice(WORDS, rng.integers(2, 10), p=chances)) for _ in range(n)]
+
+
+def comparison_of(names=NAMES, n=240, *, drawn=None, hostile=False):
+    drawn = names if drawn is None else drawn
+    each = n // len(drawn)
+    responses = [text for k in range(len(drawn)) for text in said(each, k + 1, k)]
+    real = said(2 * n, 0)
+    if hostile:
+        real[: len(HOSTILE)] = HOSTILE
+        responses[: len(HOSTILE)] = HOSTILE
+    frame = pd.DataFrame(
+        {
+            "context": ATTACK if hostile else "weather",
+            "persona": np.repeat(np.array(drawn, dtype=object), each),
+            "exemplar": None,
+            "response": responses,
+            "weight": 1.0,
+        }
+    )
+    facts = {"name": "sky", "personas": {name: f"You are {name}." for name in names}}
+    real_frame = pd.DataFrame({"topic": "weather", "said": real})
+    return compare(
+        Population.from_frame(real_frame, context="topic", response="said"),
+        Simulation(frame, provenance=facts),
+        encoder=ToyEncoder(WORDS),
+    )
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return comparison_of()
+
+
+@pytest.fixture
+def tab(chromium):
+    """Open one page with no network at all; what it asks for, but itself, is recorded."""
+    with contextlib.ExitStack() as stack:
+        context = stack.enter_context(
+            chromium.new_context(
+                viewport={"width": 1280, "height": 1000},
+                offline=True,
+                permissions=["clipboard-read", "clipboard-write"],
+            )
+        )
+        context.set_default_timeout(30_000)
+        page = context.new_page()
+        page.asked, page.faults, page.dialogs = [], [], []
+        page.on("request", lambda request: page.asked.append(request.url[:40]))
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.on("dialog", lambda dialog: (page.dialogs.append(dialog.message), dialog.dismiss()))
+        yield page
+        outside = [url for url in page.asked if not url.startswith(("file:", "blob:"))]
+        assert (outside, page.faults, page.dialogs) == ([], [], [])
+
+
+@pytest.fixture
+def show(tab, tmp_path):
+    def shown(comparison, **settings):
+        path = AlignmentPanel(comparison, **settings).to_html(tmp_path / "panel.html")
+        tab.goto(path.as_uri())
+        tab.locator(".mop-alignment").wait_for()
+        return tab
+
+    return shown
+
+
+def figures(page):
+    page.evaluate(DRAWN_JS)
+    cards = page.locator(".mop-card[data-figure]").evaluate_all(
+        "cards => cards.map(card => [card.dataset.figure, card.dataset.value])"
+    )
+    return {name: float(value) for name, value in cards}
+
+
+def weights(page):
+    """Weights as they are drawn, not as they are rounded: from the sliders."""
+    page.evaluate(DRAWN_JS)
+    sliders = page.locator(".mop-alignment input[type=range]")
+    return sliders.evaluate_all("sliders => sliders.map(slider => Number(slider.value))")
+
+
+def slider(page, name):
+    return page.get_by_role("slider", name=f"Weight of {name}", exact=True)
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).first.click()
+
+
+def dot(page, comparison, row):
+    """Return where a response lies on the page, from the places that Python sent."""
+    places = comparison.points[["x", "y"]].to_numpy("float32")
+    low, span = places.min(axis=0), np.ptp(places, axis=0)
+    box = page.locator(".mop-marks").bounding_box()
+    x, y = ((places[row] - low) / span).tolist()
+    return (
+        box["x"] + 14 + x * (box["width"] - 28),
+        box["y"] + box["height"] - 14 - y * (box["height"] - 28),
+    )
+
+
+def lonely(comparison):
+    """Return the shown response that is farthest from every other one on the map."""
+    places = comparison.points[["x", "y"]].to_numpy()
+    places = (places - places.min(axis=0)) / np.ptp(places, axis=0)
+    gaps = np.linalg.norm(places[:, None] - places[None], axis=2) + np.eye(len(places)) * 9
+    return int(gaps.min(axis=1).argmax())
+
+
+def test_figures_in_the_page_are_pythons(show, comparison):
+    page = show(comparison)
+    expected = comparison.statistics.figures([0.25] * 4)
+    assert figures(page) == pytest.approx(expected, abs=1e-6)
+    assert set(expected) == {"FID", "MAUVE", "KL cosine", "length"}
+
+
+def test_dragging_a_slider_moves_figures_as_in_python(show, comparison):
+    page = show(comparison)
+    before = figures(page)
+    track = slider(page, "fan").locator("..").bounding_box()
+    at = [track["x"] + 7 + share * (track["width"] - 14) for share in (0.25, 0.6)]
+    middle = track["y"] + track["height"] / 2
+    page.mouse.move(at[0], middle)
+    page.mouse.down()
+    page.mouse.move(at[1], middle, steps=10)
+    page.mouse.up()
+    page.wait_for_timeout(100)
+    now = weights(page)
+    assert now[1] == pytest.approx(0.6, abs=0.02)
+    assert sum(now) == pytest.approx(1, abs=1e-9)
+    expected = comparison.statistics.figures(np.array(now) / sum(now))
+    assert figures(page) == pytest.approx(expected, abs=1e-6)
+    assert figures(page) != pytest.approx(before, abs=1e-3)
+    size = float(page.locator(".mop-alignment").get_attribute("data-size"))
+    assert size == pytest.approx(comparison.statistics.effective_sample_size(now), rel=1e-6)
+    press(page, "Undo")
+    assert weights(page) == pytest.approx([0.25] * 4)
+
+
+def test_keys_numbers_locks_solo_and_mute(show, comparison):
+    page = show(comparison, learned=[4, 3, 2, 1])
+    press(page, "Learned")
+    assert weights(page) == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    slider(page, "critic").press("PageUp")
+    assert weights(page)[0] == pytest.approx(0.5)
+    box = page.get_by_role("spinbutton", name="Weight of fan in percent")
+    box.fill("40")
+    box.press("Enter")
+    assert weights(page)[1] == pytest.approx(0.4)
+    assert box.input_value() == "40.0"
+    press(page, "Lock fan")
+    press(page, "Mute critic")
+    assert weights(page)[:2] == pytest.approx([0, 0.4])
+    assert slider(page, "critic").is_disabled()
+    press(page, "Mute critic")
+    press(page, "Solo parent")
+    assert weights(page) == pytest.approx([0, 0, 1, 0])
+    press(page, "Solo parent")
+    assert weights(page)[1] == pytest.approx(0.4)
+    press(page, "Lock fan")
+    press(page, "Uniform")
+    assert weights(page) == pytest.approx([0.25] * 4)
+
+
+@pytest.mark.parametrize("figure", ["FID", "MAUVE", "KL cosine"])
+def test_align_finds_what_python_finds(show, comparison, figure):
+    page = show(comparison)
+    page.get_by_label("Figure to align").select_option(figure)
+    press(page, "Align")
+    page.wait_for_timeout(100)
+    found = match(comparison.statistics, figure, [0.25] * 4)
+    assert weights(page) == pytest.approx(found.weights, abs=1e-5)
+    assert figures(page)[figure] == pytest.approx(found.after, abs=1e-6)
+    told = page.locator(".mop-told").inner_text()
+    assert told.startswith(f"{figure}: ")
+    assert f"in {found.steps} steps" in told
+
+
+def test_align_leaves_locked_and_muted_personas(show, comparison):
+    page = show(comparison)
+    press(page, "Lock critic")
+    press(page, "Mute fan")
+    press(page, "Align")
+    page.wait_for_timeout(100)
+    assert weights(page)[:2] == pytest.approx([0.25, 0])
+    assert weights(page)[2] != pytest.approx(weights(page)[3], abs=0.01)
+
+
+def test_hovering_and_clicking_a_point_shows_its_response(show, comparison):
+    page = show(comparison)
+    row = lonely(comparison)
+    point = comparison.points.iloc[row]
+    page.mouse.move(*dot(page, comparison, row))
+    page.get_by_role("tooltip").wait_for()
+    assert point["response"] in page.get_by_role("tooltip").inner_text()
+    page.mouse.click(*dot(page, comparison, row))
+    card = page.get_by_role("article", name="Response")
+    assert card.locator("blockquote").inner_text() == point["response"]
+    page.keyboard.press("Escape")
+    assert card.is_hidden()
+
+
+def test_a_listed_response_shows_persona_and_prompt(show, comparison):
+    page = show(comparison)
+    page.locator(".mop-list .mop-item").first.press("Enter")
+    card = page.get_by_role("article", name="Response")
+    first = comparison.points[comparison.points["persona"] == "critic"].iloc[0]
+    assert card.locator("blockquote").inner_text() == first["response"]
+    assert card.locator("dd").all_inner_texts() == ["critic", "weather", first["prompt"]]
+
+
+def test_search_lists_and_counts_what_it_finds(show, comparison):
+    page = show(comparison)
+    page.get_by_label("Search the responses").fill("SUN RAIN")
+    found = comparison.points["response"].str.contains("sun rain").sum()
+    page.get_by_text(f"{found} of 480 responses match").wait_for()
+    listed = page.locator(".mop-list .mop-words").all_inner_texts()
+    assert len(listed) == min(found, 60)
+    assert all("sun rain" in text for text in listed)
+    press(page, "Clear")
+    assert page.get_by_label("Search the responses").input_value() == ""
+    assert page.locator(".mop-list .mop-item").count() == len(NAMES)
+
+
+def test_a_rectangle_lists_its_responses(show, comparison):
+    page = show(comparison)
+    box = page.locator(".mop-marks").bounding_box()
+    page.mouse.move(box["x"] + 2, box["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2, steps=5)
+    page.mouse.up()
+    page.get_by_text("480 of 480 responses selected; the first 60 are listed").wait_for()
+
+
+def test_what_is_missing_is_the_widest_gap_first(show, comparison):
+    page = show(comparison)
+    statistics = comparison.statistics
+    gap = statistics.target_clusters - np.full(4, 0.25) @ statistics.clusters
+    shown = page.locator(".mop-cluster").evaluate_all("all => all.map(c => c.dataset.cluster)")
+    assert len(shown) == min(6, (gap > 1e-4).sum())
+    assert gap[[int(c) for c in shown]] == pytest.approx(np.sort(gap)[::-1][: len(shown)])
+    worst = comparison.points[comparison.points["cluster"] == int(shown[0])]
+    real = set(worst.loc[worst["source"] == "real", "response"])
+    assert set(page.locator(".mop-cluster").first.locator(".mop-words").all_inner_texts()) <= real
+    page.get_by_role("button", name="real ").first.click()
+    page.get_by_text(f"{len(worst)} of 480 responses in this cluster").wait_for()
+
+
+def code_of(page):
+    press(page, "Copy as code")
+    code = page.get_by_label("Code of these weights").input_value()
+    assert page.evaluate("() => navigator.clipboard.readText()") == code
+    return code
+
+
+def test_copied_code_gives_the_weights_back(show, comparison):
+    page = show(comparison, weights=[5, 3, 1, 2])
+    code = code_of(page)
+    start = '%mop_simulate sky --weights "'
+    assert code.startswith(start)
+    text = code.removeprefix(start[:-1])
+    found = values.weights(InteractiveShell.instance(), text)
+    assert list(found) == NAMES
+    assert list(found.values()) == pytest.approx([5 / 11, 3 / 11, 1 / 11, 2 / 11], abs=1e-4)
+    assert sum(found.values()) == pytest.approx(1, abs=1e-12)
+
+
+def test_names_that_the_magic_cannot_carry_are_copied_as_python(show):
+    names = ['he said "no"', "a, b", "{x} $y", "back\\slash \u202e\n\U0001f600", ATTACK]
+    page = show(comparison_of(names), weights=[5, 4, 3, 2, 1])
+
+    class Study:
+        def simulate(self, name, weights):
+            return name, weights
+
+    name, found = eval(code_of(page), {"study": Study()})  # noqa: S307  that is what is tested
+    assert name == "sky"
+    assert list(found) == names
+    assert list(found.values()) == pytest.approx(np.arange(5, 0, -1) / 15, abs=1e-4)
+
+
+def test_hostile_texts_are_shown_and_never_run(show):
+    names = [f"{ATTACK} {k}" for k in range(3)] + ["\u202e" + "n" * 100_000]
+    comparison = comparison_of(names, hostile=True)
+    page = show(comparison)
+    page.evaluate("() => { window.ran = window.ran ?? 0; }")
+    for k, text in enumerate(HOSTILE):
+        rows = comparison.points.index[comparison.points["response"] == text]
+        page.get_by_label("Search the responses").fill(text[:60].replace("\u2028", ""))
+        page.wait_for_timeout(200)
+        page.mouse.move(*dot(page, comparison, int(rows[-1])))
+        page.mouse.click(*dot(page, comparison, int(rows[-1])))
+        if k == 0:
+            item = page.locator(f".mop-list [data-point='{rows[-1]}']")
+            item.click()
+            shown = page.get_by_role("article", name="Response").locator("blockquote")
+            assert shown.text_content() == text
+    press(page, "Align")
+    press(page, "Copy as code")
+    assert page.evaluate("() => window.ran") == 0
+    assert page.locator(".mop-alignment :is(img, script)").count() == 0
+    root = page.locator(".mop-alignment")
+    assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
+
+
+def test_what_cannot_be_moved_is_said(show):
+    page = show(comparison_of([*NAMES, "ghost"], drawn=NAMES))
+    assert slider(page, "ghost").is_disabled()
+    page.get_by_text("no draws: simulate with more weight on ghost").wait_for()
+    for name in NAMES[:3]:
+        press(page, f"Lock {name}")
+    page.get_by_text("Only one persona is free").wait_for()
+    assert page.get_by_role("button", name="Align", exact=True).is_disabled()
+    press(page, "Lock film student")
+    page.get_by_text("Every persona with draws is locked or muted").wait_for()
+
+
+def test_few_draws_are_told_with_how_many_more(show, comparison):
+    page = show(comparison)
+    press(page, "Solo fan")
+    page.get_by_text("more draws of fan needed: about 40").wait_for()
+
+
+def test_a_move_is_drawn_within_a_frame(show, record_property):
+    names = [f"persona {k}" for k in range(20)]
+    page = show(comparison_of(names, n=1000))
+    assert page.locator(".mop-persona").count() == 20
+    page.evaluate(MEASURE_JS, 40)
+    rounds = [np.array(page.evaluate(MEASURE_JS, 200)) for _ in range(3)]
+    took = min(rounds, key=lambda times: np.percentile(times, 95))
+    slow = float(np.percentile(took, 95))
+    record_property("slider_to_screen_ms", slow)
+    print(f"slider to screen, 20 personas, 2,000 points: median {np.median(took):.1f} ms, "
+          f"95th percentile {slow:.1f} ms, the best of three rounds of 200 moves")  # fmt: skip
+    assert slow < 16
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 700, 380])
+def test_photographs(show, comparison, artefacts, scheme, width):
+    page = show(comparison, learned=[4, 3, 2, 1])
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 1000})
+    slider(page, "fan").press("PageUp")
+    page.mouse.move(*dot(page, comparison, lonely(comparison)))
+    page.wait_for_timeout(200)
+    page.screenshot(path=artefacts / f"alignment-{scheme}-{width}.png", full_page=True)
+    root = page.locator(".mop-alignment")
+    assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
+    assert page.evaluate("() => document.body.scrollWidth <= window.innerWidth")
