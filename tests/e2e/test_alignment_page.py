@@ -410,3 +410,46 @@ def test_photographs(show, comparison, artefacts, scheme, width):
     root = page.locator(".mop-alignment")
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
     assert page.evaluate("() => document.body.scrollWidth <= window.innerWidth")
+
+
+LAB = """
+import numpy as np, pandas as pd
+from jupyter_mop.backends.toy import ToyEncoder
+from jupyter_mop.comparison import compare
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
+rng, words = np.random.default_rng(0), ["sun", "rain", "wind", "snow"]
+said = [" ".join(rng.choice(words, rng.integers(2, 9))) for _ in range(450)]
+real = pd.DataFrame({"topic": "weather", "said": said[150:]})
+drawn = pd.DataFrame({"context": "weather", "persona": ["critic", "fan", "parent"] * 50,
+                      "exemplar": None, "response": said[:150], "weight": 1.0})
+target = Population.from_frame(real, context="topic", response="said")
+comparison = compare(target, Simulation(drawn, provenance={"name": "sky"}),
+                     encoder=ToyEncoder(words))
+panel = AlignmentPanel(comparison, learned=[3, 2, 1])
+panel
+"""
+
+
+def test_with_a_kernel_python_follows_and_answers_with_exact_figures(lab, page, artefacts):
+    notebook = lab.open(page, [LAB])
+    notebook.run_all()
+    page.locator(".mop-alignment").wait_for()
+    page.get_by_role("slider", name="Weight of fan").press("PageUp")
+    page.locator(".mop-exact", has_text="exact: ").first.wait_for()
+    page.locator("[data-figure=FID] .mop-exact", has_text="[").wait_for()
+    told = notebook.execute("print(*panel.weights, panel.exact['figures']['FID']['value'])")
+    numbers = [float(text) for text in told.split()]
+    assert numbers[:3] == pytest.approx([0.283, 0.433, 0.283], abs=1e-3)
+    shown = page.locator("[data-figure=FID] .mop-exact").inner_text()
+    assert float(shown.split()[1]) == pytest.approx(numbers[3], abs=1e-3)
+    notebook.execute("panel.weights = [1, 1, 2]")
+    page.wait_for_function(
+        "() => document.querySelector('.mop-alignment input[type=range]').value === '0.25'"
+    )
+    page.locator("[data-figure=FID] .mop-exact", has_not_text="[").wait_for()
+    for theme in ("Light", "Dark"):
+        notebook.set_theme(f"JupyterLab {theme}")
+        page.locator(".mop-alignment").screenshot(path=artefacts / f"alignment-lab-{theme}.png")
+    notebook.set_theme("JupyterLab Light")

@@ -34,22 +34,22 @@ function buildCard(name, floor, dimensions) {
   const better = higherIsBetter(name) ? "higher" : "lower";
   const card = { name, better, floor, history: [], top: name === "MAUVE" ? 1 : 0 };
   card.value = node("output", { class: "mop-value" });
-  card.change = node("span", { class: "mop-change", title: "since the start" });
+  card.change = node("div", { class: "mop-change", title: "since the start" });
   card.spark = drawn("path", {});
   card.fill = node("i", { class: "mop-fill" });
   card.start = node("i", { class: "mop-start", title: "where it started" });
   card.floorMark = node("i", { class: "mop-floor" });
-  card.floorText = node("span", { class: "mop-floor-text" });
+  card.floorText = node("div", { class: "mop-floor-text", title: "the same figure between two halves of the real responses" });
   card.exact = node("div", { class: "mop-exact", role: "status" });
-  const way = better === "lower" ? "\u2193 is better" : "\u2191 is better";
-  const where = name === "FID" ? `in ${dimensions} dimensions` : "";
+  const way = better === "lower" ? "\u2193 better" : "\u2191 better";
+  const where = name === "FID" ? `, in ${dimensions} dimensions` : "";
   card.element = node("section", { class: "mop-card", "data-figure": name, "aria-label": name },
-    node("h4", { title: ABOUT[name] ?? "" }, name, node("small", {}, where)),
+    node("h4", { title: `${name}: ${ABOUT[name] ?? "a figure"}, ${better} is better${where}` }, name, node("small", {}, `${way}${where}`)),
     node("div", { class: "mop-reading" }, card.value,
       drawn("svg", { class: "mop-spark", viewBox: "-1 0 62 22", "aria-hidden": "true" }, card.spark)),
-    node("div", { class: "mop-line" }, card.change, node("small", {}, way)),
+    card.change,
     node("div", { class: "mop-scale" }, card.fill, card.start, card.floorMark),
-    node("div", { class: "mop-line" }, card.floorText), card.exact);
+    card.floorText, card.exact);
   return card;
 }
 
@@ -81,7 +81,7 @@ function drawCard(card, value, moved) {
   say(card.value, short(value) + (Number.isFinite(value) ? UNITS[card.name] ?? "" : ""));
   card.element.dataset.value = value;
   const reached = card.better === "lower" ? value <= card.floor : value >= card.floor;
-  say(card.floorText, Number.isFinite(card.floor) ? `human floor ${short(card.floor)}${reached ? ", reached" : ""}` : "no human floor");
+  say(card.floorText, Number.isFinite(card.floor) ? `human floor ${short(card.floor)}${reached ? " \u2713" : ""}` : "no human floor");
   card.spark.setAttribute("d", sparkPath(card.history));
   drawChange(card, value);
   drawScale(card, value);
