@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from nbconvert import HTMLExporter
 
 from jupyter_mop.backends.toy import ToyEncoder
 from jupyter_mop.comparison import compare
@@ -44,6 +47,25 @@ MEASURE_JS = """moves => {
         const start = performance.now();
         slider.value = 0.02 + 0.3 * Math.abs(Math.sin(i));
         slider.dispatchEvent(new Event("input", { bubbles: true }));
+        for (const callback of waiting.splice(0)) callback(performance.now());
+        document.body.getBoundingClientRect();
+        took.push(performance.now() - start);
+    }
+    window.requestAnimationFrame = own;
+    return took;
+}"""
+
+HOVER_JS = """moves => {
+    const waiting = [];
+    const own = window.requestAnimationFrame;
+    window.requestAnimationFrame = callback => waiting.push(callback);
+    const marks = document.querySelector(".mop-marks");
+    const { left, top, width, height } = marks.getBoundingClientRect();
+    const took = [];
+    for (let i = 0; i < moves; i++) {
+        const start = performance.now();
+        const [clientX, clientY] = [left + ((37 * i) % width), top + ((53 * i) % height)];
+        marks.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY, bubbles: true }));
         for (const callback of waiting.splice(0)) callback(performance.now());
         document.body.getBoundingClientRect();
         took.push(performance.now() - start);
@@ -453,3 +475,37 @@ def test_with_a_kernel_python_follows_and_answers_with_exact_figures(lab, page, 
         notebook.set_theme(f"JupyterLab {theme}")
         page.locator(".mop-alignment").screenshot(path=artefacts / f"alignment-lab-{theme}.png")
     notebook.set_theme("JupyterLab Light")
+
+
+def test_the_panel_comes_alive_in_nbconverts_page(chromium, comparison, tmp_path):
+    bundle, _ = AlignmentPanel(comparison)._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", data=bundle)
+    cell = nbformat.v4.new_code_cell("%mop_panel", outputs=[output])
+    html, _ = HTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    path = tmp_path / "notebook.html"
+    path.write_text(html, encoding="utf-8")
+    with chromium.new_context(offline=True, java_script_enabled=False) as context:
+        still = context.new_page()
+        still.goto(path.as_uri(), wait_until="domcontentloaded")
+        assert still.get_by_role("cell", name="film student").is_visible()
+    with chromium.new_context(offline=True) as context:
+        page = context.new_page()
+        page.goto(path.as_uri(), wait_until="domcontentloaded")
+        slider(page, "fan").press("PageUp")
+        expected = comparison.statistics.figures([0.65 / 3, 0.35, 0.65 / 3, 0.65 / 3])
+        assert figures(page) == pytest.approx(expected, abs=1e-6)
+        assert page.get_by_role("cell", name="film student").count() == 0
+
+
+def test_fifty_thousand_points_hover_smoothly(show, comparison):
+    points = pd.concat([comparison.points] * 105, ignore_index=True)[:50_000]
+    points = points.sort_values("source", kind="stable", ignore_index=True)
+    points[["x", "y"]] += np.random.default_rng(0).normal(size=(len(points), 2)) * 0.05
+    page = show(replace(comparison, points=points, thinned=(50_000, 60_000)))
+    page.get_by_text("The map shows 50,000 of 60,000 responses").wait_for()
+    took = np.array(page.evaluate(HOVER_JS, 200))
+    slow = float(np.percentile(took, 95))
+    moves = np.array(page.evaluate(MEASURE_JS, 40))
+    print(f"50,000 points: hover, 95th percentile {slow:.1f} ms; "
+          f"slider to screen, median {np.median(moves):.0f} ms")  # fmt: skip
+    assert slow < 16
