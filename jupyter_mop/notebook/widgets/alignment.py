@@ -26,6 +26,8 @@ from jupyter_mop.notebook.widgets.traits import (
 )
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from jupyter_mop.comparison import Comparison
     from jupyter_mop.engine.simulation import Simulation
 
@@ -138,7 +140,8 @@ class AlignmentPanel(anywidget.AnyWidget):
     def to_html(self, path: str | Path) -> Path:
         """Write the panel as one HTML file that works from disk: no kernel, no network.
 
-        Everything works there but the exact figures, which only Python computes.
+        Everything works there but the exact figures, which only Python computes. The page holds
+        the responses, those of real people too; a saved notebook does not hold theirs.
         """
         target = Path(path).expanduser()
         target.write_text(page(self._fragment(), title=f"{self.name}: alignment"), encoding="utf-8")
@@ -161,11 +164,17 @@ class AlignmentPanel(anywidget.AnyWidget):
         figures = frame.set_index("figure")[["value", "low", "high"]].to_dict("index")
         return {"weights": weights, "figures": figures}
 
-    def _fragment(self, *, n_points: int | None = None) -> str:
+    def _fragment(self, *, n_points: int | None = None, real_words: bool = True) -> str:
         points, notes = self.comparison.points, list(self.notes)
         if n_points is not None and len(points) > n_points:
             points = points.iloc[np.linspace(0, len(points) - 1, n_points).astype(int)]
             notes.append(f"This picture shows {n_points:,} responses; its figures count all.")
+        if not real_words:
+            points = _without_real_words(points)
+            notes.append(
+                "What real people said is not kept in a saved notebook: run the cell to read it, "
+                "or write a page with to_html."
+            )
         state = {name: getattr(self, name) for name in _VIEW} | {
             "notes": notes,
             "statistics": self.statistics,
@@ -181,7 +190,7 @@ class AlignmentPanel(anywidget.AnyWidget):
     ) -> tuple[dict[str, Any], dict[str, Any]] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
-            bundle[0]["text/html"] = self._fragment(n_points=_STILL_POINTS)
+            bundle[0]["text/html"] = self._fragment(n_points=_STILL_POINTS, real_words=False)
         return bundle
 
     def _still(self) -> str:
@@ -205,6 +214,12 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _without_real_words(points: pd.DataFrame) -> pd.DataFrame:
+    """Leave out what real people said, as responses and as exemplars."""
+    said = points["response"].where(points["source"] == "simulated", None)
+    return points.assign(response=said, exemplar=None, prompt=None)
 
 
 def _own_weights(comparison: Comparison) -> list[float]:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
+import gzip
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -221,3 +224,21 @@ def test_scripts_write_no_markup_and_end_their_listeners(name):
 def test_the_scripts_stay_small():
     style = (STATIC / "alignment.css").read_text(encoding="utf-8")
     assert len(module("alignment").encode()) + len(style.encode()) < 95_000
+
+
+def words_held(text):
+    """Return every string that is packed into a live panel's HTML."""
+    packed = re.search(r"data-mop-packed=\"\w+\">([^<]*)</script>", text)[1]
+    held = json.loads(gzip.decompress(base64.b64decode(packed)))
+    data = {tuple(path): base64.b64decode(value) for path, value in held["buffers"]}
+    return set(json.loads(data["points", "texts"])["strings"])
+
+
+def test_a_saved_notebook_holds_no_words_of_real_people(comparison, panel, tmp_path):
+    points = comparison.points
+    real = set(points.loc[points["source"] == "real", "response"])
+    simulated = set(points.loc[points["source"] == "simulated", "response"])
+    saved = words_held(panel._repr_mimebundle_()[0]["text/html"])
+    assert saved >= simulated
+    assert not saved & (real - simulated)
+    assert words_held(panel.to_html(tmp_path / "page.html").read_text("utf-8")) >= real

@@ -1,5 +1,7 @@
 // What the kernel or the page sent, as typed arrays and texts.
 
+const LEFT_OUT = "The words of a real person, left out of the saved notebook.";
+
 // A buffer is a view into a larger one: honour where it begins, and align it by copying.
 function typed(Kind, { buffer, byteOffset, byteLength }) {
   return new Kind(buffer.slice(byteOffset, byteOffset + byteLength));
@@ -29,9 +31,9 @@ function decodePoints(sent, count) {
     cluster: typed(Int16Array, sent.cluster),
     real: sent.real,
     groups: groups(persona, count),
-    response: (i) => text(texts.response[i]),
+    response: (i) => text(texts.response[i]) ?? LEFT_OUT,
+    isTold: (i) => texts.response[i] >= 0,
     read: (i) => ({
-      response: text(texts.response[i]),
       context: text(texts.context[i]),
       exemplar: text(texts.exemplar[i]),
       prompt: texts.prompt[i]?.map(text).join("\n\n"),

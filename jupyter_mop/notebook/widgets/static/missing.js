@@ -15,12 +15,12 @@ export function gaps({ clusters: { target, personas } }, weights) {
 }
 
 /** Three real responses of a cluster, the ones nearest to its middle on the map. */
-function examples({ xy, cluster, real }, c) {
+function examples({ xy, cluster, real, isTold }, c) {
   const own = [];
   for (let i = 0; i < real; i++) if (cluster[i] === c) own.push(i);
   const mean = [0, 1].map((axis) => own.reduce((total, i) => total + xy[2 * i + axis], 0) / own.length);
   const far = (i) => Math.hypot(xy[2 * i] - mean[0], xy[2 * i + 1] - mean[1]);
-  return own.sort((a, b) => far(a) - far(b)).slice(0, EXAMPLES);
+  return own.filter(isTold).sort((a, b) => far(a) - far(b)).slice(0, EXAMPLES);
 }
 
 export function buildMissing(data, on, signal) {
