@@ -4,8 +4,8 @@ import { drawn, node, say, short } from "./elements.js";
 import { higherIsBetter } from "./figures.js";
 
 const HISTORY = 60;
-const UNITS = { length: " words", W1: " steps" };
-export const nicknames = { "KL cosine": "KL cos" };
+const UNITS = { length: ", in words", W1: ", in steps" };
+export const nicknames = { "KL cosine": "KL" };
 
 const ABOUT = {
   FID: "distance of the two clouds of meaning",
@@ -42,7 +42,7 @@ function buildCard(name, floor, dimensions) {
   card.floorText = node("div", { class: "mop-floor-text", title: "the same figure between two halves of the real responses" });
   card.exact = node("div", { class: "mop-exact", role: "status" });
   const way = better === "lower" ? "\u2193 better" : "\u2191 better";
-  const where = name === "FID" ? `, in ${dimensions} dimensions` : "";
+  const where = name === "FID" ? `, in ${dimensions} dimensions` : UNITS[name] ?? "";
   card.element = node("section", { class: "mop-card", "data-figure": name, "aria-label": name },
     node("h4", { title: `${name}: ${ABOUT[name] ?? "a figure"}, ${better} is better${where}` }, name, node("small", {}, `${way}${where}`)),
     node("div", { class: "mop-reading" }, card.value,
@@ -78,7 +78,7 @@ function drawCard(card, value, moved) {
   card.first ??= value;
   if (moved || !card.history.length) card.history.push(value);
   if (card.history.length > HISTORY) card.history.shift();
-  say(card.value, short(value) + (Number.isFinite(value) ? UNITS[card.name] ?? "" : ""));
+  say(card.value, short(value));
   card.element.dataset.value = value;
   const reached = card.better === "lower" ? value <= card.floor : value >= card.floor;
   say(card.floorText, Number.isFinite(card.floor) ? `human floor ${short(card.floor)}${reached ? " \u2713" : ""}` : "no human floor");
@@ -120,6 +120,7 @@ function buildAnswers({ options, target, personas }) {
 export function buildCards({ statistics }, figures) {
   const cards = figures.map((name) => buildCard(name, statistics.floors?.[name] ?? NaN, statistics.space.target_variances.length));
   const answers = statistics.answers && buildAnswers(statistics.answers);
+  if (answers) answers.element.style.gridColumn = `span ${figures.length % 2 ? 1 : 2}`;
   const element = node("div", { class: "mop-cards" }, ...cards.map((card) => card.element), ...(answers ? [answers.element] : []));
   function draw(scene) {
     cards.forEach((card, f) => {

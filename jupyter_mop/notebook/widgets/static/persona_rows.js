@@ -129,7 +129,7 @@ export function buildPersonas(data, figures, actions, signal) {
   const heads = figures.map((figure) => node("span", { title: figure }, nicknames[figure] ?? figure));
   const element = node("section", { class: "mop-personas", "aria-label": "Personas" },
     node("h3", {}, "Personas"), size, verdict,
-    node("div", { class: "mop-foot mop-heads", "aria-hidden": "true" },
+    node("div", { class: `mop-foot mop-heads${figures.length > 5 ? " mop-many" : ""}`, "aria-hidden": "true" },
       node("span", { class: "mop-draws" }, "if raised"), node("div", { class: "mop-arrows" }, ...heads)),
     node("div", { class: "mop-rows" }, ...rows.map((row) => row.element)),
     node("div", { class: "mop-legend", "aria-hidden": "true" },
