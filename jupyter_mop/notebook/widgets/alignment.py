@@ -81,9 +81,21 @@ class AlignmentPanel(anywidget.AnyWidget):
 
     Examples
     --------
-    >>> panel = AlignmentPanel(comparison)  # doctest: +SKIP
-    >>> panel.weights = [3, 1]  # doctest: +SKIP
-    >>> panel.as_dict()  # doctest: +SKIP
+    >>> import pandas as pd
+    >>> from jupyter_mop.backends.toy import ToyEncoder
+    >>> from jupyter_mop.comparison import compare
+    >>> from jupyter_mop.engine.population import Population
+    >>> from jupyter_mop.engine.simulation import Simulation
+    >>> said = [f"sun {'rain ' * (i % 7)}{'wind ' * (i % 5)}" for i in range(80)]
+    >>> real = pd.DataFrame({"topic": "weather", "said": said})
+    >>> rows = {"context": "weather", "persona": ["critic", "fan"] * 20, "response": said[:40]}
+    >>> comparison = compare(
+    ...     Population.from_frame(real, context="topic", response="said"),
+    ...     Simulation(pd.DataFrame({**rows, "exemplar": None, "weight": 1.0})),
+    ...     encoder=ToyEncoder(["sun", "rain", "wind"]))
+    >>> panel = AlignmentPanel(comparison)
+    >>> panel.weights = [3, 1]
+    >>> panel.as_dict()
     {'critic': 0.75, 'fan': 0.25}
     """
 
