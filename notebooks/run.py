@@ -67,14 +67,17 @@ def write(notebook: nbformat.NotebookNode, name: str) -> list[Path]:
 
 
 def table(notebook: nbformat.NotebookNode) -> list[str]:
-    """Return, as plain text, each table of the cells tagged "table"."""
+    """Return, as plain text, the table that each cell tagged "table" ends in."""
     return [
-        output["data"]["text/plain"]
+        tables[-1]
         for cell in notebook.cells
-        if "table" in cell.metadata.get("tags", [])
-        for output in cell.outputs
-        if "text/html" in output.get("data", {})
+        if "table" in cell.metadata.get("tags", []) and (tables := _tables(cell))
     ]
+
+
+def _tables(cell: nbformat.NotebookNode) -> list[str]:
+    shown = [output.get("data", {}) for output in cell.outputs]
+    return [data["text/plain"] for data in shown if "text/html" in data]
 
 
 if __name__ == "__main__":
