@@ -16,6 +16,7 @@ from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.simulation import CONTEXT, EXEMPLAR, PERSONA, Simulation
 from jupyter_mop.engine.statistics import MIN_TARGET, PersonaStatistics
+from jupyter_mop.engine.threads import one_thread
 from jupyter_mop.engine.vectors import Vectors
 from jupyter_mop.errors import DataError
 
@@ -114,7 +115,23 @@ def compare(
     >>> comparison.statistics.names
     ('a', 'b')
     """
-    codes = simulation.codes()
+    _check(target, simulation)
+    order = np.random.default_rng(random_state).permutation(len(target))
+    chosen = target.take(order[: 2 * len(simulation)])
+    target_vectors, vectors = encoded([chosen.responses, simulation.responses], encoder, on_step)
+    with one_thread():
+        return _measured(
+            chosen,
+            simulation,
+            target_vectors,
+            vectors,
+            random_state=random_state,
+            on_step=on_step,
+        )
+
+
+def _check(target: Population, simulation: Simulation) -> None:
+    simulation.codes()
     if len(simulation.names) < 2:  # noqa: PLR2004
         raise DataError(
             f"The simulation {simulation.name!r} has one persona only: no weight can move.",
@@ -126,14 +143,22 @@ def compare(
             f"for the human floor, and {len(target)} came.",
             hint="Hold out more records: %mop_population ... --held-out 0.5",
         )
-    order = np.random.default_rng(random_state).permutation(len(target))
-    chosen = target.take(order[: 2 * len(simulation)])
-    target_vectors, vectors = encoded([chosen.responses, simulation.responses], encoder, on_step)
+
+
+def _measured(
+    chosen: Population,
+    simulation: Simulation,
+    target_vectors: Vectors,
+    vectors: Vectors,
+    *,
+    random_state: int,
+    on_step: OnStep | None,
+) -> Comparison:
     half = len(chosen) // 2
     statistics = PersonaStatistics.measure(
         target_vectors[:half],
         vectors,
-        codes,
+        simulation.codes(),
         simulation.names,
         target_texts=chosen.responses[:half],
         texts=simulation.responses,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -27,6 +25,7 @@ from jupyter_mop.engine.mauve import (
     mauve_from_histograms,
     mauve_score,
 )
+from jupyter_mop.engine.threads import one_thread
 from jupyter_mop.engine.trials import MEASURES, Figure, Pool, Trial
 from jupyter_mop.engine.vectors import Vectors, checked, checked_pair, checked_weights, project
 from jupyter_mop.errors import DataError
@@ -131,7 +130,7 @@ def align(
     _check_size(n)
     _check_weights(pools)
     trial = Trial(target, n, n_boot, n_splits, level, random_state)
-    with _one_thread():
+    with one_thread():
         return pd.DataFrame(_rows(trial, pools, on_result))
 
 
@@ -149,15 +148,6 @@ def _rows(
         if on_result:
             on_result(1 + len(rows), 1 + len(tasks))
     return rows
-
-
-def _one_thread() -> AbstractContextManager[object]:
-    """Keep linear algebra to one thread: the matrices are small, and threads wait on each other."""
-    import scipy.linalg  # noqa: F401  (only libraries that are loaded can be limited)
-    import sklearn.cluster  # noqa: F401
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    return cast("AbstractContextManager[object]", threadpool_limits(limits=1))
 
 
 def _pools(
