@@ -72,3 +72,13 @@ def test_the_quickstart_runs_from_the_top_in_small(tmp_path, monkeypatch):
     assert [row["method"] for row in frame[::3]] == METHODS
     assert {row["figure"] for row in frame} == {"FID", "MAUVE", "KL cosine"}
     assert all(row["low"] <= row["value"] <= row["high"] for row in frame)
+
+
+@pytest.mark.model
+def test_the_weights_notebook_runs_from_the_top_in_small(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
+    monkeypatch.setenv("JUPYTER_MOP_STORE", str(tmp_path / "store.sqlite"))
+    notebook = nbformat.read(QUICKSTART.with_name("02_weights.ipynb"), as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("print(found.after >= found.before)"))
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path}}).execute()
+    assert [output.text.strip() for output in notebook.cells[-1].outputs] == ["True"]

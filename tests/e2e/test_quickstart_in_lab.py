@@ -25,9 +25,9 @@ def test_a_moved_slider_changes_the_weights_that_python_simulates_with(
     nbformat.write(small, tmp_path / "quickstart.ipynb")
     notebook = lab.open(page, tmp_path / "quickstart.ipynb")
     notebook.run_all(timeout=600)
-    page.locator(".mop-weights").scroll_into_view_if_needed()
+    page.locator(".mop-alignment").scroll_into_view_if_needed()
     before = json.loads(notebook.execute(ASK))
-    slider = page.get_by_role("slider", name="Weight of cynic")
+    slider = page.get_by_role("slider", name="Weight of cynic", exact=True)
     slider.focus()
     for _ in range(3):
         slider.press("PageUp")

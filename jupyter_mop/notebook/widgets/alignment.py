@@ -230,7 +230,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _without_real_words(points: pd.DataFrame) -> pd.DataFrame:
     """Leave out what real people said, as responses and as exemplars."""
-    said = points["response"].where(points["source"] == "simulated", None)
+    said = points["response"].astype(object).where(points["source"] == "simulated", None)
     return points.assign(response=said, exemplar=None, prompt=None)
 
 

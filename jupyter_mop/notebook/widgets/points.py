@@ -58,7 +58,7 @@ def wire_points(points: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
     personas = [codes.get(name, -1) for name in points["persona"]]
     texts = _Texts()
     columns = {
-        column: [texts.place(text) for text in points[column].where(points[column].notna(), None)]
+        column: [texts.place(text) for text in points[column]]
         for column in ("response", "context", "exemplar")
     }
     prompts = [texts.turns(prompt) for prompt in points["prompt"]]
@@ -80,9 +80,9 @@ class _Texts:
         self._places: dict[str, int] = {}
 
     def place(self, text: object) -> int:
-        if text is None:
+        if not isinstance(text, str):
             return -1
-        readable = _readable(str(text))
+        readable = _readable(text)
         if readable not in self._places:
             self._places[readable] = len(self.strings)
             self.strings.append(readable)
