@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.counting import sums
 from jupyter_mop.engine.marginals import Marginal, Probabilities, of_probabilities, of_simulation
 from jupyter_mop.engine.personas import Persona, named_shares
 from jupyter_mop.engine.simulation import Simulation
@@ -126,7 +127,7 @@ def calibrate(
     """
     if isinstance(source, Simulation):
         names, marginals = source.names, of_simulation(source, targets, of)
-        before = np.bincount(source.codes(), source.weights, len(names))
+        before = sums(source.codes(), source.weights, len(names))
     else:
         names, marginals = of_probabilities(source, targets)
         before = np.ones(len(names))

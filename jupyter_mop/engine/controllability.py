@@ -95,20 +95,24 @@ def controllability(
             hint="Simulate more responses, of more than one persona.",
         )
     kept = np.isin(codes, enough)
-    chosen, own = [names[k] for k in enough], np.searchsorted(enough, codes[kept])
+    chosen, own = [names[int(k)] for k in enough], np.searchsorted(enough, codes[kept])
     rng = np.random.default_rng(random_state)
     confusion = _confusion(vectors[kept], own, rng)
     shuffled = [_confusion(vectors[kept], rng.permutation(own), rng) for _ in range(N_SHUFFLES)]
     chance = np.array([_share(table) for table in shuffled])
     share, n = _share(confusion), len(own)
+    low, high = _interval(share, n)
     return Controllability(
         share,
-        *_interval(share, n),
-        *(float(value) for value in (chance.mean(), chance.min(), chance.max())),
-        n,
-        _by_persona(confusion, shuffled, chosen),
-        pd.DataFrame(_rows(confusion), index=chosen, columns=chosen),
-        tuple(name for k, name in enumerate(names) if k not in enough),
+        low,
+        high,
+        chance=float(chance.mean()),
+        chance_low=float(chance.min()),
+        chance_high=float(chance.max()),
+        n=n,
+        frame=_by_persona(confusion, shuffled, chosen),
+        confusion=pd.DataFrame(_rows(confusion), index=chosen, columns=chosen),
+        left_out=tuple(name for k, name in enumerate(names) if k not in enough),
     )
 
 

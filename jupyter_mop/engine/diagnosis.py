@@ -10,6 +10,7 @@ import pandas as pd
 
 from jupyter_mop.engine.bootstrap import PLAIN, Indices, centred_interval
 from jupyter_mop.engine.controllability import Controllability, controllability
+from jupyter_mop.engine.counting import sums
 from jupyter_mop.engine.diversity import distinct_n, vendi_score
 from jupyter_mop.engine.memorisation import COPIED, copies
 from jupyter_mop.engine.missing import missing_clusters
@@ -60,7 +61,7 @@ class Diagnosis(Viewed):
     @property
     def confusion(self) -> pd.DataFrame | None:
         """Of the responses of each persona the share nearest to each persona, (K, K)."""
-        return self.controllability and self.controllability.confusion
+        return None if self.controllability is None else self.controllability.confusion
 
     @property
     def notes(self) -> list[str]:
@@ -140,8 +141,7 @@ def diagnose(
     real, made = (np.sort(rng.permutation(size)[:n]) for size in (len(target), len(vectors)))
     control = _controllability(vectors, codes, names, random_state)
     pool = [exemplar.response for exemplar in simulation.exemplars]
-    shown = [None if j is None else int(j) for j in _shown(simulation)]
-    found = copies(simulation.responses, pool, shown, copied=copied)
+    found = copies(simulation.responses, pool, _shown(simulation), copied=copied)
     rows = _variety(
         ([texts[i] for i in real], target[real], None),
         ([simulation.responses[i] for i in made], vectors[made], simulation.weights[made]),
@@ -158,7 +158,7 @@ def diagnose(
         weights=simulation.weights,
         random_state=random_state,
     )
-    shares = np.bincount(codes, simulation.weights, len(names))
+    shares = sums(codes, simulation.weights, len(names))
     missing = missing_clusters(statistics, texts, target, weights=shares)
     return Diagnosis(
         *(simulation.name, pd.DataFrame(rows), control, found, copied, missing),
@@ -243,8 +243,8 @@ def _personas(simulation: Simulation) -> tuple[Indices, list[str]]:
     return simulation.codes(), simulation.names
 
 
-def _shown(simulation: Simulation) -> list[object]:
-    return [None if j is None or j is pd.NA or j != j else j for j in simulation.frame[EXEMPLAR]]  # noqa: PLR0124
+def _shown(simulation: Simulation) -> list[int | None]:
+    return [None if pd.isna(j) else int(j) for j in simulation.frame[EXEMPLAR]]
 
 
 def _check(n_texts: int, n_made: int, n_target: int, n_vectors: int) -> None:

@@ -223,7 +223,10 @@ def _alone(numbers: Vectors, shares: Vectors, level: float) -> dict[str, float]:
     found = powered_mean(numbers, np.zeros(len(numbers)), np.zeros(1), weights=shares)
     low, high = _interval(found, level, is_share=set(numbers) <= {0.0, 1.0})
     return {
-        **{"value": found.value, "low": low, "high": high, "simulated": found.value},
+        "value": found.value,
+        "low": low,
+        "high": high,
+        "simulated": found.value,
         **dict.fromkeys(("human", "human_low", "human_high", "power", "worth"), np.nan),
     }
 

@@ -49,8 +49,8 @@ def shares(target: object, name: str) -> dict[str, float]:
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
         raise DataError(f"The target of {name!r} names {twice!r} twice.", hint=EXAMPLE)
-    found = pd.to_numeric(pd.Series([*target.values] if isinstance(target, pd.Series)
-                                    else [*target.values()]), errors="coerce")  # fmt: skip
+    values = pd.Series([target[key] for key in target.keys()], dtype=object)  # noqa: SIM118
+    found = pd.to_numeric(values, errors="coerce")
     for key, share in zip(keys, found, strict=True):
         if not (np.isfinite(share) and share >= 0):
             raise DataError(

@@ -194,12 +194,17 @@ def differences(
     with _one_thread():
         for name, measure in tasks:
             value, low, high = trial.difference(measure, pools[name], pools[against])
-            verdict = _verdict(low, high, measure.better)
             rows.append(
                 {
-                    **{"method": name, "against": against, "figure": measure.name},
-                    **{"difference": value, "low": low, "high": high},
-                    **{"better": measure.better, "verdict": verdict, "n": n},
+                    "method": name,
+                    "against": against,
+                    "figure": measure.name,
+                    "difference": value,
+                    "low": low,
+                    "high": high,
+                    "better": measure.better,
+                    "verdict": _verdict(low, high, measure.better),
+                    "n": n,
                 }
             )
             if on_result:

@@ -78,6 +78,7 @@ def missing_clusters(
             "examples": _examples(statistics.target_labels, texts, checked(vectors), len(real)),
         }
     )
+    frame = frame[together > 0]
     return frame.sort_values("missing", ascending=False, kind="stable", ignore_index=True)
 
 

@@ -1,8 +1,8 @@
 """Prediction-powered inference of a mean: few answers, many predictions, a valid interval.
 
-Angelopoulos, Bates, Fannjiang, Jordan and Zrnic (2023), *Prediction-powered inference*, Science 382;
-the power tuning is that of Angelopoulos, Duchi and Zrnic (2023), *PPI++*, arXiv 2311.01453. The
-authors' own package needs numba and statsmodels; this is the one estimator of it that is used here.
+Angelopoulos, Bates, Fannjiang, Jordan and Zrnic (2023), *Prediction-powered inference*, Science
+382; the power tuning is that of Angelopoulos, Duchi and Zrnic (2023), *PPI++*, arXiv 2311.01453.
+The authors' own package needs numba and statsmodels; this is the one estimator of it used here.
 """
 
 from __future__ import annotations
@@ -68,12 +68,14 @@ def powered_mean(
     >>> round(found.value, 3), round(found.power, 3)
     (0.667, 1.0)
     """
-    w, u = checked_weights(weights, len(answers)), checked_weights(
-        unlabelled_weights, len(unlabelled)
-    )  # fmt: skip
+    w = checked_weights(weights, len(answers))
+    u = checked_weights(unlabelled_weights, len(unlabelled))
     size = kish(w)
     many = min(kish(u), n_unlabelled or np.inf)
-    power = _power(answers, predictions, unlabelled, w, u, size / many)
+    spread = _pooled_variance(predictions, unlabelled, w, u)
+    joint = w @ ((answers - w @ answers) * (predictions - w @ predictions))
+    best = joint / ((1 + size / many) * spread) if spread > TINY else 0.0
+    power = float(np.clip(best, 0.0, 1.0))
     rest = answers - power * predictions
     value = w @ rest + power * (u @ unlabelled)
     of_rest = np.sum(w**2 * (rest - w @ rest) ** 2)
@@ -81,17 +83,10 @@ def powered_mean(
     return Powered(float(value), float(np.sqrt(of_rest + of_mean)), power, size)
 
 
-def _power(
-    answers: Vectors, predictions: Vectors, unlabelled: Vectors, w: Vectors, u: Vectors, ratio: float
-) -> float:  # fmt: skip
-    """Return cov(answers, predictions) / ((1 + n / N) var(predictions)), cut to [0, 1]."""
-    together = np.r_[predictions, unlabelled]
-    shares = np.r_[w * len(w), u * len(u)] / (len(w) + len(u))
-    spread = _variance(together, shares) * len(together) / (len(together) - 1)
-    if spread <= TINY:
-        return 0.0
-    joint = w @ ((answers - w @ answers) * (predictions - w @ predictions))
-    return float(np.clip(joint / ((1 + ratio) * spread), 0.0, 1.0))
+def _pooled_variance(first: Vectors, second: Vectors, w: Vectors, u: Vectors) -> float:
+    together = np.r_[first, second]
+    shares = np.r_[w * len(w), u * len(u)] / len(together)
+    return _variance(together, shares) * len(together) / (len(together) - 1)
 
 
 def _variance(values: Vectors, shares: Vectors) -> float:
