@@ -195,7 +195,7 @@ def farthest(frame: pd.DataFrame) -> str:
     >>> farthest(pd.DataFrame([row]))
     "'yes' of 'vote' comes to 0.500, 0.100 below its target of 0.600"
     """
-    row = frame.iloc[int(frame["gap"].abs().argmax())]
+    row = frame.iloc[int(frame["gap"].abs().round(6).argmax())]
     side = "below" if row["gap"] < 0 else "above"
     return (
         f"{row['option']!r} of {row['marginal']!r} comes to {row['reached']:.3f}, "

@@ -149,7 +149,7 @@ def _rows(confusion: NDArray[np.intp]) -> Vectors:
 
 
 def _interval(share: float, n: int) -> tuple[float, float]:
-    return share_interval(share, np.sqrt(share * (1 - share) / n), n, level=0.95)
+    return share_interval(share, n, level=0.95)
 
 
 def _by_persona(

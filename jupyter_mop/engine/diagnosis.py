@@ -150,7 +150,8 @@ def diagnose(
     if control:
         rows.append(_row_of(control))
     if pool:
-        rows += _copy_rows(found, copies(texts, pool, copied=copied))
+        drawn = [int(j) for j in rng.integers(len(pool), size=len(texts))]
+        rows += _copy_rows(found, copies(texts, pool, drawn, copied=copied))
     statistics = PersonaStatistics.measure(
         *(target, vectors, codes, names),
         target_texts=texts,
@@ -192,15 +193,14 @@ def _variety(real: Side, made: Side, rng: np.random.Generator) -> list[dict[str,
 
 
 def _copy_rows(made: pd.DataFrame, real: pd.DataFrame) -> list[dict[str, object]]:
-    """Return the share of copies of the exemplar shown and of any; people copy by chance too."""
-    floor, shown = _shares(real["is_pool_copy"]), made.loc[made["run"].notna(), "is_copy"]
-    found = [_row("copies of any exemplar", _shares(made["is_pool_copy"]), REAL, floor, len(made))]
-    if len(shown):
-        nothing = (np.nan, np.nan, np.nan)
-        found.insert(
-            0, _row("copies of its own exemplar", _shares(shown), REAL, nothing, len(shown))
-        )
-    return found
+    """Return the shares of copies of the exemplar shown, people against one at random, and of any."""
+    kinds = {"copies of its own exemplar": "is_copy", "copies of any exemplar": "is_pool_copy"}
+    shown = {"is_copy": made[made["run"].notna()], "is_pool_copy": made}
+    return [
+        _row(name, _shares(shown[kind][kind]), REAL, _shares(real[kind]), len(shown[kind]))
+        for name, kind in kinds.items()
+        if len(shown[kind])
+    ]
 
 
 def _row_of(control: Controllability) -> dict[str, object]:
@@ -222,9 +222,8 @@ def _row(
 
 
 def _shares(flags: pd.Series) -> tuple[float, float, float]:
-    share, n = float(flags.mean()), len(flags)
-    error = float(np.sqrt(share * (1 - share) / n))
-    return (share, *share_interval(share, error, n, level=LEVEL))
+    share = float(flags.mean())
+    return (share, *share_interval(share, len(flags), level=LEVEL))
 
 
 def _controllability(

@@ -211,17 +211,20 @@ def _numbers(
     return options, [z for z, _ in pairs], [y for _, y in pairs]
 
 
-def _interval(found: Powered, level: float, *, is_share: bool) -> tuple[float, float]:
+def _interval(found: Powered, level: float, *, worth: float, is_share: bool) -> tuple[float, float]:
+    """Return the interval; the mean takes one degree of freedom, the power another."""
     spent = 2 if found.power > 0 else 1
-    if is_share:
-        return share_interval(found.value, found.error, found.size, level=level, spent=spent)
-    return mean_interval(found.value, found.error, found.size, level=level, spent=spent)
+    if not is_share:
+        return mean_interval(found.value, found.error, found.size, level=level, spent=spent)
+    freedom = found.size - spent
+    return share_interval(found.value, worth * freedom / found.size, level=level, freedom=freedom)
 
 
 def _alone(numbers: Vectors, shares: Vectors, level: float) -> dict[str, float]:
     """Return a mean of the simulation, which is an estimate of the simulation only."""
     found = powered_mean(numbers, np.zeros(len(numbers)), np.zeros(1), weights=shares)
-    low, high = _interval(found, level, is_share=set(numbers) <= {0.0, 1.0})
+    is_share = set(numbers) <= {0.0, 1.0}
+    low, high = _interval(found, level, worth=found.size, is_share=is_share)
     return {
         "value": found.value,
         "low": low,
@@ -238,7 +241,7 @@ def _together(
     is_share = set(np.r_[made, real]) <= {0.0, 1.0}
     asked, drawn = means(made)
     human = powered_mean(real, np.zeros(len(real)), np.zeros(1), weights=means.weights)
-    if human.error <= 0 and not is_share:
+    if np.ptp(real) == 0 and not is_share:
         raise DataError(
             "All human answers are the same number, which tells nothing of how they spread.",
             hint="Ask more people.",
@@ -251,8 +254,9 @@ def _together(
         unlabelled_weights=means.shares,
         n_unlabelled=n_contexts,
     )
-    low, high = _interval(found, level, is_share=is_share)
-    human_low, human_high = _interval(human, level, is_share=is_share)
+    worth = human.size * (human.error / found.error) ** 2 if found.error else human.size
+    low, high = _interval(found, level, worth=worth, is_share=is_share)
+    human_low, human_high = _interval(human, level, worth=human.size, is_share=is_share)
     return {
         "value": min(max(found.value, 0.0), 1.0) if is_share else found.value,
         "low": low,
@@ -262,5 +266,5 @@ def _together(
         "human_low": human_low,
         "human_high": human_high,
         "power": found.power,
-        "worth": human.size * (human.error / found.error) ** 2 if found.error else human.size,
+        "worth": worth,
     }

@@ -90,7 +90,7 @@ def of_probabilities(
     """Return the personas and, for each table of probabilities (K, A), its marginal."""
     if isinstance(probabilities, pd.DataFrame):
         probabilities = {"answer": probabilities}
-        targets = targets if _is_nested(targets) else {"answer": targets}
+        targets = targets if _is_nested(targets) else {"answer": shares(targets, "answer")}
     wanted = {name: target for name, _, target in _variables(targets, None)}
     unknown = [name for name in wanted if name not in probabilities]
     if unknown or not probabilities:

@@ -111,24 +111,29 @@ def mean_interval(
 
 
 def share_interval(
-    value: float, error: float, size: float, *, level: float, spent: int = 1
+    value: float, worth: float, *, level: float, freedom: float | None = None
 ) -> tuple[float, float]:
     """Return an interval of a share, within [0, 1], good near its ends too (Wilson 1927).
 
-    The number of answers is the one that would give a plain share this standard error; where no
-    answer differs from another that is `size`.
+    Parameters
+    ----------
+    value : float
+        The share; what is outside [0, 1] counts as the nearer end.
+    worth : float
+        As many plain answers would give it this precision.
+    level : float
+        Probability that the interval is to hold.
+    freedom : float, optional
+        Degrees of freedom of Student's quantile; default: worth - 1.
 
     Examples
     --------
-    >>> [round(end, 3) for end in share_interval(0.0, 0.0, 30, level=0.9)]
+    >>> [round(end, 3) for end in share_interval(0.0, 30, level=0.9)]
     [0.0, 0.088]
     """
     from scipy.stats import t
 
     p = min(max(value, 0.0), 1.0)
-    freedom = max(size - spent, 1.0)
-    inflated = error**2 * size / freedom
-    n = p * (1 - p) / inflated if inflated > TINY and 0 < p < 1 else size
-    q = t.ppf((1 + level) / 2, freedom) ** 2 / n
+    q = t.ppf((1 + level) / 2, max(worth - 1 if freedom is None else freedom, 1.0)) ** 2 / worth
     middle, half = (p + q / 2) / (1 + q), np.sqrt(q * p * (1 - p) + q**2 / 4) / (1 + q)
     return min(p, max(0.0, float(middle - half))), max(p, min(1.0, float(middle + half)))
