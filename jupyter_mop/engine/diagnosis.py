@@ -193,7 +193,7 @@ def _variety(real: Side, made: Side, rng: np.random.Generator) -> list[dict[str,
 
 
 def _copy_rows(made: pd.DataFrame, real: pd.DataFrame) -> list[dict[str, object]]:
-    """Return the shares of copies of the exemplar shown, people against one at random, and of any."""
+    """Return the shares of copies of the exemplar shown (people: one at random) and of any."""
     kinds = {"copies of its own exemplar": "is_copy", "copies of any exemplar": "is_pool_copy"}
     shown = {"is_copy": made[made["run"].notna()], "is_pool_copy": made}
     return [

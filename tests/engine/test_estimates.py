@@ -170,12 +170,12 @@ def test_a_function_of_a_response_is_called_on_both_sides() -> None:
         (lambda s, h: estimate(s, human=h, level=1.0), "level"),
         (lambda s, h: estimate(s, "age", human=h), "no column 'age'"),
         (lambda s, h: estimate(s, human=h, answer="perhaps"), "'perhaps'"),
-        (lambda s, h: estimate(made(["b"] * 9, ["yes"] * 9), human=h), "never occur"),
-        (lambda s, h: estimate(made(["a", "b"] * 9, ["yes"] * 18, [0.0, 1.0] * 9), human=h),
+        (lambda _, h: estimate(made(["b"] * 9, ["yes"] * 9), human=h), "never occur"),
+        (lambda _, h: estimate(made(["a", "b"] * 9, ["yes"] * 18, [0.0, 1.0] * 9), human=h),
          "20 of 20 human answers"),
-        (lambda s, h: estimate(made(["a"] * 60, [f"text {i}" for i in range(60)]), human=h),
+        (lambda _, h: estimate(made(["a"] * 60, [f"text {i}" for i in range(60)]), human=h),
          "neither a mean nor shares"),
-        (lambda s, h: estimate(s, len, human=people(["a"] * 20, ["four"] * 20)), "same number"),
+        (lambda s, _: estimate(s, len, human=people(["a"] * 20, ["four"] * 20)), "same number"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_estimated_is_one_sentence(
