@@ -3,50 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.engine.diversity import runs, words
+from jupyter_mop.engine.diversity import words
 from jupyter_mop.errors import DataError
 
 COPIED = 8
 
 
-class Runs:
-    """All runs of words of some texts, by length; made when a length is first asked for."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Words one after another that a text shares with one of a pool.
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self.words = [words(text) for text in texts]
-        self._by_length: dict[int, dict[tuple[str, ...], int]] = {}
+    Attributes
+    ----------
+    size : int
+        Number of words; 0 where nothing is shared.
+    where : int or None
+        The first text of the pool that has them.
+    words : str
+    """
 
-    def where(self, run: tuple[str, ...]) -> int | None:
-        """Return the first text that has this run of words, or None."""
-        if len(run) not in self._by_length:
-            found: dict[tuple[str, ...], int] = {}
-            for i, text in enumerate(self.words):
-                for other in runs(text, len(run)):
-                    found.setdefault(other, i)
-            self._by_length[len(run)] = found
-        return self._by_length[len(run)].get(run)
+    size: int = 0
+    where: int | None = None
+    words: str = ""
 
-    def longest(self, text: str) -> tuple[int, int | None, str]:
-        """Return the longest run that `text` shares with one of the texts, which one, and the run.
 
-        Examples
-        --------
-        >>> Runs(["so it goes", "a good film it was"]).longest("It was a good film, I say.")
-        (3, 1, 'a good film')
-        """
-        said, size, where, best = words(text), 0, None, ""
-        for start in range(len(said)):
-            while start + size < len(said):
-                run = tuple(said[start : start + size + 1])
-                found = self.where(run)
-                if found is None:
-                    break
-                size, where, best = size + 1, found, " ".join(run)
-        return size, where, best
+def longest_runs(texts: Sequence[str], pool: Sequence[str]) -> list[Run]:
+    """Return the longest run of words that each text shares with one of the pool.
+
+    Runs grow by a word at a time, and only where a shorter one was shared, so that long pools
+    need little memory.
+
+    Examples
+    --------
+    >>> longest_runs(["It was a good film, I say."], ["so it goes", "a good film it was"])
+    [Run(size=3, where=1, words='a good film')]
+    """
+    said, shown = [words(text) for text in texts], [words(text) for text in pool]
+    best = [Run()] * len(said)
+    ours, theirs = _starts(said), _starts(shown)
+    size = 0
+    while ours:
+        size += 1
+        wanted = {_run(said, place, size) for place in ours} - {None}
+        theirs = [place for place in theirs if _run(shown, place, size) in wanted]
+        found: dict[tuple[str, ...] | None, int] = {}
+        for place in theirs:
+            found.setdefault(_run(shown, place, size), place[0])
+        ours = [place for place in ours if _run(said, place, size) in found]
+        for i, start in ours:
+            if best[i].size < size:
+                run = said[i][start : start + size]
+                best[i] = Run(size, found[tuple(run)], " ".join(run))
+    return best
+
+
+def _starts(texts: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
+    return [(i, start) for i, text in enumerate(texts) for start in range(len(text))]
+
+
+def _run(
+    texts: Sequence[Sequence[str]], place: tuple[int, int], size: int
+) -> tuple[str, ...] | None:
+    """Return the `size` words from a place on, or None where the text ends before."""
+    i, start = place
+    return tuple(texts[i][start : start + size]) if start + size <= len(texts[i]) else None
 
 
 def copies(
@@ -89,16 +114,14 @@ def copies(
     """
     if copied < 1:
         raise DataError(f"A copy has at least one word, not {copied}.", hint="Use copied=8.")
-    pool = Runs(exemplars)
-    single: dict[int, Runs] = {}
     rows = []
-    for i, text in enumerate(responses):
+    for i, (text, any_) in enumerate(
+        zip(responses, longest_runs(responses, exemplars), strict=True)
+    ):
         j = None if shown is None else shown[i]
-        if j is not None and j not in single:
-            single[j] = Runs([exemplars[j]])
-        own = np.nan if j is None else single[j].longest(text)[0]
-        size, where, best = pool.longest(text)
-        rows.append((text, own, own >= copied, size, size >= copied, where, best))
+        own = np.nan if j is None else longest_runs([text], [exemplars[j]])[0].size
+        of_any = (any_.size, any_.size >= copied, any_.where, any_.words)
+        rows.append((text, own, own >= copied, *of_any))
     columns = ["response", "run", "is_copy", "pool_run", "is_pool_copy", "exemplar", "words"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.astype({"run": float, "is_copy": bool, "exemplar": "Int64"})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_mop.engine.memorisation import Runs, copies
+from jupyter_mop.engine.memorisation import Run, copies, longest_runs
 from jupyter_mop.errors import DataError
 
 POOL = ["The food was cold and the waiter was rude to us all evening.", "I loved it"]
@@ -22,16 +22,27 @@ def longest(first: str, second: str) -> int:
     return max(sizes, default=0)
 
 
-@given(TEXTS, st.lists(TEXTS, min_size=1, max_size=4))
-def test_the_longest_run_is_the_longest(text: str, pool: list[str]) -> None:
-    size, where, run = Runs(pool).longest(text)
-    assert size == max(longest(text, other) for other in pool)
-    assert len(run.split()) == size
-    if where is not None:
-        assert longest(text, pool[where]) == size
-        assert run in pool[where]
-    else:
-        assert size == 0
+@given(st.lists(TEXTS, max_size=3), st.lists(TEXTS, max_size=4))
+def test_the_longest_run_is_the_longest(texts: list[str], pool: list[str]) -> None:
+    found = longest_runs(texts, pool)
+    assert len(found) == len(texts)
+    for text, run in zip(texts, found, strict=True):
+        assert run.size == max((longest(text, other) for other in pool), default=0)
+        assert len(run.words.split()) == run.size
+        assert run.words in text
+        if run.where is None:
+            assert run == Run()
+        else:
+            assert run.words in pool[run.where]
+
+
+def test_a_pool_of_thousands_is_searched_in_seconds() -> None:
+    rng = np.random.default_rng(0)
+    pool = [" ".join(map(str, rng.integers(2000, size=60))) for _ in range(5000)]
+    texts = [" ".join(pool[7].split()[20:38]), *pool[100:130]]
+    found = longest_runs(texts, pool)
+    assert [run.where for run in found[1:]] == list(range(100, 130))
+    assert (found[0].where, found[0].size) == (7, 18)
 
 
 def test_copies_of_the_exemplar_shown_and_of_others() -> None:
