@@ -60,10 +60,11 @@ def named(of: Outcome) -> str:
 
     Examples
     --------
-    >>> named("said"), named(len)
-    ('said', 'len')
+    >>> named("said"), named(len), named(lambda text: text)
+    ('said', 'len', 'function')
     """
-    return of if isinstance(of, str) else getattr(of, "__name__", type(of).__name__)
+    name = of if isinstance(of, str) else getattr(of, "__name__", type(of).__name__)
+    return "function" if name == "<lambda>" else name
 
 
 def labels(values: pd.Series) -> list[str]:
