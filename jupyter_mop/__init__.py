@@ -14,7 +14,10 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Alignment": "alignment",
+    "Calibration": "engine.calibration",
     "Comparison": "comparison",
+    "Diagnosis": "engine.diagnosis",
+    "Estimates": "engine.estimates",
     "Gate": "engine.gate",
     "LocalBackend": "backends.local",
     "MiniLMEncoder": "backends.encoders",
@@ -29,8 +32,11 @@ _PUBLIC = {
     "ToyBackend": "backends.toy",
     "ToyEncoder": "backends.toy",
     "align": "alignment",
+    "calibrate": "engine.calibration",
     "compare": "comparison",
     "datasets": "",
+    "diagnose": "engine.diagnosis",
+    "estimate": "engine.estimates",
     "read_personas": "engine.personas",
 }
 __all__ = ["__version__", "load_ipython_extension", *_PUBLIC]  # noqa: PLE0604  they are names

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -36,11 +37,34 @@ class Alignment:
         x, y, source, persona and response of every real and simulated response.
     personas : tuple of str
         All personas in the study's order, which gives them their colours.
+    sets : dict or None
+        The vectors that were compared, for `differences`.
     """
 
     frame: pd.DataFrame
     points: pd.DataFrame
     personas: tuple[str, ...] = ()
+    sets: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    def differences(self, against: str, *, n_boot: int = 200, n_splits: int = 20) -> pd.DataFrame:
+        """Return each method's figures minus those of `against`, paired, with interval and verdict.
+
+        See `jupyter_mop.engine.metrics.differences`; it takes as long as the alignment did.
+
+        Raises
+        ------
+        DataError
+            If there is no such method, or no other one.
+        """
+        if self.sets is None:
+            raise DataError(
+                "This alignment keeps no vectors to compare.", hint="Make it again with align(...)."
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return metrics.differences(
+                **self.sets, against=against, n_boot=n_boot, n_splits=n_splits
+            )
 
     @cached_property
     def chart(self) -> alt.HConcatChart:
@@ -136,20 +160,23 @@ def align(
     target_vectors, *rest = encoded([real, *texts.values()], encoder, on_step)
     vectors = dict(zip(texts, rest, strict=True))
     tick = on_step("figures", 1 + 3 * len(vectors)) if on_step else None
-    frame = metrics.align(
-        target_vectors,
-        vectors,
-        weights={
+    sets: dict[str, Any] = {
+        "target_vectors": target_vectors,
+        "simulated": vectors,
+        "weights": {
             name: simulation.weights
             for name, simulation in simulations.items()
             if isinstance(simulation, Simulation)
         },
-        random_state=random_state,
+        "random_state": random_state,
+    }
+    frame = metrics.align(
+        **sets,
         on_result=(lambda done, _total: tick(done - 1, None)) if tick else None,
     )
     n = int(frame["n"].iloc[0])
     points = _points(real[:n], target_vectors[:n], simulations, vectors)
-    return Alignment(frame, points, _personas(simulations))
+    return Alignment(frame, points, _personas(simulations), sets)
 
 
 def _texts(source: Texts) -> list[str]:

@@ -21,14 +21,15 @@ from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.sounding import pool, sound
 from jupyter_mop.engine.views import Chart
-from jupyter_mop.holdings import Holdings, load_backend
+from jupyter_mop.holdings import load_backend
+from jupyter_mop.inference import Inference
 
 if TYPE_CHECKING:
     from jupyter_mop.alignment import Alignment
     from jupyter_mop.comparison import Comparison
 
 
-class Study(Holdings):
+class Study(Inference):
     """Personas, a population, a fitted mixture and named simulations, with the verbs on them.
 
     Every `%mop_*` magic is one of these verbs.

@@ -10,10 +10,16 @@ import pandas as pd
 
 from jupyter_mop.charts import tables
 from jupyter_mop.charts.answers import Weights, are_closed, length_bars, share_bars, shares
+from jupyter_mop.charts.calibration import calibration_chart, calibration_table
+from jupyter_mop.charts.diagnosis import diagnosis_chart, diagnosis_table
+from jupyter_mop.charts.estimates import estimates_chart, estimates_table
 from jupyter_mop.charts.tables import is_reweighted, simulation_facts
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import styled
 from jupyter_mop.charts.weights import weights_chart, weights_layers, weights_map_layers
+from jupyter_mop.engine.calibration import Calibration
+from jupyter_mop.engine.diagnosis import Diagnosis
+from jupyter_mop.engine.estimates import Estimates
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT, Simulation
@@ -41,6 +47,12 @@ def html(value: object) -> str:
 html.register(Population)(tables.population_table)
 html.register(MixtureOfPersonas)(tables.mixture_table)
 html.register(Simulation)(tables.simulation_table)
+html.register(Calibration)(calibration_table)
+html.register(Diagnosis)(diagnosis_table)
+html.register(Estimates)(estimates_table)
+plot.register(Calibration)(calibration_chart)
+plot.register(Diagnosis)(diagnosis_chart)
+plot.register(Estimates)(estimates_chart)
 
 
 @plot.register(Population)

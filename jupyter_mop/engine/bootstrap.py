@@ -55,6 +55,7 @@ def _logistic(values: Values) -> Values:
     return np.asarray(1 / (1 + np.exp(-values)))
 
 
+PLAIN = Scale(np.asarray, np.asarray)
 ROOT = Scale(_root, _square)
 LOGIT = Scale(_logit, _logistic)
 

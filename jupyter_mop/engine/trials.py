@@ -9,6 +9,7 @@ import numpy as np
 
 from jupyter_mop.engine.bootstrap import (
     LOGIT,
+    PLAIN,
     ROOT,
     Draw,
     Indices,
@@ -120,12 +121,7 @@ class Trial:
 
     def figure(self, measure: Measure, pool: Pool, floor: Sequence[float]) -> Figure:
         """Return one figure of one method with its interval and floor."""
-        splits = self._draws(self.n_splits, len(pool), self.n)
-        values = [
-            measure.value(self.target[d.first], pool.take(d.simulated), self._seed(i))
-            for i, d in enumerate(splits)
-        ]
-        value = float(np.mean(values))
+        value = float(np.mean(self._values(measure, pool)))
         low, high = centred_interval(
             value,
             self._replicates(measure, pool),
@@ -137,6 +133,27 @@ class Trial:
         middle = float(np.mean(floor))
         ess = self.n * pool.efficiency
         return Figure(measure.name, value, low, high, middle, *band, self.n, measure.better, ess)
+
+    def difference(self, measure: Measure, pool: Pool, other: Pool) -> tuple[float, float, float]:
+        """Return how much higher `pool` is than `other` on the same draws, with its interval."""
+        ours, theirs = self._values(measure, pool), self._values(measure, other)
+        value = float(np.mean(np.subtract(ours, theirs)))
+        pairs = zip(self._replicates(measure, pool), self._replicates(measure, other), strict=True)
+        low, high = centred_interval(
+            value,
+            [np.subtract(first, second).tolist() for first, second in pairs],
+            level=self.level,
+            inflate=float(np.sqrt(1 + 1 / self.n_splits)),
+            scale=PLAIN,
+        )
+        return value, low, high
+
+    def _values(self, measure: Measure, pool: Pool) -> list[float]:
+        splits = self._draws(self.n_splits, len(pool), self.n)
+        return [
+            measure.value(self.target[d.first], pool.take(d.simulated), self._seed(i))
+            for i, d in enumerate(splits)
+        ]
 
     def _replicates(self, measure: Measure, pool: Pool) -> list[list[float]]:
         halves = self._draws(self.n_boot, len(pool), len(pool) // 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from jupyter_mop.notebook.magics import MopMagics
 
+_OF_A_SIMULATION = ("mop_align", "mop_simulate", "mop_calibrate", "mop_estimate", "mop_diagnose")
 _COLUMN_OPTIONS = ("--context", "--response", "--weight")
 
 
@@ -46,17 +48,22 @@ class _Completer:
             ]
         if before == "--baseline":
             return ["plain", "personas", "exemplars"]
+        if before in ("--targets", "--human", "--start"):
+            return self._variables(pd.DataFrame if before == "--human" else (Mapping, pd.Series))
         if before in _COLUMN_OPTIONS:
             return self._columns(words)
         return [*self._names(), *self._options()]
 
     def _names(self) -> list[str]:
-        if self.name in ("mop_align", "mop_simulate"):
+        if self.name in _OF_A_SIMULATION:
             return list(self.magics.study.simulations)
         if self.name in ("mop_population", "mop_personas"):
-            names = self.magics.shell.user_ns.items()
-            return [k for k, v in names if isinstance(v, pd.DataFrame) and not k.startswith("_")]
+            return self._variables(pd.DataFrame)
         return ["local"] if self.name == "mop_backend" else []
+
+    def _variables(self, kind: type | tuple[type, ...]) -> list[str]:
+        names = self.magics.shell.user_ns.items()
+        return [k for k, v in names if isinstance(v, kind) and not k.startswith("_")]
 
     def _options(self) -> list[str]:
         parser = getattr(self.magics, self.name).parser

@@ -56,6 +56,29 @@ def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, flo
     return {name.strip(): _share(name, share) for name, _, share in pairs}
 
 
+def shares(shell: InteractiveShell, text: str | None) -> Mapping[str, float] | None:
+    """Return the weights that `text` names: NAME=SHARE pairs or a variable, no word."""
+    named = weights(shell, text)
+    if isinstance(named, str):
+        raise DataError(f"{named!r} names no shares.",
+                        hint="Use NAME=0.4,NAME=0.6, or a variable with a dict.")  # fmt: skip
+    return named
+
+
+def variable(shell: InteractiveShell, name: str, what: str) -> Any:  # noqa: ANN401  the user's own
+    """Return the notebook's variable `name`, or say that there is none and `what` it should be."""
+    value = of_variable(shell, unquoted(name))
+    if value is None:
+        raise DataError(f"There is no variable {name!r}.", hint=f"Make one first: {what}.")
+    return value
+
+
+def outcome(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  a column's name or a function
+    """Return the function in the variable `name`, or else the column of that name."""
+    value = of_variable(shell, unquoted(name))
+    return value if callable(value) else unquoted(name)
+
+
 def seed(text: str) -> int:
     """Return the seed that `text` names; argparse turns the ValueError into one line."""
     number = int(text)

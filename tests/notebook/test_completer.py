@@ -87,3 +87,15 @@ def test_completion_follows_the_current_study(shell: InteractiveShell, ready: St
     found = complete(shell, "%mop_simulate a --weights ")
     assert "foggy=" in found
     assert "sunny=" not in found
+
+
+def test_what_calibrations_estimates_and_diagnoses_take(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    ready.simulate("first", 5)
+    for name in ("mop_calibrate", "mop_estimate", "mop_diagnose"):
+        assert complete(shell, f"%{name} fi") == ["first"]
+    shell.user_ns.update(shares={"yes": 1.0}, series=pd.Series({"yes": 1.0}), few=pd.DataFrame())
+    assert {"shares", "series"} <= set(complete(shell, "%mop_calibrate first --targets "))
+    assert "few" in complete(shell, "%mop_estimate first --human ")
+    assert "shares" not in complete(shell, "%mop_estimate first --human ")

@@ -13,7 +13,17 @@ from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from jupyter_mop import Alignment, MixtureOfPersonas, Population, Simulation, Study, ToyBackend
+from jupyter_mop import (
+    Alignment,
+    Calibration,
+    Diagnosis,
+    Estimates,
+    MixtureOfPersonas,
+    Population,
+    Simulation,
+    Study,
+    ToyBackend,
+)
 from jupyter_mop.backends.base import Completion, GenerationRequest, SamplingParams
 from jupyter_mop.errors import DataError, Interrupted, ModelError, MopError, NotFittedError
 from jupyter_mop.notebook.magics import MopMagics
@@ -26,7 +36,7 @@ LINES = "sunny [0.5]: You say sun.\nrainy: You say rain.\n"
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
 VERBS = {
     *("backend", "personas", "population", "fit", "simulate", "reweight", "align"),
-    *("weights", "panel", "status"),
+    *("weights", "panel", "status", "calibrate", "estimate", "diagnose"),
 }
 
 
@@ -244,6 +254,10 @@ def test_help_says_what_it_does_and_lists_the_options(
         ("mop_align nothing", None, DataError, ["'nothing'"]),
         ("mop_align", None, DataError, ["no simulation"]),
         ("mop_backend df", None, ModelError, ["DataFrame"]),
+        ("mop_calibrate a --targets none_such", None, DataError, ["'none_such'", "targets ="]),
+        ("mop_calibrate a --targets df", None, DataError, ["'a'"]),
+        ("mop_estimate a", None, DataError, ["'a'"]),
+        ("mop_diagnose", None, NotFittedError, ["%mop_simulate"]),
     ],
 )
 @pytest.mark.usefixtures("ready")
@@ -280,6 +294,10 @@ def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
         "mop_population df --context topic --response said --seed -1",
         "mop_align --seed -1",
         "mop_status now",
+        "mop_calibrate a",
+        "mop_estimate",
+        "mop_estimate a --level high",
+        "mop_diagnose --copied some",
     ],
 )
 @pytest.mark.usefixtures("ready")
@@ -382,3 +400,38 @@ def test_reweighting_takes_shares_by_name(shell: InteractiveShell) -> None:
     assert shares.to_dict() == pytest.approx({"sunny": 0.9, "rainy": 0.05, "windy": 0.05})
     with pytest.raises(UsageError):
         line(shell, "mop_reweight first")
+
+
+@pytest.mark.usefixtures("ready")
+def test_calibrated_weights_are_a_variable_for_the_next_magic(shell: InteractiveShell) -> None:
+    line(shell, "mop_simulate first -n 120 --weights uniform --temperature 1 --top-p 1")
+    shell.user_ns["head"] = lambda text: "sun" if text.startswith("sun") else "other"
+    shell.user_ns["targets"] = pd.Series({"sun": 0.4, "other": 0.6})
+    result = shell.run_cell("w = %mop_calibrate first --targets targets --of head")
+    assert result.success
+    found = shell.user_ns["w"]
+    assert isinstance(found, Calibration)
+    made = line(shell, "mop_reweight first --weights w --as calibrated")
+    sunny = [text.startswith("sun") for text in made.responses]
+    assert made.weights[sunny].sum() / 120 == pytest.approx(0.4, abs=1e-3)
+    nearer = line(shell, "mop_calibrate first --targets targets --of head --start sunny=0.8")
+    assert nearer.start == pytest.approx({"sunny": 0.8, "rainy": 0.1, "windy": 0.1})
+    shell.user_ns["targets"] = {"sun": 0.99, "other": 0.01}
+    with pytest.raises(DataError, match="--nearest"):
+        line(shell, "mop_calibrate first --targets targets --of head")
+    assert line(shell, "mop_calibrate first --targets targets --of head --nearest")["sunny"] > 0.9
+
+
+@pytest.mark.usefixtures("ready")
+def test_estimates_and_diagnoses(shell: InteractiveShell) -> None:
+    line(shell, "mop_simulate first -n 120 --temperature 1 --top-p 1")
+    shell.user_ns.update(head=lambda text: text.split()[0], asked=shell.user_ns["df"].head(40))
+    alone = line(shell, "mop_estimate first --of head --answer sun")
+    assert isinstance(alone, Estimates)
+    assert not alone.is_valid
+    both = line(shell, "mop_estimate first --of head --human asked --answer 'sun' --level 0.8")
+    assert (both.is_valid, both.n_human, both.level) == (True, 40, 0.8)
+    diagnosis = line(shell, "mop_diagnose --copied 3 --seed 2")
+    assert isinstance(diagnosis, Diagnosis)
+    assert (diagnosis.name, diagnosis.copied) == ("first", 3)
+    assert line(shell, "mop_diagnose first --copied 4").copied == 4

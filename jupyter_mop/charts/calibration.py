@@ -1,0 +1,81 @@
+"""Calibrated persona weights, and how near they come to the known shares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from jupyter_mop.charts.tables import cell, persona_chips, share_bar, table
+from jupyter_mop.charts.texts import plain, plain_frame
+from jupyter_mop.charts.theme import (
+    INK,
+    LIGHT_BLUE,
+    ROW_HEIGHT,
+    name_axis,
+    persona_colours,
+    share_axis,
+    sized,
+    styled,
+)
+from jupyter_mop.charts.weights import tips, weights_layers
+from jupyter_mop.engine.calibration import Calibration
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+def calibration_chart(calibration: Calibration) -> alt.HConcatChart:
+    """Draw the weights with those at the start, and what they reach with the targets as ticks."""
+    import altair as alt
+
+    weights = pd.DataFrame({"weight": calibration.weights, "start": calibration.start})
+    personas = weights_layers(weights.rename_axis("persona").reset_index())
+    title = alt.TitleParams("Calibrated persona weights", subtitle=plain(calibration.verdict))
+    chart: alt.HConcatChart = styled(
+        alt.hconcat(personas, _targets(calibration.frame), title=title, spacing=32).resolve_scale(
+            color="independent"
+        )
+    )
+    return chart
+
+
+def calibration_table(calibration: Calibration) -> str:
+    """Return the weights, the targets and what is reached of them, as HTML."""
+    names = list(calibration)
+    chips, colours = persona_chips(names), persona_colours(names)
+    weights = [
+        [chips[name], share_bar(calibration[name], colour), f"{calibration.start[name]:.1%}"]
+        for name, colour in zip(names, colours, strict=True)
+    ]
+    columns = ["marginal", "option", "target", "reached"]
+    reached = [
+        [cell(name), cell(option), f"{target:.1%}", f"{found:.1%}"]
+        for name, option, target, found in calibration.frame[columns].to_numpy()
+    ]
+    return (
+        table(["persona", "weight", "start"], weights)
+        + table(["of", "option", "target", "reached"], reached)
+        + f"<p>{cell(calibration.verdict, 400)}</p>"
+    )
+
+
+def _targets(frame: pd.DataFrame) -> alt.LayerChart:
+    import altair as alt
+
+    several = len(set(frame["marginal"])) > 1
+    names = frame["marginal"] + ": " + frame["option"] if several else frame["option"]
+    frame = plain_frame(frame.assign(name=names), "name")
+    base = alt.Chart(frame).encode(
+        alt.Y("name:N", sort=list(frame["name"]), title=None, axis=name_axis())
+    )
+    bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(
+        alt.X("reached:Q", title="share of the responses", axis=share_axis()),
+        tooltip=tips("name:N", "target:Q", "start:Q", "reached:Q"),
+    )
+    ticks = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
+    title = alt.TitleParams(
+        "Known shares", subtitle="Bar: reached, tick: target.", frame="group", fontSize=15
+    )
+    layers = alt.layer(bars, ticks.encode(alt.X("target:Q")), title=title)
+    return sized(layers, 300, len(frame))

@@ -1,0 +1,176 @@
+"""A diagnosis: which persona reads like which, which clusters are missing, and all its figures."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from jupyter_mop.charts.tables import cell, persona_chips, table
+from jupyter_mop.charts.texts import plain, plain_frame
+from jupyter_mop.charts.theme import (
+    BLUE,
+    GREY,
+    INK,
+    ROW_HEIGHT,
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+)
+from jupyter_mop.charts.weights import DARK_ENOUGH, tips
+from jupyter_mop.engine.diagnosis import Diagnosis
+
+if TYPE_CHECKING:
+    import altair as alt
+
+MOST_CLUSTERS = 8
+N_COPIES = 3
+LONGEST_EXAMPLE = 100
+
+
+def diagnosis_chart(diagnosis: Diagnosis) -> alt.HConcatChart:
+    """Draw the confusion of the personas and the clusters that differ most from the real ones."""
+    import altair as alt
+
+    parts = [_clusters(diagnosis.missing)]
+    if diagnosis.confusion is not None:
+        parts.insert(0, _confusion(diagnosis.confusion))
+    title = alt.TitleParams(f"Diagnosis of {plain(diagnosis.name)}", subtitle=diagnosis.notes)
+    joined = alt.hconcat(*parts, title=title, spacing=32)
+    chart: alt.HConcatChart = styled(joined.resolve_scale(color="independent", x="independent"))
+    return chart
+
+
+def diagnosis_table(diagnosis: Diagnosis) -> str:
+    """Return the figures, the confusion, what is missing and what was copied, as HTML."""
+    parts = [f"<p><b>{cell(diagnosis.name)}</b></p>", _figures(diagnosis.frame)]
+    if diagnosis.confusion is not None:
+        parts.append(_confusion_table(diagnosis))
+    parts.append(_missing_table(diagnosis.missing))
+    parts.append(_copies_table(diagnosis))
+    return "".join([*parts, f"<p>{cell(' '.join(diagnosis.notes), 600)}</p>"])
+
+
+def _confusion(confusion: pd.DataFrame) -> alt.LayerChart:
+    import altair as alt
+
+    names = list(confusion.index)
+    wide = confusion.rename_axis("persona").reset_index()
+    frame = wide.melt("persona", var_name="nearest", value_name="share")
+    frame = plain_frame(frame, "persona", "nearest")
+    order = list(dict.fromkeys(frame["persona"]))
+    axis = alt.Axis(orient="top", labelAngle=-30, ticks=False, domain=False)
+    base = alt.Chart(frame).encode(
+        alt.X("nearest:N", sort=order, title="nearest persona", axis=axis),
+        alt.Y("persona:N", sort=order, title=None, axis=name_axis()),
+    )
+    scale = alt.Scale(domain=[0, 1], range=["#F2F7FB", "#08519C"])
+    ink = alt.condition(alt.datum.share > DARK_ENOUGH, alt.value("white"), alt.value(INK))
+    cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
+        alt.Color("share:Q", scale=scale, legend=None),
+        tooltip=tips("persona:N", "nearest:N", "share:Q"),
+    )
+    word = base.mark_text(fontSize=11).encode(alt.Text("share:Q", format=".0%"), color=ink)
+    title = alt.TitleParams(
+        "Do personas read like themselves?",
+        subtitle="Share of a persona's responses nearest to each.",
+        frame="group",
+        fontSize=12,
+    )
+    layers = [cells, word] if len(names) <= 2 * MOST_CLUSTERS else [cells]
+    width = max(1.4 * ROW_HEIGHT * len(names), 160)
+    return sized(alt.layer(*layers, title=title), round(width), len(names))
+
+
+def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
+    """Return the clusters with the largest gaps: real share as a dot, simulated as a ring."""
+    import altair as alt
+
+    order = missing["missing"].abs().sort_values(ascending=False, kind="stable").index
+    shown = missing.loc[sorted(order[:MOST_CLUSTERS])]
+    examples = [_example(*row) for row in shown[["cluster", "examples"]].to_numpy()]
+    shown = shown.drop(columns="examples").assign(example=examples)
+    frame = plain_frame(shown, "example")
+    names = list(frame["example"])
+    base = alt.Chart(frame).encode(alt.Y("example:N", sort=names, title=None, axis=name_axis()))
+    x = alt.X("real:Q", title="share of the responses", axis=share_axis())
+    tooltip = tips("example:N", "real:Q", "simulated:Q", "verdict:N")
+    ring = base.mark_point(color=GREY, size=90, strokeWidth=2.5)
+    layers = [
+        base.mark_rule(color=GREY, strokeWidth=2).encode(x, alt.X2("simulated:Q")),
+        ring.encode(alt.X("simulated:Q"), tooltip=tooltip),
+        base.mark_circle(color=BLUE, size=90, opacity=1).encode(x, tooltip=tooltip),
+    ]
+    title = alt.TitleParams(
+        "What is missing, and what is too much",
+        subtitle="Clusters by a real response. Dot: real share, ring: simulated.",
+        frame="group",
+        fontSize=12,
+    )
+    return sized(alt.layer(*layers, title=title), 280, len(names))
+
+
+def _example(cluster: int, examples: tuple[str, ...]) -> str:
+    return examples[0] if examples else f"cluster {cluster} (no real response)"
+
+
+def _figures(frame: pd.DataFrame) -> str:
+    rows = [
+        [
+            cell(figure),
+            _ends(*ends),
+            cell(against),
+            _ends(*floor),
+        ]
+        for figure, *ends, against, floor in zip(
+            *(frame[column] for column in ("figure", "value", "low", "high", "against")),
+            frame[["floor", "floor_low", "floor_high"]].to_numpy(),
+            strict=True,
+        )
+    ]
+    return table(["figure", "simulation", "against", ""], rows)
+
+
+def _confusion_table(diagnosis: Diagnosis) -> str:
+    confusion = diagnosis.confusion
+    assert confusion is not None  # noqa: S101  asked before
+    chips = persona_chips(diagnosis.personas)
+    rows = [
+        [chips.get(str(name), cell(name)), *(f"{share:.0%}" for share in shares)]
+        for name, shares in zip(confusion.index, confusion.to_numpy(), strict=True)
+    ]
+    return table(["nearest to", *map(str, confusion.columns)], rows)
+
+
+def _missing_table(missing: pd.DataFrame) -> str:
+    clear = missing[missing["verdict"] != "no clear difference"]
+    if clear.empty:
+        return ""
+    columns = ["verdict", "real", "simulated", "examples"]
+    rows = [
+        [
+            cell(verdict),
+            f"{real:.1%}",
+            f"{made:.1%}",
+            " / ".join(cell(text, LONGEST_EXAMPLE) for text in examples),
+        ]
+        for verdict, real, made, examples in clear[columns].head(MOST_CLUSTERS).to_numpy()
+    ]
+    return table(["cluster", "real", "simulated", "real responses"], rows)
+
+
+def _copies_table(diagnosis: Diagnosis) -> str:
+    found = diagnosis.copies[diagnosis.copies["is_pool_copy"]]
+    if found.empty:
+        return ""
+    longest = found.sort_values("pool_run", ascending=False, kind="stable").head(N_COPIES)
+    rows = [[cell(n), cell(run)] for n, run in longest[["pool_run", "words"]].to_numpy()]
+    return table(["words copied", "which"], rows)
+
+
+def _ends(value: float, low: float, high: float) -> str:
+    if math.isnan(value):
+        return ""
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"

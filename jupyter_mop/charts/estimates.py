@@ -1,0 +1,69 @@
+"""Estimates with their intervals, beside what humans and the simulation say alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jupyter_mop.charts.tables import cell, table
+from jupyter_mop.charts.texts import plain, plain_frame
+from jupyter_mop.charts.theme import BLUE, GREY, INK, ROW_HEIGHT, name_axis, sized, styled
+from jupyter_mop.engine.estimates import Estimates
+
+if TYPE_CHECKING:
+    import altair as alt
+
+
+def estimates_chart(estimates: Estimates) -> alt.LayerChart:
+    """Draw each estimate with its interval; grey: human answers alone; tick: simulation alone."""
+    import altair as alt
+
+    frame = plain_frame(estimates.frame, "option")
+    order = list(frame["option"])
+    base = alt.Chart(frame).encode(alt.Y("option:N", sort=order, title=None, axis=name_axis()))
+    x = alt.X("low:Q", title=plain(estimates.of), scale=alt.Scale(zero=False, nice=True))
+    colour = BLUE if estimates.is_valid else GREY
+    numbers = [alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high", "simulated")]
+    line = base.mark_rule(color=colour, strokeWidth=4)
+    dot = base.mark_circle(color=colour, size=110, opacity=1)
+    tick = base.mark_tick(color=INK, thickness=2, size=0.6 * ROW_HEIGHT)
+    layers = [
+        line.encode(x, alt.X2("high:Q")),
+        dot.encode(alt.X("value:Q"), tooltip=numbers),
+        tick.encode(alt.X("simulated:Q")),
+    ]
+    if estimates.is_valid:
+        human = base.mark_rule(color=GREY, strokeWidth=3, yOffset=10)
+        layers.insert(0, human.encode(alt.X("human_low:Q"), alt.X2("human_high:Q")))
+    title = alt.TitleParams(
+        f"Estimate of {plain(estimates.of)}",
+        subtitle=[
+            estimates.note,
+            "Dot: estimate; grey line: human answers alone; tick: simulation alone."
+            if estimates.is_valid
+            else "Dot and tick: the simulation.",
+        ],
+    )
+    chart: alt.LayerChart = styled(sized(alt.layer(*layers, title=title), 420, len(order)))
+    return chart
+
+
+def estimates_table(estimates: Estimates) -> str:
+    """Return the estimates as HTML, with a note on what their intervals are worth."""
+    heads = ["", "estimate", f"{estimates.level:.0%} interval", "simulation alone"]
+    columns = ["option", "value", "low", "high", "simulated", "human", "human_low", "human_high"]
+    rows = []
+    for row in estimates.frame[[*columns, "worth"]].to_numpy():
+        name, value, low, high, made, *alone, worth = row
+        cells = [cell(name), f"<b>{value:.3f}</b>", _ends(low, high), f"{made:.3f}"]
+        if estimates.is_valid:
+            cells += [f"{alone[0]:.3f}", _ends(*alone[1:]), f"{worth:.0f}"]
+        rows.append(cells)
+    if estimates.is_valid:
+        heads += ["humans alone", "interval", "as good as answers"]
+    note = cell(estimates.note, 400)
+    shown = note if estimates.is_valid else f"<b>{note}</b>"
+    return f"<p>{cell(estimates.of)}</p>{table(heads, rows)}<p>{shown}</p>"
+
+
+def _ends(low: float, high: float) -> str:
+    return f"[{low:.3f}, {high:.3f}]"
