@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from jupyter_mop.backends.base import Backend
 from jupyter_mop.engine import candidates
+from jupyter_mop.engine.evidence import Evidence
 from jupyter_mop.engine.exemplars import Exemplar, own_exemplars
-from jupyter_mop.engine.gate import Evidence, Gate
+from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.likelihood import Answers, Components, component_log_likelihood
 from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population

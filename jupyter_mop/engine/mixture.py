@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, SamplingParams
 from jupyter_mop.engine import sampling, saving
+from jupyter_mop.engine.evidence import Evidence
 from jupyter_mop.engine.exemplars import draw_exemplars
-from jupyter_mop.engine.gate import Evidence, Gate
+from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.heldout import held_out_report
 from jupyter_mop.engine.learning import (
     MIN_RECORDS,
@@ -188,15 +189,15 @@ class MixtureOfPersonas(Viewed):
             l2=self.l2,
             random_state=self.random_state,
         )
+        path = start.path(train, l2=self.l2)
+        self.gate_ = path.best(held_out)
         self.report_ = held_out_report(
             start,
-            lambda stop: start.fit(train, stop, l2=self.l2),
+            path.best,
             held_out,
             n_tokens=n_tokens,
-            names=self.names,
             random_state=self.random_state,
         )
-        self.gate_ = start.fit(train, held_out, l2=self.l2)
         return self
 
     def persona_weights(self, population: Population | None = None) -> Array:

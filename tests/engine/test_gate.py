@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_mop.engine import candidates
-from jupyter_mop.engine.gate import Evidence, Gate
+from jupyter_mop.engine.evidence import Evidence
+from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.likelihood import Components
 
 N, K, J, D, R = 14, 4, 5, 6, 3

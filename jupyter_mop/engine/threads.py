@@ -1,0 +1,45 @@
+"""Work in threads that do not wait for one another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+N_PARTS = 4  # on any machine, so that sums are the same on all
+
+
+def in_threads(function: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> list[Result]:
+    """Return `function` of the first items, of the next ones and so on: some for each thread.
+
+    Each thread multiplies matrices by itself: for products that fit the cache, the threads of a
+    linear algebra library would spend their time in waiting for one another.
+
+    Examples
+    --------
+    >>> in_threads(sum, range(8))
+    [1, 5, 9, 13]
+    >>> in_threads(sum, [1])
+    [1]
+    """
+    if len(items) < N_PARTS:
+        return [function(items)]
+    ends = [len(items) * part // N_PARTS for part in range(N_PARTS + 1)]
+    parts = [items[first:last] for first, last in pairwise(ends)]
+    with (
+        _controller().limit(limits=1, user_api="blas"),
+        ThreadPoolExecutor(min(N_PARTS, os.cpu_count() or 1)) as pool,
+    ):
+        return list(pool.map(function, parts))
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()
