@@ -106,6 +106,15 @@ def without(components: Components, others: Components) -> Components:
     return Components(components.record[new], components.persona[new], components.exemplar[new])
 
 
+def union(components: Components, others: Components) -> Components:
+    """Return the components of both, each once, sorted by record."""
+    new = without(others, components)
+    pairs = zip(components.arrays, new.arrays, strict=True)
+    record, persona, exemplar = (np.concatenate(pair) for pair in pairs)
+    order = np.argsort(record, kind="stable")
+    return Components(record[order], persona[order], exemplar[order])
+
+
 def log_multiplicity(
     components: Components, certain: Components, *, n_allowed: NDArray[np.intp]
 ) -> NDArray[np.float64]:
