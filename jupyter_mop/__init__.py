@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Alignment": "alignment",
     "Comparison": "comparison",
+    "Explanation": "engine.explanation",
     "Gate": "engine.gate",
     "LocalBackend": "backends.local",
     "MiniLMEncoder": "backends.encoders",

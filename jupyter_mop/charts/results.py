@@ -10,10 +10,12 @@ import pandas as pd
 
 from jupyter_mop.charts import tables
 from jupyter_mop.charts.answers import Weights, are_closed, length_bars, share_bars, shares
+from jupyter_mop.charts.explanation import explanation_chart
 from jupyter_mop.charts.tables import is_reweighted, simulation_facts
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import styled
 from jupyter_mop.charts.weights import weights_chart, weights_layers, weights_map_layers
+from jupyter_mop.engine.explanation import Explanation
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT, Simulation
@@ -41,6 +43,8 @@ def html(value: object) -> str:
 html.register(Population)(tables.population_table)
 html.register(MixtureOfPersonas)(tables.mixture_table)
 html.register(Simulation)(tables.simulation_table)
+plot.register(Explanation)(explanation_chart)
+html.register(Explanation)(tables.explanation_table)
 
 
 @plot.register(Population)

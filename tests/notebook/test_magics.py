@@ -26,7 +26,7 @@ LINES = "sunny [0.5]: You say sun.\nrainy: You say rain.\n"
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
 VERBS = {
     *("backend", "personas", "population", "fit", "simulate", "reweight", "align"),
-    *("weights", "panel", "status"),
+    *("weights", "panel", "explain", "status"),
 }
 
 
