@@ -106,6 +106,15 @@ def without(components: Components, others: Components) -> Components:
     return Components(components.record[new], components.persona[new], components.exemplar[new])
 
 
+def until_new(components: Components, others: Components, *, n: int) -> Components:
+    """Return each record's first components, as far as `n` of them are not among `others`."""
+    new = ~_among(components, others)
+    before = np.cumsum(new) - new
+    starts = np.searchsorted(components.record, components.record)
+    kept = before - before[starts] < n
+    return Components(components.record[kept], components.persona[kept], components.exemplar[kept])
+
+
 def union(components: Components, others: Components) -> Components:
     """Return the components of both, each once, sorted by record."""
     new = without(others, components)

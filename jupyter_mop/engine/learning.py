@@ -159,7 +159,8 @@ class Learner:
             if not n_now:
                 continue
             gate = start.fit(evidence.take(some), stop_on, l2=l2, max_iter=_ROUGH_ITERATIONS)
-            top = candidates.top_components(excluded, gate, size=n_now, contexts=evidence.contexts)
+            top = candidates.top_components(excluded, gate, size=size, contexts=evidence.contexts)
+            top = candidates.until_new(top, answers.components, n=n_now)
             likely = candidates.union(likely, top)
             new = candidates.without(top, answers.components)
             if len(new):
