@@ -18,6 +18,7 @@ _PUBLIC = {
     "Comparison": "comparison",
     "Diagnosis": "engine.diagnosis",
     "Estimates": "engine.estimates",
+    "Explanation": "engine.explanation",
     "Gate": "engine.gate",
     "LocalBackend": "backends.local",
     "MiniLMEncoder": "backends.encoders",

@@ -13,6 +13,7 @@ from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
 from jupyter_mop.engine import views
+from jupyter_mop.engine.explanation import Explanation
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.neighbours import nearest_records
@@ -21,6 +22,7 @@ from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.sounding import pool, sound
 from jupyter_mop.engine.views import Chart
+from jupyter_mop.errors import NotFittedError
 from jupyter_mop.holdings import load_backend
 from jupyter_mop.inference import Inference
 
@@ -110,11 +112,21 @@ class Study(Inference):
         return self.population
 
     def fit(
-        self, template: str | None = None, *, on_step: OnStep | None = None, **options: int
+        self,
+        template: str | None = None,
+        *,
+        n_refits: int = 0,
+        on_step: OnStep | None = None,
+        **options: int,
     ) -> MixtureOfPersonas:
-        """Learn the weights; `options` are those of `MixtureOfPersonas`."""
+        """Learn the weights, with intervals from `n_refits` more fits of the same answers.
+
+        The other `options` are those of `MixtureOfPersonas`.
+        """
         mixture = self._new_mixture(template, **options)
         self.mixture = mixture.fit(self._needed_population(), on_step=on_step)
+        if n_refits:
+            mixture.persona_weight_intervals(n_refits, on_step=on_step)
         return self.mixture
 
     def simulate(
@@ -280,6 +292,12 @@ class Study(Inference):
         """
         comparison = self.compare(name, random_state=random_state, on_step=on_step)
         return views.view("panel", (self, comparison))
+
+    def explain(self, context: str | Mapping[str, object], *, n: int = 5) -> Explanation:
+        """Say who answers a context and what they are shown; see `MixtureOfPersonas.explain`."""
+        if self.mixture is None:
+            raise NotFittedError("There is no mixture to explain yet.", hint="Run %mop_fit first.")
+        return self.mixture.explain(context, n=n)
 
     def weights(self) -> dict[str, float]:
         """Return the persona weights that a simulation would use: learned, or as stated."""

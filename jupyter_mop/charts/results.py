@@ -13,6 +13,7 @@ from jupyter_mop.charts.answers import Weights, are_closed, length_bars, share_b
 from jupyter_mop.charts.calibration import calibration_chart, calibration_table
 from jupyter_mop.charts.diagnosis import diagnosis_chart, diagnosis_table
 from jupyter_mop.charts.estimates import estimates_chart, estimates_table
+from jupyter_mop.charts.explanation import explanation_chart
 from jupyter_mop.charts.tables import is_reweighted, simulation_facts
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import styled
@@ -20,6 +21,7 @@ from jupyter_mop.charts.weights import weights_chart, weights_layers, weights_ma
 from jupyter_mop.engine.calibration import Calibration
 from jupyter_mop.engine.diagnosis import Diagnosis
 from jupyter_mop.engine.estimates import Estimates
+from jupyter_mop.engine.explanation import Explanation
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT, Simulation
@@ -53,6 +55,8 @@ html.register(Estimates)(estimates_table)
 plot.register(Calibration)(calibration_chart)
 plot.register(Diagnosis)(diagnosis_chart)
 plot.register(Estimates)(estimates_chart)
+plot.register(Explanation)(explanation_chart)
+html.register(Explanation)(tables.explanation_table)
 
 
 @plot.register(Population)

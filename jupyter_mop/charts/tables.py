@@ -12,6 +12,7 @@ import pandas as pd
 from jupyter_mop.charts.answers import are_closed, shares
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import BLUE, persona_colours
+from jupyter_mop.engine.explanation import Explanation
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import CONTEXT, EXEMPLAR, PERSONA, RESPONSE, WEIGHT, Simulation
@@ -86,6 +87,29 @@ def mixture_table(mixture: MixtureOfPersonas) -> str:
     return "".join(parts)
 
 
+def explanation_table(explanation: Explanation) -> str:
+    """Return who answers a context, what they are shown, and the nearest records."""
+    chips = persona_chips([str(name) for name in explanation.personas["persona"]])
+    exemplars = [
+        [cell(row.context), cell(row.response, LONGEST_RESPONSE), f"{row.weight:.1%}",
+         f"{row.start:.1%}", chips[str(row.persona)]]
+        for row in explanation.frame.itertuples()
+    ]  # fmt: skip
+    nearest = [
+        [cell(row.context), cell(row.response, LONGEST_RESPONSE), f"{row.cosine:.2f}"]
+        for row in explanation.nearest.itertuples()
+    ]
+    heading = f"{plain(explanation.context)}: {explanation.note}"
+    return "".join(
+        [
+            f"<p>{escape(heading)}</p>",
+            _weights_table(explanation.personas),
+            table(["exemplar of", "response", "weight", "uniform", "mostly for"], exemplars),
+            table(["nearest records", "response", "cosine"], nearest),
+        ]
+    )
+
+
 def simulation_table(simulation: Simulation) -> str:
     """Return the first responses, each with where it came from, and how they were drawn."""
     shown = simulation.frame.head(N_RESPONSES)
@@ -145,6 +169,12 @@ def _weights_table(frame: pd.DataFrame) -> str:
     columns = [list(chips.values())]
     columns.append([share_bar(w, c) for w, c in zip(frame["weight"], colours, strict=True)])
     heads = ["persona", "weight"]
+    if {"low", "high"} <= set(frame.columns):
+        heads.append("95 % interval")
+        columns.append([f"{a:.1%} to {b:.1%}" for a, b in zip(frame.low, frame.high, strict=True)])
+    if "overall" in frame:
+        heads.append("overall")
+        columns.append([f"{share:.1%}" for share in frame["overall"]])
     if "start" in frame:
         heads.append("start")
         columns.append([f"{share:.1%}" for share in frame["start"]])

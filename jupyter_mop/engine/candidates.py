@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.gate import Gate
@@ -12,6 +14,7 @@ from jupyter_mop.engine.likelihood import Components
 
 Mask = NDArray[np.bool_]
 Flat = NDArray[np.intp]
+MOST_PERSONAS = 16
 _SHARED = 8  # records that share a prompt: scoring them together costs a third
 
 
@@ -23,8 +26,10 @@ def all_components(excluded: Mask, n_personas: int) -> Components:
     >>> len(all_components(np.array([[True, False], [False, False]]), n_personas=3))
     9
     """
-    allowed = np.repeat(~excluded[:, None, :], n_personas, axis=1)
-    return Components(*np.nonzero(allowed))
+    pool = np.flatnonzero(~excluded.all(0))
+    allowed = np.repeat(~excluded[:, None, pool], n_personas, axis=1)
+    record, persona, place = np.nonzero(allowed)
+    return Components(record, persona, pool[place])
 
 
 def random_components(
@@ -37,41 +42,86 @@ def random_components(
 ) -> Components:
     """Pick `size` components of each record at random, each component about equally often.
 
-    Records of one context share the beginnings of their prompts. They take turns through one
-    shuffled list, some records at a time, so that every prompt is used for several of them.
+    Prompts of one component begin alike, those of one context are alike: the records, one context
+    after the other, take turns through one shuffled list, some at a time, so that every prompt is
+    used for several of them.
     """
-    groups: dict[str, list[int]] = {}
-    for i, context in enumerate(contexts):
-        groups.setdefault(context, []).append(i)
-    chosen: list[Flat] = [np.empty(0, np.intp)] * len(contexts)
-    for rows in groups.values():
-        order = rng.permutation(n_personas * excluded.shape[1])
-        for turn, i in enumerate(rows):
-            turned = np.roll(order, -(turn // _SHARED) * size)
-            chosen[i] = turned[~excluded[i, turned % excluded.shape[1]]][:size]
-    return _unflatten(chosen, excluded.shape[1])
+    n, n_pool = excluded.shape
+    n_hidden = n_personas * excluded.sum(1)
+    most, turns = n_personas * n_pool, -(-n // _SHARED)
+    n_drawn = min(most, turns * size + int(n_hidden.max()))
+    drawn = rng.choice(most, n_drawn, replace=False)
+    by_context = np.argsort(pd.factorize(np.array(contexts, dtype=object))[0], kind="stable")
+    chosen: list[Flat] = [np.empty(0, np.intp)] * n
+    for turn, i in enumerate(by_context):
+        seen = np.arange(min(n_drawn, size + n_hidden[i])) + turn // _SHARED * size
+        turned = drawn[seen % n_drawn]
+        chosen[i] = turned[~excluded[i, turned % n_pool]][:size]
+    return _unflatten(chosen, n_pool)
 
 
 def top_components(
     excluded: Mask, gate: Gate, *, size: int, contexts: NDArray[np.float64]
 ) -> Components:
-    """Pick the `size` components of each record that the gate weighs most."""
-    personas = np.arange(len(gate.personas))
-    chosen = []
-    for context, out in zip(contexts, excluded, strict=True):
-        here = np.repeat(context[None], len(personas), axis=0)
-        log_weights = gate.exemplar_log_weights(here, personas)
-        log_weights += gate.persona_log_weights(context[None]).T
-        ranked = np.where(out, -np.inf, log_weights).ravel()
-        best = np.argsort(-ranked)[:size]
-        chosen.append(best[np.isfinite(ranked[best])])
-    return _unflatten(chosen, excluded.shape[1])
+    """Pick the `size` components of each record that the gate weighs most.
+
+    Of many personas, only the `MOST_PERSONAS` that it weighs most in that context are looked at.
+    """
+    n_pool = excluded.shape[1]
+    chosen: list[Flat] = [np.empty(0, np.intp)] * len(excluded)
+    codes = pd.factorize(np.array([context.tobytes() for context in contexts], dtype=object))[0]
+    order = np.argsort(codes, kind="stable")
+    level_1, level_2 = gate.persona_log_weights(contexts), gate.level_2(contexts)
+    for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+        personas = np.argsort(-level_1[rows[0]], kind="stable")[:MOST_PERSONAS]
+        log_weights = level_2.log_weights(rows[0], personas)
+        log_weights += level_1[rows[0], personas, None].astype(log_weights.dtype)
+        n_hidden = len(personas) * int(excluded[rows].sum(1).max())
+        place, exemplar = np.divmod(_largest(log_weights.ravel(), size + n_hidden), n_pool)
+        for i in rows:
+            allowed = np.flatnonzero(~excluded[i, exemplar])[:size]
+            chosen[i] = personas[place[allowed]] * n_pool + exemplar[allowed]
+    return _unflatten(chosen, n_pool)
+
+
+def _largest(values: NDArray[Any], n: int) -> Flat:
+    """Return where the `n` largest values are, largest first, equal ones in their order."""
+    if n >= len(values):
+        return np.argsort(-values, kind="stable")
+    least = values.max() if n == 0 else np.partition(_best_of_some(values, n), -n)[-n]
+    kept = np.flatnonzero(values >= least)
+    return kept[np.argsort(-values[kept], kind="stable")[:n]]
+
+
+def _best_of_some(values: NDArray[Any], n: int) -> NDArray[Any]:
+    """Return the largest of every few values where that leaves enough of them to find n."""
+    few = 64
+    whole = len(values) // few * few
+    return values[:whole].reshape(-1, few).max(1) if whole >= 4 * n * few else values
 
 
 def without(components: Components, others: Components) -> Components:
     """Return the components that are not among `others`."""
     new = ~_among(components, others)
     return Components(components.record[new], components.persona[new], components.exemplar[new])
+
+
+def until_new(components: Components, others: Components, *, n: int) -> Components:
+    """Return each record's first components, as far as `n` of them are not among `others`."""
+    new = ~_among(components, others)
+    before = np.cumsum(new) - new
+    starts = np.searchsorted(components.record, components.record)
+    kept = before - before[starts] < n
+    return Components(components.record[kept], components.persona[kept], components.exemplar[kept])
+
+
+def union(components: Components, others: Components) -> Components:
+    """Return the components of both, each once, sorted by record."""
+    new = without(others, components)
+    pairs = zip(components.arrays, new.arrays, strict=True)
+    record, persona, exemplar = (np.concatenate(pair) for pair in pairs)
+    order = np.argsort(record, kind="stable")
+    return Components(record[order], persona[order], exemplar[order])
 
 
 def log_multiplicity(

@@ -2,59 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.likelihood import Components
+from jupyter_mop.engine.evidence import SMALL, Block, Evidence
+from jupyter_mop.engine.exemplar_weights import Flow, Level2
+from jupyter_mop.engine.path import Path
+from jupyter_mop.engine.threads import in_threads
 
 Array = NDArray[np.float64]
 _TOLERANCE = 1e-12
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the gate learns from: log-likelihoods of some components of each record.
-
-    Attributes
-    ----------
-    contexts : numpy.ndarray, shape (n, d)
-        Unit vectors h(x_i).
-    components : Components
-        P triples, sorted by record, at least one for each.
-    log_lik : numpy.ndarray, shape (P,)
-        log p_LM(y_i | g_k, e_j, x_i) in nats, plus the log of how many components each stands
-        for where only a sample of them was asked.
-    excluded : numpy.ndarray of bool, shape (n, J)
-        Exemplars that a record must not be shown, such as itself.
-    weight : numpy.ndarray, shape (n,)
-        Survey weights.
-    """
-
-    contexts: Array
-    components: Components
-    log_lik: Array
-    excluded: NDArray[np.bool_]
-    weight: Array
-
-    @property
-    def starts(self) -> NDArray[np.intp]:
-        """Where each record's components begin, shape (n,)."""
-        return np.searchsorted(self.components.record, np.arange(len(self.contexts)))
-
-    def take(self, records: NDArray[np.intp]) -> Evidence:
-        """Return the evidence of these records, given in ascending order."""
-        kept = np.isin(self.components.record, records)
-        record, persona, exemplar = (array[kept] for array in self.components.arrays)
-        return Evidence(
-            self.contexts[records],
-            Components(np.searchsorted(records, record), persona, exemplar),
-            self.log_lik[kept],
-            self.excluded[records],
-            self.weight[records],
-        )
 
 
 @dataclass(frozen=True)
@@ -144,12 +104,25 @@ class Gate:
 
     def log_prob(self, evidence: Evidence) -> Array:
         """Return log p(y_i | x_i) of each record, shape (n,), in nats."""
-        joint, starts = self._joint(evidence)[0], evidence.starts
-        return _segment_log_sum_exp(joint, starts)
+        return _segment_log_sum_exp(self._joint(evidence), evidence.starts)
+
+    def persona_log_prob(self, evidence: Evidence) -> Array:
+        """Return log sum_j Omega_kj(x_i) p(y_i | g_k, e_j, x_i), shape (n, K).
+
+        It is minus infinity for a persona of which a record has no component.
+        """
+        c, shape = evidence.components, (len(evidence.contexts), len(self.personas))
+        flat = c.record * shape[1] + c.persona
+        order = np.argsort(flat, kind="stable")
+        found, starts = np.unique(flat[order], return_index=True)
+        log_prob = np.full(shape, -np.inf)
+        values = (self._log_omega(evidence) + evidence.log_lik)[order]
+        log_prob.flat[found] = _segment_log_sum_exp(values, starts)
+        return log_prob
 
     def responsibilities(self, evidence: Evidence) -> Array:
         """Return the posterior p(k | x_i, y_i) of each persona, shape (n, K)."""
-        joint, record = self._joint(evidence)[0], evidence.components.record
+        joint, record = self._joint(evidence), evidence.components.record
         posterior = np.exp(joint - _segment_log_sum_exp(joint, evidence.starts)[record])
         shape = (len(evidence.contexts), len(self.personas))
         return _scatter(posterior, record, evidence.components.persona, shape)
@@ -181,119 +154,82 @@ class Gate:
         on_iteration : callable, optional
             Called with (iteration, validation or training loss in nats per record).
         """
-        from scipy.optimize import minimize
+        path = self.path(train, l2=l2, max_iter=max_iter)
+        if validation is None:
+            return path.last(on_iteration)
+        return path.best(validation, patience=patience, on_iteration=on_iteration)
 
-        monitor = _Monitor(self, validation, patience, on_iteration)
-        result = minimize(
-            lambda theta: self.with_theta(theta).loss_and_gradient(train, l2=l2),
-            self.theta,
-            jac=True,
-            method="L-BFGS-B",
-            callback=monitor,
-            options={"maxiter": max_iter},
-        )
-        return self.with_theta(result.x if validation is None else monitor.best)
+    def path(self, train: Evidence, *, l2: float = 0.1, max_iter: int = 300) -> Path[Gate]:
+        """Return the way from this gate to the best one for `train`, walked when asked."""
+        return Path(self, train, l2=l2, max_iter=max_iter)
+
+    def loss(self, evidence: Evidence) -> float:
+        """Return the mean negative log-likelihood."""
+        return float(-(evidence.weight @ self.log_prob(evidence)) / evidence.weight.sum())
 
     def loss_and_gradient(self, evidence: Evidence, *, l2: float = 0.0) -> tuple[float, Array]:
         """Return the penalised mean negative log-likelihood and its gradient by `theta`."""
-        joint, level_1, level_2 = self._joint(evidence)
-        starts, components = evidence.starts, evidence.components
-        log_prob = _segment_log_sum_exp(joint, starts)
         share = evidence.weight / evidence.weight.sum()
-        posterior = np.exp(joint - log_prob[components.record]) * share[components.record]
-        by_persona = _scatter(posterior, components.record, components.persona, level_1.shape)
-        by_exemplar = _scatter(
-            posterior, components.record, components.exemplar, evidence.excluded.shape
-        )
-        by_pair = _scatter(
-            posterior,
-            components.persona,
-            components.exemplar,
-            (len(self.personas), len(self.exemplars)),
-        )
-        scaled = by_persona / level_2.total
-        d_logit = by_persona - share[:, None] * np.exp(level_1)
-        d_x_e = by_exemplar - level_2.by_context * (scaled @ level_2.by_persona)
-        d_g_e = by_pair - level_2.by_persona * (scaled.T @ level_2.by_context)
-        gradient = self._chain(evidence.contexts, d_logit, d_x_e, d_g_e)
+        level_1, level_2 = self.persona_log_weights(evidence.contexts), self._level_2(evidence)
+        d_logit, log_prob = -share[:, None] * np.exp(level_1), np.empty(len(share))
+
+        def flow_of(blocks: Sequence[Block]) -> Flow:
+            flow = Flow.zeros(level_2)
+            for block in blocks:
+                part = level_2.of(block)
+                joint = level_1[part.record, part.persona] + part.log_omega
+                joint += evidence.log_lik[block.components]
+                starts = evidence.starts[block.records] - block.components.start
+                log_prob[block.records] = _segment_log_sum_exp(joint, starts)
+                posterior = np.exp(joint - log_prob[part.record]) * share[part.record]
+                np.add.at(d_logit, (part.record, part.persona), posterior)
+                flow.add(part, posterior)
+            return flow
+
+        flow = Flow.sum(in_threads(flow_of, evidence.blocks))
+        loss = -(share @ log_prob)
+        gradient = self._chain(evidence, d_logit, *flow.derivatives())
         weights = np.concatenate([self.w_x.ravel(), self.w_g.ravel(), self.w_e.ravel()])
         gradient[: weights.size] += 2 * l2 * weights
-        return float(-(share @ log_prob) + l2 * weights @ weights), gradient
+        return float(loss + l2 * weights @ weights), gradient
 
-    def _joint(self, evidence: Evidence) -> tuple[Array, Array, _ExemplarTerms]:
-        """Return log(pi Omega p) of each component, log pi, and the terms of Omega."""
+    def _joint(self, evidence: Evidence) -> Array:
+        """Return log(pi Omega p) of each component."""
         c = evidence.components
-        u, v = evidence.contexts @ self.w_x.T, self.personas @ self.w_g.T
-        q = self.exemplars @ self.w_e.T
-        level_1 = self.persona_log_weights(evidence.contexts)
-        level_2 = _ExemplarTerms.of(u @ q.T, v @ q.T, evidence.excluded)
-        log_omega = (
-            level_2.context_logits[c.record, c.exemplar]
-            + level_2.persona_logits[c.persona, c.exemplar]
-            - np.log(level_2.total[c.record, c.persona])
-        )
-        return level_1[c.record, c.persona] + log_omega + evidence.log_lik, level_1, level_2
+        level_1 = self.persona_log_weights(evidence.contexts)[c.record, c.persona]
+        return level_1 + self._log_omega(evidence) + evidence.log_lik
 
-    def _chain(self, contexts: Array, d_logit: Array, d_x_e: Array, d_g_e: Array) -> Array:
+    def _log_omega(self, evidence: Evidence) -> Array:
+        level_2 = self._level_2(evidence)
+
+        def log_omega_of(blocks: Sequence[Block]) -> Array:
+            return np.concatenate([level_2.of(block).log_omega for block in blocks])
+
+        return np.concatenate(in_threads(log_omega_of, evidence.blocks))
+
+    def level_2(self, contexts: Array, pool: NDArray[np.intp] | None = None) -> Level2:
+        """Return what the exemplar weights in these contexts are made of; default: all exemplars.
+
+        Where there are many, in single precision.
+        """
+        exemplars = self.exemplars if pool is None else _rows(self.exemplars, pool)
+        kind = np.float64 if len(contexts) * len(exemplars) <= SMALL else np.float32
+        vectors = contexts @ self.w_x.T, self.personas @ self.w_g.T, exemplars @ self.w_e.T
+        return Level2.of_vectors(*vectors, kind)
+
+    def _level_2(self, evidence: Evidence) -> Level2:
+        return self.level_2(evidence.contexts, evidence.pool)
+
+    def _chain(self, evidence: Evidence, d_logit: Array, *by_level_2: Array) -> Array:
         """Carry the derivatives by the logits back to minus `theta`."""
-        u, v = contexts @ self.w_x.T, self.personas @ self.w_g.T
-        q = self.exemplars @ self.w_e.T
-        d_u = d_logit @ v + d_x_e @ q
-        d_v = d_logit.T @ u + d_g_e @ q
-        d_q = d_x_e.T @ u + d_g_e.T @ v
-        parts = [d_u.T @ contexts, d_v.T @ self.personas, d_q.T @ self.exemplars]
+        u, v = evidence.contexts @ self.w_x.T, self.personas @ self.w_g.T
+        d_u, d_v, d_q = by_level_2
+        parts = [
+            (d_logit @ v + d_u).T @ evidence.contexts,
+            (d_logit.T @ u + d_v).T @ self.personas,
+            d_q.T @ _rows(self.exemplars, evidence.pool),
+        ]
         return -np.concatenate([*(part.ravel() for part in parts), d_logit.sum(0)])
-
-
-@dataclass(frozen=True)
-class _ExemplarTerms:
-    """Omega in factors: its logits are a (context, exemplar) plus a (persona, exemplar) term."""
-
-    context_logits: Array
-    persona_logits: Array
-    by_context: Array
-    by_persona: Array
-    total: Array
-
-    @classmethod
-    def of(cls, context: Array, persona: Array, excluded: NDArray[np.bool_]) -> _ExemplarTerms:
-        context = context - context.max(1, keepdims=True)
-        persona = persona - persona.max(1, keepdims=True)
-        by_context, by_persona = np.where(excluded, 0.0, np.exp(context)), np.exp(persona)
-        total = np.maximum(by_context @ by_persona.T, np.finfo(float).tiny)
-        return cls(context, persona, by_context, by_persona, total)
-
-
-class _Monitor:
-    """Watches the validation loss and stops L-BFGS when it no longer falls."""
-
-    def __init__(
-        self,
-        gate: Gate,
-        validation: Evidence | None,
-        patience: int,
-        on_iteration: Callable[[int, float], None] | None,
-    ) -> None:
-        self.gate, self.validation, self.patience = gate, validation, patience
-        self.on_iteration = on_iteration
-        self.best, self.iteration, self.best_iteration = gate.theta, 0, 0
-        self.best_loss = self._loss(gate.theta) if validation else np.inf
-
-    def _loss(self, theta: Array) -> float:
-        if self.validation is None:
-            return np.nan
-        return self.gate.with_theta(theta).loss_and_gradient(self.validation)[0]
-
-    def __call__(self, intermediate_result: object) -> None:
-        theta, fun = intermediate_result.x, intermediate_result.fun  # type: ignore[attr-defined]
-        self.iteration += 1
-        loss = self._loss(theta) if self.validation else fun
-        if self.on_iteration:
-            self.on_iteration(self.iteration, loss)
-        if loss < self.best_loss:
-            self.best, self.best_loss, self.best_iteration = theta.copy(), loss, self.iteration
-        elif self.validation and self.iteration - self.best_iteration >= self.patience:
-            raise StopIteration
 
 
 def _log_sum_exp(values: Array) -> Array:
@@ -317,3 +253,8 @@ def _scatter(
     """Sum `values` into a matrix of `shape` at (rows, columns)."""
     flat = np.bincount(rows * shape[1] + columns, values, shape[0] * shape[1])
     return np.asarray(flat.reshape(shape), dtype=np.float64)
+
+
+def _rows(values: Array, chosen: NDArray[np.intp]) -> Array:
+    """Return the chosen rows; without a copy where they are all."""
+    return values if len(chosen) == len(values) else values[chosen]

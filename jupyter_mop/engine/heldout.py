@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.gate import Evidence, Gate
+from jupyter_mop.engine.evidence import Evidence
+from jupyter_mop.engine.gate import Gate
 
 Array = NDArray[np.float64]
 SINGLE, UNIFORM, LEARNED = "best single persona", "uniform mixture", "learned mixture"
@@ -21,7 +21,6 @@ def held_out_report(
     held_out: Evidence,
     *,
     n_tokens: NDArray[np.intp],
-    names: Sequence[str],
     random_state: int = 0,
 ) -> pd.DataFrame:
     """Compare three models on records that had no part in what they are judged on.
@@ -39,8 +38,6 @@ def held_out_report(
         Every persona with the same exemplars for each record.
     n_tokens : numpy.ndarray, shape (n,)
         Tokens of each held-out response.
-    names : sequence of str
-        Names of the personas.
     random_state : int
         Seed of the halves and of the bootstrap over records.
 
@@ -56,7 +53,7 @@ def held_out_report(
         UNIFORM: start.log_prob(held_out),
         LEARNED: np.empty(len(n_tokens)),
     }
-    singles = np.array([_only(start, k).log_prob(held_out) for k in range(len(names))])
+    singles = start.persona_log_prob(held_out).T
     first, second = (np.sort(half) for half in np.array_split(rng.permutation(len(n_tokens)), 2))
     for choose, judge in ((first, second), (second, first)):
         log_probs[LEARNED][judge] = fit(held_out.take(choose)).log_prob(held_out.take(judge))
@@ -74,13 +71,6 @@ def held_out_report(
         for model, values in log_probs.items()
     ]
     return pd.DataFrame(rows)
-
-
-def _only(gate: Gate, persona: int) -> Gate:
-    """Return `gate` with every other persona switched off."""
-    b = np.full_like(gate.b, -np.inf)
-    b[persona] = 0.0
-    return replace(gate, b=b)
 
 
 def _interval(

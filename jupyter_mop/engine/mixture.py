@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, SamplingParams
 from jupyter_mop.engine import sampling, saving
+from jupyter_mop.engine.evidence import Evidence
 from jupyter_mop.engine.exemplars import draw_exemplars
-from jupyter_mop.engine.gate import Evidence, Gate
+from jupyter_mop.engine.explanation import (
+    Explanation,
+    context_text,
+    known_records,
+    nearest_contexts,
+    strongest_exemplars,
+)
+from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.heldout import held_out_report
+from jupyter_mop.engine.intervals import Refits
 from jupyter_mop.engine.learning import (
     MIN_RECORDS,
     Learner,
@@ -136,9 +145,37 @@ class MixtureOfPersonas(Viewed):
         return f"MixtureOfPersonas({len(self.personas)} personas, {state})"
 
     def summary(self) -> pd.DataFrame:
-        """Return persona, learned weight and weight at the start, one row per persona."""
+        """Return persona, learned weight and weight at the start, one row per persona.
+
+        After `persona_weight_intervals`, low and high too.
+        """
         weights = self.persona_weights()
-        return pd.DataFrame({"persona": self.names, "weight": weights, "start": 1 / len(weights)})
+        frame = pd.DataFrame({"persona": self.names, "weight": weights, "start": 1 / len(weights)})
+        return frame.join(getattr(self, "intervals_", pd.DataFrame(index=frame.index)))
+
+    def persona_weight_intervals(
+        self, n: int = 100, *, random_state: int = 0, on_step: OnStep | None = None
+    ) -> pd.DataFrame:
+        """Return persona, weight, low and high: 95 % bootstrap intervals over the records.
+
+        The gate is learned `n` times from the likelihoods that the fit asked for, with the
+        records drawn anew; no model is called.
+
+        Raises
+        ------
+        NotFittedError
+            Before a fit, and for a loaded mixture, whose likelihoods were not saved.
+        """
+        if not hasattr(self, "refits_"):
+            raise NotFittedError(
+                "Intervals need the likelihoods of a fit, and this mixture has none.",
+                hint="Run %mop_fit here; answers that are kept cost no model call.",
+            )
+        tick = on_step("refits", n) if on_step else None
+        self.intervals_ = self.refits_.intervals(
+            n, *self._own_contexts(), random_state=random_state, on_result=tick
+        )
+        return self.summary()[["persona", "weight", "low", "high"]]
 
     def initialise(self, population: Population) -> Self:
         """Draw the exemplar pool and set every weight uniform, with no model call."""
@@ -156,7 +193,8 @@ class MixtureOfPersonas(Viewed):
             rank=self.rank,
             random_state=self.random_state,
         )
-        self.__dict__.pop("report_", None)
+        for name in ("report_", "refits_", "intervals_"):
+            self.__dict__.pop(name, None)
         return self
 
     def fit(self, population: Population, *, on_step: OnStep | None = None) -> Self:
@@ -188,15 +226,16 @@ class MixtureOfPersonas(Viewed):
             l2=self.l2,
             random_state=self.random_state,
         )
+        self.refits_ = Refits(start, train, held_out, self.l2)
+        path = start.path(train, l2=self.l2)
+        self.gate_ = path.best(held_out)
         self.report_ = held_out_report(
             start,
-            lambda stop: start.fit(train, stop, l2=self.l2),
+            path.best,
             held_out,
             n_tokens=n_tokens,
-            names=self.names,
             random_state=self.random_state,
         )
-        self.gate_ = start.fit(train, held_out, l2=self.l2)
         return self
 
     def persona_weights(self, population: Population | None = None) -> Array:
@@ -211,6 +250,32 @@ class MixtureOfPersonas(Viewed):
         k = np.full(len(population), persona_index(self.personas, persona))
         contexts = self._encode_each(population.contexts)
         return np.exp(self._initialised().gate_.exemplar_log_weights(contexts, k))
+
+    def explain(self, context: str | Mapping[str, object], *, n: int = 5) -> Explanation:
+        """Return who answers a context and what they are shown, with the nearest records.
+
+        Parameters
+        ----------
+        context : str or mapping
+            As text, or its value of each context column.
+        n : int
+            Most exemplars and most records.
+        """
+        if n < 1:
+            raise DataError(f"An explanation shows at least 1 exemplar, not {n}.", hint="Use n=5.")
+        mixture = self._initialised()
+        text = context_text(context, mixture.population_.context)
+        known, said = known_records(mixture.population_, mixture.exemplars_)
+        vector = self._encode([text])[0]
+        weights = np.exp(mixture.gate_.persona_log_weights(vector[None])[0])
+        overall = self.persona_weights()
+        return Explanation(
+            text,
+            text in set(mixture.population_.contexts),
+            pd.DataFrame({"persona": self.names, "weight": weights, "overall": overall}),
+            strongest_exemplars(mixture.gate_, vector, mixture.exemplars_, self.names, n=n),
+            nearest_contexts(vector, self._encode_each(known), known, said, n=n),
+        )
 
     def log_prob(self, population: Population, *, on_step: OnStep | None = None) -> Array:
         """Return log p(y|x) of each record in nats, shape (n,), over all K * J components."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import warnings
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from jupyter_mop.engine.exemplars import Exemplar
 from jupyter_mop.engine.gate import Gate
@@ -49,7 +53,8 @@ def load(
         facts = json.loads((path / "mixture.json").read_text(encoding="utf-8"))
         with np.load(path / "gate.npz", allow_pickle=False) as arrays:
             gate = Gate(**{name: arrays[name] for name in _ARRAYS})
-        version, learned_with = facts["version"], facts["encoder"]
+        version, learned_with = facts["version"], (facts["encoder"], facts["model"])
+        marginal, digest = np.array(facts["weights"], dtype=np.float64), facts["digest"]
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(
             f"There is no readable mixture in {str(path)!r}.",
@@ -60,10 +65,10 @@ def load(
             f"The mixture in {str(path)!r} is from a newer version of jupyter-mop.",
             hint="Update with: pip install -U jupyter-mop",
         )
-    if learned_with != encoder.fingerprint:
+    if digest != _digest(facts):
         raise DataError(
-            "The mixture was learned with another encoder.",
-            hint=f"Load it with the encoder {learned_with!r}.",
+            f"The personas or exemplars in {str(path)!r} were edited after the fit.",
+            hint="Undo the edit, or give the edited personas to a new mixture and fit it.",
         )
     mixture = kind([Persona(**p) for p in facts["personas"]], backend, encoder, **facts["settings"])
     mixture.gate_ = gate
@@ -72,7 +77,38 @@ def load(
     mixture.population_ = _population(facts["contexts"])
     if facts["report"]:
         mixture.report_ = pd.DataFrame(facts["report"])
+    if learned_with[0] != encoder.fingerprint:
+        mixture.gate_ = _carried_over(mixture, marginal)
+    _warn_of_transfer(learned_with, encoder.fingerprint, backend.fingerprint)
     return mixture
+
+
+def _carried_over(mixture: MixtureOfPersonas, marginal: NDArray[np.float64]) -> Gate:
+    """Return a gate in the space of the mixture's encoder with these persona weights, (K,)."""
+    texts = [persona.description for persona in mixture.personas]
+    exemplars = [exemplar.text for exemplar in mixture.exemplars_]
+    personas, pool, contexts = (
+        mixture.encoder.encode(part).astype(np.float64)
+        for part in (texts, exemplars, mixture.population_.contexts)
+    )
+    gate = Gate.start(personas, pool, rank=mixture.rank, random_state=mixture.random_state)
+    return gate.with_marginal(marginal, contexts, mixture.population_.weights)
+
+
+def _warn_of_transfer(learned_with: tuple[str, str], encoder: str, model: str) -> None:
+    """Say once what a mixture loses with another encoder, and that a model is another one."""
+    if learned_with[0] != encoder:
+        warnings.warn(
+            f"The weights were learned with the encoder {learned_with[0]}, not {encoder}: the "
+            "overall persona weights are kept, those by context and of exemplars are not.",
+            stacklevel=4,
+        )
+    if learned_with[1] != model:
+        warnings.warn(
+            f"The weights were learned with the model {learned_with[1]} and are carried over to "
+            f"{model}; the held-out likelihoods are those of the former.",
+            stacklevel=4,
+        )
 
 
 def _described(mixture: MixtureOfPersonas) -> dict[str, Any]:
@@ -81,6 +117,13 @@ def _described(mixture: MixtureOfPersonas) -> dict[str, Any]:
         "version": VERSION,
         "encoder": mixture.encoder.fingerprint,
         "model": mixture.backend.fingerprint,
+        "digest": _digest(
+            {
+                "personas": [asdict(persona) for persona in mixture.personas],
+                "exemplars": [asdict(exemplar) for exemplar in mixture.exemplars_],
+            }
+        ),
+        "weights": mixture.persona_weights().tolist(),
         "settings": {name: getattr(mixture, name) for name in _SETTINGS},
         "question": mixture.template_.text,
         "personas": [asdict(persona) for persona in mixture.personas],
@@ -88,6 +131,12 @@ def _described(mixture: MixtureOfPersonas) -> dict[str, Any]:
         "contexts": _contexts(mixture.population_),
         "report": None if report is None else report.to_dict("records"),
     }
+
+
+def _digest(facts: Mapping[str, Any]) -> str:
+    """Return a hash of what the rows and columns of the weights stand for."""
+    parts = [facts["personas"], facts["exemplars"]]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _contexts(population: Population) -> dict[str, Any]:

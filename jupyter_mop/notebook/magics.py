@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.calibration import Calibration
     from jupyter_mop.engine.diagnosis import Diagnosis
     from jupyter_mop.engine.estimates import Estimates
+    from jupyter_mop.engine.explanation import Explanation
     from jupyter_mop.engine.mixture import MixtureOfPersonas
     from jupyter_mop.engine.population import Population
     from jupyter_mop.engine.simulation import Simulation
@@ -119,6 +120,8 @@ class MopMagics(Magics):
         default=config.DEFAULT_COMPONENTS,
         help="components asked for each record (M)",
     )
+    @argument("--refits", type=int, default=0, help="intervals of the weights, from so many "
+              "more fits of the same answers, such as 100")  # fmt: skip
     @argument("--seed", type=values.seed, default=0, help="seed of every choice")
     @line_cell_magic
     @output_can_be_silenced
@@ -134,6 +137,7 @@ class MopMagics(Magics):
                 n_exemplars=args.exemplars,
                 n_records=args.records,
                 n_components=args.components,
+                n_refits=args.refits,
                 random_state=args.seed,
                 on_step=on_step,
             )
@@ -278,6 +282,20 @@ class MopMagics(Magics):
             return self.study.diagnose(
                 name, copied=args.copied, random_state=args.seed, on_step=on_step
             )
+
+    @magic_arguments()
+    @argument("context", nargs="*", help="a context as text, or the variable of one")
+    @argument("-n", type=int, default=5, help="most exemplars and most records")
+    @line_cell_magic
+    @output_can_be_silenced
+    def mop_explain(self, line: str, cell: str | None = None) -> Explanation:
+        """Show who answers a context, what they are shown, and the nearest records.
+
+        The context may also be the cell.
+        """
+        args = _parsed(self.mop_explain, line)
+        text = values.unquoted(" ".join(args.context)) if cell is None else cell.strip()
+        return self.study.explain(values.context(self.shell, text), n=args.n)
 
     @magic_arguments()
     @line_magic

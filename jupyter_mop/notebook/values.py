@@ -41,6 +41,12 @@ def variable_or_path(shell: InteractiveShell, name: str | None) -> object:
     return Path(unquoted(name)).expanduser() if value is None else value
 
 
+def context(shell: InteractiveShell, text: str) -> str | Mapping[str, object]:
+    """Return the context in the variable `text`, or else `text` itself."""
+    value = of_variable(shell, text)
+    return value if isinstance(value, str | Mapping) else text
+
+
 def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, float] | None:
     """Return the weights that `--weights` names: a word, NAME=SHARE pairs or a variable."""
     text = text and unquoted(text)

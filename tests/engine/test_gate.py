@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_mop.engine import candidates
-from jupyter_mop.engine.gate import Evidence, Gate
+from jupyter_mop.engine import evidence as evidence_module
+from jupyter_mop.engine import gate as gate_module
+from jupyter_mop.engine.evidence import Evidence
+from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.likelihood import Components
 
 N, K, J, D, R = 14, 4, 5, 6, 3
@@ -251,3 +254,51 @@ def test_a_better_exemplar_gets_more_weight() -> None:
 
 def test_components_know_their_number() -> None:
     assert len(Components(*np.ones((3, 7), np.intp))) == 7
+
+
+@pytest.mark.parametrize("truncated", [True, False])
+def test_blocks_in_single_precision_give_the_same(
+    monkeypatch: pytest.MonkeyPatch, truncated: bool
+) -> None:
+    gate, evidence = random_gate(4), random_evidence(4, truncated=truncated)
+    exact, gradient = gate.loss_and_gradient(evidence)
+    log_prob, shares = gate.log_prob(evidence), gate.responsibilities(evidence)
+    monkeypatch.setattr(evidence_module, "SMALL", 0)
+    monkeypatch.setattr(evidence_module, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(gate_module, "SMALL", 0)
+    cut = replace(evidence)
+    assert len(cut.blocks) == 5
+    loss, found = gate.loss_and_gradient(cut)
+    assert loss == pytest.approx(exact, rel=1e-6)
+    np.testing.assert_allclose(found, gradient, atol=1e-5)
+    np.testing.assert_allclose(gate.log_prob(cut), log_prob, rtol=1e-6)
+    np.testing.assert_allclose(gate.responsibilities(cut), shares, atol=1e-5)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=SEEDS)
+def test_the_log_prob_of_each_persona_is_the_naive_sum(seed: int) -> None:
+    gate, evidence = random_gate(seed), random_evidence(seed)
+    joint = naive_joint(gate, evidence)
+    exact = np.logaddexp.reduce(joint, axis=2) - gate.persona_log_weights(evidence.contexts)
+    np.testing.assert_allclose(gate.persona_log_prob(evidence), exact, rtol=1e-10)
+
+
+def test_judges_share_one_way_and_find_what_each_would_alone() -> None:
+    start, train = random_gate(0, 0.1), random_evidence(0)
+    judges = [random_evidence(seed) for seed in (97, 98, 99)]
+    path = start.path(train, l2=0.01)
+    for judge in judges:
+        shared, alone = path.best(judge), start.fit(train, judge, l2=0.01)
+        assert shared.loss(judge) == pytest.approx(alone.loss(judge), abs=0.02)
+        assert shared.loss(judge) <= start.loss(judge)
+    shared_again = path.best(judges[0])
+    np.testing.assert_array_equal(shared_again.theta, path.best(judges[0]).theta)
+
+
+def test_other_weights_use_the_same_blocks() -> None:
+    gate, evidence = random_gate(0), random_evidence(0)
+    weight = np.arange(N) % 3 + 1.0
+    found, exact = evidence.weighted(weight), replace(evidence, weight=weight)
+    assert found.blocks is evidence.blocks
+    assert gate.loss(found) == gate.loss(exact)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from jupyter_mop.engine import candidates
-from jupyter_mop.engine.gate import Evidence, Gate
+from jupyter_mop.engine.evidence import Evidence
+from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.heldout import LEARNED, SINGLE, UNIFORM, held_out_report
 
 N, K, J = 40, 3, 4
@@ -32,7 +33,7 @@ def evidence(log_lik: np.ndarray) -> Evidence:
 
 def report(held_out: Evidence, fit=None, **more) -> pd.DataFrame:
     fit = fit or (lambda stop: start().fit(held_out, stop))
-    frame = held_out_report(start(), fit, held_out, n_tokens=TOKENS, names=list("abc"), **more)
+    frame = held_out_report(start(), fit, held_out, n_tokens=TOKENS, **more)
     return frame.set_index("model")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.population import Population
-from jupyter_mop.errors import DataError
+from jupyter_mop.errors import DataError, NotFittedError
 
 
 @pytest.fixture
@@ -131,17 +132,74 @@ def test_a_folder_that_holds_no_mixture_says_so(
 def test_a_newer_version_says_what_to_do(fitted: MixtureOfPersonas, tmp_path: Path) -> None:
     file = fitted.save(tmp_path) / "mixture.json"
     facts = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps({**facts, "version": 2, "encoder": "?"}), encoding="utf-8")
+    file.write_text(
+        json.dumps({**facts, "version": 2, "encoder": "?", "digest": "?"}), encoding="utf-8"
+    )
     with pytest.raises(DataError, match="newer version") as caught:
         load(tmp_path, fitted)
     assert "pip install" in caught.value.hint
 
 
-def test_another_encoder_is_refused_and_another_model_is_not(
-    fitted: MixtureOfPersonas, tmp_path: Path
+def test_another_model_is_told_of_once_and_used(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     fitted.save(tmp_path)
-    with pytest.raises(DataError, match="another encoder"):
-        MixtureOfPersonas.load(tmp_path, fitted.backend, ToyEncoder(["other", "words"]))
     other = ToyBackend(fitted.backend.vocabulary, persona_boost=1.0)
-    assert MixtureOfPersonas.load(tmp_path, other, fitted.encoder).is_fitted
+    with pytest.warns(UserWarning, match="carried over") as told:
+        again = MixtureOfPersonas.load(tmp_path, other, fitted.encoder)
+    assert len(told) == 1
+    assert fitted.backend.fingerprint in str(told[0].message)
+    assert other.fingerprint in str(told[0].message)
+    np.testing.assert_array_equal(
+        again.persona_weights(population), fitted.persona_weights(population)
+    )
+    simulation = again.simulate(20, population)
+    assert simulation.provenance["model"] == other.fingerprint
+    assert simulation.provenance["weights"] == "learned"
+
+
+def test_another_encoder_keeps_the_overall_weights_and_says_what_is_lost(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    other = ToyEncoder(["other", "words", "sun"])
+    with pytest.warns(UserWarning, match="overall persona weights are kept") as told:
+        again = MixtureOfPersonas.load(tmp_path, fitted.backend, other)
+    assert len(told) == 1
+    assert fitted.encoder.fingerprint in str(told[0].message)
+    assert np.ptp(fitted.persona_weights()) > 0.01
+    np.testing.assert_allclose(again.persona_weights(), fitted.persona_weights(), atol=1e-9)
+    assert np.ptp(again.persona_weights(population), axis=0).max() < 1e-9
+    assert len(again.simulate(10, population)) == 10
+
+
+def test_the_same_model_and_encoder_are_not_spoken_of(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load(fitted.save(tmp_path), fitted)
+
+
+@pytest.mark.parametrize("what", ["personas", "exemplars"])
+def test_a_file_that_was_edited_after_the_fit_is_refused(
+    fitted: MixtureOfPersonas, tmp_path: Path, what: str
+) -> None:
+    file = fitted.save(tmp_path) / "mixture.json"
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    name = "description" if what == "personas" else "response"
+    facts[what][0][name] += "!"
+    file.write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(DataError, match="edited after the fit") as caught:
+        load(tmp_path, fitted)
+    assert "fit it" in caught.value.hint
+
+
+def test_a_loaded_mixture_explains_and_has_no_intervals(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    again = load(fitted.save(tmp_path), fitted)
+    pool = {exemplar.response for exemplar in fitted.exemplars_}
+    assert set(again.explain("sun at dawn").nearest["response"]) <= pool
+    with pytest.raises(NotFittedError, match="likelihoods"):
+        again.persona_weight_intervals()

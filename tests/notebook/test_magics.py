@@ -37,6 +37,7 @@ EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
 VERBS = {
     *("backend", "personas", "population", "fit", "simulate", "reweight", "align"),
     *("weights", "panel", "status", "calibrate", "estimate", "diagnose"),
+    "explain",
 }
 
 

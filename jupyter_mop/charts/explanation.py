@@ -1,0 +1,65 @@
+"""The weights in one context: personas, and the exemplars that they are shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from jupyter_mop.charts.texts import plain, plain_frame
+from jupyter_mop.charts.theme import (
+    INK,
+    LIGHT_BLUE,
+    ROW_HEIGHT,
+    check,
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+)
+from jupyter_mop.charts.weights import tips, weights_layers
+
+if TYPE_CHECKING:
+    import altair as alt
+
+    from jupyter_mop.engine.explanation import Explanation
+
+
+def explanation_chart(explanation: Explanation) -> alt.VConcatChart:
+    """Draw the persona weights in a context, a tick at the overall one, and its exemplars."""
+    import altair as alt
+
+    personas = weights_layers(explanation.personas.rename(columns={"overall": "start"}))
+    heading = alt.TitleParams("Persona weights here (tick: overall)", fontSize=12)
+    title = alt.TitleParams(plain(explanation.context), subtitle=explanation.note)
+    chart: alt.VConcatChart = styled(
+        alt.vconcat(
+            personas.properties(title=heading), exemplar_bars(explanation.frame), title=title
+        )
+    )
+    return chart
+
+
+def exemplar_bars(frame: pd.DataFrame) -> alt.LayerChart:
+    """Return a bar for the weight of each exemplar, a tick where all would weigh the same.
+
+    Examples
+    --------
+    >>> row = {"context": "dawn", "response": "sun", "weight": 0.7, "start": 0.1, "persona": "fan"}
+    >>> len(exemplar_bars(pd.DataFrame([row])).layer)
+    2
+    """
+    import altair as alt
+
+    check(frame, "context response weight start persona")
+    frame = plain_frame(frame, "response")
+    base = alt.Chart(frame).encode(
+        alt.Y("response:N", sort=list(frame["response"]), title=None, axis=name_axis())
+    )
+    bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(
+        alt.X("weight:Q", title="share of the prompts", axis=share_axis()),
+        tooltip=tips("context:N", "response:N", "weight:Q", "start:Q", "persona:N"),
+    )
+    tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
+    title = alt.TitleParams("Strongest exemplars (tick: uniform)", fontSize=12)
+    return sized(alt.layer(bars, tick.encode(alt.X("start:Q")), title=title), 380, len(frame))
