@@ -190,7 +190,7 @@ def differences(
     others = [name for name in pools if name != against]
     tasks = [(name, measure) for name in others for measure in MEASURES]
     rows: list[dict[str, object]] = []
-    with _one_thread():
+    with one_thread():
         for name, measure in tasks:
             value, low, high = trial.difference(measure, pools[name], pools[against])
             rows.append(
