@@ -46,6 +46,10 @@ class _Completer:
             ]
         if before == "--baseline":
             return ["plain", "personas", "exemplars"]
+        if before == "-k":
+            return ["auto", "4", "8", "16"]
+        if before == "--stratify":
+            return [*(study.population.context if study.population else ()), "cluster"]
         if before in _COLUMN_OPTIONS:
             return self._columns(words)
         return [*self._names(), *self._options()]
