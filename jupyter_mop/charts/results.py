@@ -10,6 +10,7 @@ import pandas as pd
 
 from jupyter_mop.charts import tables
 from jupyter_mop.charts.answers import Weights, are_closed, length_bars, share_bars, shares
+from jupyter_mop.charts.synthesis import synthesis_chart, synthesis_table
 from jupyter_mop.charts.tables import is_reweighted, simulation_facts
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import styled
@@ -17,6 +18,7 @@ from jupyter_mop.charts.weights import weights_chart, weights_layers, weights_ma
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT, Simulation
+from jupyter_mop.engine.synthesis import Synthesis
 from jupyter_mop.engine.views import Chart
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ def html(value: object) -> str:
 html.register(Population)(tables.population_table)
 html.register(MixtureOfPersonas)(tables.mixture_table)
 html.register(Simulation)(tables.simulation_table)
+html.register(Synthesis)(synthesis_table)
+plot.register(Synthesis)(synthesis_chart)
 
 
 @plot.register(Population)

@@ -188,6 +188,6 @@ def _named(on_step: OnStep | None, k: int) -> OnStep | None:
     begin = on_step
 
     def named(what: str, total: int) -> Tick:
-        return begin(f"{k} personas: {what}", total)
+        return begin(f"k = {k}: {what}", total)
 
     return named

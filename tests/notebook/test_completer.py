@@ -87,3 +87,11 @@ def test_completion_follows_the_current_study(shell: InteractiveShell, ready: St
     found = complete(shell, "%mop_simulate a --weights ")
     assert "foggy=" in found
     assert "sunny=" not in found
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_number_of_personas_and_the_strata(shell: InteractiveShell) -> None:
+    assert "auto" in complete(shell, "%mop_synthesize -k ")
+    assert complete(shell, "%mop_synthesize -k au") == ["auto"]
+    assert complete(shell, "%mop_synthesize --la") == ["--ladder"]
+    assert {"topic", "cluster"} <= set(complete(shell, "%%mop_fit --stratify "))
