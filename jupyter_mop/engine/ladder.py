@@ -159,11 +159,12 @@ def _split(population: Population, n: int, random_state: int) -> tuple[Populatio
     rng = np.random.default_rng([random_state, 3])
     heavy = np.flatnonzero(population.weights)
     order = rng.permutation(heavy)
-    judging = order[: min(n, len(heavy) // 3)]
+    judging = order[: max(min(n, len(heavy) // 3), 0)]
     if len(judging) < 4:  # noqa: PLR2004
         raise DataError(
-            f"There are {len(heavy)} records, too few to choose the number of personas.",
-            hint="Give a number of personas, or at least 12 records.",
+            f"Of {len(heavy)} records {len(judging)} would judge the number of personas; "
+            "at least 4 must.",
+            hint="Give a number of personas, or at least 12 records and n_judged of 4 or more.",
         )
     rest = np.setdiff1d(heavy, judging)
     rest = rest[~np.isin(said[rest].astype(str), said[judging].astype(str))]

@@ -111,5 +111,7 @@ def test_a_ladder_of_one_step_is_one_sentence(population: Population, ladder: li
 
 def test_too_few_records_to_judge_is_one_sentence(population: Population) -> None:
     few = population.take(range(9))
-    with pytest.raises(DataError, match="9 records, too few"):
+    with pytest.raises(DataError, match="Of 9 records 3 would judge"):
         choose_k(few, write, ToyBackend(WORDS), ToyEncoder(WORDS))
+    with pytest.raises(DataError, match="Of 400 records 0 would judge"):
+        choose_k(population, write, ToyBackend(WORDS), ToyEncoder(WORDS), n_judged=-1)
