@@ -30,6 +30,7 @@ _PUBLIC = {
     "Simulation": "engine.simulation",
     "Store": "backends.store",
     "Study": "study",
+    "Synthesis": "engine.synthesis",
     "ToyBackend": "backends.toy",
     "ToyEncoder": "backends.toy",
     "align": "alignment",
@@ -39,6 +40,7 @@ _PUBLIC = {
     "diagnose": "engine.diagnosis",
     "estimate": "engine.estimates",
     "read_personas": "engine.personas",
+    "synthesize_personas": "engine.synthesis",
 }
 __all__ = ["__version__", "load_ipython_extension", *_PUBLIC]  # noqa: PLE0604  they are names
 

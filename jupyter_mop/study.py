@@ -14,6 +14,7 @@ from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
 from jupyter_mop.engine import views
 from jupyter_mop.engine.explanation import Explanation
+from jupyter_mop.engine.ladder import LADDER
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.neighbours import nearest_records
@@ -21,6 +22,7 @@ from jupyter_mop.engine.personas import Persona, persona_index, persona_shares, 
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.sounding import pool, sound
+from jupyter_mop.engine.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.engine.views import Chart
 from jupyter_mop.errors import NotFittedError
 from jupyter_mop.holdings import load_backend
@@ -89,6 +91,34 @@ class Study(Inference):
         self.mixture, self.panel_weights = None, None
         return self.personas
 
+    def synthesize(
+        self,
+        k: int | str = "auto",
+        *,
+        template: str | None = None,
+        ladder: Sequence[int] = LADDER,
+        weighted: bool = False,
+        on_step: OnStep | None = None,
+        **options: int,
+    ) -> Synthesis:
+        """Make `k` personas from the records, "auto" to choose k, and use them.
+
+        Their weights are left open, or with `weighted` are the shares of their groups; `options`
+        are those of `synthesize_personas`.
+        """
+        made = synthesize_personas(
+            self._needed_population(),
+            k,
+            self.backend,
+            self.encoder,
+            template=template,
+            ladder=ladder,
+            on_step=on_step,
+            **options,
+        )
+        self.use_personas(made.weighted if weighted else made.personas)
+        return made
+
     def use_population(
         self,
         df: pd.DataFrame,
@@ -115,6 +145,7 @@ class Study(Inference):
         self,
         template: str | None = None,
         *,
+        stratify: str | None = None,
         n_refits: int = 0,
         on_step: OnStep | None = None,
         **options: int,
@@ -123,7 +154,7 @@ class Study(Inference):
 
         The other `options` are those of `MixtureOfPersonas`.
         """
-        mixture = self._new_mixture(template, **options)
+        mixture = self._new_mixture(template, stratify, **options)
         self.mixture = mixture.fit(self._needed_population(), on_step=on_step)
         if n_refits:
             mixture.persona_weight_intervals(n_refits, on_step=on_step)
@@ -332,8 +363,15 @@ class Study(Inference):
             del facts["personas"]
         return card("Study", facts, weights)
 
-    def _new_mixture(self, template: str | None, **options: int) -> MixtureOfPersonas:
+    def _new_mixture(
+        self, template: str | None, stratify: str | None = None, **options: int
+    ) -> MixtureOfPersonas:
         self._needed_population()
         return MixtureOfPersonas(
-            self._needed_personas(), self.backend, self.encoder, template=template, **options
+            self._needed_personas(),
+            self.backend,
+            self.encoder,
+            template=template,
+            stratify=stratify,
+            **options,
         )

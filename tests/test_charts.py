@@ -193,3 +193,16 @@ def test_missing_columns_and_empty_frames_are_refused(draw, figures, points, wei
     empty = pd.concat([frame.head(0) for frame in frames], axis=1)
     with pytest.raises(DataError, match="no rows"):
         draw(empty.loc[:, ~empty.columns.duplicated()])
+
+
+def test_the_ladder_marks_the_chosen_number_and_the_best():
+    values = [-9.0, -8.2, -8.1]
+    frame = pd.DataFrame({"k": [2, 4, 8], "log_lik": values, "standard_error": [0.2, 0.15, 0.0]})
+    chart = charts.ladder_chart(frame.assign(chosen=[False, True, False]))
+    layers = chart.to_dict()["layer"]
+    data = chart.to_dict()["datasets"]
+    rows = [data[layer["data"]["name"]] for layer in layers if "data" in layer]
+    assert [[row["k"] for row in part] for part in rows if len(part) == 1] == [[8], [4]]
+    assert size(charts.png(chart))[0] > 300
+    with pytest.raises(DataError, match="standard_error"):
+        charts.ladder_chart(frame.drop(columns="standard_error"))

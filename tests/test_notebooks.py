@@ -13,6 +13,7 @@ from jupyter_mop.datasets import load_movie_reviews
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 QUICKSTART = NOTEBOOKS[0]
+PERSONAS = next(path for path in NOTEBOOKS if path.stem == "03_personas")
 METHODS = ["plain", "personas", "exemplars", "uniform", "learned"]
 MAX_BYTES = 500_000
 SHORTEST = 30
@@ -82,3 +83,17 @@ def test_the_weights_notebook_runs_from_the_top_in_small(tmp_path, monkeypatch):
     notebook.cells.append(nbformat.v4.new_code_cell("print(found.after >= found.before)"))
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path}}).execute()
     assert [output.text.strip() for output in notebook.cells[-1].outputs] == ["True"]
+
+
+@pytest.mark.model
+def test_the_notebook_of_personas_runs_from_the_top_in_small(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
+    monkeypatch.setenv("JUPYTER_MOP_STORE", str(tmp_path / "store.sqlite"))
+    notebook = nbformat.read(PERSONAS, as_version=4)
+    probe = nbformat.v4.new_code_cell("print(made.frame.to_json(orient='records'))")
+    notebook.cells.append(probe)
+    NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path}}).execute()
+    rows = json.loads("".join(output.text for output in notebook.cells[-1].outputs))
+    assert len(rows) == 2
+    assert all(row["description"].startswith("You ") for row in rows)
+    assert all(row["longest_copy"] < 6 for row in rows if row["source"] == "model")

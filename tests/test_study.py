@@ -393,3 +393,23 @@ def test_the_panel_shows_the_last_simulation_of_the_mixture(study: Study) -> Non
     study.use_personas("only: You say sun.")
     panel.weights = [0.25, 0.5, 0.25]
     assert study.panel_weights is None
+
+
+def test_synthesised_personas_take_the_place_of_those_before(study: Study) -> None:
+    study.fit(n_exemplars=4, n_records=20)
+    made = study.synthesize(2, n_draws=1)
+    assert study.personas == made.personas
+    assert study.mixture is None
+    asked = toy(study).n_generated
+    again = study.synthesize(2, n_draws=1, weighted=True)
+    assert toy(study).n_generated == asked
+    assert study.personas == again.weighted
+    assert list(study.weights().values()) == pytest.approx(list(again.frame["share"]))
+
+
+def test_a_failed_synthesis_leaves_the_study_as_it_was(study: Study, empty: Study) -> None:
+    fails(study, lambda: study.synthesize(0), DataError, "whole number", "auto")
+    fails(study, lambda: study.synthesize(10_000), DataError, "too few for 10000 personas")
+    fails(study, lambda: study.synthesize("auto", ladder=[4]), DataError, "ladder", "two numbers")
+    empty.population = None
+    fails(empty, lambda: empty.synthesize(2), NotFittedError, "no population")

@@ -10,6 +10,7 @@ from jupyter_mop.charts.alignment import alignment_chart
 from jupyter_mop.charts.maps import response_map
 from jupyter_mop.charts.pictures import png
 from jupyter_mop.charts.results import html, plot
+from jupyter_mop.charts.synthesis import ladder_chart
 from jupyter_mop.charts.theme import GREY, PERSONA_COLOURS, persona_colours
 from jupyter_mop.charts.weights import likelihood_chart, weights_chart, weights_map
 
@@ -18,6 +19,7 @@ __all__ = [
     "PERSONA_COLOURS",
     "alignment_chart",
     "html",
+    "ladder_chart",
     "likelihood_chart",
     "persona_colours",
     "plot",

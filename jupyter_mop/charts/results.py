@@ -14,6 +14,7 @@ from jupyter_mop.charts.calibration import calibration_chart, calibration_table
 from jupyter_mop.charts.diagnosis import diagnosis_chart, diagnosis_table
 from jupyter_mop.charts.estimates import estimates_chart, estimates_table
 from jupyter_mop.charts.explanation import explanation_chart
+from jupyter_mop.charts.synthesis import synthesis_chart, synthesis_table
 from jupyter_mop.charts.tables import is_reweighted, simulation_facts
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import styled
@@ -25,6 +26,7 @@ from jupyter_mop.engine.explanation import Explanation
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT, Simulation
+from jupyter_mop.engine.synthesis import Synthesis
 from jupyter_mop.engine.views import Chart
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ plot.register(Diagnosis)(diagnosis_chart)
 plot.register(Estimates)(estimates_chart)
 plot.register(Explanation)(explanation_chart)
 html.register(Explanation)(tables.explanation_table)
+html.register(Synthesis)(synthesis_table)
+plot.register(Synthesis)(synthesis_chart)
 
 
 @plot.register(Population)

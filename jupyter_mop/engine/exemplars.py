@@ -26,8 +26,16 @@ class Exemplar:
         return f"{', '.join(self.record.values())}: {self.response}"
 
 
-def draw_exemplars(population: Population, n: int, *, random_state: int = 0) -> list[Exemplar]:
-    """Draw a pool of `n` exemplars, spread evenly over the contexts.
+def draw_exemplars(
+    population: Population,
+    n: int,
+    *,
+    by: str | Sequence[object] | None = None,
+    random_state: int = 0,
+) -> list[Exemplar]:
+    """Draw a pool of `n` exemplars, spread evenly over the contexts or over other strata.
+
+    Strata take turns, so that a small one has as many exemplars as a large one, or all it has.
 
     Parameters
     ----------
@@ -35,13 +43,24 @@ def draw_exemplars(population: Population, n: int, *, random_state: int = 0) -> 
         Where the exemplars come from; no response is taken twice.
     n : int
         Size of the pool, J.
+    by : str or sequence, optional
+        A context column, or one label per record (n,); default: the whole context.
     random_state : int
         Seed of the draw.
 
     Returns
     -------
     list of Exemplar
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "said": list("abcdefghij")})
+    >>> population = Population.from_frame(df, context="age", response="said")
+    >>> sorted(e.record["age"] for e in draw_exemplars(population, 3, by="age"))
+    ['old', 'young', 'young']
     """
+    strata = _strata(population, by)
     first: dict[str, int] = {}
     for i in _by_weight(population, random_state):
         first.setdefault(population.responses[i], i)
@@ -51,7 +70,7 @@ def draw_exemplars(population: Population, n: int, *, random_state: int = 0) -> 
             f"A pool of {n} exemplars cannot be drawn from {len(distinct)} different responses.",
             hint=f"Ask for 1 to {len(distinct)} with n_exemplars.",
         )
-    chosen = _spread([population.contexts[i] for i in distinct])[:n]
+    chosen = _spread([strata[i] for i in distinct])[:n]
     rows = [distinct[position] for position in chosen]
     return [Exemplar(population.records[i], population.responses[i]) for i in rows]
 
@@ -74,11 +93,31 @@ def _by_weight(population: Population, random_state: int) -> list[int]:
     return [int(i) for i in rng.choice(heavy, len(heavy), replace=False, p=share)]
 
 
-def _spread(contexts: Sequence[str]) -> list[int]:
-    """Order positions in turns: the first of every context, then the second of every one."""
-    turns: Counter[str] = Counter()
+def _strata(population: Population, by: str | Sequence[object] | None) -> Sequence[object]:
+    """Return the stratum of each record, length n."""
+    if by is None:
+        return population.contexts
+    if not isinstance(by, str):
+        if len(by) != len(population):
+            raise DataError(
+                f"One stratum per record was expected, {len(population)}, and {len(by)} came.",
+                hint="Give a label for each record of the population.",
+            )
+        return by
+    if by not in population.context:
+        raise DataError(
+            f"There is no context column {by!r} to spread exemplars over; "
+            f"there is {', '.join(map(repr, population.context))}.",
+            hint='Name one of those, or "cluster".',
+        )
+    return [record[by] for record in population.records]
+
+
+def _spread(strata: Sequence[object]) -> list[int]:
+    """Order positions in turns: the first of every stratum, then the second of every one."""
+    turns: Counter[object] = Counter()
     ranked = []
-    for position, context in enumerate(contexts):
-        ranked.append((turns[context], position))
-        turns[context] += 1
+    for position, stratum in enumerate(strata):
+        ranked.append((turns[stratum], position))
+        turns[stratum] += 1
     return [position for _, position in sorted(ranked)]

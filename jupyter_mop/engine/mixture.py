@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, SamplingParams
 from jupyter_mop.engine import sampling, saving
+from jupyter_mop.engine.clusters import cluster_strata
 from jupyter_mop.engine.evidence import Evidence
 from jupyter_mop.engine.exemplars import draw_exemplars
 from jupyter_mop.engine.explanation import (
@@ -75,6 +76,9 @@ class MixtureOfPersonas(Viewed):
         Rank r of the gate.
     l2 : float
         Penalty on the gate's matrices.
+    stratify : str, optional
+        What the exemplar pool is spread over evenly: a context column, or "cluster" for as many
+        groups of similar responses as there are personas. Default: the contexts.
     random_state : int
         Seed of every choice made here.
 
@@ -112,6 +116,7 @@ class MixtureOfPersonas(Viewed):
         n_components: int = config.DEFAULT_COMPONENTS,
         rank: int = 8,
         l2: float = 0.1,
+        stratify: str | None = None,
         random_state: int = 0,
     ) -> None:
         self.personas: list[Persona] = read_personas(personas)
@@ -123,6 +128,7 @@ class MixtureOfPersonas(Viewed):
         self.n_components = n_components
         self.rank = rank
         self.l2 = l2
+        self.stratify = stratify
         self.random_state = random_state
 
     @property
@@ -185,7 +191,9 @@ class MixtureOfPersonas(Viewed):
         self.template_.check(population.context)
         pairs = zip(population.responses, population.weights, strict=True)
         size = min(self.n_exemplars, len({response for response, weight in pairs if weight}))
-        self.exemplars_ = draw_exemplars(population, size, random_state=self.random_state)
+        self.exemplars_ = draw_exemplars(
+            population, size, by=self._strata(population), random_state=self.random_state
+        )
         self.population_ = population
         self.gate_ = Gate.start(
             self._encode([persona.description for persona in self.personas]),
@@ -450,6 +458,12 @@ class MixtureOfPersonas(Viewed):
     def _everything(self, population: Population, on_step: OnStep | None) -> Evidence:
         learner = self._learner(on_step)
         return learner.everything("records", population, n_exemplars=len(self.exemplars_))[0]
+
+    def _strata(self, population: Population) -> str | Sequence[object] | None:
+        if self.stratify != "cluster" or "cluster" in population.context:
+            return self.stratify
+        k = max(len(self.personas), 2)
+        return cluster_strata(population, k, self.encoder, random_state=self.random_state)
 
     def _own_contexts(self) -> tuple[Array, Array]:
         return self._encode_each(self.population_.contexts), self.population_.weights

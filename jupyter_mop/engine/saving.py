@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 VERSION = 1
 _WEIGHT = "__weight__"
 _ARRAYS = ("personas", "exemplars", "w_x", "w_g", "w_e", "b")
-_SETTINGS = ("template", "n_exemplars", "n_records", "n_components", "rank", "l2", "random_state")
+_SETTINGS = (
+    *("template", "n_exemplars", "n_records", "n_components"),
+    *("rank", "l2", "stratify", "random_state"),
+)
 
 
 def save(mixture: MixtureOfPersonas, path: Path) -> Path:

@@ -50,6 +50,10 @@ class _Completer:
             return ["plain", "personas", "exemplars"]
         if before in ("--targets", "--human", "--start"):
             return self._variables(pd.DataFrame if before == "--human" else (Mapping, pd.Series))
+        if before == "-k":
+            return ["auto", "4", "8", "16"]
+        if before == "--stratify":
+            return [*(study.population.context if study.population else ()), "cluster"]
         if before in _COLUMN_OPTIONS:
             return self._columns(words)
         return [*self._names(), *self._options()]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from jupyter_mop.alignment import Alignment
     from jupyter_mop.engine.mixture import MixtureOfPersonas
+    from jupyter_mop.engine.synthesis import Synthesis
 
 
 def show_alignment(alignment: Alignment) -> None:
@@ -21,15 +22,21 @@ def show_mixture(mixture: MixtureOfPersonas) -> None:
     _show(mixture, *([mixture.plot()] if mixture.is_fitted else []))
 
 
+def show_synthesis(synthesis: Synthesis) -> None:
+    """Show the personas, and as a chart how their number was chosen where it was."""
+    _show(synthesis, *([synthesis.plot()] if synthesis.ladder is not None else []))
+
+
 def register(shell: InteractiveShell) -> None:
-    """Show alignments and mixtures with their charts wherever a cell ends in one."""
+    """Show alignments, mixtures and syntheses with their charts wherever a cell ends in one."""
     assert shell.display_formatter is not None  # noqa: S101  every shell has one
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type_by_name("jupyter_mop.alignment", "Alignment", show_alignment)
     formatter.for_type_by_name("jupyter_mop.engine.mixture", "MixtureOfPersonas", show_mixture)
+    formatter.for_type_by_name("jupyter_mop.engine.synthesis", "Synthesis", show_synthesis)
 
 
-def _show(value: Alignment | MixtureOfPersonas, *charts: Any) -> None:  # noqa: ANN401  charts
+def _show(value: Alignment | MixtureOfPersonas | Synthesis, *charts: Any) -> None:  # noqa: ANN401  charts
     from IPython.display import display
 
     display({"text/plain": repr(value), "text/html": value._repr_html_()}, raw=True)

@@ -17,7 +17,10 @@ from IPython.core.magic import (
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from jupyter_mop import config
+from jupyter_mop.engine.clusters import MOST_RECORDS
+from jupyter_mop.engine.ladder import LADDER
 from jupyter_mop.engine.memorisation import COPIED
+from jupyter_mop.engine.writing import N_DRAWS, N_SHOWN
 from jupyter_mop.notebook import completer, display, values
 from jupyter_mop.notebook.progress import progress
 from jupyter_mop.study import Study
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.mixture import MixtureOfPersonas
     from jupyter_mop.engine.population import Population
     from jupyter_mop.engine.simulation import Simulation
+    from jupyter_mop.engine.synthesis import Synthesis
     from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
     from jupyter_mop.notebook.widgets.personas import PersonaPanel
     from jupyter_mop.notebook.widgets.weights import WeightsPanel
@@ -84,6 +88,38 @@ class MopMagics(Magics):
         return persona_panel(self.study) if args.edit else values.personas_frame(personas)
 
     @magic_arguments()
+    @argument("-k", type=values.number_or_auto, default="auto", help="number of personas, or auto "
+              "to choose it by held-out likelihood: some thousand scores")  # fmt: skip
+    @argument("--records", type=int, default=MOST_RECORDS, help="most records to cluster")
+    @argument("--draws", type=int, default=N_DRAWS, help="answers for each persona to choose from")
+    @argument("--shown", type=int, default=N_SHOWN, help="records in one prompt; a large model "
+              "can use more")  # fmt: skip
+    @argument("--ladder", type=values.numbers, default=LADDER, help="numbers that auto tries, with "
+              "commas")  # fmt: skip
+    @argument("--weighted", action="store_true", help="let each persona weigh as much as its group")
+    @argument("--seed", type=values.seed, default=0, help="seed of every choice")
+    @line_cell_magic
+    @output_can_be_silenced
+    def mop_synthesize(self, line: str, cell: str | None = None) -> Synthesis:
+        """Make personas from the records: cluster them, let the model sum up each group.
+
+        The cell, if there is one, is the prompt template by which auto judges.
+        """
+        args = _parsed(self.mop_synthesize, line)
+        with progress(self.shell, self.study) as on_step:
+            return self.study.synthesize(
+                args.k,
+                weighted=args.weighted,
+                n_records=args.records,
+                n_draws=args.draws,
+                n_shown=args.shown,
+                ladder=args.ladder,
+                template=cell,
+                random_state=args.seed,
+                on_step=on_step,
+            )
+
+    @magic_arguments()
     @argument("frame", help="the variable of a DataFrame with one row per response")
     @argument("--context", required=True, help="column of the context; several with commas")
     @argument("--response", required=True, help="column of what was said")
@@ -122,6 +158,8 @@ class MopMagics(Magics):
     )
     @argument("--refits", type=int, default=0, help="intervals of the weights, from so many "
               "more fits of the same answers, such as 100")  # fmt: skip
+    @argument("--stratify", help="spread exemplars evenly over this context column, or over "
+              "cluster (groups of similar responses); default: over the contexts")  # fmt: skip
     @argument("--seed", type=values.seed, default=0, help="seed of every choice")
     @line_cell_magic
     @output_can_be_silenced
@@ -138,6 +176,7 @@ class MopMagics(Magics):
                 n_records=args.records,
                 n_components=args.components,
                 n_refits=args.refits,
+                stratify=args.stratify and values.unquoted(args.stratify),
                 random_state=args.seed,
                 on_step=on_step,
             )

@@ -93,6 +93,16 @@ def seed(text: str) -> int:
     return number
 
 
+def number_or_auto(text: str) -> int | str:
+    """Return the number of personas that `text` names, or "auto"."""
+    return text if text == "auto" else int(text)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the whole numbers in `text`, between commas."""
+    return tuple(int(part) for part in text.split(",") if part.strip())
+
+
 def unquoted(text: str) -> str:
     """Return `text` without the quotes around it, which IPython leaves on."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":

@@ -73,3 +73,35 @@ def test_what_many_people_said_is_likely_to_be_shown() -> None:
     population = make(["a"] * 100, ["common"] * 50 + [f"s{i}" for i in range(50)])
     pools = [draw_exemplars(population, 5, random_state=seed) for seed in range(40)]
     assert sum("common" in {e.response for e in pool} for pool in pools) > 30
+
+
+def two_columns() -> Population:
+    ages, towns = ["old"] * 2 + ["young"] * 98, ["a", "b"] * 50
+    frame = pd.DataFrame({"age": ages, "town": towns, "said": [f"s{i}" for i in range(100)]})
+    return Population.from_frame(frame, context=["age", "town"], response="said")
+
+
+def test_a_small_subgroup_is_not_drowned_in_its_column() -> None:
+    pool = draw_exemplars(two_columns(), 20, by="age")
+    assert Counter(e.record["age"] for e in pool) == {"old": 2, "young": 18}
+    assert len({e.response for e in draw_exemplars(two_columns(), 100, by="age")}) == 100
+
+
+def test_strata_may_be_labels_of_the_records() -> None:
+    labels = np.arange(100) % 10 == 3
+    pool = draw_exemplars(two_columns(), 20, by=labels)
+    rare = {f"s{i}" for i in np.flatnonzero(labels)}
+    assert sum(e.response in rare for e in pool) == 10
+
+
+def test_the_default_is_the_whole_context() -> None:
+    assert draw_exemplars(two_columns(), 9) == draw_exemplars(
+        two_columns(), 9, by=two_columns().contexts
+    )
+
+
+@pytest.mark.parametrize("by", ["said", "agee", ["a"] * 3])
+def test_strata_that_are_not_there_are_one_sentence(by: object) -> None:
+    with pytest.raises(DataError, match=r"no context column|One stratum per record") as caught:
+        draw_exemplars(two_columns(), 3, by=by)
+    assert caught.value.hint

@@ -463,3 +463,23 @@ def test_the_report_is_against_the_uniform_mixture(
     report = mixture.fit(population).report_.set_index("model")
     assert report.loc[UNIFORM, "gain"] == 0
     assert report["log_lik_per_token"].between(-3, -1).all()
+
+
+def test_the_pool_is_spread_over_a_column_or_over_groups_of_similar_responses(
+    backend: ToyBackend, encoder: ToyEncoder
+) -> None:
+    said = [f"rain {'sun ' * (i + 2)}" for i in range(90)] + ["fog", "fog fog"]
+    frame = pd.DataFrame({"topic": ["a", "b"] * 46, "said": said})
+    people = Population.from_frame(frame, context="topic", response="said")
+
+    def n_fog(stratify: str | None) -> int:
+        mixture = MixtureOfPersonas(
+            "a: You say sun.\nb: You say fog.", backend, encoder, n_exemplars=12, stratify=stratify
+        ).initialise(people)
+        assert len(mixture.exemplars_) == 12
+        return sum("fog" in exemplar.response for exemplar in mixture.exemplars_)
+
+    assert n_fog("cluster") == 2
+    assert n_fog(None) == n_fog("topic") == 0
+    with pytest.raises(DataError, match="no context column 'town'"):
+        n_fog("town")

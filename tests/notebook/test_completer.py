@@ -99,3 +99,11 @@ def test_what_calibrations_estimates_and_diagnoses_take(
     assert {"shares", "series"} <= set(complete(shell, "%mop_calibrate first --targets "))
     assert "few" in complete(shell, "%mop_estimate first --human ")
     assert "shares" not in complete(shell, "%mop_estimate first --human ")
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_number_of_personas_and_the_strata(shell: InteractiveShell) -> None:
+    assert "auto" in complete(shell, "%mop_synthesize -k ")
+    assert complete(shell, "%mop_synthesize -k au") == ["auto"]
+    assert complete(shell, "%mop_synthesize --la") == ["--ladder"]
+    assert {"topic", "cluster"} <= set(complete(shell, "%%mop_fit --stratify "))

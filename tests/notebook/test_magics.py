@@ -22,6 +22,7 @@ from jupyter_mop import (
     Population,
     Simulation,
     Study,
+    Synthesis,
     ToyBackend,
 )
 from jupyter_mop.backends.base import Completion, GenerationRequest, SamplingParams
@@ -38,6 +39,7 @@ VERBS = {
     *("backend", "personas", "population", "fit", "simulate", "reweight", "align"),
     *("weights", "panel", "status", "calibrate", "estimate", "diagnose"),
     "explain",
+    "synthesize",
 }
 
 
@@ -78,7 +80,9 @@ def html(shell: InteractiveShell, value: object) -> str:
 def test_the_magics_are_the_verbs_of_the_study(shell: InteractiveShell) -> None:
     registered = shell.magics_manager.registry["MopMagics"]
     assert set(registered.magics["line"]) == {f"mop_{verb}" for verb in VERBS}
-    assert set(registered.magics["cell"]) == {"mop_personas", "mop_fit", "mop_simulate"}
+    assert set(registered.magics["cell"]) == {
+        *("mop_personas", "mop_fit", "mop_simulate", "mop_synthesize"),
+    }
 
 
 def test_loading_twice_is_no_error(shell: InteractiveShell) -> None:
@@ -292,6 +296,8 @@ def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
         "mop_simulate --seed -1",
         "mop_fit --seed -1",
         "mop_fit --records many",
+        "mop_synthesize -k many",
+        "mop_synthesize --ladder 2,x",
         "mop_population df --context topic --response said --seed -1",
         "mop_align --seed -1",
         "mop_status now",
@@ -308,7 +314,7 @@ def test_a_mistyped_line_is_a_usage_error(shell: InteractiveShell, text: str) ->
 
 
 def test_a_verb_before_its_step_names_the_magic_to_run(shell: InteractiveShell) -> None:
-    for text in ("mop_fit", "mop_simulate", "mop_weights"):
+    for text in ("mop_fit", "mop_simulate", "mop_weights", "mop_synthesize"):
         with pytest.raises(NotFittedError, match=r"%mop_population|%%mop_personas"):
             line(shell, text)
 
@@ -436,3 +442,51 @@ def test_estimates_and_diagnoses(shell: InteractiveShell) -> None:
     assert isinstance(diagnosis, Diagnosis)
     assert (diagnosis.name, diagnosis.copied) == ("first", 3)
     assert line(shell, "mop_diagnose first --copied 4").copied == 4
+
+
+@pytest.mark.usefixtures("ready")
+def test_personas_are_made_from_the_records(shell: InteractiveShell, study: Study) -> None:
+    made = line(shell, "mop_synthesize -k 3 --records 60 --draws 2 --shown 3 --seed 1 --weighted")
+    assert isinstance(made, Synthesis)
+    assert study.personas == made.weighted
+    assert made.frame["source"].tolist() == ["keywords"] * 3
+    assert study.mixture is None
+    shares = made.frame.set_index("name")["share"].to_dict()
+    assert study.weights() == pytest.approx(shares)
+    assert "You often write about" in html(shell, made)
+    simulation = line(shell, "mop_simulate a -n 10")
+    assert set(simulation.frame["persona"]) <= set(made.frame["name"])
+
+
+@pytest.mark.usefixtures("ready")
+def test_their_number_is_chosen_with_a_curve(shell: InteractiveShell, study: Study) -> None:
+    made = cell(shell, "mop_synthesize -k auto --ladder 1,3 --records 80", "What of {topic}?")
+    assert made.ladder["k"].tolist() == [1, 3]
+    assert len(study.personas) == len(made) == made.ladder.loc[made.ladder["chosen"], "k"].item()
+    with capture_output() as captured:
+        shell.display_formatter.format(made)
+    assert sorted(captured.outputs[0].data) == ["text/html", "text/plain"]
+    assert "image/png" in captured.outputs[1].data
+    assert "k chosen among 1, 3" in captured.outputs[0].data["text/html"]
+
+
+@pytest.mark.usefixtures("ready")
+def test_exemplars_may_be_spread_over_a_column_or_clusters(
+    shell: InteractiveShell, study: Study
+) -> None:
+    for stratify in ("topic", "cluster"):
+        line(shell, f"mop_fit --exemplars 6 --records 20 --stratify {stratify}")
+        assert study.mixture.stratify == stratify
+    with pytest.raises(DataError, match="no context column 'town'"):
+        line(shell, "mop_fit --stratify town")
+
+
+def test_a_markup_record_is_text_in_a_synthesis(shell: InteractiveShell, study: Study) -> None:
+    study.use_backend(EvilBackend(WORDS))
+    said = [f"{EVIL} {word}" for word in WORDS] * 3
+    shell.user_ns["df"] = pd.DataFrame({"topic": ["tea"] * 12, "said": said})
+    line(shell, "mop_population df --context topic --response said")
+    text = html(shell, line(shell, "mop_synthesize -k 2"))
+    assert "script" in text
+    assert "<script" not in text
+    assert "<img" not in text

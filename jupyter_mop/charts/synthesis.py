@@ -1,0 +1,123 @@
+"""Personas made from data: their shares, how their number was chosen, and their words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import pandas as pd
+
+from jupyter_mop.charts.tables import cell, persona_chips, share_bar, table
+from jupyter_mop.charts.theme import BLUE, INK, check, persona_colours, styled
+from jupyter_mop.charts.weights import weights_layers
+from jupyter_mop.engine.synthesis import Synthesis
+
+if TYPE_CHECKING:
+    import altair as alt
+
+LONGEST_DESCRIPTION = 400
+
+
+def synthesis_chart(synthesis: Synthesis) -> alt.LayerChart | alt.VConcatChart:
+    """Draw each persona's share of the records, below the ladder where k was chosen by one."""
+    import altair as alt
+
+    frame = synthesis.frame.rename(columns={"name": "persona", "share": "weight"})
+    shares = weights_layers(frame[["persona", "weight"]], ticks=False).properties(
+        title=alt.TitleParams(
+            "Personas from data", subtitle="Bar: share of the records in its group.", frame="group"
+        )
+    )
+    if synthesis.ladder is None:
+        chart: alt.LayerChart = styled(shares)
+        return chart
+    parts = ladder_layers(synthesis.ladder), shares
+    both: alt.VConcatChart = styled(
+        alt.vconcat(*parts, spacing=32).resolve_scale(color="independent")
+    )
+    return both
+
+
+def ladder_chart(frame: pd.DataFrame) -> alt.LayerChart:
+    """Draw the held-out likelihood over the number of personas, the chosen number marked.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns `k`, `log_lik` (nats per record), `standard_error` (of the difference to the
+        best) and `chosen`, as `choose_k` returns them.
+
+    Raises
+    ------
+    DataError
+        If a column is missing or there are no rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = {"k": [2, 4], "log_lik": [-9.0, -8.5], "standard_error": [0.2, 0.0],
+    ...         "chosen": [False, True]}
+    >>> len(ladder_chart(pd.DataFrame(rows)).layer)
+    5
+    """
+    chart: alt.LayerChart = styled(ladder_layers(frame))
+    return chart
+
+
+def ladder_layers(frame: pd.DataFrame) -> alt.LayerChart:
+    """Return `ladder_chart` without its look, to be part of another chart."""
+    import altair as alt
+
+    check(frame, "k log_lik standard_error chosen")
+    error = frame["standard_error"]
+    frame = frame.assign(low=frame["log_lik"] - error, high=frame["log_lik"] + error)
+    base = alt.Chart(frame).encode(alt.X("k:O", title="personas", axis=alt.Axis(labelAngle=0)))
+    scale = alt.Scale(zero=False, nice=True, padding=10)
+    y = alt.Y("log_lik:Q", title="nats per held-out record", scale=scale)
+    tips = [
+        alt.Tooltip("k:O", title="personas"),
+        alt.Tooltip("log_lik:Q", title="log-likelihood", format=".3f"),
+        alt.Tooltip("standard_error:Q", title="standard error", format=".3f"),
+    ]
+    best = alt.Chart(frame.nlargest(1, "log_lik"))
+    chosen = alt.Chart(frame[frame["chosen"]]).encode(alt.X("k:O"))
+    dots = base.mark_point(color=BLUE, size=80, filled=True, opacity=1)
+    layers = [
+        best.mark_rule(color=INK, strokeDash=[5, 4]).encode(alt.Y("log_lik:Q", scale=scale)),
+        base.mark_line(color=BLUE).encode(y),
+        base.mark_rule(color=BLUE, strokeWidth=2).encode(alt.Y("low:Q"), alt.Y2("high:Q")),
+        dots.encode(y, tooltip=tips),
+        chosen.mark_point(color=INK, size=260, strokeWidth=2).encode(y),
+    ]
+    title = alt.TitleParams(
+        "How many personas",
+        subtitle=[
+            "Held-out log-likelihood; bar: standard error of the difference to the best.",
+            "Ring: the smallest number within one standard error of the best (dashed).",
+        ],
+        frame="group",
+    )
+    return cast("alt.LayerChart", alt.layer(*layers, title=title, width=380, height=200))
+
+
+def synthesis_table(synthesis: Synthesis) -> str:
+    """Return each persona with its text, the share of its group, its source and keywords."""
+    frame = synthesis.frame
+    names = [str(name) for name in frame["name"]]
+    chips, colours = persona_chips(names), persona_colours(names)
+    rows = [
+        [
+            chips[name],
+            cell(row["description"], LONGEST_DESCRIPTION),
+            share_bar(row["share"], colour),
+            cell(row["source"]),
+            cell(", ".join(row["keywords"])),
+        ]
+        for name, colour, (_, row) in zip(names, colours, frame.iterrows(), strict=True)
+    ]
+    heads = ["persona", "description", "share of the records", "source", "keywords"]
+    note = "" if synthesis.ladder is None else f"; k chosen among {_tried(synthesis.ladder)}"
+    return f"{table(heads, rows)}<p>{cell(repr(synthesis))}{cell(note)}</p>"
+
+
+def _tried(ladder: pd.DataFrame) -> str:
+    return ", ".join(str(k) for k in ladder["k"])
