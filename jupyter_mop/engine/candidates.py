@@ -109,7 +109,7 @@ def without(components: Components, others: Components) -> Components:
 def until_new(components: Components, others: Components, *, n: int) -> Components:
     """Return each record's first components, as far as `n` of them are not among `others`."""
     new = ~_among(components, others)
-    before: NDArray[np.intp] = np.cumsum(new) - new
+    before: Flat = np.cumsum(new) - new
     starts = np.searchsorted(components.record, components.record)
     kept = before - before[starts] < n
     return Components(components.record[kept], components.persona[kept], components.exemplar[kept])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -38,24 +38,24 @@ class _Completer:
 
     def _candidates(self, before: str, words: list[str]) -> list[str]:
         study = self.magics.study
-        if before == "--weights":
-            return [
-                "uniform",
-                "learned",
-                "stated",
-                "panel",
+        of_option: dict[str, Callable[[], list[str]]] = {
+            "--weights": lambda: [
+                *("uniform", "learned", "stated", "panel"),
                 *(f"{p.name}=" for p in study.personas),
-            ]
-        if before == "--baseline":
-            return ["plain", "personas", "exemplars"]
-        if before in ("--targets", "--human", "--start"):
-            return self._variables(pd.DataFrame if before == "--human" else (Mapping, pd.Series))
-        if before == "-k":
-            return ["auto", "4", "8", "16"]
-        if before == "--stratify":
-            return [*(study.population.context if study.population else ()), "cluster"]
-        if before in _COLUMN_OPTIONS:
-            return self._columns(words)
+            ],
+            "--baseline": lambda: ["plain", "personas", "exemplars"],
+            "--human": lambda: self._variables(pd.DataFrame),
+            "--targets": lambda: self._variables((Mapping, pd.Series)),
+            "--start": lambda: self._variables((Mapping, pd.Series)),
+            "-k": lambda: ["auto", "4", "8", "16"],
+            "--stratify": lambda: [
+                *(study.population.context if study.population else ()),
+                "cluster",
+            ],
+            **dict.fromkeys(_COLUMN_OPTIONS, lambda: self._columns(words)),
+        }
+        if before in of_option:
+            return of_option[before]()
         return [*self._names(), *self._options()]
 
     def _names(self) -> list[str]:

@@ -80,9 +80,8 @@ def html(shell: InteractiveShell, value: object) -> str:
 def test_the_magics_are_the_verbs_of_the_study(shell: InteractiveShell) -> None:
     registered = shell.magics_manager.registry["MopMagics"]
     assert set(registered.magics["line"]) == {f"mop_{verb}" for verb in VERBS}
-    assert set(registered.magics["cell"]) == {
-        *("mop_personas", "mop_fit", "mop_simulate", "mop_synthesize"),
-    }
+    with_cell = ("personas", "fit", "simulate", "explain", "synthesize")
+    assert set(registered.magics["cell"]) == {f"mop_{verb}" for verb in with_cell}
 
 
 def test_loading_twice_is_no_error(shell: InteractiveShell) -> None:
@@ -490,3 +489,24 @@ def test_a_markup_record_is_text_in_a_synthesis(shell: InteractiveShell, study: 
     assert "script" in text
     assert "<script" not in text
     assert "<img" not in text
+
+
+def test_explain_takes_a_text_a_cell_or_a_variable(shell: InteractiveShell) -> None:
+    study = shell.magics_manager.registry["MopMagics"].study
+    with pytest.raises(NotFittedError, match="no mixture"):
+        line(shell, "mop_explain sun at dawn")
+    frame = pd.DataFrame({"topic": ["sun at dawn", "fog"] * 20, "said": ["sun", "rain sun"] * 20})
+    study.use_personas(LINES)
+    study.use_population(frame, context="topic", response="said")
+    study.fit(n_exemplars=2, n_components=4, n_refits=20)
+    assert "low" in study.mixture.summary()
+    shell.user_ns["where"] = {"topic": "sun at dawn"}
+    found = [
+        line(shell, "mop_explain sun at dawn -n 1"),
+        line(shell, "mop_explain 'sun at dawn'"),
+        line(shell, "mop_explain where"),
+        cell(shell, "mop_explain", "sun at dawn\n"),
+    ]
+    assert {explanation.context for explanation in found} == {"sun at dawn"}
+    assert all(explanation.is_known for explanation in found)
+    assert len(found[0].frame) == 1
