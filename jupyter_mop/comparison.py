@@ -130,6 +130,7 @@ def compare(
     chosen = target.take(order[: 2 * len(simulation)])
     target_vectors, vectors = encoded([chosen.responses, simulation.responses], encoder, on_step)
     half = len(chosen) // 2
+    options = _options(target, simulation)
     statistics = PersonaStatistics.measure(
         target_vectors[:half],
         vectors,
@@ -138,10 +139,12 @@ def compare(
         target_texts=chosen.responses[:half],
         texts=simulation.responses,
         weights=simulation.weights,
+        options=options,
+        ordered=target.is_ordered,
         random_state=random_state,
     )
     tick = on_step("human floor", N_FLOORS) if on_step else None
-    floors = _floors(target_vectors, chosen.responses, random_state, tick)
+    floors = _floors(target_vectors, chosen, options, random_state, tick)
     points, thinned = _points(chosen.take(range(half)), simulation, statistics, random_state)
     places = metrics.project(target_vectors[:half], vectors)
     points = points.assign(x=places[points["place"], 0], y=places[points["place"], 1])
@@ -156,10 +159,21 @@ def compare(
     )
 
 
+def _options(target: Population, simulation: Simulation) -> tuple[str, ...] | None:
+    """Return the options where both the real and the simulated responses are answers to them."""
+    closed = target.is_closed and set(simulation.responses) <= set(target.options)
+    return target.options if closed else None
+
+
 def _floors(
-    vectors: Vectors, texts: Sequence[str], random_state: int, tick: object
+    vectors: Vectors,
+    real: Population,
+    options: tuple[str, ...] | None,
+    random_state: int,
+    tick: object,
 ) -> dict[str, float]:
     """Return each figure between random halves of the real responses, on average."""
+    texts = real.responses
     rng, half = np.random.default_rng(random_state), len(texts) // 2
     found = []
     for split in range(N_FLOORS):
@@ -172,6 +186,8 @@ def _floors(
             ["real"],
             target_texts=[texts[i] for i in first],
             texts=[texts[i] for i in second],
+            options=options,
+            ordered=real.is_ordered,
             random_state=random_state + split,
         )
         found.append(between.figures([1.0]))

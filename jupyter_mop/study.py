@@ -12,15 +12,19 @@ import pandas as pd
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
-from jupyter_mop.engine import views
+from jupyter_mop.engine import asking, views
+from jupyter_mop.engine.answers import PopulationAnswer
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.neighbours import nearest_records
+from jupyter_mop.engine.options import Asking
 from jupyter_mop.engine.personas import Persona, persona_index, persona_shares, read_personas
 from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.sounding import pool, sound
 from jupyter_mop.engine.views import Chart
+from jupyter_mop.errors import DataError
 from jupyter_mop.holdings import Holdings, load_backend
 
 if TYPE_CHECKING:
@@ -50,6 +54,8 @@ class Study(Holdings):
     mixture : MixtureOfPersonas or None
     simulations : dict of str to Simulation
         By name, in the order made.
+    answers : dict of str to PopulationAnswer
+        Answers to closed questions by name.
     panel_weights : dict of str to float or None
         What the weights panel shows.
     alignment : Alignment or None
@@ -166,6 +172,83 @@ class Study(Holdings):
         )
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation
+
+    def ask(
+        self,
+        question: Question | str,
+        name: str = "answer",
+        n: int = 300,
+        *,
+        weights: str | Mapping[str, float] | None = None,
+        baseline: str | None = None,
+        random_state: int = 0,
+        on_step: OnStep | None = None,
+        **options: Any,  # noqa: ANN401  those of `Asking`
+    ) -> PopulationAnswer:
+        """Ask the held-out records' contexts a closed question; keep the answer by name.
+
+        Parameters
+        ----------
+        question : Question or str
+            A mere text is asked with the answers that the population gave as its options.
+        name : str
+            Under which the answer is kept, and `n` drawn ones as a simulation, so that `panel`
+            shows them.
+        n : int
+            Answers to draw from the option probabilities; no model is asked for them.
+        weights : str or mapping, optional
+            "learned", "uniform", "stated", "panel", or a share for each persona. Learned are those
+            that make the population's own answers likeliest where they are the options, and else
+            those of the fit. Default: learned where there are such, or stated.
+        baseline : {"plain", "personas"}, optional
+            Without personas, or with uniform weights.
+        random_state : int
+            Seed of the orders of the options and of all draws.
+        on_step : callable, optional
+            Called with (what, total); returns what is called at each answer.
+        **options
+            Those of `jupyter_mop.engine.options.Asking`: method, n_orders, by_prior, by_length,
+            n_draws.
+        """
+        if baseline not in (None, "plain", "personas"):
+            raise DataError(
+                f"There is no baseline {baseline!r} of an answer.", hint="Use plain or personas."
+            )
+        question, population = self._question(question), self._needed_population()
+        personas = None if baseline == "plain" else self._needed_personas()
+        how = Asking(random_state=random_state, **options)
+
+        def put(to: Population, weights: str | Mapping[str, float] = "uniform") -> PopulationAnswer:
+            return asking.ask(
+                question,
+                to,
+                personas,
+                self.backend,
+                weights=weights,
+                asking=how,
+                name=name,
+                on_step=on_step,
+            )
+
+        target = self.target or population
+        chosen = "uniform" if baseline else self._answer_weights(weights, question)
+        if chosen != "learned":
+            answer = put(target, chosen)
+        elif asking.answers_with(population, question):
+            answer = asking.learn(
+                put(population),
+                population,
+                self.personas,
+                self.encoder,
+                target=put(target),
+                random_state=random_state,
+            )
+        else:
+            shares = self._fitted().persona_weights(target.take(asking.distinct_contexts(target)))
+            answer = put(target).reweighted(shares, described="learned")
+        self.answers[name] = answer
+        self.simulations[name] = answer.draw(n, random_state=random_state)
+        return answer
 
     def align(self, *names: str, random_state: int = 0, on_step: OnStep | None = None) -> Alignment:
         """Compare simulations, all or those named, with the held-out records."""

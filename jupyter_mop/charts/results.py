@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.charts import tables
-from jupyter_mop.charts.answers import Weights, are_closed, length_bars, share_bars, shares
+from jupyter_mop.charts import questions, tables
+from jupyter_mop.charts.answers import Weights, length_bars, share_bars, shares
 from jupyter_mop.charts.tables import is_reweighted, simulation_facts
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import styled
 from jupyter_mop.charts.weights import weights_chart, weights_layers, weights_map_layers
+from jupyter_mop.engine.answers import PopulationAnswer
 from jupyter_mop.engine.mixture import MixtureOfPersonas
-from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.population import Population, are_closed
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT, Simulation
 from jupyter_mop.engine.views import Chart
 
@@ -41,6 +42,8 @@ def html(value: object) -> str:
 html.register(Population)(tables.population_table)
 html.register(MixtureOfPersonas)(tables.mixture_table)
 html.register(Simulation)(tables.simulation_table)
+html.register(PopulationAnswer)(questions.answer_table)
+plot.register(PopulationAnswer)(questions.answer_chart)
 
 
 @plot.register(Population)

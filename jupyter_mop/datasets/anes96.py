@@ -59,13 +59,16 @@ def load_anes96() -> pd.DataFrame:
     groups = pd.DataFrame(
         {
             "vote": table["vote"].map({0: "Clinton", 1: "Dole"}),
-            "party": pd.Categorical.from_codes(table["PID"].astype(int), PARTIES, ordered=True),
+            "party": pd.Categorical(
+                table["PID"].map(dict(enumerate(PARTIES))), list(PARTIES), ordered=True
+            ),
             "education": _cut(table["educ"], (2, 3, 4), EDUCATIONS),
             "age": _cut(table["age"], (29, 44, 59), AGES),
             "income": _cut(table["income"], (10, 16, 20), INCOMES),
         }
     )
-    return groups.assign(group=[_sentence(row) for row in groups.to_dict("records")])
+    described = zip(groups["age"], groups["education"], groups["income"], strict=True)
+    return groups.assign(group=[_sentence(*respondent) for respondent in described])
 
 
 def _cut(codes: pd.Series, last: tuple[int, ...], names: tuple[str, ...]) -> pd.Series:
@@ -75,12 +78,9 @@ def _cut(codes: pd.Series, last: tuple[int, ...], names: tuple[str, ...]) -> pd.
     return pd.cut(codes, [-float("inf"), *last, float("inf")], labels=list(names))
 
 
-def _sentence(row: dict[str, str]) -> str:
-    article = "a " if row["education"] in ("high school diploma", "college degree") else ""
-    return (
-        f"An American aged {row['age']} with {article}{row['education']} "
-        f"and a household income of {row['income']}."
-    )
+def _sentence(age: str, education: str, income: str) -> str:
+    article = "a " if education in ("high school diploma", "college degree") else ""
+    return f"An American aged {age} with {article}{education} and a household income of {income}."
 
 
 def _file() -> Path:

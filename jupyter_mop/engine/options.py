@@ -1,9 +1,9 @@
 """Option probabilities: what a language model answers to a closed question, component by component.
 
 Where the model can score, each probability is exact: the option's own, given the prompt, over that
-of all options. Where it cannot, answers are drawn and matched with the options; to the counts of each
-component one answer is added, spread over the options, so that none is impossible. No exemplar is
-shown: the answer of a real respondent to the same question would be copied.
+of all options. Where it cannot, answers are drawn and matched with the options; to the counts of
+each component one answer is added, spread over the options, so that none is impossible. No
+exemplar is shown: the answer of a real respondent to the same question would be copied.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _prompts(
     ]
 
 
-def _scored(
+def _scored(  # noqa: PLR0917  as `_sampled`
     question: Question,
     records: Sequence[Record],
     personas: Sequence[Persona | None],
@@ -258,7 +258,7 @@ def _option_scores(
     return totals.reshape(len(prompts), len(question.options))
 
 
-def _sampled(
+def _sampled(  # noqa: PLR0917  as `_scored`
     question: Question,
     records: Sequence[Record],
     personas: Sequence[Persona | None],

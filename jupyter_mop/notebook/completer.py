@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jupyter_mop.engine.options import METHODS
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -45,7 +47,9 @@ class _Completer:
                 *(f"{p.name}=" for p in study.personas),
             ]
         if before == "--baseline":
-            return ["plain", "personas", "exemplars"]
+            return ["plain", "personas", *(["exemplars"] if self.name == "mop_simulate" else [])]
+        if before == "--method":
+            return list(METHODS)
         if before in _COLUMN_OPTIONS:
             return self._columns(words)
         return [*self._names(), *self._options()]
@@ -53,6 +57,8 @@ class _Completer:
     def _names(self) -> list[str]:
         if self.name in ("mop_align", "mop_simulate"):
             return list(self.magics.study.simulations)
+        if self.name == "mop_ask":
+            return list(self.magics.study.answers)
         if self.name in ("mop_population", "mop_personas"):
             names = self.magics.shell.user_ns.items()
             return [k for k, v in names if isinstance(v, pd.DataFrame) and not k.startswith("_")]

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_mop.alignment import Alignment
+    from jupyter_mop.engine.answers import PopulationAnswer
     from jupyter_mop.engine.mixture import MixtureOfPersonas
 
 
@@ -21,15 +22,21 @@ def show_mixture(mixture: MixtureOfPersonas) -> None:
     _show(mixture, *([mixture.plot()] if mixture.is_fitted else []))
 
 
+def show_answer(answer: PopulationAnswer) -> None:
+    """Show the shares as a table, then as a chart."""
+    _show(answer, answer.plot())
+
+
 def register(shell: InteractiveShell) -> None:
-    """Show alignments and mixtures with their charts wherever a cell ends in one."""
+    """Show alignments, mixtures and answers with their charts wherever a cell ends in one."""
     assert shell.display_formatter is not None  # noqa: S101  every shell has one
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type_by_name("jupyter_mop.alignment", "Alignment", show_alignment)
     formatter.for_type_by_name("jupyter_mop.engine.mixture", "MixtureOfPersonas", show_mixture)
+    formatter.for_type_by_name("jupyter_mop.engine.answers", "PopulationAnswer", show_answer)
 
 
-def _show(value: Alignment | MixtureOfPersonas, *charts: Any) -> None:  # noqa: ANN401  charts
+def _show(value: Alignment | MixtureOfPersonas | PopulationAnswer, *charts: Any) -> None:  # noqa: ANN401  charts
     from IPython.display import display
 
     display({"text/plain": repr(value), "text/html": value._repr_html_()}, raw=True)

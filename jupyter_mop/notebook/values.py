@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from jupyter_mop.engine.personas import Persona, persona_shares
+from jupyter_mop.engine.questions import SEPARATOR, Question
 from jupyter_mop.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,6 +55,20 @@ def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, flo
                         hint=f"Use {', '.join(_NAMED)}, NAME=0.4,NAME=0.6, or a dict.")  # fmt: skip
     pairs = (pair.rpartition("=") for pair in text.split(",") if pair.strip())
     return {name.strip(): _share(name, share) for name, _, share in pairs}
+
+
+def question(text: str, options: str | None, scale: bool, multiple: bool) -> Question | str:
+    """Return the question with the options that `--options` lists, or its mere text."""
+    if options is None:
+        if scale or multiple:
+            raise DataError("A scale and a multiple choice need their options.",
+                            hint='List them: --options "never|sometimes|always".')  # fmt: skip
+        return text
+    if scale and multiple:
+        raise DataError("A question is a scale or a multiple choice, not both.",
+                        hint="Leave --scale or --multiple out.")  # fmt: skip
+    kind = "scale" if scale else "multiple" if multiple else "single"
+    return Question(text, unquoted(options).split(SEPARATOR), kind)
 
 
 def seed(text: str) -> int:
