@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from jupyter_mop.backends.base import Backend, Encoder
 from jupyter_mop.backends.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store import Store
 from jupyter_mop.engine.answers import PopulationAnswer
-from jupyter_mop.engine.asking import answers_with
+from jupyter_mop.engine.asking import answers_with, distinct_contexts, learn
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
@@ -128,6 +128,27 @@ class Holdings:
         fitted = self.mixture is not None and self.mixture.is_fitted
         known = answers_with(self._needed_population(), question)
         return "learned" if fitted or known else "stated"
+
+    def _learned_answer(
+        self,
+        question: Question,
+        target: Population,
+        put: Callable[[Population], PopulationAnswer],
+        random_state: int,
+    ) -> PopulationAnswer:
+        """Return the answer with weights learned from the population's own, or by the fit."""
+        population = self._needed_population()
+        if answers_with(population, question):
+            return learn(
+                put(population),
+                population,
+                self._needed_personas(),
+                self.encoder,
+                target=put(target),
+                random_state=random_state,
+            )
+        shares = self._fitted().persona_weights(target.take(distinct_contexts(target)))
+        return put(target).reweighted(shares, described="learned")
 
     def _fitted(self) -> MixtureOfPersonas:
         if self.mixture is None or not self.mixture.is_fitted:

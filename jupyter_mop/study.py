@@ -207,8 +207,8 @@ class Study(Holdings):
         on_step : callable, optional
             Called with (what, total); returns what is called at each answer.
         **options
-            Those of `jupyter_mop.engine.options.Asking`: method, n_orders, by_prior, by_length,
-            n_draws.
+            Those of `jupyter_mop.engine.options.Asking`: method, n_orders, listed, by_prior,
+            by_length, n_draws.
         """
         if baseline not in (None, "plain", "personas"):
             raise DataError(
@@ -232,20 +232,10 @@ class Study(Holdings):
 
         target = self.target or population
         chosen = "uniform" if baseline else self._answer_weights(weights, question)
-        if chosen != "learned":
-            answer = put(target, chosen)
-        elif asking.answers_with(population, question):
-            answer = asking.learn(
-                put(population),
-                population,
-                self.personas,
-                self.encoder,
-                target=put(target),
-                random_state=random_state,
-            )
+        if chosen == "learned":
+            answer = self._learned_answer(question, target, put, random_state)
         else:
-            shares = self._fitted().persona_weights(target.take(asking.distinct_contexts(target)))
-            answer = put(target).reweighted(shares, described="learned")
+            answer = put(target, chosen)
         self.answers[name] = answer
         self.simulations[name] = answer.draw(n, random_state=random_state)
         return answer

@@ -24,6 +24,7 @@ from jupyter_mop.backends.base import (
 )
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.personas import Persona
+from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.questions import NOTHING, Question
 from jupyter_mop.errors import DataError, ModelError
 
@@ -47,6 +48,9 @@ class Asking:
     n_orders : int
         In how many orders the options are listed; the probabilities are averaged, since a small
         model favours what comes first.
+    listed : bool
+        Whether the prompt lists the options at all. A model of few parameters may take a persona's
+        side in an open question and only look at the list where there is one.
     by_prior : bool
         Divide by each option's probability where neither persona nor context is known, its
         columns being "N/A" (Holtzman et al. 2021; Zhao et al. 2021).
@@ -60,6 +64,7 @@ class Asking:
 
     method: str = "auto"
     n_orders: int = 2
+    listed: bool = True
     by_prior: bool = False
     by_length: bool = False
     n_draws: int = 20
@@ -203,6 +208,8 @@ def _prompts(
     """Return a prompt for each order, context and persona, in this order."""
     orders = question.orders(asking.n_orders, random_state=asking.random_state)
     templates = [question.template(order) for order in orders]
+    if not asking.listed:
+        templates = [PromptTemplate(question.text)]
     return [
         template.render(record, persona=persona)
         for template in templates

@@ -178,6 +178,8 @@ class MopMagics(Magics):
               "uniform weights")  # fmt: skip
     @argument("--orders", dest="n_orders", type=int, default=2, help="in how many orders the "
               "options are listed")  # fmt: skip
+    @argument("--open", dest="listed", action="store_false", help="do not list the options in the "
+              "prompt: a small model then heeds its persona more")  # fmt: skip
     @argument("--by-prior", action="store_true", help="divide by each option's probability where "
               "neither persona nor context is known")  # fmt: skip
     @argument("--by-length", action="store_true", help="score options per token")
