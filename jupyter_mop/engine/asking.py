@@ -63,25 +63,24 @@ def ask(
     -------
     PopulationAnswer
     """
-    group = [None] if personas is None else read_personas(personas)
+    known = [] if personas is None else read_personas(personas)
+    shares, described = _stated(known, weights)
     contexts = distinct_contexts(population)
     records = [population.records[i] for i in contexts]
-    table = option_probabilities(question, records, group, backend, asking=asking, on_step=on_step)
-    shape = table.probabilities.shape[:2]
-    uniform = np.full(shape, 1 / shape[1])
+    table = option_probabilities(
+        question, records, known or [None], backend, asking=asking, on_step=on_step
+    )
     answer = PopulationAnswer(
         question,
         name,
-        tuple(persona.name if persona else NO_PERSONA for persona in group),
+        tuple(persona.name for persona in known) or (NO_PERSONA,),
         pd.DataFrame(records),
         _sizes(population, contexts),
-        uniform,
+        np.ones(table.probabilities.shape[:2]),
         table,
         real=population if answers_with(population, question) else None,
-        described="uniform" if personas is not None else "plain",
     )
-    known = [persona for persona in group if persona]
-    return _weighted(answer, known, "stated" if weights is None else weights) if known else answer
+    return answer.reweighted(shares, described=described)
 
 
 def learn(
@@ -166,21 +165,22 @@ def _sizes(population: Population, contexts: NDArray[np.intp]) -> Array:
     return np.asarray(sizes / sizes.sum())
 
 
-def _weighted(
-    answer: PopulationAnswer,
-    personas: Sequence[Persona],
-    weights: str | Mapping[str, float] | Array,
-) -> PopulationAnswer:
+def _stated(
+    personas: Sequence[Persona], weights: str | Mapping[str, float] | Array | None
+) -> tuple[Array, str]:
+    """Return the weights that are meant, (K,) or (C, K), and what they are in words."""
+    if not personas:
+        return np.ones(1), "plain"
     if isinstance(weights, np.ndarray):
-        return answer.reweighted(weights)
+        return weights, "given"
     if isinstance(weights, Mapping):
         shares = named_shares(personas, weights)
-        told = ", ".join(f"{p.name}={s:.3f}" for p, s in zip(personas, shares, strict=True))
-        return answer.reweighted(shares, described=told)
+        pairs = zip(personas, shares, strict=True)
+        return shares, ", ".join(f"{persona.name}={share:.3f}" for persona, share in pairs)
     if weights == "uniform":
-        return answer
-    if weights == "stated":
-        return answer.reweighted(persona_shares(personas), described="stated")
+        return np.ones(len(personas)), "uniform"
+    if weights in (None, "stated"):
+        return persona_shares(personas), "stated"
     raise DataError(
         f"There are no weights {weights!r}.",
         hint="Use uniform, stated, learned, or NAME=0.4,NAME=0.6.",

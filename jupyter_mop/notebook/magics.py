@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from IPython.core.magic import (
     Magics,
-    cell_magic,
     line_cell_magic,
     line_magic,
     magics_class,
@@ -189,9 +188,9 @@ class MopMagics(Magics):
     @argument("--draws", dest="n_draws", type=int, default=20, help="answers drawn for each prompt "
               "where they are drawn")  # fmt: skip
     @argument("--seed", type=values.seed, default=0, help="seed of orders and draws")
-    @cell_magic
+    @line_cell_magic
     @output_can_be_silenced
-    def mop_ask(self, line: str, cell: str) -> PopulationAnswer:
+    def mop_ask(self, line: str, cell: str | None = None) -> PopulationAnswer:
         """Ask a closed question: option probabilities of each persona, weighted.
 
         The cell is the text of the question with {column} names.

@@ -13,7 +13,15 @@ from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from jupyter_mop import Alignment, MixtureOfPersonas, Population, Simulation, Study, ToyBackend
+from jupyter_mop import (
+    Alignment,
+    MixtureOfPersonas,
+    Population,
+    PopulationAnswer,
+    Simulation,
+    Study,
+    ToyBackend,
+)
 from jupyter_mop.backends.base import Completion, GenerationRequest, SamplingParams
 from jupyter_mop.errors import DataError, Interrupted, ModelError, MopError, NotFittedError
 from jupyter_mop.notebook.magics import MopMagics
@@ -26,7 +34,7 @@ LINES = "sunny [0.5]: You say sun.\nrainy: You say rain.\n"
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
 VERBS = {
     *("backend", "personas", "population", "fit", "simulate", "reweight", "align"),
-    *("weights", "panel", "status"),
+    *("ask", "weights", "panel", "status"),
 }
 
 
@@ -67,7 +75,9 @@ def html(shell: InteractiveShell, value: object) -> str:
 def test_the_magics_are_the_verbs_of_the_study(shell: InteractiveShell) -> None:
     registered = shell.magics_manager.registry["MopMagics"]
     assert set(registered.magics["line"]) == {f"mop_{verb}" for verb in VERBS}
-    assert set(registered.magics["cell"]) == {"mop_personas", "mop_fit", "mop_simulate"}
+    assert set(registered.magics["cell"]) == {
+        *("mop_personas", "mop_fit", "mop_simulate", "mop_ask")
+    }
 
 
 def test_loading_twice_is_no_error(shell: InteractiveShell) -> None:
@@ -196,6 +206,36 @@ def test_the_same_cell_again_asks_nothing(shell: InteractiveShell, ready: Study)
     assert ready.store.counts().scores == counts[0]
 
 
+def test_a_closed_question_is_asked_answered_and_shown(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    answer = cell(
+        shell, 'mop_ask sky --options "sun|rain|wind" --weights sunny=0.5', "At {topic}, what?"
+    )
+    assert isinstance(answer, PopulationAnswer)
+    assert ready.answers == {"sky": answer}
+    assert answer.persona_weights.tolist() == pytest.approx([0.5, 0.25, 0.25])
+    shown = html(shell, answer)
+    assert "At {topic}, what?" in shown
+    assert "36 options scored" in shown
+    assert set(ready.simulations["sky"].responses) == {"sun", "rain", "wind"}
+    scale = cell(shell, 'mop_ask s --scale --options "sun|rain" --baseline plain --open', "What?")
+    assert scale.question.is_ordered
+    assert (scale.is_plain, scale.n) == (True, 4)
+    drawn = cell(shell, 'mop_ask d --options "sun|rain" --method sampled --draws 5', "What?")
+    assert drawn.method == "sampled"
+    several = cell(shell, 'mop_ask m --multiple --options "fog|wind" --method sampled', "Which?")
+    assert several.question.kind == "multiple"
+
+
+def test_a_question_is_no_markup(shell: InteractiveShell, ready: Study) -> None:
+    ready.use_personas({EVIL: "You say sun.", "b": "You say rain."})
+    answer = cell(shell, 'mop_ask e --method sampled --options "<b>sun|rain"', f"{EVIL}?")
+    assert "<script" not in html(shell, answer)
+    assert "<b>sun" not in html(shell, answer)
+    assert "&lt;script" in html(shell, answer)
+
+
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_help_says_what_it_does_and_lists_the_options(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str], verb: str
@@ -241,6 +281,21 @@ def test_help_says_what_it_does_and_lists_the_options(
         ("mop_simulate --weights learned", None, NotFittedError, ["%mop_fit"]),
         ("mop_simulate --weights panel", None, NotFittedError, ["%mop_weights"]),
         ("mop_simulate --temperature -1", None, DataError, ["temperature"]),
+        ("mop_ask", None, DataError, ["no question"]),
+        ("mop_ask", "Sun or rain?", DataError, ["no options", "--options"]),
+        ('mop_ask --options "sun"', "Which?", DataError, ["at least two options"]),
+        ('mop_ask --options "sun|Sun"', "Which?", DataError, ["twice"]),
+        ('mop_ask --options "sun||rain"', "Which?", DataError, ["empty"]),
+        ('mop_ask --options "sun|rain" --scale --multiple', "Which?", DataError, ["not both"]),
+        ("mop_ask --scale", "Which?", DataError, ["need their options"]),
+        ('mop_ask --options "sun|rain"', "At {hour}?", DataError, ["hour"]),
+        ('mop_ask --options "sun|rain" --orders 0', "Which?", DataError, ["one order"]),
+        (
+            'mop_ask --options "sun|rain" --weights learned',
+            "Which?",
+            NotFittedError,
+            ["%mop_fit"],
+        ),
         ("mop_align nothing", None, DataError, ["'nothing'"]),
         ("mop_align", None, DataError, ["no simulation"]),
         ("mop_backend df", None, ModelError, ["DataFrame"]),
