@@ -88,6 +88,16 @@ class Holdings:
             name="study",
         )
 
+    def answer(self, name: str) -> PopulationAnswer:
+        """Return the answer to a closed question that is kept under `name`."""
+        if name in self.answers:
+            return self.answers[name]
+        near = difflib.get_close_matches(name, self.answers, 1, cutoff=0)
+        raise DataError(
+            f"There is no answer {name!r}.",
+            hint=f"Did you mean {near[0]!r}?" if near else "Ask: %%mop_ask, the question below it.",
+        )
+
     def _needed_personas(self) -> list[Persona]:
         if not self.personas:
             raise NotFittedError(

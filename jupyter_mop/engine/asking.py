@@ -8,6 +8,7 @@ the number of prompts is that of contexts x personas x orders, not of records.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,9 @@ from jupyter_mop.engine.questions import Question
 from jupyter_mop.errors import DataError
 
 Array = NDArray[np.float64]
-PENALTIES = (1.0, 0.1, 0.01, 0.001)
+PENALTIES = (0.1, 0.01, 0.001)
+N_EM = 1000
+LEAST = 1e-4
 
 
 def ask(
@@ -95,8 +98,9 @@ def learn(
 ) -> PopulationAnswer:
     """Return the answer with persona weights learned from real answers, with no model call.
 
-    The gate of the mixture is fitted by maximum likelihood; a quarter of the records is held out
-    to stop on and to choose the penalty.
+    Weights for all contexts together are fitted by maximum likelihood, and from there the
+    mixture's gate, which tells contexts apart; a quarter of the records is held out to stop on and
+    to choose the penalty.
 
     Parameters
     ----------
@@ -215,9 +219,26 @@ def _log_lik(question: Question, table: Array, chosen: NDArray[np.bool_]) -> Arr
 
 
 def _best(start: Gate, train: Evidence, stop: Evidence) -> Gate:
-    """Return the gate whose penalty makes the records to stop on the likeliest."""
-    gates = [start.fit(train, stop, l2=l2) for l2 in PENALTIES]
+    """Return the gate, alike for all contexts or not, that makes the records to stop on likeliest.
+
+    It begins at the best weights for all contexts together, so that what the contexts add to them
+    has to show on records that it was not fitted on.
+    """
+    base = replace(start, b=np.log(_marginal(train, len(start.b))))
+    gates = [base, *(base.fit(train, stop, l2=l2) for l2 in PENALTIES)]
     return min(gates, key=lambda gate: gate.loss_and_gradient(stop)[0])
+
+
+def _marginal(evidence: Evidence, n_personas: int) -> Array:
+    """Return the persona weights, (K,), that make all records likeliest: EM, which is convex."""
+    log_lik = evidence.log_lik.reshape(-1, n_personas)
+    likelihood = np.exp(log_lik - log_lik.max(axis=1, keepdims=True))
+    share = evidence.weight / evidence.weight.sum()
+    weights = np.full(n_personas, 1 / n_personas)
+    for _ in range(N_EM):
+        posterior = likelihood * weights
+        weights = share @ (posterior / posterior.sum(axis=1, keepdims=True))
+    return np.asarray(np.maximum(weights, LEAST))
 
 
 def _encode(encoder: Encoder, texts: Sequence[str]) -> Array:

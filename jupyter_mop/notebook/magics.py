@@ -193,10 +193,13 @@ class MopMagics(Magics):
     def mop_ask(self, line: str, cell: str | None = None) -> PopulationAnswer:
         """Ask a closed question: option probabilities of each persona, weighted.
 
-        The cell is the text of the question with {column} names.
+        The cell is the text of the question with {column} names. With no cell, the answer that is
+        kept under the name.
         """
         args = dict(vars(_parsed(self.mop_ask, line)))
         name, weights = values.unquoted(args.pop("name")), args.pop("weights")
+        if cell is None:
+            return self.study.answer(name)
         question = values.question(cell, *map(args.pop, ("options", "scale", "multiple")))
         with progress(self.shell, self.study) as on_step:
             return self.study.ask(

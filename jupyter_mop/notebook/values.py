@@ -59,9 +59,6 @@ def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, flo
 
 def question(text: str | None, options: str | None, scale: bool, multiple: bool) -> Question | str:
     """Return the question with the options that `--options` lists, or its mere text."""
-    if text is None:
-        raise DataError("There is no question: the cell below the magic is its text.",
-                        hint="Use %%mop_ask NAME with the question in the cell.")  # fmt: skip
     if options is None:
         if scale or multiple:
             raise DataError("A scale and a multiple choice need their options.",

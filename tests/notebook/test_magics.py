@@ -214,6 +214,10 @@ def test_a_closed_question_is_asked_answered_and_shown(
     )
     assert isinstance(answer, PopulationAnswer)
     assert ready.answers == {"sky": answer}
+    assert line(shell, "mop_ask sky") is answer
+    with pytest.raises(DataError, match="no answer 'skz'") as caught:
+        line(shell, "mop_ask skz")
+    assert "'sky'" in caught.value.hint
     assert answer.persona_weights.tolist() == pytest.approx([0.5, 0.25, 0.25])
     shown = html(shell, answer)
     assert "At {topic}, what?" in shown
@@ -281,7 +285,7 @@ def test_help_says_what_it_does_and_lists_the_options(
         ("mop_simulate --weights learned", None, NotFittedError, ["%mop_fit"]),
         ("mop_simulate --weights panel", None, NotFittedError, ["%mop_weights"]),
         ("mop_simulate --temperature -1", None, DataError, ["temperature"]),
-        ("mop_ask", None, DataError, ["no question"]),
+        ("mop_ask skz", None, DataError, ["no answer 'skz'"]),
         ("mop_ask", "Sun or rain?", DataError, ["no options", "--options"]),
         ('mop_ask --options "sun"', "Which?", DataError, ["at least two options"]),
         ('mop_ask --options "sun|Sun"', "Which?", DataError, ["twice"]),
