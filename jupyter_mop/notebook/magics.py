@@ -200,7 +200,8 @@ class MopMagics(Magics):
         name, weights = values.unquoted(args.pop("name")), args.pop("weights")
         if cell is None:
             return self.study.answer(name)
-        question = values.question(cell, *map(args.pop, ("options", "scale", "multiple")))
+        text = cell.rstrip().removesuffix(";")
+        question = values.question(text, *map(args.pop, ("options", "scale", "multiple")))
         with progress(self.shell, self.study) as on_step:
             return self.study.ask(
                 question,

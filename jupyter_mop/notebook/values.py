@@ -57,7 +57,7 @@ def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, flo
     return {name.strip(): _share(name, share) for name, _, share in pairs}
 
 
-def question(text: str | None, options: str | None, scale: bool, multiple: bool) -> Question | str:
+def question(text: str, options: str | None, scale: bool, multiple: bool) -> Question | str:
     """Return the question with the options that `--options` lists, or its mere text."""
     if options is None:
         if scale or multiple:
