@@ -253,7 +253,7 @@ def test_an_answer_draws_its_shares_and_the_known_ones(study):
     spec = answer.plot().to_dict()
     bars, personas, contexts = (
         spec["datasets"][part.get("data", part["layer"][0].get("data"))["name"]]
-        for part in spec["hconcat"]
+        for part in [*spec["vconcat"][0]["hconcat"], spec["vconcat"][1]]
     )
     assert [row["share"] for row in bars] == pytest.approx(answer.shares())
     assert [row["target"] for row in bars] == pytest.approx([0.1, 0.2, 0.3, 0.4])

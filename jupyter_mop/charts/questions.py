@@ -27,24 +27,25 @@ if TYPE_CHECKING:
 MOST_CONTEXTS = 12
 
 
-def answer_chart(answer: PopulationAnswer) -> alt.HConcatChart:
+def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
     """Draw everyone's answer with the known shares as ticks, each persona's, and each context's."""
     import altair as alt
 
-    parts = [share_layers(answer.by())]
+    first = [share_layers(answer.by())]
     if not answer.is_plain:
-        parts.append(heat_layers(persona_frame(answer), "Personas"))
+        first.append(heat_layers(persona_frame(answer), "Personas"))
+    rows = [alt.hconcat(*first, spacing=32).resolve_scale(color="independent")]
     if len(answer.contexts) > 1:
         shown = context_frame(answer)
         n_shown = shown["row"].nunique()
         few = f": the {n_shown} largest of {len(answer.contexts)}"
         heading = "Contexts" + (few if n_shown < len(answer.contexts) else "")
-        parts.append(heat_layers(shown, heading))
+        rows.append(heat_layers(shown, heading))
     title = alt.TitleParams(
         f"{plain(answer.name)}: {plain(answer.question.text)}", subtitle=plain(answer.told)
     )
-    chart: alt.HConcatChart = styled(
-        alt.hconcat(*parts, title=title, spacing=32).resolve_scale(color="independent")
+    chart: alt.VConcatChart = styled(
+        alt.vconcat(*rows, title=title, spacing=24).resolve_scale(color="independent")
     )
     return chart
 
