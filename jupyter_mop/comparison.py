@@ -125,6 +125,7 @@ def compare(
             simulation,
             target_vectors,
             vectors,
+            options=_options(target, simulation),
             random_state=random_state,
             on_step=on_step,
         )
@@ -151,6 +152,7 @@ def _measured(
     target_vectors: Vectors,
     vectors: Vectors,
     *,
+    options: tuple[str, ...] | None,
     random_state: int,
     on_step: OnStep | None,
 ) -> Comparison:
@@ -163,10 +165,12 @@ def _measured(
         target_texts=chosen.responses[:half],
         texts=simulation.responses,
         weights=simulation.weights,
+        options=options,
+        ordered=chosen.is_ordered,
         random_state=random_state,
     )
     tick = on_step("human floor", N_FLOORS) if on_step else None
-    floors = _floors(target_vectors, chosen.responses, random_state, tick)
+    floors = _floors(target_vectors, chosen, options, random_state, tick)
     points, thinned = _points(chosen.take(range(half)), simulation, statistics, random_state)
     places = metrics.project(target_vectors[:half], vectors)
     points = points.assign(x=places[points["place"], 0], y=places[points["place"], 1])
@@ -181,10 +185,21 @@ def _measured(
     )
 
 
+def _options(target: Population, simulation: Simulation) -> tuple[str, ...] | None:
+    """Return the options where both the real and the simulated responses are answers to them."""
+    closed = target.is_closed and set(simulation.responses) <= set(target.options)
+    return target.options if closed else None
+
+
 def _floors(
-    vectors: Vectors, texts: Sequence[str], random_state: int, tick: object
+    vectors: Vectors,
+    real: Population,
+    options: tuple[str, ...] | None,
+    random_state: int,
+    tick: object,
 ) -> dict[str, float]:
     """Return each figure between random halves of the real responses, on average."""
+    texts = real.responses
     rng, half = np.random.default_rng(random_state), len(texts) // 2
     found = []
     for split in range(N_FLOORS):
@@ -197,6 +212,8 @@ def _floors(
             ["real"],
             target_texts=[texts[i] for i in first],
             texts=[texts[i] for i in second],
+            options=options,
+            ordered=real.is_ordered,
             random_state=random_state + split,
         )
         found.append(between.figures([1.0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,12 @@ from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder
 from jupyter_mop.backends.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store import Store
+from jupyter_mop.engine.answers import PopulationAnswer
+from jupyter_mop.engine.asking import answers_with, distinct_contexts, learn
 from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import PERSONA, Simulation
 from jupyter_mop.errors import DataError, ModelError, NotFittedError
 
@@ -41,6 +45,7 @@ class Holdings:
         self.target: Population | None = None
         self.mixture: MixtureOfPersonas | None = None
         self.simulations: dict[str, Simulation] = {}
+        self.answers: dict[str, PopulationAnswer] = {}
         self.panel_weights: dict[str, float] | None = None
         self.alignment: Alignment | None = None
 
@@ -83,6 +88,16 @@ class Holdings:
             name="study",
         )
 
+    def answer(self, name: str) -> PopulationAnswer:
+        """Return the answer to a closed question that is kept under `name`."""
+        if name in self.answers:
+            return self.answers[name]
+        near = difflib.get_close_matches(name, self.answers, 1, cutoff=0)
+        raise DataError(
+            f"There is no answer {name!r}.",
+            hint=f"Did you mean {near[0]!r}?" if near else "Ask: %%mop_ask, the question below it.",
+        )
+
     def _needed_personas(self) -> list[Persona]:
         if not self.personas:
             raise NotFittedError(
@@ -98,6 +113,61 @@ class Holdings:
                 hint="Name one: %mop_population df --context COLUMN --response COLUMN",
             )
         return self.population
+
+    def _question(self, question: Question | str) -> Question:
+        """Return the question; a mere text is asked with the answers that people gave."""
+        if isinstance(question, Question):
+            return question
+        population = self._needed_population()
+        if not population.is_closed:
+            raise DataError(
+                "The question has no options, and the responses of the population are free text.",
+                hint='Give some: Question(text, ["yes", "no"]); in a magic: --options "yes|no".',
+            )
+        kind = "scale" if population.is_ordered else "single"
+        return Question(question, population.options, kind)
+
+    def _answer_weights(
+        self, weights: str | Mapping[str, float] | None, question: Question
+    ) -> str | Mapping[str, float]:
+        """Return the weights of an answer: learned where there is what to learn from."""
+        if weights == "panel":
+            return self._panel()
+        if weights is not None:
+            return weights
+        fitted = self.mixture is not None and self.mixture.is_fitted
+        known = answers_with(self._needed_population(), question)
+        return "learned" if fitted or known else "stated"
+
+    def _learned_answer(
+        self,
+        question: Question,
+        target: Population,
+        put: Callable[[Population], PopulationAnswer],
+        random_state: int,
+    ) -> PopulationAnswer:
+        """Return the answer with weights learned from the population's own, or by the fit."""
+        population = self._needed_population()
+        if answers_with(population, question):
+            return learn(
+                put(population),
+                population,
+                self._needed_personas(),
+                self.encoder,
+                target=put(target),
+                random_state=random_state,
+            )
+        shares = self._fitted().persona_weights(target.take(distinct_contexts(target)))
+        return put(target).reweighted(shares, described="learned")
+
+    def _fitted(self) -> MixtureOfPersonas:
+        if self.mixture is None or not self.mixture.is_fitted:
+            raise NotFittedError(
+                "There is nothing to learn weights from: the population's responses are not the "
+                "options, and no mixture has been fitted.",
+                hint="Use --weights uniform, or run %mop_fit first.",
+            )
+        return self.mixture
 
     def _panel(self) -> dict[str, float]:
         if self.panel_weights is None:

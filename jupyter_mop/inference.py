@@ -15,10 +15,10 @@ from jupyter_mop.engine.memorisation import COPIED
 from jupyter_mop.engine.outcomes import Outcome
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import RESPONSE
-from jupyter_mop.holdings import Holdings
+from jupyter_mop.inspection import Inspection
 
 
-class Inference(Holdings):
+class Inference(Inspection):
     """Calibration, estimates and diagnoses of the simulations of a study."""
 
     def calibrate(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,25 +11,24 @@ import pandas as pd
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
-from jupyter_mop.engine import views
-from jupyter_mop.engine.explanation import Explanation
+from jupyter_mop.engine import asking, views
+from jupyter_mop.engine.answers import PopulationAnswer
 from jupyter_mop.engine.ladder import LADDER
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.mixture import MixtureOfPersonas
-from jupyter_mop.engine.neighbours import nearest_records
-from jupyter_mop.engine.personas import Persona, persona_index, persona_shares, read_personas
+from jupyter_mop.engine.options import Asking
+from jupyter_mop.engine.personas import Persona, persona_shares, read_personas
 from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import Simulation
-from jupyter_mop.engine.sounding import pool, sound
 from jupyter_mop.engine.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.engine.views import Chart
-from jupyter_mop.errors import NotFittedError
+from jupyter_mop.errors import DataError
 from jupyter_mop.holdings import load_backend
 from jupyter_mop.inference import Inference
 
 if TYPE_CHECKING:
     from jupyter_mop.alignment import Alignment
-    from jupyter_mop.comparison import Comparison
 
 
 class Study(Inference):
@@ -55,6 +53,8 @@ class Study(Inference):
     mixture : MixtureOfPersonas or None
     simulations : dict of str to Simulation
         By name, in the order made.
+    answers : dict of str to PopulationAnswer
+        Answers to closed questions by name.
     panel_weights : dict of str to float or None
         What the weights panel shows.
     alignment : Alignment or None
@@ -211,6 +211,73 @@ class Study(Inference):
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation
 
+    def ask(
+        self,
+        question: Question | str,
+        name: str = "answer",
+        n: int = 300,
+        *,
+        weights: str | Mapping[str, float] | None = None,
+        baseline: str | None = None,
+        random_state: int = 0,
+        on_step: OnStep | None = None,
+        **options: Any,  # noqa: ANN401  those of `Asking`
+    ) -> PopulationAnswer:
+        """Ask the held-out records' contexts a closed question; keep the answer by name.
+
+        Parameters
+        ----------
+        question : Question or str
+            A mere text is asked with the answers that the population gave as its options.
+        name : str
+            Under which the answer is kept, and `n` drawn ones as a simulation, so that `panel`
+            shows them.
+        n : int
+            Answers to draw from the option probabilities; no model is asked for them.
+        weights : str or mapping, optional
+            "learned", "uniform", "stated", "panel", or a share for each persona. Learned are those
+            that make the population's own answers likeliest where they are the options, and else
+            those of the fit. Default: learned where there are such, or stated.
+        baseline : {"plain", "personas"}, optional
+            Without personas, or with uniform weights.
+        random_state : int
+            Seed of the orders of the options and of all draws.
+        on_step : callable, optional
+            Called with (what, total); returns what is called at each answer.
+        **options
+            Those of `jupyter_mop.engine.options.Asking`: method, n_orders, listed, by_prior,
+            by_length, n_draws.
+        """
+        if baseline not in (None, "plain", "personas"):
+            raise DataError(
+                f"There is no baseline {baseline!r} of an answer.", hint="Use plain or personas."
+            )
+        question, population = self._question(question), self._needed_population()
+        personas = None if baseline == "plain" else self._needed_personas()
+        how = Asking(random_state=random_state, **options)
+
+        def put(to: Population, weights: str | Mapping[str, float] = "uniform") -> PopulationAnswer:
+            return asking.ask(
+                question,
+                to,
+                personas,
+                self.backend,
+                weights=weights,
+                asking=how,
+                name=name,
+                on_step=on_step,
+            )
+
+        target = self.target or population
+        chosen = "uniform" if baseline else self._answer_weights(weights, question)
+        if chosen == "learned":
+            answer = self._learned_answer(question, target, put, random_state)
+        else:
+            answer = put(target, chosen)
+        self.answers[name] = answer
+        self.simulations[name] = answer.draw(n, random_state=random_state)
+        return answer
+
     def align(self, *names: str, random_state: int = 0, on_step: OnStep | None = None) -> Alignment:
         """Compare simulations, all or those named, with the held-out records."""
         from jupyter_mop.alignment import align
@@ -226,93 +293,6 @@ class Study(Inference):
         )
         return self.alignment
 
-    def sound(
-        self,
-        persona: str | Persona,
-        n: int = 2,
-        *,
-        template: str | None = None,
-        temperature: float = config.DEFAULT_TEMPERATURE,
-        top_p: float = config.DEFAULT_TOP_P,
-        max_tokens: int = config.DEFAULT_MAX_TOKENS,
-        random_state: int = 0,
-    ) -> Simulation:
-        """Hear one persona, by name or itself: let it answer `n` contexts of the population."""
-        population = self._needed_population()
-        if isinstance(persona, str):
-            persona = self.personas[persona_index(self._needed_personas(), persona)]
-        mixture = self.mixture if self.mixture and self.mixture.is_ready else None
-        return sound(
-            persona,
-            population,
-            mixture.exemplars_ if mixture else pool(population),
-            self.backend,
-            template=template or (mixture.template_.text if mixture else None),
-            n=n,
-            params=SamplingParams(temperature, top_p, max_tokens),
-            random_state=random_state,
-        )
-
-    def nearest(self, n: int = 3) -> pd.DataFrame:
-        """Return the `n` real records nearest each persona's text: context, response, cosine."""
-        personas = self._needed_personas()
-        texts = [persona.description for persona in personas]
-        found = nearest_records(texts, self._needed_population(), self.encoder, n=n)
-        return found.assign(persona=[personas[k].name for k in found["persona"]])
-
-    def reweight(
-        self,
-        name: str,
-        weights: str | Mapping[str, float],
-        *,
-        kept_as: str | None = None,
-    ) -> Simulation:
-        """Weight a simulation as other persona weights would have drawn it, with no model call.
-
-        Parameters
-        ----------
-        name : str
-            Of a simulation of the mixture.
-        weights : str or mapping
-            "panel" or a share for each persona by name; or "learned", "uniform" or "stated", which
-            change exemplar weights too.
-        kept_as : str, optional
-            Keep the result under this name, for `align`.
-        """
-        made = self._simulation(name)
-        if weights == "panel":
-            weights = self._panel()
-        if isinstance(weights, Mapping):
-            result = made.reweight(weights)
-        else:
-            mixture = self._fitted_for(name)
-            result = made.reweight(log_prob=mixture.draw_log_prob(made, weights))
-        if kept_as:
-            result = replace(result, provenance={**result.provenance, "name": kept_as})
-            self.simulations[kept_as] = result
-        return result
-
-    def compare(
-        self, name: str | None = None, *, random_state: int = 0, on_step: OnStep | None = None
-    ) -> Comparison:
-        """Measure a simulation persona by persona against the held-out records, for the panel.
-
-        Parameters
-        ----------
-        name : str, optional
-            Of a simulation of the mixture; default: the last one made.
-        """
-        from jupyter_mop.comparison import compare
-
-        self._needed_population()
-        return compare(
-            self.target or self._needed_population(),
-            self._simulation(name or self._last_mixture()),
-            encoder=self.encoder,
-            random_state=random_state,
-            on_step=on_step,
-        )
-
     def panel(
         self, name: str | None = None, *, random_state: int = 0, on_step: OnStep | None = None
     ) -> Any:  # noqa: ANN401  a widget
@@ -323,12 +303,6 @@ class Study(Inference):
         """
         comparison = self.compare(name, random_state=random_state, on_step=on_step)
         return views.view("panel", (self, comparison))
-
-    def explain(self, context: str | Mapping[str, object], *, n: int = 5) -> Explanation:
-        """Say who answers a context and what they are shown; see `MixtureOfPersonas.explain`."""
-        if self.mixture is None:
-            raise NotFittedError("There is no mixture to explain yet.", hint="Run %mop_fit first.")
-        return self.mixture.explain(context, n=n)
 
     def weights(self) -> dict[str, float]:
         """Return the persona weights that a simulation would use: learned, or as stated."""

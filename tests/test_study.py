@@ -9,6 +9,7 @@ import pytest
 
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.metrics import align as measure
+from jupyter_mop.engine.questions import Question
 from jupyter_mop.errors import DataError, ModelError, MopError, NotFittedError, StoreError
 from jupyter_mop.study import Study
 
@@ -413,3 +414,82 @@ def test_a_failed_synthesis_leaves_the_study_as_it_was(study: Study, empty: Stud
     fails(study, lambda: study.synthesize("auto", ladder=[4]), DataError, "ladder", "two numbers")
     empty.population = None
     fails(empty, lambda: empty.synthesize(2), NotFittedError, "no population")
+
+
+@pytest.fixture
+def survey(tmp_path: Path) -> Study:
+    """One word each: sunny at dawn, rainy at dusk."""
+    rng = np.random.default_rng(0)
+    topics = ["dawn", "dusk"] * 300
+    odds = {"dawn": [0.7, 0.2, 0.1], "dusk": [0.2, 0.7, 0.1]}
+    said = [rng.choice(WORDS[:3], p=odds[topic]) for topic in topics]
+    study = Study(
+        ToyBackend(WORDS, length=1), ToyEncoder([*WORDS, "dawn", "dusk"]), store=tmp_path / "s"
+    )
+    study.use_personas(PERSONAS)
+    frame = pd.DataFrame({"topic": topics, "said": said})
+    study.use_population(frame, context="topic", response="said")
+    return study
+
+
+def test_a_closed_population_teaches_the_weights_of_its_answer(survey: Study) -> None:
+    answer = survey.ask("What of {topic}?", "sky")
+    assert answer.described == "learned"
+    assert answer.options == ("rain", "sun", "wind")
+    assert toy(survey).n_scored == 2 * 3 * 2 * 3
+    plain = survey.ask("What of {topic}?", "plain", baseline="plain")
+    personas = survey.ask("What of {topic}?", "personas", baseline="personas")
+    worst = {}
+    for made in (answer, plain, personas):
+        frame = made.distances("topic").query("figure == 'TV'")
+        worst[made.name] = frame["value"].max()
+    assert worst["sky"] < 0.5 * worst["plain"]
+    assert worst["sky"] < 0.5 * worst["personas"]
+    assert list(survey.answers) == list(survey.simulations) == ["sky", "plain", "personas"]
+
+
+def test_the_same_question_again_asks_nothing(survey: Study) -> None:
+    first = survey.ask("What of {topic}?")
+    asked = toy(survey).n_scored
+    again = survey.ask("What of {topic}?")
+    assert toy(survey).n_scored == asked
+    assert (again.by_context == first.by_context).all()
+
+
+def test_the_panel_shows_closed_answers(survey: Study) -> None:
+    survey.ask("What of {topic}?", "sky", 200)
+    comparison = survey.compare("sky")
+    answers = comparison.statistics.answers
+    assert answers is not None
+    assert answers.options == ("rain", "sun", "wind")
+    weights = comparison.statistics.counts / 200
+    assert {"JS", "TV"} <= set(comparison.statistics.figures(weights)) & set(comparison.floors)
+    assert type(survey.panel("sky")).__name__ == "AlignmentPanel"
+
+
+def test_free_text_has_no_closed_answers_in_the_panel(study: Study) -> None:
+    study.simulate("first", 60)
+    assert study.compare("first").statistics.answers is None
+
+
+def test_an_answer_takes_the_weights_of_the_fit_for_other_options(study: Study) -> None:
+    question = Question("What of {topic}?", ["sun", "rain"])
+    assert study.ask(question).described == "stated"
+    study.fit(n_exemplars=6, n_records=40)
+    answer = study.ask(question)
+    assert answer.described == "learned"
+    assert study.target is not None
+    assert study.mixture is not None
+    expected = study.mixture.persona_weights(study.target).mean(axis=0)
+    assert answer.persona_weights == pytest.approx(expected)
+
+
+def test_what_cannot_be_asked_is_said(study: Study, empty: Study) -> None:
+    question = Question("What of {topic}?", ["sun", "rain"])
+    fails(study, lambda: study.ask("Sun?"), DataError, "no options")
+    fails(study, lambda: study.ask(question, baseline="exemplars"), DataError, "'exemplars'")
+    fails(study, lambda: study.ask(question, weights="learned"), NotFittedError, "%mop_fit")
+    fails(study, lambda: study.ask(question, weights="panel"), NotFittedError, "%mop_weights")
+    fails(study, lambda: study.ask(question, weights={"nobody": 1.0}), DataError, "'nobody'")
+    empty.population = None
+    fails(empty, lambda: empty.ask(question), NotFittedError, "no population")

@@ -11,27 +11,15 @@ from numpy.typing import NDArray
 from jupyter_mop.charts.texts import plain_frame
 from jupyter_mop.charts.theme import BLUE, LIGHT_BLUE, check, name_axis, share_axis, sized
 from jupyter_mop.charts.weights import tips
+from jupyter_mop.engine.population import MOST_ANSWERS
 
 if TYPE_CHECKING:
     import altair as alt
 
-MOST_ANSWERS = 12
-LONGEST_ANSWER = 60
-FEWEST_REPEATS = 5
 MOST_BINS = 24
 NARROWEST = 6
 
 Weights = NDArray[np.float64]
-
-
-def are_closed(responses: list[str]) -> bool:
-    """Return whether these look like answers to a closed question: a few, each many times."""
-    distinct = set(responses)
-    return (
-        len(distinct) <= MOST_ANSWERS
-        and len(responses) >= FEWEST_REPEATS * len(distinct)
-        and max(map(len, distinct), default=0) <= LONGEST_ANSWER
-    )
 
 
 def shares(values: list[str], weights: Weights | None = None) -> pd.DataFrame:

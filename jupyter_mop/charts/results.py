@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.charts import tables
-from jupyter_mop.charts.answers import Weights, are_closed, length_bars, share_bars, shares
+from jupyter_mop.charts import questions, tables
+from jupyter_mop.charts.answers import Weights, length_bars, share_bars, shares
 from jupyter_mop.charts.calibration import calibration_chart, calibration_table
 from jupyter_mop.charts.diagnosis import diagnosis_chart, diagnosis_table
 from jupyter_mop.charts.estimates import estimates_chart, estimates_table
@@ -19,12 +19,13 @@ from jupyter_mop.charts.tables import is_reweighted, simulation_facts
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import styled
 from jupyter_mop.charts.weights import weights_chart, weights_layers, weights_map_layers
+from jupyter_mop.engine.answers import PopulationAnswer
 from jupyter_mop.engine.calibration import Calibration
 from jupyter_mop.engine.diagnosis import Diagnosis
 from jupyter_mop.engine.estimates import Estimates
 from jupyter_mop.engine.explanation import Explanation
 from jupyter_mop.engine.mixture import MixtureOfPersonas
-from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.population import Population, are_closed
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT, Simulation
 from jupyter_mop.engine.synthesis import Synthesis
 from jupyter_mop.engine.views import Chart
@@ -61,6 +62,8 @@ plot.register(Explanation)(explanation_chart)
 html.register(Explanation)(tables.explanation_table)
 html.register(Synthesis)(synthesis_table)
 plot.register(Synthesis)(synthesis_chart)
+html.register(PopulationAnswer)(questions.answer_table)
+plot.register(PopulationAnswer)(questions.answer_chart)
 
 
 @plot.register(Population)

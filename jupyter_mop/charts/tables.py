@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.charts.answers import are_closed, shares
+from jupyter_mop.charts.answers import shares
 from jupyter_mop.charts.texts import plain
 from jupyter_mop.charts.theme import BLUE, persona_colours
 from jupyter_mop.engine.explanation import Explanation
 from jupyter_mop.engine.mixture import MixtureOfPersonas
-from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.population import Population, are_closed
 from jupyter_mop.engine.simulation import CONTEXT, EXEMPLAR, PERSONA, RESPONSE, WEIGHT, Simulation
 
 N_RESPONSES = 5

@@ -13,6 +13,28 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.views import Viewed
 from jupyter_mop.errors import DataError
 
+MOST_ANSWERS = 12
+LONGEST_ANSWER = 60
+FEWEST_REPEATS = 5
+
+
+def are_closed(responses: Sequence[str]) -> bool:
+    """Return whether these look like answers to a closed question: a few, each many times.
+
+    That is at most 12 different ones of at most 60 characters, each five times or more on average.
+
+    Examples
+    --------
+    >>> are_closed(["yes", "no"] * 10), are_closed(["yes", "no"])
+    (True, False)
+    """
+    distinct = set(responses)
+    return (
+        len(distinct) <= MOST_ANSWERS
+        and len(responses) >= FEWEST_REPEATS * len(distinct)
+        and max(map(len, distinct), default=0) <= LONGEST_ANSWER
+    )
+
 
 @dataclass(frozen=True)
 class Population(Viewed):
@@ -115,6 +137,24 @@ class Population(Viewed):
             return np.ones(len(self))
         values = self.frame[self.weight].to_numpy(dtype=np.float64)
         return np.asarray(values / values.mean())
+
+    @cached_property
+    def is_closed(self) -> bool:
+        """Whether the responses look like answers to a closed question; see `are_closed`."""
+        return are_closed(self.responses)
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether the responses are a scale: an ordered categorical column."""
+        return bool(getattr(self.frame[self.response].dtype, "ordered", False))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The different responses: as a categorical column orders them, or by the alphabet."""
+        categories = getattr(self.frame[self.response].dtype, "categories", None)
+        if categories is not None:
+            return tuple(map(str, categories))
+        return tuple(sorted(set(self.responses)))
 
     def take(self, indices: Sequence[int] | NDArray[np.intp]) -> Population:
         """Return the records at `indices`, in that order."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jupyter_mop.engine.options import METHODS
+
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -38,12 +40,14 @@ class _Completer:
 
     def _candidates(self, before: str, words: list[str]) -> list[str]:
         study = self.magics.study
+        exemplars = ["exemplars"] if self.name == "mop_simulate" else []
         of_option: dict[str, Callable[[], list[str]]] = {
             "--weights": lambda: [
                 *("uniform", "learned", "stated", "panel"),
                 *(f"{p.name}=" for p in study.personas),
             ],
-            "--baseline": lambda: ["plain", "personas", "exemplars"],
+            "--baseline": lambda: ["plain", "personas", *exemplars],
+            "--method": lambda: list(METHODS),
             "--human": lambda: self._variables(pd.DataFrame),
             "--targets": lambda: self._variables((Mapping, pd.Series)),
             "--start": lambda: self._variables((Mapping, pd.Series)),
@@ -61,6 +65,8 @@ class _Completer:
     def _names(self) -> list[str]:
         if self.name in _OF_A_SIMULATION:
             return list(self.magics.study.simulations)
+        if self.name == "mop_ask":
+            return list(self.magics.study.answers)
         if self.name in ("mop_population", "mop_personas"):
             return self._variables(pd.DataFrame)
         return ["local"] if self.name == "mop_backend" else []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_mop.alignment import Alignment
+    from jupyter_mop.engine.answers import PopulationAnswer
     from jupyter_mop.engine.mixture import MixtureOfPersonas
     from jupyter_mop.engine.synthesis import Synthesis
+    from jupyter_mop.engine.views import Chart, Viewed
 
 
 def show_alignment(alignment: Alignment) -> None:
@@ -27,16 +29,22 @@ def show_synthesis(synthesis: Synthesis) -> None:
     _show(synthesis, *([synthesis.plot()] if synthesis.ladder is not None else []))
 
 
+def show_answer(answer: PopulationAnswer) -> None:
+    """Show the shares as a table, then as a chart."""
+    _show(answer, answer.plot())
+
+
 def register(shell: InteractiveShell) -> None:
-    """Show alignments, mixtures and syntheses with their charts wherever a cell ends in one."""
+    """Show results with their charts wherever a cell ends in one."""
     assert shell.display_formatter is not None  # noqa: S101  every shell has one
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type_by_name("jupyter_mop.alignment", "Alignment", show_alignment)
     formatter.for_type_by_name("jupyter_mop.engine.mixture", "MixtureOfPersonas", show_mixture)
     formatter.for_type_by_name("jupyter_mop.engine.synthesis", "Synthesis", show_synthesis)
+    formatter.for_type_by_name("jupyter_mop.engine.answers", "PopulationAnswer", show_answer)
 
 
-def _show(value: Alignment | MixtureOfPersonas | Synthesis, *charts: Any) -> None:  # noqa: ANN401  charts
+def _show(value: Alignment | Viewed, *charts: Chart) -> None:
     from IPython.display import display
 
     display({"text/plain": repr(value), "text/html": value._repr_html_()}, raw=True)

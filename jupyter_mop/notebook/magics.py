@@ -20,6 +20,7 @@ from jupyter_mop import config
 from jupyter_mop.engine.clusters import MOST_RECORDS
 from jupyter_mop.engine.ladder import LADDER
 from jupyter_mop.engine.memorisation import COPIED
+from jupyter_mop.engine.options import METHODS
 from jupyter_mop.engine.writing import N_DRAWS, N_SHOWN
 from jupyter_mop.notebook import completer, display, values
 from jupyter_mop.notebook.progress import progress
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_mop.alignment import Alignment
+    from jupyter_mop.engine.answers import PopulationAnswer
     from jupyter_mop.engine.calibration import Calibration
     from jupyter_mop.engine.diagnosis import Diagnosis
     from jupyter_mop.engine.estimates import Estimates
@@ -205,6 +207,53 @@ class MopMagics(Magics):
                 values.unquoted(args.pop("name")),
                 template=cell,
                 weights=values.weights(self.shell, args.pop("weights")),
+                random_state=args.pop("seed"),
+                on_step=on_step,
+                **args,
+            )
+
+    @magic_arguments()
+    @argument("name", nargs="?", default="answer", help="name to keep the answer under")
+    @argument("--options", help='the options, such as "yes|no"; default: the answers that the '
+              "population gave")  # fmt: skip
+    @argument("--scale", action="store_true", help="the options are an ordered scale")
+    @argument("--multiple", action="store_true", help="any number of options may be chosen")
+    @argument("-n", type=int, default=300, help="answers to draw for the panel, with no model call")
+    @argument("--weights", help="learned, uniform, stated, panel, or NAME=0.4,NAME=0.6")
+    @argument("--baseline", choices=("plain", "personas"), help="without personas, or with "
+              "uniform weights")  # fmt: skip
+    @argument("--orders", dest="n_orders", type=int, default=2, help="in how many orders the "
+              "options are listed")  # fmt: skip
+    @argument("--open", dest="listed", action="store_false", help="do not list the options in the "
+              "prompt: a small model then heeds its persona more")  # fmt: skip
+    @argument("--by-prior", action="store_true", help="divide by each option's probability where "
+              "neither persona nor context is known")  # fmt: skip
+    @argument("--by-length", action="store_true", help="score options per token")
+    @argument(
+        "--method", choices=METHODS, default="auto", help="score the options, or draw answers"
+    )
+    @argument("--draws", dest="n_draws", type=int, default=20, help="answers drawn for each prompt "
+              "where they are drawn")  # fmt: skip
+    @argument("--seed", type=values.seed, default=0, help="seed of orders and draws")
+    @line_cell_magic
+    @output_can_be_silenced
+    def mop_ask(self, line: str, cell: str | None = None) -> PopulationAnswer:
+        """Ask a closed question: option probabilities of each persona, weighted.
+
+        The cell is the text of the question with {column} names. With no cell, the answer that is
+        kept under the name.
+        """
+        args = dict(vars(_parsed(self.mop_ask, line)))
+        name, weights = values.unquoted(args.pop("name")), args.pop("weights")
+        if cell is None:
+            return self.study.answer(name)
+        text = cell.rstrip().removesuffix(";")
+        question = values.question(text, *map(args.pop, ("options", "scale", "multiple")))
+        with progress(self.shell, self.study) as on_step:
+            return self.study.ask(
+                question,
+                name,
+                weights=values.weights(self.shell, weights),
                 random_state=args.pop("seed"),
                 on_step=on_step,
                 **args,

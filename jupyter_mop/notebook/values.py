@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from jupyter_mop.engine.personas import Persona, persona_shares
+from jupyter_mop.engine.questions import SEPARATOR, Question
 from jupyter_mop.errors import DataError
 
 if TYPE_CHECKING:
@@ -83,6 +84,20 @@ def outcome(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  a colum
     """Return the function in the variable `name`, or else the column of that name."""
     value = of_variable(shell, unquoted(name))
     return value if callable(value) else unquoted(name)
+
+
+def question(text: str, options: str | None, scale: bool, multiple: bool) -> Question | str:
+    """Return the question with the options that `--options` lists, or its mere text."""
+    if options is None:
+        if scale or multiple:
+            raise DataError("A scale and a multiple choice need their options.",
+                            hint='List them: --options "never|sometimes|always".')  # fmt: skip
+        return text
+    if scale and multiple:
+        raise DataError("A question is a scale or a multiple choice, not both.",
+                        hint="Leave --scale or --multiple out.")  # fmt: skip
+    kind = "scale" if scale else "multiple" if multiple else "single"
+    return Question(text, unquoted(options).split(SEPARATOR), kind)
 
 
 def seed(text: str) -> int:

@@ -50,6 +50,13 @@ def test_the_words_for_weights_and_the_personas(shell: InteractiveShell) -> None
 
 def test_the_baselines(shell: InteractiveShell) -> None:
     assert complete(shell, "%%mop_simulate a --baseline p") == ["plain", "personas"]
+    assert complete(shell, "%%mop_simulate a --baseline e") == ["exemplars"]
+    assert complete(shell, "%%mop_ask a --baseline ") == ["plain", "personas"]
+
+
+def test_the_options_of_a_closed_question(shell: InteractiveShell) -> None:
+    assert complete(shell, "%%mop_ask a --method s") == ["scored", "sampled"]
+    assert "--by-prior" in complete(shell, "%%mop_ask a --by")
 
 
 @pytest.mark.parametrize("option", ["--context", "--response", "--weight"])

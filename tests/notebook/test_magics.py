@@ -20,6 +20,7 @@ from jupyter_mop import (
     Estimates,
     MixtureOfPersonas,
     Population,
+    PopulationAnswer,
     Simulation,
     Study,
     Synthesis,
@@ -40,6 +41,7 @@ VERBS = {
     *("weights", "panel", "status", "calibrate", "estimate", "diagnose"),
     "explain",
     "synthesize",
+    "ask",
 }
 
 
@@ -80,7 +82,7 @@ def html(shell: InteractiveShell, value: object) -> str:
 def test_the_magics_are_the_verbs_of_the_study(shell: InteractiveShell) -> None:
     registered = shell.magics_manager.registry["MopMagics"]
     assert set(registered.magics["line"]) == {f"mop_{verb}" for verb in VERBS}
-    with_cell = ("personas", "fit", "simulate", "explain", "synthesize")
+    with_cell = ("personas", "fit", "simulate", "explain", "synthesize", "ask")
     assert set(registered.magics["cell"]) == {f"mop_{verb}" for verb in with_cell}
 
 
@@ -210,6 +212,40 @@ def test_the_same_cell_again_asks_nothing(shell: InteractiveShell, ready: Study)
     assert ready.store.counts().scores == counts[0]
 
 
+def test_a_closed_question_is_asked_answered_and_shown(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    answer = cell(
+        shell, 'mop_ask sky --options "sun|rain|wind" --weights sunny=0.5', "At {topic}, what?"
+    )
+    assert isinstance(answer, PopulationAnswer)
+    assert ready.answers == {"sky": answer}
+    assert line(shell, "mop_ask sky") is answer
+    with pytest.raises(DataError, match="no answer 'skz'") as caught:
+        line(shell, "mop_ask skz")
+    assert "'sky'" in caught.value.hint
+    assert answer.persona_weights.tolist() == pytest.approx([0.5, 0.25, 0.25])
+    shown = html(shell, answer)
+    assert "At {topic}, what?" in shown
+    assert "36 options scored" in shown
+    assert set(ready.simulations["sky"].responses) == {"sun", "rain", "wind"}
+    scale = cell(shell, 'mop_ask s --scale --options "sun|rain" --baseline plain --open', "What?")
+    assert scale.question.is_ordered
+    assert (scale.is_plain, scale.n) == (True, 4)
+    drawn = cell(shell, 'mop_ask d --options "sun|rain" --method sampled --draws 5', "What?")
+    assert drawn.method == "sampled"
+    several = cell(shell, 'mop_ask m --multiple --options "fog|wind" --method sampled', "Which?")
+    assert several.question.kind == "multiple"
+
+
+def test_a_question_is_no_markup(shell: InteractiveShell, ready: Study) -> None:
+    ready.use_personas({EVIL: "You say sun.", "b": "You say rain."})
+    answer = cell(shell, 'mop_ask e --method sampled --options "<b>sun|rain"', f"{EVIL}?")
+    assert "<script" not in html(shell, answer)
+    assert "<b>sun" not in html(shell, answer)
+    assert "&lt;script" in html(shell, answer)
+
+
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_help_says_what_it_does_and_lists_the_options(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str], verb: str
@@ -255,6 +291,21 @@ def test_help_says_what_it_does_and_lists_the_options(
         ("mop_simulate --weights learned", None, NotFittedError, ["%mop_fit"]),
         ("mop_simulate --weights panel", None, NotFittedError, ["%mop_weights"]),
         ("mop_simulate --temperature -1", None, DataError, ["temperature"]),
+        ("mop_ask skz", None, DataError, ["no answer 'skz'"]),
+        ("mop_ask", "Sun or rain?", DataError, ["no options", "--options"]),
+        ('mop_ask --options "sun"', "Which?", DataError, ["at least two options"]),
+        ('mop_ask --options "sun|Sun"', "Which?", DataError, ["twice"]),
+        ('mop_ask --options "sun||rain"', "Which?", DataError, ["empty"]),
+        ('mop_ask --options "sun|rain" --scale --multiple', "Which?", DataError, ["not both"]),
+        ("mop_ask --scale", "Which?", DataError, ["need their options"]),
+        ('mop_ask --options "sun|rain"', "At {hour}?", DataError, ["hour"]),
+        ('mop_ask --options "sun|rain" --orders 0', "Which?", DataError, ["one order"]),
+        (
+            'mop_ask --options "sun|rain" --weights learned',
+            "Which?",
+            NotFittedError,
+            ["%mop_fit"],
+        ),
         ("mop_align nothing", None, DataError, ["'nothing'"]),
         ("mop_align", None, DataError, ["no simulation"]),
         ("mop_backend df", None, ModelError, ["DataFrame"]),

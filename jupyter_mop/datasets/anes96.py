@@ -1,0 +1,93 @@
+"""Voters of the American National Election Study of 1996, from the package statsmodels."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_mop.errors import missing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PARTIES = (
+    "strong Democrat",
+    "weak Democrat",
+    "independent leaning Democrat",
+    "independent",
+    "independent leaning Republican",
+    "weak Republican",
+    "strong Republican",
+)
+AGES = ("18 to 29", "30 to 44", "45 to 59", "60 or older")
+EDUCATIONS = ("no high school diploma", "high school diploma", "some college", "college degree")
+INCOMES = ("under $15,000", "$15,000 to $35,000", "$35,000 to $60,000", "over $60,000")
+
+
+def load_anes96() -> pd.DataFrame:
+    """Return 944 respondents of the American National Election Study of 1996.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns `vote` (expected, "Clinton" or "Dole"), `party` (identification, an ordered
+        categorical of seven steps from "strong Democrat" to "strong Republican"), `education`,
+        `age` and `income` (of the household) as groups in words, each an ordered categorical, and
+        `group`, a sentence that describes a respondent by them.
+
+    Raises
+    ------
+    MissingPackageError
+        If statsmodels is not installed.
+
+    Notes
+    -----
+    A public domain extract; what its codes mean is in `statsmodels.datasets.anes96`.
+
+    Examples
+    --------
+    >>> voters = load_anes96()
+    >>> voters.shape
+    (944, 6)
+    >>> voters["vote"].value_counts().to_dict()
+    {'Clinton': 551, 'Dole': 393}
+    """
+    import pandas as pd
+
+    table = pd.read_csv(_file(), sep=r"\s+", quotechar="'")
+    groups = pd.DataFrame(
+        {
+            "vote": table["vote"].map({0: "Clinton", 1: "Dole"}),
+            "party": pd.Categorical(
+                table["PID"].map(dict(enumerate(PARTIES))), list(PARTIES), ordered=True
+            ),
+            "education": _cut(table["educ"], (2, 3, 4), EDUCATIONS),
+            "age": _cut(table["age"], (29, 44, 59), AGES),
+            "income": _cut(table["income"], (10, 16, 20), INCOMES),
+        }
+    )
+    described = zip(groups["age"], groups["education"], groups["income"], strict=True)
+    return groups.assign(group=[_sentence(*respondent) for respondent in described])
+
+
+def _cut(codes: pd.Series, last: tuple[int, ...], names: tuple[str, ...]) -> pd.Series:
+    """Return the group of each code; `last` are the highest codes of all groups but the last."""
+    import pandas as pd
+
+    return pd.cut(codes, [-float("inf"), *last, float("inf")], labels=list(names))
+
+
+def _sentence(age: str, education: str, income: str) -> str:
+    article = "a " if education in ("high school diploma", "college degree") else ""
+    return f"An American aged {age} with {article}{education} and a household income of {income}."
+
+
+def _file() -> Path:
+    """Find the file without importing the package, which takes seconds."""
+    spec = find_spec("statsmodels")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        file = Path(folder) / "datasets" / "anes96" / "anes96.csv"
+        if file.exists():
+            return file
+    raise missing("statsmodels", "examples")

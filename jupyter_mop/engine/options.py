@@ -1,0 +1,296 @@
+"""Option probabilities: what a language model answers to a closed question, component by component.
+
+Where the model can score, each probability is exact: the option's own, given the prompt, over that
+of all options. Where it cannot, answers are drawn and matched with the options; to the counts of
+each component one answer is added, spread over the options, so that none is impossible. No
+exemplar is shown: the answer of a real respondent to the same question would be copied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_mop.backends.base import (
+    Backend,
+    GenerationRequest,
+    Prompt,
+    SamplingParams,
+    ScoreRequest,
+)
+from jupyter_mop.engine.learning import OnStep
+from jupyter_mop.engine.personas import Persona
+from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.engine.questions import NOTHING, Question
+from jupyter_mop.errors import DataError, ModelError
+
+Array = NDArray[np.float64]
+Record = Mapping[str, str]
+
+SCORED, SAMPLED = "scored", "sampled"
+METHODS = ("auto", SCORED, SAMPLED)
+_TOKENS_PER_WORD = 3
+_TOKENS_MORE = 12
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How option probabilities are obtained.
+
+    Attributes
+    ----------
+    method : {"auto", "scored", "sampled"}
+        "auto" scores the options where the model can, and else draws answers.
+    n_orders : int
+        In how many orders the options are listed; the probabilities are averaged, since a small
+        model favours what comes first.
+    listed : bool
+        Whether the prompt lists the options at all. A model of few parameters may take a persona's
+        side in an open question and only look at the list where there is one.
+    by_prior : bool
+        Divide by each option's probability where neither persona nor context is known, its
+        columns being "N/A" (Holtzman et al. 2021; Zhao et al. 2021).
+    by_length : bool
+        Score options per token, so that long ones are not at a disadvantage.
+    n_draws : int
+        Answers drawn for each prompt where they are drawn.
+    random_state : int
+        Seed of the orders and the draws.
+    """
+
+    method: str = "auto"
+    n_orders: int = 2
+    listed: bool = True
+    by_prior: bool = False
+    by_length: bool = False
+    n_draws: int = 20
+    random_state: int = 0
+
+    def chosen(self, backend: Backend) -> str:
+        """Return "scored" or "sampled", as this model can."""
+        if self.method not in METHODS:
+            raise DataError(
+                f"There is no method {self.method!r}.", hint=f"Choose from {', '.join(METHODS)}."
+            )
+        if self.method == SCORED and not backend.can_score:
+            raise ModelError(
+                "This model gives no log-probabilities of a given text.",
+                hint="Leave the method out: answers are drawn then.",
+            )
+        if self.n_draws < 1:
+            raise DataError("At least one answer must be drawn.", hint="Leave n_draws out for 20.")
+        if self.method == "auto":
+            return SCORED if backend.can_score else SAMPLED
+        return self.method
+
+
+@dataclass(frozen=True)
+class OptionTable:
+    """Probabilities of each option under each persona in each context.
+
+    Attributes
+    ----------
+    probabilities : numpy.ndarray, shape (C, K, A)
+        They sum to 1 over the options, except where any number of options is chosen.
+    method : str
+        "scored" or "sampled".
+    n_asked : int
+        Options scored, or answers drawn.
+    matched : float
+        Share of the drawn answers that named an option; 1 where options were scored.
+    """
+
+    probabilities: Array
+    method: str
+    n_asked: int
+    matched: float = 1.0
+
+
+def option_probabilities(
+    question: Question,
+    records: Sequence[Record],
+    personas: Sequence[Persona | None],
+    backend: Backend,
+    *,
+    asking: Asking | None = None,
+    on_step: OnStep | None = None,
+) -> OptionTable:
+    """Ask for the probability of each option, each context, persona and order once.
+
+    Parameters
+    ----------
+    question : Question
+    records : sequence of mappings
+        The C contexts, by column.
+    personas : sequence of Persona or None
+        K of them; None asks without.
+    backend : Backend
+        The language model.
+    asking : Asking, optional
+        By scores or by draws, orders, corrections.
+    on_step : callable, optional
+        Called with (what, total) before the model is asked; returns what is called at each answer.
+
+    Returns
+    -------
+    OptionTable
+
+    Raises
+    ------
+    DataError
+        Where the question names a column that the contexts do not have.
+    ModelError
+        Where scores are asked of a model that gives none.
+
+    Examples
+    --------
+    >>> from jupyter_mop.backends.toy import ToyBackend
+    >>> personas = [Persona("a", "Tea for you."), None]
+    >>> question = Question("What will you drink?", ["tea", "coffee"])
+    >>> backend = ToyBackend(["tea", "coffee"], persona_boost=1.0)
+    >>> option_probabilities(question, [{}], personas, backend).probabilities.round(3).tolist()
+    [[[0.731, 0.269], [0.5, 0.5]]]
+    """
+    asking = asking or Asking()
+    for record in records[:1]:
+        question.template().check(record)
+    scored = asking.chosen(backend) == SCORED
+    parts = [
+        (_scored if scored else _sampled)(part, records, personas, backend, asking, on_step)
+        for part in question.parts
+    ]
+    probabilities = parts[0].probabilities
+    if question.kind == "multiple":
+        probabilities = np.stack([part.probabilities[..., 0] for part in parts], axis=-1)
+    return OptionTable(
+        probabilities,
+        SCORED if scored else SAMPLED,
+        sum(part.n_asked for part in parts),
+        float(np.mean([part.matched for part in parts])),
+    )
+
+
+def match_option(text: str, options: Sequence[str]) -> int | None:
+    """Return which option a drawn answer names, or None where it names none, or two.
+
+    Case, punctuation and white space do not count. An answer that is an option or begins with one
+    names it, the longest of them; else it names the only option that it holds, if there is one.
+
+    Examples
+    --------
+    >>> [match_option(text, ["tea", "iced tea"]) for text in ["Tea!", "Iced tea, please", "milk"]]
+    [0, 1, None]
+    """
+    said = f" {_folded(text)} "
+    names = [f" {_folded(option)} " for option in options]
+    first = [a for a, name in enumerate(names) if said.startswith(name)]
+    if first:
+        return max(first, key=lambda a: len(names[a]))
+    held = [a for a, name in enumerate(names) if name in said]
+    whole = [a for a in held if not any(names[a] in names[b] for b in held if b != a)]
+    return whole[0] if len(whole) == 1 else None
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _prompts(
+    question: Question,
+    records: Sequence[Record],
+    personas: Sequence[Persona | None],
+    asking: Asking,
+) -> list[Prompt]:
+    """Return a prompt for each order, context and persona, in this order."""
+    orders = question.orders(asking.n_orders, random_state=asking.random_state)
+    templates = [question.template(order) for order in orders]
+    if not asking.listed:
+        templates = [PromptTemplate(question.text)]
+    return [
+        template.render(record, persona=persona)
+        for template in templates
+        for record in records
+        for persona in personas
+    ]
+
+
+def _scored(  # noqa: PLR0917  as `_sampled`
+    question: Question,
+    records: Sequence[Record],
+    personas: Sequence[Persona | None],
+    backend: Backend,
+    asking: Asking,
+    on_step: OnStep | None,
+) -> OptionTable:
+    prompts = _prompts(question, records, personas, asking)
+    unknown = [dict.fromkeys(question.columns, NOTHING)] if asking.by_prior else []
+    priors = _prompts(question, unknown, [None], asking)
+    scores = _option_scores(question, [*prompts, *priors], backend, asking, on_step)
+    shape = (-1, len(records), len(personas), len(question.options))
+    table = scores[: len(prompts)].reshape(shape)
+    if asking.by_prior:
+        table = table - scores[len(prompts) :][:, None, None, :]
+    probabilities = np.exp(table - np.logaddexp.reduce(table, axis=-1, keepdims=True))
+    return OptionTable(probabilities.mean(0), SCORED, scores.size)
+
+
+def _option_scores(
+    question: Question,
+    prompts: Sequence[Prompt],
+    backend: Backend,
+    asking: Asking,
+    on_step: OnStep | None,
+) -> Array:
+    """Return the log-probability of each option after each prompt, (n, A), in nats."""
+    requests = [
+        ScoreRequest(prompt, option + question.ending)
+        for prompt in prompts
+        for option in question.options
+    ]
+    scores = backend.score(
+        requests, on_result=on_step("options", len(requests)) if on_step else None
+    )
+    totals = np.array([score.total for score in scores], dtype=np.float64)
+    if not np.isfinite(totals).all():
+        raise ModelError(
+            f"The model gave {np.sum(~np.isfinite(totals))} log-probabilities that are no numbers.",
+            hint="Use another model, or a sound copy of this one.",
+        )
+    if asking.by_length:
+        totals = totals / [score.n_tokens for score in scores]
+    return totals.reshape(len(prompts), len(question.options))
+
+
+def _sampled(  # noqa: PLR0917  as `_scored`
+    question: Question,
+    records: Sequence[Record],
+    personas: Sequence[Persona | None],
+    backend: Backend,
+    asking: Asking,
+    on_step: OnStep | None,
+) -> OptionTable:
+    prompts = _prompts(question, records, personas, asking)
+    requests = [
+        GenerationRequest(prompt, asking.random_state, draw)
+        for prompt in prompts
+        for draw in range(asking.n_draws)
+    ]
+    longest = max(len(option.split()) for option in question.options)
+    completions = backend.generate(
+        requests,
+        SamplingParams(1.0, 1.0, longest * _TOKENS_PER_WORD + _TOKENS_MORE),
+        on_result=on_step("answers", len(requests)) if on_step else None,
+    )
+    found = [match_option(completion.text, question.options) for completion in completions]
+    counts = np.zeros((len(requests), len(question.options)))
+    rows = [i for i, a in enumerate(found) if a is not None]
+    counts[rows, [a for a in found if a is not None]] = 1
+    shape = (-1, len(records), len(personas), asking.n_draws, counts.shape[1])
+    totals = counts.reshape(shape).sum((0, 3)) + 1 / counts.shape[1]
+    return OptionTable(
+        totals / totals.sum(-1, keepdims=True), SAMPLED, len(requests), len(rows) / len(requests)
+    )
