@@ -27,7 +27,7 @@ from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
 
-D, RANK, L2, SIZE = 384, 8, 0.001, 16
+D, RANK, L2, SIZE = 384, 8, 0.01, 16
 FULL = (5_000, 200, 10_000)
 PAIRED = (2_000, 100, 2_000)
 LADDER = [
@@ -179,6 +179,20 @@ def against_torch(size=PAIRED, *, judged=500):
         with np.load(target) as found:
             theirs, torch_taken = start.with_theta(found["theta"]), float(found["seconds"])
     return (-ours.loss(judge), -theirs.loss(judge)), (taken, torch_taken), -start.loss(judge)
+
+
+def add_rows(report):
+    """Print the gate's rows with a `Report` of run.py."""
+    print(growth().to_string(index=False, float_format="%.2f"), flush=True)
+    name = "gate, 5,000 records, 200 personas, 10,000 exemplars"
+    report.limit(name, own_seconds(*FULL)[0], 60, "s")
+    found = against_torch()
+    if found is None:
+        print("the gate in PyTorch: not measured, since PyTorch cannot be installed", flush=True)
+        return
+    (ours, theirs), (taken, torch_taken), _ = found
+    report.limit("gate, seconds against PyTorch's", taken / torch_taken, 0.5, "", 2)
+    report.limit("gate, held-out nats per record lost to PyTorch's", theirs - ours, 0.001, "", 3)
 
 
 def gate_arrays(gate):
