@@ -42,22 +42,19 @@ def random_components(
 ) -> Components:
     """Pick `size` components of each record at random, each component about equally often.
 
-    Prompts of one component begin alike, those of one context are alike: the records, one context
-    after the other, take turns through one shuffled list, some at a time, so that every prompt is
-    used for several of them.
+    Records of one context share the beginnings of their prompts. They take turns through one
+    shuffled list, some records at a time, so that every prompt is used for several of them.
     """
-    n, n_pool = excluded.shape
-    n_hidden = n_personas * excluded.sum(1)
-    most, turns = n_personas * n_pool, -(-n // _SHARED)
-    n_drawn = min(most, turns * size + int(n_hidden.max()))
-    drawn = rng.choice(most, n_drawn, replace=False)
-    by_context = np.argsort(pd.factorize(np.array(contexts, dtype=object))[0], kind="stable")
-    chosen: list[Flat] = [np.empty(0, np.intp)] * n
-    for turn, i in enumerate(by_context):
-        seen = np.arange(min(n_drawn, size + n_hidden[i])) + turn // _SHARED * size
-        turned = drawn[seen % n_drawn]
-        chosen[i] = turned[~excluded[i, turned % n_pool]][:size]
-    return _unflatten(chosen, n_pool)
+    groups: dict[str, list[int]] = {}
+    for i, context in enumerate(contexts):
+        groups.setdefault(context, []).append(i)
+    chosen: list[Flat] = [np.empty(0, np.intp)] * len(contexts)
+    for rows in groups.values():
+        order = rng.permutation(n_personas * excluded.shape[1])
+        for turn, i in enumerate(rows):
+            turned = np.roll(order, -(turn // _SHARED) * size)
+            chosen[i] = turned[~excluded[i, turned % excluded.shape[1]]][:size]
+    return _unflatten(chosen, excluded.shape[1])
 
 
 def top_components(
@@ -104,24 +101,6 @@ def without(components: Components, others: Components) -> Components:
     """Return the components that are not among `others`."""
     new = ~_among(components, others)
     return Components(components.record[new], components.persona[new], components.exemplar[new])
-
-
-def until_new(components: Components, others: Components, *, n: int) -> Components:
-    """Return each record's first components, as far as `n` of them are not among `others`."""
-    new = ~_among(components, others)
-    before: Flat = np.cumsum(new) - new
-    starts = np.searchsorted(components.record, components.record)
-    kept = before - before[starts] < n
-    return Components(components.record[kept], components.persona[kept], components.exemplar[kept])
-
-
-def union(components: Components, others: Components) -> Components:
-    """Return the components of both, each once, sorted by record."""
-    new = without(others, components)
-    pairs = zip(components.arrays, new.arrays, strict=True)
-    record, persona, exemplar = (np.concatenate(pair) for pair in pairs)
-    order = np.argsort(record, kind="stable")
-    return Components(record[order], persona[order], exemplar[order])
 
 
 def log_multiplicity(

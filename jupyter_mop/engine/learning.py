@@ -24,9 +24,6 @@ Tick = Callable[[int, object], None]
 OnStep = Callable[[str, int], Tick]
 
 MIN_RECORDS = 8
-_TURNS = 2  # in which the likely components are chosen
-_ROUGH_RECORDS = 1000
-_ROUGH_ITERATIONS = 30
 _LEAST = {"n_exemplars": 1, "n_records": MIN_RECORDS, "n_components": 1, "rank": 1, "l2": 0}
 
 
@@ -133,43 +130,32 @@ class Learner:
         l2: float,
         random_state: int = 0,
     ) -> Evidence:
-        """Ask `size` components of each record: half at random, then those the gate weighs most.
+        """Ask `size` components of each record: half at random, then the gate's own top half.
 
-        The random half lets the gate change its mind; the likely half makes the cut sum close to
-        the whole one. The likely ones are chosen in turns, by a gate that has learned from what
-        was asked before: from some of the records and not to the end, for that is enough.
+        The random half lets the gate change its mind; the top half makes the cut sum close to
+        the whole one.
         """
         excluded = own_exemplars(population, self.exemplars)
         _check_something_left(excluded)
         allowed = len(self.personas) * (~excluded).sum(1)
-        rng = np.random.default_rng(random_state)
         sampled = candidates.random_components(
             excluded,
             len(self.personas),
             size=size - size // 2,
             contexts=population.contexts,
-            rng=rng,
+            rng=np.random.default_rng(random_state),
         )
-        answers, likely = self.ask("random components", population, sampled), _none()
-        multiplicity = candidates.log_multiplicity(sampled, likely, n_allowed=allowed)
-        evidence = self._evidence(population, answers, multiplicity, excluded)
-        some = np.sort(rng.permutation(len(population))[:_ROUGH_RECORDS])
-        for turn in range(_TURNS):
-            n_now = size // 2 * (turn + 1) // _TURNS - size // 2 * turn // _TURNS
-            if not n_now:
-                continue
-            gate = start.fit(evidence.take(some), stop_on, l2=l2, max_iter=_ROUGH_ITERATIONS)
-            top = candidates.top_components(excluded, gate, size=size, contexts=evidence.contexts)
-            top = candidates.until_new(top, answers.components, n=n_now)
-            likely = candidates.union(likely, top)
-            new = candidates.without(top, answers.components)
-            if len(new):
-                answers = answers.merged(self.ask("likely components", population, new))
-            multiplicity = candidates.log_multiplicity(
-                answers.components, likely, n_allowed=allowed
-            )
-            evidence = self._evidence(population, answers, multiplicity, excluded)
-        return evidence
+        answers = self.ask("random components", population, sampled)
+        multiplicity = candidates.log_multiplicity(sampled, _none(), n_allowed=allowed)
+        gate = start.fit(
+            self._evidence(population, answers, multiplicity, excluded), stop_on, l2=l2
+        )
+        contexts = self.encode(population.contexts)
+        top = candidates.top_components(excluded, gate, size=size // 2, contexts=contexts)
+        new = candidates.without(top, sampled)
+        answers = answers.merged(self.ask("likely components", population, new))
+        multiplicity = candidates.log_multiplicity(answers.components, top, n_allowed=allowed)
+        return self._evidence(population, answers, multiplicity, excluded)
 
     def _evidence(
         self,

@@ -127,26 +127,3 @@ def test_everything_asked_stands_for_itself(excluded: np.ndarray) -> None:
     allowed = K * (~excluded).sum(1)
     multiplicity = candidates.log_multiplicity(everything, NONE, n_allowed=allowed)
     np.testing.assert_array_equal(multiplicity, np.zeros(len(everything)))
-
-
-def test_the_first_ones_go_on_until_enough_are_new() -> None:
-    ranked = Components(np.array([0, 0, 0, 1, 1]), np.array([2, 1, 0, 0, 1]), np.zeros(5, np.intp))
-    asked = Components(np.array([0, 1]), np.array([2, 1]), np.zeros(2, np.intp))
-    found = candidates.until_new(ranked, asked, n=1)
-    assert rows(found) == [(0, 2, 0), (0, 1, 0), (1, 0, 0)]
-    assert rows(candidates.until_new(ranked, asked, n=9)) == rows(ranked)
-
-
-def test_a_union_has_each_component_once_by_record(excluded: np.ndarray) -> None:
-    first, second = picked(excluded, 4, 0), picked(excluded, 4, 1)
-    found = rows(candidates.union(first, second))
-    assert sorted(found) == sorted({*rows(first), *rows(second)})
-    assert [i for i, _, _ in found] == sorted(i for i, _, _ in found)
-
-
-def test_the_largest_of_many_are_found_exactly() -> None:
-    values = np.random.default_rng(0).normal(size=100_003).round(3)
-    for n in (0, 1, 8, 300):
-        np.testing.assert_array_equal(
-            candidates._largest(values, n), np.argsort(-values, kind="stable")[:n]
-        )
