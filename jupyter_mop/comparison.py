@@ -14,6 +14,7 @@ from jupyter_mop.engine import metrics
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.engine.reweighting import Codes
 from jupyter_mop.engine.simulation import CONTEXT, EXEMPLAR, PERSONA, Simulation
 from jupyter_mop.engine.statistics import MIN_TARGET, PersonaStatistics
 from jupyter_mop.engine.threads import one_thread
@@ -115,6 +116,7 @@ def compare(
     >>> comparison.statistics.names
     ('a', 'b')
     """
+    codes = simulation.codes()
     _check(target, simulation)
     order = np.random.default_rng(random_state).permutation(len(target))
     chosen = target.take(order[: 2 * len(simulation)])
@@ -125,6 +127,7 @@ def compare(
             simulation,
             target_vectors,
             vectors,
+            codes=codes,
             options=_options(target, simulation),
             random_state=random_state,
             on_step=on_step,
@@ -132,7 +135,6 @@ def compare(
 
 
 def _check(target: Population, simulation: Simulation) -> None:
-    simulation.codes()
     if len(simulation.names) < 2:  # noqa: PLR2004
         raise DataError(
             f"The simulation {simulation.name!r} has one persona only: no weight can move.",
@@ -152,6 +154,7 @@ def _measured(
     target_vectors: Vectors,
     vectors: Vectors,
     *,
+    codes: Codes,
     options: tuple[str, ...] | None,
     random_state: int,
     on_step: OnStep | None,
@@ -160,7 +163,7 @@ def _measured(
     statistics = PersonaStatistics.measure(
         target_vectors[:half],
         vectors,
-        simulation.codes(),
+        codes,
         simulation.names,
         target_texts=chosen.responses[:half],
         texts=simulation.responses,
