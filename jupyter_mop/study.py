@@ -77,12 +77,28 @@ class Study(Inference):
     >>> study.store.close()
     """
 
-    def use_backend(self, backend: Backend | str | Path = "local") -> CachedBackend:
-        """Choose and load the language model: "local", a path to a model, or a Backend."""
-        loaded = CachedBackend(load_backend(backend), self.store)
-        self._backend_choice = backend
+    def use_backend(
+        self,
+        backend: Backend | str | Path = "local",
+        *,
+        model: str | None = None,
+        keep_weights: bool = False,
+    ) -> CachedBackend:
+        """Choose and load the language model.
+
+        Parameters
+        ----------
+        backend : Backend, str or path
+            "local", a path to a model, the http:// address of an endpoint, or a Backend.
+        model : str, optional
+            The model's name at the endpoint; default: the only one that it has.
+        keep_weights : bool
+            Carry the learned weights over to this model, and let it answer with them.
+        """
+        loaded = CachedBackend(load_backend(backend, model), self.store)
+        self._backend_choice = loaded.backend
         self.backend = loaded
-        self.mixture = None
+        self.mixture = self._fitted().with_backend(loaded) if keep_weights else None
         return self.backend
 
     def use_personas(self, source: object) -> list[Persona]:

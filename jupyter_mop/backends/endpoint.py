@@ -188,15 +188,15 @@ class Endpoint:
         tried = f" (tried {attempt} times)" if attempt > 1 else ""
         if isinstance(error, APIStatusError):
             return self._status_explained(error, path, tried)
-        if isinstance(error, APITimeoutError):
+        if isinstance(error, APITimeoutError) and not _is_cut_off(error):
             return ModelError(
                 f"The server at {self.name} gave no answer within {self.timeout:g} s{tried}.",
                 hint="Give it longer, as in OpenAIBackend(url, timeout=600), or look at its load.",
             )
         if isinstance(error, APIConnectionError):
             return ModelError(
-                f"There is no server at {self.base_url}{tried}.",
-                hint="Start it, or look at the address: it mostly ends in /v1.",
+                f"There is no server at {self.base_url}, or it hangs up{tried}.",
+                hint="Start it, or look at the address; what is finished is kept.",
             )
         if isinstance(error, MalformedError):
             return ModelError(
@@ -331,6 +331,11 @@ def _may_pass(error: Exception, attempt: int) -> bool:
         fault = error.status_code >= _SERVER_FAULT and error.status_code != 501  # noqa: PLR2004
         return (error.status_code in passing or fault) and _said(error)[0] != "insufficient_quota"
     return isinstance(error, APIConnectionError)
+
+
+def _is_cut_off(error: Exception) -> bool:
+    """Return whether there was no connection; the aiohttp transport calls that a time-out."""
+    return type(error.__cause__).__name__.startswith("Connect")
 
 
 def _status(error: Exception) -> int:
