@@ -25,7 +25,7 @@ _PUBLIC = {
     "MiniLMEncoder": "backends.encoders",
     "MixtureOfPersonas": "engine.mixture",
     "OpenAIBackend": "backends.openai",
-    "OpenAIEncoder": "backends.openai",
+    "OpenAIEncoder": "backends.embeddings",
     "Persona": "engine.personas",
     "Population": "engine.population",
     "PopulationAnswer": "engine.answers",

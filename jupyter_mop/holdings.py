@@ -13,6 +13,7 @@ import pandas as pd
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder
 from jupyter_mop.backends.cached import CachedBackend, CachedEncoder
+from jupyter_mop.backends.chat_templates import ChatTemplate
 from jupyter_mop.backends.store import Store
 from jupyter_mop.engine.answers import PopulationAnswer
 from jupyter_mop.engine.asking import answers_with, distinct_contexts, learn
@@ -204,7 +205,11 @@ class Holdings:
         )
 
 
-def load_backend(choice: Backend | str | Path, model: str | None = None) -> Backend:
+def load_backend(
+    choice: Backend | str | Path,
+    model: str | None = None,
+    chat_template: str | ChatTemplate | None = None,
+) -> Backend:
     """Return the backend that is named: itself, "local", a path to a model or an endpoint's URL."""
     if _is_backend(choice):
         return choice
@@ -217,7 +222,7 @@ def load_backend(choice: Backend | str | Path, model: str | None = None) -> Back
     if str(choice).startswith(("http:", "https:")):
         from jupyter_mop.backends.openai import OpenAIBackend
 
-        return OpenAIBackend(str(choice), model)
+        return OpenAIBackend(str(choice), model, chat_template=chat_template)
     from jupyter_mop.backends.local import LocalBackend
 
     return LocalBackend(None if choice == "local" else choice)

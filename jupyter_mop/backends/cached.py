@@ -26,6 +26,7 @@ from jupyter_mop.backends.base import (
     TellsFirstTokens,
     TokenScores,
 )
+from jupyter_mop.backends.capabilities import Capabilities
 from jupyter_mop.backends.store import Kind, Store, content_key
 
 Value = TypeVar("Value")
@@ -158,6 +159,11 @@ class CachedBackend(_Counter):
     def can_embed(self) -> bool:
         """Whether the language model embeds texts too."""
         return self.backend.can_embed
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """What an endpoint was found to do; None for a model that is no endpoint."""
+        return getattr(self.backend, "capabilities", None)
 
     @property
     def can_tell_first_tokens(self) -> bool:

@@ -159,7 +159,7 @@ class _Work:
 
     async def _work(self) -> None:
         for index, job in self._todo:
-            while self._done.qsize() > UNREAD:
+            while self._done.qsize() > UNREAD:  # noqa: ASYNC110  another thread reads
                 await asyncio.sleep(POLL_SECONDS)
             try:
                 self.values[index] = await self._call(job)

@@ -15,7 +15,7 @@ _LOOKS_SPECIAL = re.compile(r"<[^\s<>{}]+>|\[/?[A-Z_]+\]")
 
 @dataclass(frozen=True, slots=True)
 class ChatTemplate:
-    """How a model was taught to read a chat.
+    r"""How a model was taught to read a chat.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class ChatTemplate:
     --------
     >>> from jupyter_mop.backends.base import Message
     >>> CHATML.render(Prompt((Message("user", "Well?"),)))
-    '<|im_start|>user\\nWell?<|im_end|>\\n<|im_start|>assistant\\n'
+    '<|im_start|>user\\nWell?<|im_end|>\n<|im_start|>assistant\n'
     """
 
     name: str

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import Any
 
 from jupyter_mop.backends.base import TokenScores
-from jupyter_mop.backends.endpoint import MalformedError
+from jupyter_mop.backends.failures import MalformedError
 
 ECHO, PROMPT_LOGPROBS = "echo", "prompt_logprobs"
 DIALECTS = (ECHO, PROMPT_LOGPROBS)

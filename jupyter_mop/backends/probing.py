@@ -12,14 +12,15 @@ from jupyter_mop.backends.base import Message, Prompt
 from jupyter_mop.backends.capabilities import Capabilities, Finding
 from jupyter_mop.backends.chat_templates import ChatTemplate
 from jupyter_mop.backends.constants import PROBE_ATTEMPTS, TOP_TOKENS
-from jupyter_mop.backends.endpoint import Endpoint, Json, RefusedError
+from jupyter_mop.backends.endpoint import Endpoint, Json
+from jupyter_mop.backends.failures import RefusedError
 from jupyter_mop.errors import ModelError
 
 _ASKED = Prompt(
     (Message("system", "You like poems."), Message("user", "Write the first line of one."))
 )
 _ANSWER = "The sea is calm"
-_N_DRAWN = 12
+_N_DRAWN = 8
 _SEEDS = (1, 1, 2)
 _SHOWN = 6
 

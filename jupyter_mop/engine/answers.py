@@ -22,7 +22,11 @@ Array = NDArray[np.float64]
 NO_PERSONA = "no persona"
 N_BOOT = 300
 LEVEL = (0.025, 0.975)
-_ASKED = {"scored": "options scored", "first-token": "first tokens read", "sampled": "answers drawn"}
+_ASKED = {
+    "scored": "options scored",
+    "first-token": "first tokens read",
+    "sampled": "answers drawn",
+}
 
 
 @dataclass(frozen=True)

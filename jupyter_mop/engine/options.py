@@ -2,9 +2,10 @@
 
 Where the model can score, each probability is exact: the option's own, given the prompt, over that
 of all options. Where it only tells how likely the first tokens of a reply are, those that begin one
-option count for it; options that begin alike get letters. Where it does neither, answers are drawn and matched with the options; to the counts of
-each component one answer is added, spread over the options, so that none is impossible. No
-exemplar is shown: the answer of a real respondent to the same question would be copied.
+option count for it; options that begin alike get letters. Where it does neither, answers are drawn
+and matched with the options; to the counts of each component one answer is added, spread over the
+options, so that none is impossible. No exemplar is shown: the answer of a real respondent to the
+same question would be copied.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,6 +105,7 @@ def simulate(
         "top_p": params.top_p,
         "max_tokens": params.max_tokens,
         "seed": random_state,
+        "finished": dict(Counter(completion.finish_reason for completion in completions)),
     }
     return Simulation(frame, tuple(exemplars), facts)
 

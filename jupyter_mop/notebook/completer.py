@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jupyter_mop.backends.chat_templates import TEMPLATES
 from jupyter_mop.engine.options import METHODS
 
 if TYPE_CHECKING:
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
 
     from jupyter_mop.notebook.magics import MopMagics
 
-_OF_A_SIMULATION = ("mop_align", "mop_simulate", "mop_calibrate", "mop_estimate", "mop_diagnose")
+_OF_A_SIMULATION = (
+    "mop_align",
+    "mop_match",
+    "mop_simulate",
+    "mop_calibrate",
+    "mop_estimate",
+    "mop_diagnose",
+)
 _COLUMN_OPTIONS = ("--context", "--response", "--weight")
 
 
@@ -48,6 +56,8 @@ class _Completer:
             ],
             "--baseline": lambda: ["plain", "personas", *exemplars],
             "--method": lambda: list(METHODS),
+            "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
+            "--template": lambda: list(TEMPLATES),
             "--human": lambda: self._variables(pd.DataFrame),
             "--targets": lambda: self._variables((Mapping, pd.Series)),
             "--start": lambda: self._variables((Mapping, pd.Series)),
@@ -69,7 +79,7 @@ class _Completer:
             return list(self.magics.study.answers)
         if self.name in ("mop_population", "mop_personas"):
             return self._variables(pd.DataFrame)
-        return ["local"] if self.name == "mop_backend" else []
+        return ["local", "http://localhost:8080/v1"] if self.name == "mop_backend" else []
 
     def _variables(self, kind: type | tuple[type, ...]) -> list[str]:
         names = self.magics.shell.user_ns.items()

@@ -42,6 +42,7 @@ VERBS = {
     "explain",
     "synthesize",
     "ask",
+    "match",
 }
 
 

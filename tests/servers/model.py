@@ -123,9 +123,7 @@ class ModelServer:
     def _score(self, text: str) -> tuple[tuple[int, ...], list[float], str]:
         """Return the tokens, the log-probability of all but the first and the next, and that."""
         tokens = self._pipeline.encode([text])[0]
-        output = self._run(
-            tokens, self._pipeline.config(max_new_tokens=1, echo=True, logprobs=1)
-        )
+        output = self._run(tokens, self._pipeline.config(max_new_tokens=1, echo=True, logprobs=1))
         log_probs = [float(v) for v in output.generated_log_probs][-len(tokens) :]
         return tokens, log_probs, self._text(output.generated_ids[-1:])
 
