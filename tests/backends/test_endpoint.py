@@ -327,7 +327,9 @@ def test_an_unknown_chat_template_is_said():
 
 
 @pytest.mark.parametrize("given", ["argument", "environment"])
-def test_the_key_is_sent_and_shown_nowhere(scripted, monkeypatch, tmp_path, caplog, capfd, given):
+def test_the_key_is_sent_and_shown_nowhere(  # noqa: PLR0917  fixtures
+    scripted, monkeypatch, tmp_path, caplog, capfd, given
+):
     if given == "environment":
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for name in ("openai", "httpx2", "aiohttp", "asyncio"):
@@ -351,7 +353,7 @@ def test_the_key_is_sent_and_shown_nowhere(scripted, monkeypatch, tmp_path, capl
                 traces += [str(frame.locals) for frame in ours]
                 traces += [str(caught.value), *caught.value._render_traceback_()]
                 assert caught.value.__suppress_context__ or not caught.value.__context__
-    assert scripted.seen[-1].headers["Authorization"] == f"Bearer {KEY}"
+    assert scripted.seen[-1].headers["authorization"] == f"Bearer {KEY}"
     shown = [repr(backend), repr(vars(backend)), repr(vars(backend.endpoint)), *traces]
     shown += [backend.fingerprint, repr(backend.capabilities), backend.capabilities._repr_html_()]
     shown += [caplog.text, *capfd.readouterr()]

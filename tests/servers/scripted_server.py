@@ -91,7 +91,9 @@ class ScriptedServer:
 
     def note(self, path: str, body: dict[str, Any], headers: Any) -> Reply:
         with self._lock:
-            self.seen.append(Seen(time.monotonic(), path, body, dict(headers)))
+            self.seen.append(
+                Seen(time.monotonic(), path, body, {k.lower(): v for k, v in headers.items()})
+            )
             asked = path.endswith(("/completions", "/embeddings"))
             return self.script.pop(0) if self.script and asked else self.default
 
