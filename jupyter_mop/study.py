@@ -100,9 +100,10 @@ class Study(Inference):
             Carry the learned weights over to this model, and let it answer with them.
         """
         loaded = CachedBackend(load_backend(backend, model, chat_template), self.store)
+        mixture = self._fitted().with_backend(loaded) if keep_weights else None
+        _ = loaded.capabilities  # an endpoint that is not there is told of before anything changes
         self._backend_choice = loaded.backend
-        self.backend = loaded
-        self.mixture = self._fitted().with_backend(loaded) if keep_weights else None
+        self.backend, self.mixture = loaded, mixture
         return self.backend
 
     def use_personas(self, source: object) -> list[Persona]:

@@ -44,14 +44,10 @@ class SetupMagics(StudyMagics):
         endpoint is read from the environment: OPENAI_API_KEY.
         """
         args = parsed(self.mop_backend, line)
-        source, template = (
-            name and (values.of_variable(self.shell, name) or values.unquoted(name))
-            for name in (args.source, args.template)
-        )
         used = self.study.use_backend(
-            source,
+            values.variable_or_text(self.shell, args.source),
             model=args.model and values.unquoted(args.model),
-            chat_template=template,
+            chat_template=args.template and values.variable_or_text(self.shell, args.template),
             keep_weights=args.keep_weights,
         )
         return used.capabilities or self.study.status()

@@ -122,7 +122,8 @@ def llama_url() -> str:
     params.model.path = str(language_model_path())
     params.model_alias = {"smollm2"}
     params.port = free_port()
-    params.n_parallel, params.n_ctx, params.cpuparams.n_threads = 2, 4096, 2
+    params.n_parallel, params.n_ctx = 2, 2048
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1  # several wait for each other
     params.embedding = True
     params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     LLAMA.append(xllamacpp.Server(params))

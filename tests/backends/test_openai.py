@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -149,7 +148,7 @@ def test_scores_over_http_equal_those_of_the_embedded_model(scoring, local):
     assert gap(scoring.score(requests), local.score(requests)) < 1e-4
 
 
-def test_the_other_dialect_gives_the_same(model_server, scoring, local):
+def test_the_other_dialect_gives_the_same(model_server, local):
     model_server.dialect = "prompt_logprobs"
     try:
         backend = OpenAIBackend(model_server.url)
@@ -222,17 +221,13 @@ def test_a_loaded_mixture_warns_of_another_encoder_and_of_edits(llama, local, re
     facts = json.loads((folder / "mixture.json").read_text())
     facts["personas"][0]["description"] = "You are somebody else."
     (folder / "mixture.json").write_text(json.dumps(facts))
-    with warnings.catch_warnings(), pytest.raises(DataError, match="edited after the fit"):
-        warnings.simplefilter("error")
+    with pytest.raises(DataError, match="edited after the fit"):
         MixtureOfPersonas.load(folder, llama, encoder)
 
 
-def test_a_study_moves_its_weights_to_an_endpoint_or_matches_samples(
-    llama_url, local, records, tmp_path
-):
+def test_a_study_moves_its_weights_to_an_endpoint(llama_url, local, records, tmp_path):
     encoder = ToyEncoder(["good", "bad", "film", "great", "dull"])
-    with Store(tmp_path / "unused.sqlite"):
-        study = Study(local, encoder, store=tmp_path / "s.sqlite")
+    study = Study(local, encoder, store=tmp_path / "s.sqlite")
     study.use_personas(PERSONAS)
     study.use_population(records, context="mood", response="said")
     learned = study.fit("A {mood} review:", n_exemplars=2, n_records=8, n_components=2)
