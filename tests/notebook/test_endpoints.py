@@ -8,7 +8,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from scripted_server import Reply, ScriptedServer, chat
 
-from jupyter_mop import Study
+from jupyter_mop import OpenAIBackend, Study
 from jupyter_mop.backends.capabilities import Capabilities
 from jupyter_mop.errors import ModelError, MopError, NotFittedError
 
@@ -72,8 +72,6 @@ def test_what_is_wrong_is_one_short_block_and_changes_nothing(
 
 def test_a_models_name_is_no_markup(server: ScriptedServer) -> None:
     server.default = Reply(body=chat() | {"model": "<script>alert(1)</script>"})
-    from jupyter_mop import OpenAIBackend
-
     found = OpenAIBackend(server.url, "scripted").capabilities
     assert "<script" not in found._repr_html_()
 
