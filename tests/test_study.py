@@ -468,6 +468,30 @@ def test_the_panel_shows_closed_answers(survey: Study) -> None:
     assert type(survey.panel("sky")).__name__ == "AlignmentPanel"
 
 
+def test_the_panel_has_the_exact_shares_of_an_answer_at_any_weights(survey: Study) -> None:
+    question = Question("What of {topic}?", ["wind", "sun", "rain", "fog"])
+    answer = survey.ask(question, "sky", 60)
+    assert answer.described == "learned"
+    assert np.ptp(answer.weights, axis=0).max() > 0.05
+    statistics = survey.compare("sky").statistics
+    assert statistics.answers is not None
+    assert statistics.answers.exact
+    assert statistics.answers.options == answer.options
+    assert statistics.answers.target[3] == 0
+    own = statistics.answers.shares(answer.persona_weights)
+    np.testing.assert_allclose(own, answer.shares(), atol=1e-12)
+    drawn = statistics.counts / 60
+    gap = statistics.answers.shares(drawn) - statistics.answers.target
+    assert statistics.figures(drawn)["TV"] == pytest.approx(abs(gap).sum() / 2)
+    uniform = survey.ask(question, "even", 60, weights="uniform")
+    survey.reweight("even", {"rainy": 0.7, "sunny": 0.2}, kept_as="moved")
+    moved = survey.compare("moved").statistics.answers
+    assert moved is not None
+    weights = np.array([0.2, 0.7, 0.1])
+    expected = uniform.reweighted(weights).shares()
+    np.testing.assert_allclose(moved.shares(weights), expected, atol=1e-12)
+
+
 def test_free_text_has_no_closed_answers_in_the_panel(study: Study) -> None:
     study.simulate("first", 60)
     assert study.compare("first").statistics.answers is None

@@ -215,9 +215,22 @@ class AlignmentPanel(anywidget.AnyWidget):
             for name, value in self.comparison.statistics.figures(np.array(self.weights)).items()
         ]
         personas = [list(row) for row in zip(self.names, counts, shares, learned, strict=True)]
-        return _table(["persona", "draws", "weight", "learned"], personas) + _table(
-            ["figure", "value", "human floor"], figures
+        return (
+            _table(["persona", "draws", "weight", "learned"], personas)
+            + _table(["figure", "value", "human floor"], figures)
+            + self._answers()
         )
+
+    def _answers(self) -> str:
+        answers = self.comparison.statistics.answers
+        if answers is None:
+            return ""
+        shares = answers.shares(np.array(self.weights))
+        rows = [
+            [option, f"{share:.1%}", f"{real:.1%}"]
+            for option, share, real in zip(answers.options, shares, answers.target, strict=True)
+        ]
+        return _table(["option", "share", "real"], rows)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
