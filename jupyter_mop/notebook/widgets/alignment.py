@@ -14,7 +14,7 @@ import traitlets
 from jupyter_mop.charts import persona_colours
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT
 from jupyter_mop.errors import DataError
-from jupyter_mop.notebook.widgets.modules import STATIC, module
+from jupyter_mop.notebook.widgets.modules import module, style
 from jupyter_mop.notebook.widgets.page import fragment, page
 from jupyter_mop.notebook.widgets.points import wire_points, wire_statistics
 from jupyter_mop.notebook.widgets.traits import (
@@ -100,7 +100,7 @@ class AlignmentPanel(anywidget.AnyWidget):
     """
 
     _esm = module("alignment")
-    _css = STATIC / "alignment.css"
+    _css = style("alignment")
 
     names = Names().tag(sync=True)
     weights = _DrawnSimplex().tag(sync=True)
@@ -194,8 +194,12 @@ class AlignmentPanel(anywidget.AnyWidget):
             "exact": {},
             "live": False,
         }
-        style = (STATIC / "alignment.css").read_text(encoding="utf-8")
-        return fragment(script=module("alignment"), style=style, state=state, still=self._still())
+        return fragment(
+            script=module("alignment"),
+            style=style("alignment"),
+            state=state,
+            still=self._still(),
+        )
 
     def _repr_mimebundle_(
         self, **kwargs: dict[str, Any]
