@@ -37,7 +37,7 @@ class ChatTemplate:
     --------
     >>> from jupyter_mop.backends.base import Message
     >>> CHATML.render(Prompt((Message("user", "Well?"),)))
-    '<|im_start|>user\\nWell?<|im_end|>\n<|im_start|>assistant\n'
+    '<|im_start|>user\nWell?<|im_end|>\n<|im_start|>assistant\n'
     """
 
     name: str

