@@ -67,7 +67,7 @@ def simulate(
         template.render(
             record,
             persona=personas[k] if shows_persona else None,
-            exemplar=exemplars[j] if shows_exemplar else None,
+            exemplars=exemplars[j : j + 1] if shows_exemplar else (),
         )
         for record, k, j in zip(
             contexts.records, drawn[columns.PERSONA], drawn[columns.EXEMPLAR], strict=True
