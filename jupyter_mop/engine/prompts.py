@@ -65,15 +65,20 @@ class PromptTemplate:
         *,
         persona: Persona | None = None,
         exemplars: Sequence[Exemplar] = (),
+        wishes: str = "",
     ) -> Prompt:
-        """Return the chat: persona as system, exemplars as past turns, then the context."""
+        """Return the chat: persona as system, exemplars as past turns, then the context.
+
+        What is wished of the response stands below the question.
+        """
         turns = [Message("system", persona.description)] if persona else []
         for exemplar in exemplars:
             turns += [
                 Message("user", self.question(exemplar.record)),
                 Message("assistant", exemplar.response),
             ]
-        return Prompt((*turns, Message("user", self.question(record))))
+        asked = "\n".join(filter(None, (self.question(record), wishes)))
+        return Prompt((*turns, Message("user", asked)))
 
     def question(self, record: Mapping[str, str]) -> str:
         """Return the template with the columns put in."""

@@ -24,6 +24,7 @@ LOG_PROB = "log_prob"
 WEIGHT = "weight"
 SEED = "seed"
 DRAW = "draw"
+SHOWN, WISHES = "shown", "wishes"
 COLUMNS = (CONTEXT, PERSONA, EXEMPLAR, RESPONSE, LOG_PROB, WEIGHT, SEED, DRAW)
 
 
@@ -41,7 +42,8 @@ class Simulation(Viewed):
     exemplars : sequence of Exemplar
         The pool that the exemplar column indexes.
     provenance : mapping
-        Name, personas, model, template, weights and sampling parameters.
+        Name, personas, model, template, weights and sampling parameters; of a baseline that shows
+        several exemplars, which each draw was `shown`, and `wishes` below its question, if any.
     """
 
     frame: pd.DataFrame
@@ -72,6 +74,13 @@ class Simulation(Viewed):
         """The personas that it could draw, or did where that is not known; length K."""
         known = self.provenance.get("personas")
         return list(known if known is not None else self.frame[PERSONA].dropna().unique())
+
+    def shown(self, draw: int) -> list[Exemplar]:
+        """Return the exemplars in the prompt of a draw, the last one nearest the question."""
+        several = self.provenance.get(SHOWN)
+        one = self.frame[EXEMPLAR].iloc[draw]
+        places = several[draw] if several else [] if pd.isna(one) else [int(one)]
+        return [self.exemplars[j] for j in places]
 
     @property
     def weights(self) -> NDArray[np.float64]:
