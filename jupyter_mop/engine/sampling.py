@@ -68,7 +68,7 @@ def simulate(
 ) -> Simulation:
     """Let the model answer each context, shown what `method` draws for it, round by round."""
     seeds = np.random.default_rng([random_state, 1]).integers(_SEEDS, size=len(contexts))
-    pool, shown, said = list(exemplars), list[Shown](), list[str]()
+    shown, said = list[Shown](), list[str]()
     for rows in np.array_split(np.arange(len(contexts)), method.n_rounds):
         told = [Exemplar(contexts.records[i], text) for i, text in enumerate(said)]
         pool = [*exemplars, *told]
@@ -89,7 +89,7 @@ def simulate(
         {
             columns.CONTEXT: contexts.contexts,
             columns.PERSONA: [None if s.persona is None else names[s.persona] for s in shown],
-            columns.EXEMPLAR: [s.exemplars[0] if len(s.exemplars) == 1 else None for s in shown],
+            columns.EXEMPLAR: [_only(s.exemplars, len(exemplars)) for s in shown],
             columns.RESPONSE: said,
             columns.LOG_PROB: method.log_prob,
             columns.WEIGHT: 1.0,
@@ -111,9 +111,9 @@ def simulate(
         "max_tokens": params.max_tokens,
         "seed": random_state,
         **method.facts,
-        **_shown(shown),
+        **_shown(shown, len(exemplars)),
     }
-    return Simulation(frame, tuple(pool), facts)
+    return Simulation(frame, tuple(exemplars), facts)
 
 
 def draw_log_prob(
@@ -139,10 +139,15 @@ def draw_log_prob(
     return np.asarray(log_pi + gate.exemplar_log_weights(contexts, codes)[rows, exemplars])
 
 
-def check_request(n: int, baseline: str | None, params: SamplingParams) -> None:
+def check_request(n: int, baseline: str | None, params: SamplingParams, n_shown: int = 1) -> None:
     """Raise a DataError for a number of responses, a baseline or parameters that cannot be."""
     if n < 1:
         raise DataError(f"The number of responses must be at least 1, not {n}.", hint="Use -n 300.")
+    if n_shown < 1:
+        raise DataError(
+            f"The number of exemplars shown must be at least 1, not {n_shown}.",
+            hint="Leave it out for the default.",
+        )
     if baseline is not None:
         find(baseline)
     limits = (
@@ -184,10 +189,15 @@ def _from(start: int, on_result: OnCompletion | None) -> OnCompletion | None:
     return report
 
 
-def _shown(shown: Sequence[Shown]) -> dict[str, Any]:
+def _only(places: Sequence[int], n_exemplars: int) -> int | None:
+    """Return the exemplar that was shown, if it was one alone and of the pool."""
+    return places[0] if len(places) == 1 and places[0] < n_exemplars else None
+
+
+def _shown(shown: Sequence[Shown], n_exemplars: int) -> dict[str, Any]:
     """Return what the frame has no column for: several exemplars, and wishes, of each draw."""
     facts: dict[str, Any] = {}
-    if any(len(show.exemplars) > 1 for show in shown):
+    if any(s.exemplars and _only(s.exemplars, n_exemplars) is None for s in shown):
         facts[columns.SHOWN] = [list(show.exemplars) for show in shown]
     if any(show.wishes for show in shown):
         facts[columns.WISHES] = [show.wishes for show in shown]

@@ -24,6 +24,9 @@ class Baseline:
     source: str
     begin: Callable[[Scene], Method]
 
+    def __str__(self) -> str:
+        return f"{self.name}: {self.summary} ({self.source})"
+
 
 _ALL = (
     Baseline(
@@ -92,9 +95,7 @@ def find(name: str) -> Baseline:
         return BASELINES[name]
     near = difflib.get_close_matches(str(name), BASELINES, 1)
     guess = f"Did you mean {near[0]!r}? " if near else ""
-    raise DataError(
-        f"There is no baseline {name!r}.", hint=f"{guess}Use {', '.join(BASELINES)}."
-    )
+    raise DataError(f"There is no baseline {name!r}.", hint=f"{guess}Use {', '.join(BASELINES)}.")
 
 
 def described() -> pd.DataFrame:

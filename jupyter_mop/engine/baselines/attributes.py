@@ -27,9 +27,7 @@ _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.):])\s*")
 _SEEDS = 2**31 - 1
 _EXAMPLE = "Write a [rating] restaurant review."
 _EXAMPLE_ATTRIBUTES = "cuisine\natmosphere\ntone\nlength"
-_EXAMPLE_VALUES = (
-    "quiet\ncrowded\nromantic\nfamily-friendly\nrun-down\nmodern\nloud\nold-fashioned"
-)
+_EXAMPLE_VALUES = "quiet\ncrowded\nromantic\nfamily-friendly\nrun-down\nmodern\nloud\nold-fashioned"
 
 Values = Mapping[str, Sequence[str]]
 
@@ -64,7 +62,9 @@ class Attributes:
 
     def _wishes(self, row: int) -> str:
         rng = np.random.default_rng([self.random_state, 5, row])
-        drawn = {name: values[rng.integers(len(values))] for name, values in self.values.items()}
+        drawn = {
+            name: values[int(rng.integers(len(values)))] for name, values in self.values.items()
+        }
         return "\n".join(f"- {name}: {value}" for name, value in drawn.items())
 
 
@@ -97,7 +97,7 @@ def listed(answer: str) -> list[str]:
     """
     items = []
     for line in answer.splitlines():
-        item = re.split(r":| - | – ", _BULLET.sub("", line))[0].strip(" *\"'.,;").lower()
+        item = re.split(r":|\s[-\u2013]\s", _BULLET.sub("", line))[0].strip(" *\"'.,;").lower()
         if item and len(item.split()) <= MOST_WORDS and item not in items:
             items.append(item)
     return items

@@ -73,7 +73,10 @@ class Scene:
 class Method(Protocol):
     """Draws what the prompts show, in one round or in several."""
 
-    n_rounds: int
+    @property
+    def n_rounds(self) -> int:
+        """In how many rounds it draws."""
+        ...
 
     def draw(self, rows: Sequence[int], said: Sequence[str]) -> list[Shown]:
         """Return what the prompts of `rows` show, after `said` was said in those before."""

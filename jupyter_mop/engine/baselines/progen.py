@@ -50,7 +50,10 @@ class ProGen:
         of_context: dict[str, list[int]] = {}
         for i in sorted(first.values(), key=lambda i: -rated[i]):
             of_context.setdefault(self.scene.contexts.contexts[i], []).append(i)
-        return {context: places[: _n_best(places)] for context, places in of_context.items()}
+        return {
+            context: places[: _n_best(len(places), self.scene.n_shown)]
+            for context, places in of_context.items()
+        }
 
     def _influence(self, said: Sequence[str]) -> Array:
         """Rate each response within its context; where that has no real records, by all."""
@@ -60,7 +63,9 @@ class ProGen:
         rated = np.zeros(len(said))
         for context in dict.fromkeys(asked):
             mine, real = asked == context, known == context
-            rated[mine] = influence(vectors[mine], self.vectors[real if real.any() else slice(None)])
+            rated[mine] = influence(
+                vectors[mine], self.vectors[real if real.any() else slice(None)]
+            )
         return rated
 
     def _some(self, row: int, best: Mapping[str, list[int]]) -> tuple[int, ...]:
@@ -108,5 +113,5 @@ def influence(said: Array, real: Array, *, bandwidth: float = BANDWIDTH) -> Arra
     return np.asarray((kernel / kernel.sum(axis=0)).sum(axis=1))
 
 
-def _n_best(places: Sequence[int]) -> int:
-    return min(max(round(BEST_SHARE * len(places)), 1), MOST_BEST)
+def _n_best(n_rated: int, n_shown: int) -> int:
+    return max(min(round(BEST_SHARE * n_rated), MOST_BEST), n_shown)
