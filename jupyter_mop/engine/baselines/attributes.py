@@ -150,10 +150,11 @@ def _chat(*turns: str) -> Prompt:
 
 def _of_population(scene: Scene) -> dict[str, list[str]]:
     """Return groups of keywords as subjects, and quartiles of the lengths."""
-    responses = scene.population.responses
+    records = scene.records()
+    responses = records.responses
     k = min(N_VALUES, len(set(responses)))
     clusters = cluster_records(
-        scene.population, k, scene.encoder, random_state=scene.random_state, on_step=scene.on_step
+        records, k, scene.encoder, random_state=scene.random_state, on_step=scene.on_step
     )
     subjects = [", ".join(words[:3]) for words in keywords(clusters)]
     lengths = np.quantile([len(text.split()) for text in responses], [0.1, 0.3, 0.5, 0.7, 0.9])

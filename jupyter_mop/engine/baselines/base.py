@@ -17,6 +17,7 @@ from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.simulation import EXEMPLAR, LOG_PROB, PERSONA
+from jupyter_mop.errors import DataError
 
 N_SHOWN = 3
 
@@ -68,6 +69,15 @@ class Scene:
     n_shown: int = N_SHOWN
     random_state: int = 0
     on_step: OnStep | None = None
+
+    def records(self) -> Population:
+        """Return the real records, which a mixture that was loaded from a folder has not."""
+        if self.population.response not in self.population.frame:
+            raise DataError(
+                "This baseline looks at real records, and a loaded mixture has none.",
+                hint="Fit or initialise a mixture with the records.",
+            )
+        return self.population
 
 
 class Method(Protocol):

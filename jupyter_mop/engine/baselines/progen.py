@@ -79,9 +79,9 @@ class ProGen:
 
 def begin(scene: Scene) -> ProGen:
     """Draw the real records that responses are rated by."""
-    size = min(MOST_VALIDATION, len(scene.population))
-    rows = scene.population.draw(size, random_state=scene.random_state)
-    real = scene.population.take(rows)
+    records = scene.records()
+    size = min(MOST_VALIDATION, len(records))
+    real = records.take(records.draw(size, random_state=scene.random_state))
     vectors = scene.encoder.encode(real.responses).astype(np.float64)
     return ProGen(scene, real.contexts, vectors)
 
