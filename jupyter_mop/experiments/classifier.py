@@ -22,7 +22,7 @@ N_BOOT = 1000
 FLOOR = "as many real records"
 
 Labels = NDArray[np.object_]
-Vectors = NDArray[np.float32]
+Vectors = NDArray[np.float32] | NDArray[np.float64]
 
 
 def run(bench: Workbench) -> Result:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -61,11 +61,10 @@ class Figures:
         figure: str,
         rivals: list[str],
     ) -> dict[str, Any]:
-        mine = frame[(frame["figure"] == figure) & frame["method"].isin(rivals)]
-        least = mine["better"].iloc[0] == "lower"
-        best = mine.loc[mine["value"].idxmin() if least else mine["value"].idxmax()]
-        found = self._difference({name: simulated[name] for name in (method, best["method"])})
-        row = found[found["figure"] == figure].iloc[0]
+        known = {row["method"]: row for row in frame[frame["figure"] == figure].to_dict("records")}
+        best = min((known[name] for name in rivals), key=_badness)
+        found = self._difference([simulated[method], simulated[best["method"]]])
+        row = found[found["figure"] == figure].to_dict("records")[0]
         base = best["value"] - (best["floor"] if figure == "FID" else 0.0)
         percent = {part: 100 * row[part] / base for part in ("difference", "low", "high")}
         return {
@@ -83,9 +82,9 @@ class Figures:
 
         return self._kept(["align", vectors], compute).assign(method=name)
 
-    def _difference(self, pair: Mapping[str, Vectors]) -> pd.DataFrame:
+    def _difference(self, pair: list[Vectors]) -> pd.DataFrame:
         def compute() -> pd.DataFrame:
-            mine, other = (vectors.astype(np.float64) for vectors in pair.values())
+            mine, other = (vectors.astype(np.float64) for vectors in pair)
             return metrics.differences(
                 self.target,
                 {"mine": mine, "other": other},
@@ -94,7 +93,7 @@ class Figures:
                 random_state=self.seed,
             )
 
-        return self._kept(["differences", *pair.values()], compute)
+        return self._kept(["differences", *pair], compute)
 
     def _kept(self, what: list[Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """Return the frame that is kept for `what`, or compute and keep it."""
@@ -112,3 +111,8 @@ class Figures:
         part.write_text(frame.to_json(orient="split", double_precision=15), encoding="utf-8")
         part.replace(file)
         return frame
+
+
+def _badness(row: Mapping[Hashable, Any]) -> float:
+    """Return a number that is lower for a better figure."""
+    return float(row["value"] if row["better"] == "lower" else -row["value"])
