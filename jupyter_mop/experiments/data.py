@@ -67,11 +67,12 @@ def opening(text: str, most_words: int) -> str:
     'A film of'
     """
     kept: list[str] = []
-    for sentence in _SENTENCE_END.split(" ".join(text.replace("<br />", " ").split())):
+    words = text.replace("<br />", " ").split()
+    for sentence in _SENTENCE_END.split(" ".join(words)):
         if len(" ".join([*kept, sentence]).split()) > most_words:
             break
         kept.append(sentence)
-    return " ".join(kept) or " ".join(text.split()[:most_words])
+    return " ".join(kept) or " ".join(words[:most_words])
 
 
 def records(source: Source, n: int, *, random_state: int) -> pd.DataFrame:

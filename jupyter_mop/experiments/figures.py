@@ -101,16 +101,15 @@ class Figures:
         for vectors in (self.target, *what[1:]):
             digest.update(np.ascontiguousarray(vectors).tobytes())
         file = self.folder / f"{digest.hexdigest()[:32]}.json"
-        if file.exists():
-            return pd.read_json(StringIO(file.read_text(encoding="utf-8")), orient="split")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # few responses: the table says n
-            frame = compute()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        part.write_text(frame.to_json(orient="split", double_precision=15), encoding="utf-8")
-        part.replace(file)
-        return frame
+        if not file.exists():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # few responses: the table says n
+                frame = compute()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            part = file.with_suffix(".part")
+            part.write_text(frame.to_json(orient="split", double_precision=15), encoding="utf-8")
+            part.replace(file)
+        return pd.read_json(StringIO(file.read_text(encoding="utf-8")), orient="split")
 
 
 def _badness(row: Mapping[Hashable, Any]) -> float:

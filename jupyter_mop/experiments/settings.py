@@ -61,8 +61,9 @@ def check_folder(out: Path, model: str) -> None:
     note = out / "model.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        held = json.loads(note.read_text(encoding="utf-8"))["model"] if note.exists() else model
-        note.write_text(json.dumps({"model": held}), encoding="utf-8")
+        if not note.exists():
+            note.write_text(json.dumps({"model": model}), encoding="utf-8")
+        held = json.loads(note.read_text(encoding="utf-8"))["model"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"The folder {out} cannot keep results: {error}.", hint="Choose another with --out."
