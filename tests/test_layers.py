@@ -51,6 +51,10 @@ ALLOWED = {
         "config",
         "errors",
     ),
+    "experiments": (
+        *("experiments", "study", "holdings", "charts", "engine", "backends"),
+        *("datasets", "config", "errors", ""),
+    ),
     "notebook": (
         *("notebook", "study", "comparison", "alignment", "charts", "engine"),
         *("backends.base", "datasets", "config", "errors"),

@@ -106,9 +106,10 @@ def component_log_likelihood(
             "weights='uniform'.",
         )
     triples = zip(components.record, components.persona, components.exemplar, strict=True)
+    shown = [() if exemplar is None else (exemplar,) for exemplar in exemplars]
     requests = [
         ScoreRequest(
-            template.render(population.records[i], persona=personas[k], exemplar=exemplars[j]),
+            template.render(population.records[i], persona=personas[k], exemplars=shown[j]),
             population.responses[i],
         )
         for i, k, j in triples
