@@ -106,7 +106,7 @@ def component_log_likelihood(
             "weights='uniform'.",
         )
     triples = zip(components.record, components.persona, components.exemplar, strict=True)
-    shown = [() if exemplar is None else (exemplar,) for exemplar in exemplars]
+    shown = [() if exemplar is None else exemplar.shown for exemplar in exemplars]
     requests = [
         ScoreRequest(
             template.render(population.records[i], persona=personas[k], exemplars=shown[j]),

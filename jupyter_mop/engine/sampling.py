@@ -170,10 +170,11 @@ def _prompt(
     personas: Sequence[Persona],
     pool: Sequence[Exemplar],
 ) -> Prompt:
+    alone = len(shown.exemplars) == 1
     return template.render(
         record,
         persona=None if shown.persona is None else personas[shown.persona],
-        exemplars=[pool[j] for j in shown.exemplars],
+        exemplars=pool[shown.exemplars[0]].shown if alone else [pool[j] for j in shown.exemplars],
         wishes=shown.wishes,
     )
 

@@ -91,19 +91,20 @@ class Simulation(Viewed):
         """Return question and response of what a draw was shown, the last nearest its question."""
         one = self.frame[EXEMPLAR].iloc[draw]
         if SHOWN in self.provenance:
-            places = self.provenance[SHOWN][draw]
-        else:
-            places = [] if pd.isna(one) else [int(one)]
-        return [self._shown(j) for j in places]
+            return [self._shown(j) for j in self.provenance[SHOWN][draw]]
+        shown = () if pd.isna(one) else self.exemplars[int(one)].shown
+        return [self._turn(exemplar) for exemplar in shown]
 
     def _shown(self, place: int) -> tuple[str, str]:
         """Return an exemplar of the pool, or after those a response of this simulation."""
         if place < len(self.exemplars):
-            exemplar = self.exemplars[place]
-            template = PromptTemplate(str(self.provenance["template"]))
-            return template.question(exemplar.record), exemplar.response
+            return self._turn(self.exemplars[place])
         row = self.frame.iloc[place - len(self.exemplars)]
         return self._question(row[CONTEXT]), str(row[RESPONSE])
+
+    def _turn(self, exemplar: Exemplar) -> tuple[str, str]:
+        template = PromptTemplate(str(self.provenance["template"]))
+        return template.question(exemplar.record), exemplar.response
 
     def _question(self, context: str) -> str:
         return str(self.provenance.get("questions", {}).get(context, context))
