@@ -28,7 +28,7 @@ def command(folder: Path, *arguments: str) -> list[str]:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(folder, *arguments), capture_output=True, text=True, timeout=300, check=False
+        command(folder, *arguments), capture_output=True, text=True, timeout=900, check=False
     )
 
 

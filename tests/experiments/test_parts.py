@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from hypothesis import settings as how
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
@@ -24,6 +25,7 @@ from jupyter_mop.experiments.recipe import Recipe
 sentences = st.lists(st.sampled_from(["It is bad.", "Go and see it now!", "Why?", "dull "]))
 
 
+@how(deadline=None)
 @given(sentences.map(" ".join), st.integers(1, 12))
 def test_an_opening_is_a_beginning_of_so_many_words(text: str, most: int) -> None:
     cut = data.opening(text, most)
@@ -78,6 +80,7 @@ def test_a_change_that_cannot_be_is_refused(change: str) -> None:
     assert caught.value.hint
 
 
+@how(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1))
 def test_f1_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     predicted, truth = (np.array(side, dtype=object) for side in zip(*pairs, strict=True))

@@ -262,6 +262,7 @@ def test_attributes_of_the_records_where_the_model_names_none(
 
 
 @given(st.text(max_size=200))
+@settings(deadline=None)
 def test_any_answer_can_be_read_as_a_list(answer: str) -> None:
     items = listed(answer)
     assert len(set(items)) == len(items)
