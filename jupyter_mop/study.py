@@ -11,6 +11,7 @@ import pandas as pd
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
+from jupyter_mop.backends.chat_templates import ChatTemplate
 from jupyter_mop.engine import asking, views
 from jupyter_mop.engine.answers import PopulationAnswer
 from jupyter_mop.engine.baselines import N_SHOWN
@@ -78,12 +79,32 @@ class Study(Inference):
     >>> study.store.close()
     """
 
-    def use_backend(self, backend: Backend | str | Path = "local") -> CachedBackend:
-        """Choose and load the language model: "local", a path to a model, or a Backend."""
-        loaded = CachedBackend(load_backend(backend), self.store)
-        self._backend_choice = backend
-        self.backend = loaded
-        self.mixture = None
+    def use_backend(
+        self,
+        backend: Backend | str | Path = "local",
+        *,
+        model: str | None = None,
+        chat_template: str | ChatTemplate | None = None,
+        keep_weights: bool = False,
+    ) -> CachedBackend:
+        """Choose and load the language model.
+
+        Parameters
+        ----------
+        backend : Backend, str or path
+            "local", a path to a model, the http:// address of an endpoint, or a Backend.
+        model : str, optional
+            The model's name at the endpoint; default: the only one that it has.
+        chat_template : str or ChatTemplate, optional
+            How the endpoint's model reads a chat, where it scores; default: ChatML.
+        keep_weights : bool
+            Carry the learned weights over to this model, and let it answer with them.
+        """
+        loaded = CachedBackend(load_backend(backend, model, chat_template), self.store)
+        mixture = self._fitted().with_backend(loaded) if keep_weights else None
+        _ = loaded.capabilities  # an endpoint that is not there is told of before anything changes
+        self._backend_choice = loaded.backend
+        self.backend, self.mixture = loaded, mixture
         return self.backend
 
     def use_personas(self, source: object) -> list[Persona]:

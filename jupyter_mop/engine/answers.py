@@ -23,6 +23,11 @@ Array = NDArray[np.float64]
 NO_PERSONA = "no persona"
 N_BOOT = 300
 LEVEL = (0.025, 0.975)
+_ASKED = {
+    "scored": "options scored",
+    "first-token": "first tokens read",
+    "sampled": "answers drawn",
+}
 
 
 @dataclass(frozen=True)
@@ -284,10 +289,11 @@ class PopulationAnswer(Viewed):
     @property
     def told(self) -> str:
         """How it was obtained, in words."""
-        what = "options scored" if self.method == "scored" else "answers drawn"
-        parts = [f"weights: {self.described}", f"{self.n:,} {what}"]
+        parts = [f"weights: {self.described}", f"{self.n:,} {_ASKED[self.method]}"]
         if self.method == "sampled":
             parts.append(f"{self.table.matched:.1%} of them named an option")
+        if self.method == "first-token":
+            parts.append(f"{self.table.matched:.1%} of their probability named an option")
         return ", ".join(parts)
 
     @property

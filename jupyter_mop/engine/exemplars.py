@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.population import Population
 from jupyter_mop.errors import DataError
 
-
 _LONGEST_COMPANY = 2000  # characters: two long reviews would not fit beside a third
 _EACH = 8
 _CHUNK = 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 
 import pandas as pd
@@ -199,6 +200,15 @@ class MixtureOfPersonas(Reading):
             )
         contexts = self._encode_each(list(simulation.frame[CONTEXT]))
         return sampling.draw_log_prob(self.gate_for(weights), simulation, contexts, self.names)
+
+    def with_backend(self, backend: Backend) -> MixtureOfPersonas:
+        """Return this mixture with another language model, its weights carried over.
+
+        So a gate that one model's likelihoods taught can serve a model that gives none.
+        """
+        other = copy(self)
+        other.backend = backend
+        return other
 
     def save(self, path: str | Path) -> Path:
         """Write the mixture to the folder `path`: mixture.json and gate.npz.

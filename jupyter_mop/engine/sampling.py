@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -68,7 +69,7 @@ def simulate(
 ) -> Simulation:
     """Let the model answer each context, shown what `method` draws for it, round by round."""
     seeds = np.random.default_rng([random_state, 1]).integers(_SEEDS, size=len(contexts))
-    shown, said = list[Shown](), list[str]()
+    shown, said, finished = list[Shown](), list[str](), Counter[str]()
     for rows in np.array_split(np.arange(len(contexts)), method.n_rounds):
         told = [Exemplar(contexts.records[i], text) for i, text in enumerate(said)]
         pool = [*exemplars, *told]
@@ -84,12 +85,13 @@ def simulate(
         completions = backend.generate(requests, params, on_result=_from(len(said), on_result))
         shown += fresh
         said += [completion.text for completion in completions]
+        finished.update(completion.finish_reason for completion in completions)
     names = [persona.name for persona in personas]
     frame = pd.DataFrame(
         {
             columns.CONTEXT: contexts.contexts,
             columns.PERSONA: [None if s.persona is None else names[s.persona] for s in shown],
-            columns.EXEMPLAR: [_only(s.exemplars, len(exemplars)) for s in shown],
+            columns.EXEMPLAR: [_drawn(show) for show in shown],
             columns.RESPONSE: said,
             columns.LOG_PROB: method.log_prob,
             columns.WEIGHT: 1.0,
@@ -110,8 +112,9 @@ def simulate(
         "top_p": params.top_p,
         "max_tokens": params.max_tokens,
         "seed": random_state,
+        "finished": dict(finished),
         **method.facts,
-        **_shown(shown, len(exemplars)),
+        **_shown(shown),
     }
     return Simulation(frame, tuple(exemplars), facts)
 
@@ -170,11 +173,11 @@ def _prompt(
     personas: Sequence[Persona],
     pool: Sequence[Exemplar],
 ) -> Prompt:
-    alone = len(shown.exemplars) == 1
+    told = [pool[j] for j in shown.exemplars]
     return template.render(
         record,
         persona=None if shown.persona is None else personas[shown.persona],
-        exemplars=pool[shown.exemplars[0]].shown if alone else [pool[j] for j in shown.exemplars],
+        exemplars=[e for one in told for e in one.shown] if shown.in_company else told,
         wishes=shown.wishes,
     )
 
@@ -190,15 +193,15 @@ def _from(start: int, on_result: OnCompletion | None) -> OnCompletion | None:
     return report
 
 
-def _only(places: Sequence[int], n_exemplars: int) -> int | None:
-    """Return the exemplar that was shown, if it was one alone and of the pool."""
-    return places[0] if len(places) == 1 and places[0] < n_exemplars else None
+def _drawn(show: Shown) -> int | None:
+    """Return the exemplar that was drawn as a component of the mixture."""
+    return show.exemplars[0] if show.in_company and show.exemplars else None
 
 
-def _shown(shown: Sequence[Shown], n_exemplars: int) -> dict[str, Any]:
-    """Return what the frame has no column for: several exemplars, and wishes, of each draw."""
+def _shown(shown: Sequence[Shown]) -> dict[str, Any]:
+    """Return what the frame has no column for: other exemplars, and wishes, of each draw."""
     facts: dict[str, Any] = {}
-    if any(s.exemplars and _only(s.exemplars, n_exemplars) is None for s in shown):
+    if any(show.exemplars and _drawn(show) is None for show in shown):
         facts[columns.SHOWN] = [list(show.exemplars) for show in shown]
     if any(show.wishes for show in shown):
         facts[columns.WISHES] = [show.wishes for show in shown]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jupyter_mop.backends.chat_templates import TEMPLATES
 from jupyter_mop.engine.baselines import BASELINES
 from jupyter_mop.engine.options import METHODS
 
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
     from jupyter_mop.notebook.magics import MopMagics
 
-_OF_A_SIMULATION = ("mop_align", "mop_simulate", "mop_calibrate", "mop_estimate", "mop_diagnose")
+_OF_A_SIMULATION = (
+    "mop_align",
+    "mop_match",
+    "mop_simulate",
+    "mop_calibrate",
+    "mop_estimate",
+    "mop_diagnose",
+)
 _COLUMN_OPTIONS = ("--context", "--response", "--weight")
 
 
@@ -50,6 +58,8 @@ class _Completer:
             ],
             "--baseline": lambda: list(named),
             "--method": lambda: list(METHODS),
+            "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
+            "--template": lambda: list(TEMPLATES),
             "--human": lambda: self._variables(pd.DataFrame),
             "--targets": lambda: self._variables((Mapping, pd.Series)),
             "--start": lambda: self._variables((Mapping, pd.Series)),
@@ -73,7 +83,7 @@ class _Completer:
             return self._variables(pd.DataFrame)
         if self.name in ("mop_save", "mop_load"):
             return [file.parent.as_posix() for file in Path().glob("*/mixture.json")]
-        return ["local"] if self.name == "mop_backend" else []
+        return ["local", "http://localhost:8080/v1"] if self.name == "mop_backend" else []
 
     def _variables(self, kind: type | tuple[type, ...]) -> list[str]:
         names = self.magics.shell.user_ns.items()

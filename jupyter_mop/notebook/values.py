@@ -23,6 +23,12 @@ def of_variable(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  the
     return shell.user_ns.get(name)
 
 
+def variable_or_text(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  the user's own
+    """Return the notebook's variable `name`, or else the text itself."""
+    value = of_variable(shell, name)
+    return unquoted(name) if value is None else value
+
+
 def frame(shell: InteractiveShell, name: str) -> pd.DataFrame:
     """Return the DataFrame in the notebook's variable `name`."""
     value = of_variable(shell, name)

@@ -148,6 +148,7 @@ def test_the_provenance_says_how(model: RecordingBackend, contexts: Population) 
         "top_p": 0.8,
         "max_tokens": 3,
         "seed": 4,
+        "finished": {"length": 3},
     }
     assert model.params == PARAMS
 

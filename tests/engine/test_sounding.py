@@ -28,9 +28,7 @@ def listening(backend):
     return Recording(backend)
 
 
-def test_each_response_follows_persona_exemplar_and_context(
-    population, listening, encoder
-):
+def test_each_response_follows_persona_exemplar_and_context(population, listening, encoder):
     exemplars = pool(population, encoder)
     heard = sound(SUNNY, population, exemplars, listening, template="Say: {topic}", n=5)
     shown = heard.frame["exemplar"].tolist()

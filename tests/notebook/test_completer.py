@@ -88,6 +88,9 @@ def test_the_simulations_of_the_study(shell: InteractiveShell, ready: Study) -> 
 
 def test_the_embedded_model(shell: InteractiveShell) -> None:
     assert complete(shell, "%mop_backend lo") == ["local"]
+    assert complete(shell, "%mop_backend ht") == ["http://localhost:8080/v1"]
+    assert complete(shell, "%mop_backend a --template ") == ["chatml", "llama-3"]
+    assert "--model" in complete(shell, "%mop_backend a --m")
 
 
 def test_completion_follows_the_current_study(shell: InteractiveShell, ready: Study) -> None:

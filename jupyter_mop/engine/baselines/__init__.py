@@ -43,8 +43,8 @@ _ALL = (
     ),
     Baseline(
         "exemplars",
-        "One exemplar at random, no persona.",
-        "one-shot prompting, Brown et al., NeurIPS 2020",
+        "An exemplar at random with its neighbours, no persona: the mixture without its personas.",
+        "an ablation, as in Bui et al., Findings of ACL 2025",
         lambda scene: Drawn(scene.drawn, persona=False),
     ),
     Baseline(

@@ -33,12 +33,15 @@ class Shown:
     exemplars : tuple of int
         Indices into the pool, the last one nearest the question; from J on they are the
         responses of this very simulation.
+    in_company : bool
+        Whether each exemplar's company is shown before it.
     wishes : str
         What the response is to be like, below the question.
     """
 
     persona: int | None = None
     exemplars: tuple[int, ...] = ()
+    in_company: bool = False
     wishes: str = ""
 
 
@@ -117,7 +120,11 @@ class Drawn:
         """Return what was drawn for each of `rows`."""
         pairs = self.drawn.iloc[list(rows)][[PERSONA, EXEMPLAR]].itertuples(index=False)
         return [
-            Shown(int(k) if self.persona else None, (int(j),) if self.exemplar else ())
+            Shown(
+                int(k) if self.persona else None,
+                (int(j),) if self.exemplar else (),
+                in_company=True,
+            )
             for k, j in pairs
         ]
 
