@@ -47,7 +47,7 @@ class Inspection(Holdings):
         return sound(
             persona,
             population,
-            mixture.exemplars_ if mixture else pool(population, self.encoder),
+            mixture.exemplars_ if mixture else pool(population),
             self.backend,
             template=template or (mixture.template_.text if mixture else None),
             n=n,

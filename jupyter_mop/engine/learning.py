@@ -27,14 +27,7 @@ MIN_RECORDS = 8
 _TURNS = 2  # in which the likely components are chosen
 _ROUGH_RECORDS = 1000
 _ROUGH_ITERATIONS = 30
-_LEAST = {
-    "n_exemplars": 1,
-    "n_records": MIN_RECORDS,
-    "n_components": 1,
-    "n_neighbours": 0,
-    "rank": 1,
-    "l2": 0,
-}
+_LEAST = {"n_exemplars": 1, "n_records": MIN_RECORDS, "n_components": 1, "rank": 1, "l2": 0}
 
 
 def check_settings(settings: object) -> None:

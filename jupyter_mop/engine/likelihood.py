@@ -108,7 +108,7 @@ def component_log_likelihood(
             "%mop_simulate NAME --weights uniform, then %mop_match NAME.",
         )
     triples = zip(components.record, components.persona, components.exemplar, strict=True)
-    shown = [() if exemplar is None else exemplar.shown for exemplar in exemplars]
+    shown = [() if exemplar is None else (exemplar,) for exemplar in exemplars]
     requests = [
         ScoreRequest(
             template.render(population.records[i], persona=personas[k], exemplars=shown[j]),

@@ -42,9 +42,6 @@ class MixtureOfPersonas(Reading):
         Most records to learn from; a quarter of them is held out.
     n_components : int
         Most components asked for each record, M; all K * J are asked where there are no more.
-    n_neighbours : int
-        Most exemplars of the same kind that stand before each one in a prompt: those of the pool
-        that are nearest to it, of the same context first. 0 is the paper's single exemplar.
     rank : int
         Rank r of the gate.
     l2 : float

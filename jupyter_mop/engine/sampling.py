@@ -173,11 +173,10 @@ def _prompt(
     personas: Sequence[Persona],
     pool: Sequence[Exemplar],
 ) -> Prompt:
-    told = [pool[j] for j in shown.exemplars]
     return template.render(
         record,
         persona=None if shown.persona is None else personas[shown.persona],
-        exemplars=[e for one in told for e in one.shown] if shown.in_company else told,
+        exemplars=[pool[j] for j in shown.exemplars],
         wishes=shown.wishes,
     )
 
@@ -195,7 +194,7 @@ def _from(start: int, on_result: OnCompletion | None) -> OnCompletion | None:
 
 def _drawn(show: Shown) -> int | None:
     """Return the exemplar that was drawn as a component of the mixture."""
-    return show.exemplars[0] if show.in_company and show.exemplars else None
+    return show.exemplars[0] if show.is_component and show.exemplars else None
 
 
 def _shown(shown: Sequence[Shown]) -> dict[str, Any]:

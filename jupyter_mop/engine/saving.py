@@ -6,9 +6,9 @@ import hashlib
 import json
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ _FILES = ("gate.npz", "mixture.json")
 _WEIGHT = "__weight__"
 _ARRAYS = ("personas", "exemplars", "w_x", "w_g", "w_e", "b")
 _SETTINGS = (
-    *("template", "n_exemplars", "n_records", "n_components", "n_neighbours"),
+    *("template", "n_exemplars", "n_records", "n_components"),
     *("rank", "l2", "stratify", "random_state"),
 )
 
@@ -88,7 +88,7 @@ def load(
     mixture = kind([Persona(**p) for p in facts["personas"]], backend, encoder, **facts["settings"])
     mixture.gate_ = gate
     mixture.template_ = PromptTemplate(facts["question"])
-    mixture.exemplars_ = _read_exemplars(facts["exemplars"])
+    mixture.exemplars_ = [Exemplar(**exemplar) for exemplar in facts["exemplars"]]
     mixture.population_ = _population(facts["contexts"])
     if facts["report"]:
         mixture.report_ = pd.DataFrame(facts["report"])
@@ -147,38 +147,17 @@ def _described(mixture: MixtureOfPersonas) -> dict[str, Any]:
         "digest": _digest(
             {
                 "personas": [asdict(persona) for persona in mixture.personas],
-                "exemplars": _listed_exemplars(mixture.exemplars_),
+                "exemplars": [asdict(exemplar) for exemplar in mixture.exemplars_],
             }
         ),
         "weights": mixture.persona_weights().tolist(),
         "settings": {name: getattr(mixture, name) for name in _SETTINGS},
         "question": mixture.template_.text,
         "personas": [asdict(persona) for persona in mixture.personas],
-        "exemplars": _listed_exemplars(mixture.exemplars_),
+        "exemplars": [asdict(exemplar) for exemplar in mixture.exemplars_],
         "contexts": _contexts(mixture.population_),
         "report": None if report is None else report.to_dict("records"),
     }
-
-
-def _listed_exemplars(exemplars: Sequence[Exemplar]) -> list[dict[str, Any]]:
-    """Return each exemplar with the places of its company, so that every text is there once."""
-    places = {exemplar.response: j for j, exemplar in enumerate(exemplars)}
-    return [
-        {
-            "record": dict(exemplar.record),
-            "response": exemplar.response,
-            "company": [places[other.response] for other in exemplar.company],
-        }
-        for exemplar in exemplars
-    ]
-
-
-def _read_exemplars(listed: Sequence[Mapping[str, Any]]) -> list[Exemplar]:
-    alone = [Exemplar(facts["record"], facts["response"]) for facts in listed]
-    return [
-        replace(exemplar, company=tuple(alone[j] for j in facts["company"]))
-        for exemplar, facts in zip(alone, listed, strict=True)
-    ]
 
 
 def _digest(facts: Mapping[str, Any]) -> str:

@@ -91,20 +91,19 @@ class Simulation(Viewed):
         """Return question and response of what a draw was shown, the last nearest its question."""
         one = self.frame[EXEMPLAR].iloc[draw]
         if SHOWN in self.provenance:
-            return [self._shown(j) for j in self.provenance[SHOWN][draw]]
-        shown = () if pd.isna(one) else self.exemplars[int(one)].shown
-        return [self._turn(exemplar) for exemplar in shown]
+            places = self.provenance[SHOWN][draw]
+        else:
+            places = [] if pd.isna(one) else [int(one)]
+        return [self._shown(j) for j in places]
 
     def _shown(self, place: int) -> tuple[str, str]:
         """Return an exemplar of the pool, or after those a response of this simulation."""
         if place < len(self.exemplars):
-            return self._turn(self.exemplars[place])
+            exemplar = self.exemplars[place]
+            template = PromptTemplate(str(self.provenance["template"]))
+            return template.question(exemplar.record), exemplar.response
         row = self.frame.iloc[place - len(self.exemplars)]
         return self._question(row[CONTEXT]), str(row[RESPONSE])
-
-    def _turn(self, exemplar: Exemplar) -> tuple[str, str]:
-        template = PromptTemplate(str(self.provenance["template"]))
-        return template.question(exemplar.record), exemplar.response
 
     def _question(self, context: str) -> str:
         return str(self.provenance.get("questions", {}).get(context, context))

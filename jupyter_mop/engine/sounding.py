@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop import config
-from jupyter_mop.backends.base import Backend, Encoder, SamplingParams
+from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.engine import simulation as columns
 from jupyter_mop.engine.baselines import Drawn
-from jupyter_mop.engine.exemplars import Exemplar, draw_exemplars, in_company
+from jupyter_mop.engine.exemplars import Exemplar, draw_exemplars
 from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
@@ -83,22 +83,19 @@ def sound(
     )
 
 
-def pool(population: Population, encoder: Encoder) -> list[Exemplar]:
+def pool(population: Population) -> list[Exemplar]:
     """Return the exemplars that a new mixture of the default size would draw.
 
     Examples
     --------
-    >>> from jupyter_mop.backends.toy import ToyEncoder
     >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain"]})
     >>> population = Population.from_frame(df, context="topic", response="said")
-    >>> sorted(exemplar.response for exemplar in pool(population, ToyEncoder(["sun", "rain"])))
+    >>> sorted(exemplar.response for exemplar in pool(population))
     ['rain', 'sun']
     """
     pairs = zip(population.responses, population.weights, strict=True)
     n_distinct = len({response for response, weight in pairs if weight})
-    drawn = draw_exemplars(population, min(config.DEFAULT_EXEMPLARS, n_distinct))
-    vectors = encoder.encode([exemplar.text for exemplar in drawn])
-    return in_company(drawn, vectors, config.DEFAULT_NEIGHBOURS)
+    return draw_exemplars(population, min(config.DEFAULT_EXEMPLARS, n_distinct))
 
 
 def _drawn(n: int, n_exemplars: int, random_state: int) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder
 from jupyter_mop.engine.clusters import cluster_strata
-from jupyter_mop.engine.exemplars import draw_exemplars, in_company
+from jupyter_mop.engine.exemplars import draw_exemplars
 from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.heldout import held_out_report
 from jupyter_mop.engine.intervals import Refits
@@ -45,7 +45,6 @@ class Training(Viewed):
         n_exemplars: int = config.DEFAULT_EXEMPLARS,
         n_records: int = config.DEFAULT_RECORDS,
         n_components: int = config.DEFAULT_COMPONENTS,
-        n_neighbours: int = config.DEFAULT_NEIGHBOURS,
         rank: int = 8,
         l2: float = 0.1,
         stratify: str | None = None,
@@ -58,7 +57,6 @@ class Training(Viewed):
         self.n_exemplars = n_exemplars
         self.n_records = n_records
         self.n_components = n_components
-        self.n_neighbours = n_neighbours
         self.rank = rank
         self.l2 = l2
         self.stratify = stratify
@@ -87,15 +85,13 @@ class Training(Viewed):
         self.template_.check(population.context)
         pairs = zip(population.responses, population.weights, strict=True)
         size = min(self.n_exemplars, len({response for response, weight in pairs if weight}))
-        pool = draw_exemplars(
+        self.exemplars_ = draw_exemplars(
             population, size, by=self._strata(population), random_state=self.random_state
         )
-        vectors = self._encode([exemplar.text for exemplar in pool])
-        self.exemplars_ = in_company(pool, vectors, self.n_neighbours)
         self.population_ = population
         self.gate_ = Gate.start(
             self._encode([persona.description for persona in self.personas]),
-            vectors,
+            self._encode([exemplar.text for exemplar in self.exemplars_]),
             rank=self.rank,
             random_state=self.random_state,
         )

@@ -135,12 +135,6 @@ class SetupMagics(StudyMagics):
         help="size of the exemplar pool (J)",
     )
     @argument(
-        "--neighbours",
-        type=int,
-        default=config.DEFAULT_NEIGHBOURS,
-        help="exemplars of the same kind beside each one in a prompt; 0 is the paper's single one",
-    )
-    @argument(
         "--records", type=int, default=config.DEFAULT_RECORDS, help="most records to learn from"
     )
     @argument(
@@ -168,7 +162,6 @@ class SetupMagics(StudyMagics):
                 n_exemplars=args.exemplars,
                 n_records=args.records,
                 n_components=args.components,
-                n_neighbours=args.neighbours,
                 n_refits=args.refits,
                 stratify=args.stratify and values.unquoted(args.stratify),
                 random_state=args.seed,

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mop.engine.exemplars import Exemplar, draw_exemplars, in_company, own_exemplars
+from jupyter_mop.engine.exemplars import Exemplar, draw_exemplars, own_exemplars
 from jupyter_mop.engine.population import Population
 from jupyter_mop.errors import DataError
 
@@ -68,62 +67,6 @@ def test_own_exemplars_are_those_with_the_same_response_in_any_context() -> None
     np.testing.assert_array_equal(
         own_exemplars(population, pool), [[True, False], [False, False], [True, False]]
     )
-
-
-def circle(topics: list[str]) -> tuple[list[Exemplar], np.ndarray]:
-    """Exemplars on a circle, number i at i steps from the first."""
-    angles = 0.1 * np.arange(len(topics))
-    pool = [Exemplar({"topic": topic}, f"said {i}") for i, topic in enumerate(topics)]
-    return pool, np.column_stack([np.cos(angles), np.sin(angles)])
-
-
-def test_the_company_is_of_the_nearest_the_nearest_of_them_last() -> None:
-    pool, vectors = circle(["a"] * 16)
-    found = in_company(pool, vectors, 2)
-    assert [e.response for e in found] == [e.response for e in pool]
-    assert [e.response for e in found[0].company] == ["said 2", "said 1"]
-    assert {e.response for e in found[7].company} == {"said 6", "said 8"}
-    assert [e.response for e in found[0].shown] == ["said 2", "said 1", "said 0"]
-
-
-def test_the_company_is_of_the_same_context_where_there_is_any() -> None:
-    pool, vectors = circle(["a", "b"] * 8 + ["c"] * 2)
-    found = in_company(pool, vectors, 2)
-    assert [e.response for e in found[0].company] == ["said 4", "said 2"]
-    assert [e.record["topic"] for e in found[16].company] == ["b", "c"]
-
-
-@pytest.mark.parametrize(("size", "n", "expected"), [(7, 2, 0), (8, 2, 1), (40, 0, 0), (40, 3, 3)])
-def test_a_small_pool_has_less_company(size: int, n: int, expected: int) -> None:
-    found = in_company(*circle(["a"] * size), n)
-    assert {len(exemplar.company) for exemplar in found} == {expected}
-
-
-def test_long_exemplars_have_less_company() -> None:
-    pool, vectors = circle(["a"] * 24)
-    long = [replace(exemplar, response=exemplar.response + "x" * 1500) for exemplar in pool]
-    found = in_company(long, vectors, 2)
-    assert [len(exemplar.company) for exemplar in found] == [1] * 24
-    assert found[0].company[0].response.startswith("said 1x")
-
-
-def test_a_large_pool_is_looked_at_in_parts() -> None:
-    rng = np.random.default_rng(0)
-    vectors = rng.normal(size=(1200, 5))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    pool = [Exemplar({"topic": "a"}, f"{i}") for i in range(1200)]
-    likeness = vectors @ vectors.T - 9 * np.eye(1200)
-    nearest = [int(exemplar.company[-1].response) for exemplar in in_company(pool, vectors, 3)]
-    np.testing.assert_array_equal(nearest, likeness.argmax(1))
-
-
-def test_an_exemplar_in_the_company_of_a_record_is_not_shown_it() -> None:
-    population = make(["a", "a"], ["said 1", "unheard"])
-    found = in_company(*circle(["a"] * 16), 1)
-    own = own_exemplars(population, found)
-    assert own[0].tolist() == [any(e.response == "said 1" for e in x.shown) for x in found]
-    assert own[0].sum() > 1
-    assert not own[1].any()
 
 
 def test_what_many_people_said_is_likely_to_be_shown() -> None:

@@ -56,19 +56,6 @@ def test_a_loaded_mixture_simulates_and_judges_the_same(
     assert set(again.simulate(50).frame["context"]) == set(population.contexts)
 
 
-def test_the_company_of_exemplars_comes_back_and_its_texts_are_written_once(
-    mixture: MixtureOfPersonas, tmp_path: Path
-) -> None:
-    said = [f"sun {'rain ' * i}wind" for i in range(20)]
-    frame = pd.DataFrame({"topic": "weather", "said": said})
-    mixture.n_exemplars, mixture.n_neighbours = 20, 2
-    mixture.initialise(Population.from_frame(frame, context="topic", response="said"))
-    again = load(mixture.save(tmp_path), mixture)
-    assert again.exemplars_ == mixture.exemplars_
-    assert {len(exemplar.company) for exemplar in again.exemplars_} == {2}
-    assert (tmp_path / "mixture.json").read_text().count(said[19]) == 1
-
-
 def test_a_mixture_that_was_not_fitted_is_kept_so(
     mixture: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:

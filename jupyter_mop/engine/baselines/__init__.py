@@ -43,7 +43,7 @@ _ALL = (
     ),
     Baseline(
         "exemplars",
-        "An exemplar at random with its neighbours, no persona: the mixture without its personas.",
+        "One exemplar at random, no persona: the mixture without its personas.",
         "an ablation, as in Bui et al., Findings of ACL 2025",
         lambda scene: Drawn(scene.drawn, persona=False),
     ),

@@ -33,15 +33,15 @@ class Shown:
     exemplars : tuple of int
         Indices into the pool, the last one nearest the question; from J on they are the
         responses of this very simulation.
-    in_company : bool
-        Whether each exemplar's company is shown before it.
+    is_component : bool
+        Whether persona and exemplar were drawn as a component of the mixture.
     wishes : str
         What the response is to be like, below the question.
     """
 
     persona: int | None = None
     exemplars: tuple[int, ...] = ()
-    in_company: bool = False
+    is_component: bool = False
     wishes: str = ""
 
 
@@ -123,7 +123,7 @@ class Drawn:
             Shown(
                 int(k) if self.persona else None,
                 (int(j),) if self.exemplar else (),
-                in_company=True,
+                is_component=True,
             )
             for k, j in pairs
         ]
