@@ -42,19 +42,30 @@ def random_components(
 ) -> Components:
     """Pick `size` components of each record at random, each component about equally often.
 
-    Records of one context share the beginnings of their prompts. They take turns through one
-    shuffled list, some records at a time, so that every prompt is used for several of them.
+    Every persona is asked as often as any other, to within one: which of them speaks for a record
+    would otherwise depend on chance, and the logarithm of so rough a sum makes strong personas
+    stronger. The records, one context after the other, take turns through one shuffled list, some
+    at a time, since prompts that begin alike cost less.
     """
-    groups: dict[str, list[int]] = {}
-    for i, context in enumerate(contexts):
-        groups.setdefault(context, []).append(i)
-    chosen: list[Flat] = [np.empty(0, np.intp)] * len(contexts)
-    for rows in groups.values():
-        order = rng.permutation(n_personas * excluded.shape[1])
-        for turn, i in enumerate(rows):
-            turned = np.roll(order, -(turn // _SHARED) * size)
-            chosen[i] = turned[~excluded[i, turned % excluded.shape[1]]][:size]
-    return _unflatten(chosen, excluded.shape[1])
+    n, n_pool = excluded.shape
+    order = _shuffled(n_personas, n_pool, rng)
+    n_hidden = n_personas * excluded.sum(1)
+    by_context = np.argsort(pd.factorize(np.array(contexts, dtype=object))[0], kind="stable")
+    chosen: list[Flat] = [np.empty(0, np.intp)] * n
+    for turn, i in enumerate(by_context):
+        seen = np.arange(min(len(order), size + n_hidden[i])) + turn // _SHARED * size
+        turned = order[seen % len(order)]
+        chosen[i] = turned[~excluded[i, turned % n_pool]][:size]
+    return _unflatten(chosen, n_pool)
+
+
+def _shuffled(n_personas: int, n_pool: int, rng: np.random.Generator) -> Flat:
+    """Return all components in random order: every persona once, then every one again."""
+    shape = n_pool, n_personas
+    personas = rng.permuted(np.broadcast_to(np.arange(n_personas), shape), axis=1)
+    exemplars = rng.permuted(np.broadcast_to(np.arange(n_pool)[:, None], shape), axis=0)
+    order: Flat = personas * n_pool + np.take_along_axis(exemplars, personas, axis=1)
+    return order.ravel()
 
 
 def top_components(
@@ -103,21 +114,40 @@ def without(components: Components, others: Components) -> Components:
     return Components(components.record[new], components.persona[new], components.exemplar[new])
 
 
+def until_new(components: Components, others: Components, *, n: int) -> Components:
+    """Return each record's first components, as far as `n` of them are not among `others`."""
+    new = ~_among(components, others)
+    before: Flat = np.cumsum(new) - new
+    starts = np.searchsorted(components.record, components.record)
+    kept = before - before[starts] < n
+    return Components(components.record[kept], components.persona[kept], components.exemplar[kept])
+
+
+def union(components: Components, others: Components) -> Components:
+    """Return the components of both, each once, sorted by record."""
+    new = without(others, components)
+    pairs = zip(components.arrays, new.arrays, strict=True)
+    record, persona, exemplar = (np.concatenate(pair) for pair in pairs)
+    order = np.argsort(record, kind="stable")
+    return Components(record[order], persona[order], exemplar[order])
+
+
 def log_multiplicity(
-    components: Components, certain: Components, *, n_allowed: NDArray[np.intp]
+    components: Components,
+    certain: Components,
+    *,
+    n_allowed: NDArray[np.intp],
+    n_sampled: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """Return the log of how many components each one stands for, shape (P,).
 
-    A certain component stands for itself. The others are a random sample of the rest of the
-    `n_allowed` (n,) ones of their record, which makes the truncated sum an unbiased estimate
-    of the sum over all components.
+    A certain component stands for itself. The others are those of `n_sampled` (n,) random ones
+    among the `n_allowed` (n,) of their record that are not certain as well: weighted by how
+    rarely one is drawn (Horvitz and Thompson 1952), they make the truncated sum an unbiased
+    estimate of the sum over all components.
     """
-    n = len(n_allowed)
-    is_certain = _among(components, certain)
-    n_certain = np.bincount(certain.record, minlength=n)
-    n_sampled = np.bincount(components.record[~is_certain], minlength=n)
-    stands_for = (n_allowed - n_certain) / np.maximum(n_sampled, 1)
-    return np.log(np.where(is_certain, 1.0, np.maximum(stands_for, 1.0)[components.record]))
+    stands_for = np.log(n_allowed / n_sampled)[components.record]
+    return np.where(_among(components, certain), 0.0, stands_for)
 
 
 def _among(components: Components, others: Components) -> Mask:

@@ -24,6 +24,9 @@ Tick = Callable[[int, object], None]
 OnStep = Callable[[str, int], Tick]
 
 MIN_RECORDS = 8
+_TURNS = 2  # in which the likely components are chosen
+_ROUGH_RECORDS = 1000
+_ROUGH_ITERATIONS = 30
 _LEAST = {"n_exemplars": 1, "n_records": MIN_RECORDS, "n_components": 1, "rank": 1, "l2": 0}
 
 
@@ -98,9 +101,7 @@ class Learner:
         if is_small:
             learned = self.everything("all components", records, n_exemplars=n_pool)[0]
         else:
-            learned = self.best(
-                records, start, stop_on=judged, size=size, l2=l2, random_state=random_state
-            )
+            learned = self.best(records, start, size=size, l2=l2, random_state=random_state)
         return learned, judged, n_tokens
 
     def everything(
@@ -125,37 +126,58 @@ class Learner:
         population: Population,
         start: Gate,
         *,
-        stop_on: Evidence,
         size: int,
         l2: float,
         random_state: int = 0,
     ) -> Evidence:
-        """Ask `size` components of each record: half at random, then the gate's own top half.
+        """Ask `size` components of each record: half at random, then those the gate weighs most.
 
-        The random half lets the gate change its mind; the top half makes the cut sum close to
-        the whole one.
+        The random half lets the gate change its mind; the likely half makes the cut sum close to
+        the whole one. The likely ones are chosen in turns, by a gate that has learned from what
+        was asked before: from some of the records and not to the end, for that is enough.
         """
         excluded = own_exemplars(population, self.exemplars)
         _check_something_left(excluded)
-        allowed = len(self.personas) * (~excluded).sum(1)
+        rng = np.random.default_rng(random_state)
         sampled = candidates.random_components(
             excluded,
             len(self.personas),
             size=size - size // 2,
             contexts=population.contexts,
-            rng=np.random.default_rng(random_state),
+            rng=rng,
         )
-        answers = self.ask("random components", population, sampled)
-        multiplicity = candidates.log_multiplicity(sampled, _none(), n_allowed=allowed)
-        gate = start.fit(
-            self._evidence(population, answers, multiplicity, excluded), stop_on, l2=l2
+        answers, likely = self.ask("random components", population, sampled), _none()
+        evidence = self._estimate(population, answers, excluded, sampled, likely)
+        some = np.sort(rng.permutation(len(population))[:_ROUGH_RECORDS])
+        for places in np.array_split(np.arange(size // 2), _TURNS):
+            if not len(places):
+                break
+            rough = start.fit(evidence.take(some), l2=l2, max_iter=_ROUGH_ITERATIONS)
+            top = candidates.top_components(excluded, rough, size=size, contexts=evidence.contexts)
+            top = candidates.until_new(top, answers.components, n=len(places))
+            likely = candidates.union(likely, top)
+            new = candidates.without(top, answers.components)
+            if len(new):
+                answers = answers.merged(self.ask("likely components", population, new))
+            evidence = self._estimate(population, answers, excluded, sampled, likely)
+        return evidence
+
+    def _estimate(
+        self,
+        population: Population,
+        answers: Answers,
+        excluded: NDArray[np.bool_],
+        sampled: Components,
+        certain: Components,
+    ) -> Evidence:
+        """Return evidence of which the sums over components are unbiased."""
+        log_multiplicity = candidates.log_multiplicity(
+            answers.components,
+            certain,
+            n_allowed=len(self.personas) * (~excluded).sum(1),
+            n_sampled=np.bincount(sampled.record, minlength=len(population)),
         )
-        contexts = self.encode(population.contexts)
-        top = candidates.top_components(excluded, gate, size=size // 2, contexts=contexts)
-        new = candidates.without(top, sampled)
-        answers = answers.merged(self.ask("likely components", population, new))
-        multiplicity = candidates.log_multiplicity(answers.components, top, n_allowed=allowed)
-        return self._evidence(population, answers, multiplicity, excluded)
+        return self._evidence(population, answers, log_multiplicity, excluded)
 
     def _evidence(
         self,

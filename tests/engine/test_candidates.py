@@ -53,10 +53,11 @@ def test_random_components_are_allowed_and_sorted(excluded: np.ndarray, size: in
     np.testing.assert_array_equal(counts, np.minimum(size, allowed))
 
 
-def test_records_of_one_context_share_prompts_and_take_turns_through_all() -> None:
+@pytest.mark.parametrize("contexts", [["x"] * 48, [f"context {i}" for i in range(48)]])
+def test_records_share_prompts_and_take_turns_through_all(contexts: list[str]) -> None:
     n, rng = 48, np.random.default_rng(0)
     nothing = np.zeros((n, J), bool)
-    found = candidates.random_components(nothing, K, size=7, contexts=["x"] * n, rng=rng)
+    found = candidates.random_components(nothing, K, size=7, contexts=contexts, rng=rng)
     uses = Counter((k, j) for _, k, j in rows(found))
     assert set(uses.values()) == {n * 7 // (K * J)}
     assert len(uses) == K * J
@@ -64,6 +65,36 @@ def test_records_of_one_context_share_prompts_and_take_turns_through_all() -> No
         frozenset((k, j) for i, k, j in rows(found) if i == record) for record in range(n)
     )
     assert min(shared.values()) >= 8
+
+
+def test_records_of_one_context_come_together() -> None:
+    contexts = ["x", "y"] * 8
+    nothing = np.zeros((16, J), bool)
+    rng = np.random.default_rng(0)
+    found = rows(candidates.random_components(nothing, K, size=4, contexts=contexts, rng=rng))
+    asked = [frozenset((k, j) for i, k, j in found if i == record) for record in range(16)]
+    assert len(set(asked[::2])) == len(set(asked[1::2])) == 1
+    assert asked[0] != asked[1]
+
+
+@pytest.mark.parametrize("size", [3, 6, 8])
+def test_each_record_is_asked_of_every_persona_as_often(size: int) -> None:
+    rng = np.random.default_rng(0)
+    nothing = np.zeros((40, J), bool)
+    found = candidates.random_components(nothing, K, size=size, contexts=["x"] * 40, rng=rng)
+    counts = np.zeros((40, K), int)
+    np.add.at(counts, (found.record, found.persona), 1)
+    assert np.ptp(counts, axis=1).max() <= (2 if size % K else 0)
+
+
+def test_every_component_is_as_likely_to_be_drawn(excluded: np.ndarray) -> None:
+    draws, size = 2000, 4
+    counts = np.zeros((N, K, J))
+    for seed in range(draws):
+        np.add.at(counts, picked(excluded, size, seed).arrays, 1)
+    expected = size / (K * (~excluded).sum(1))[:, None, None] * ~excluded[:, None, :]
+    spread = np.sqrt(expected * (1 - expected) / draws)
+    assert np.all(np.abs(counts / draws - expected) <= 4.5 * spread)
 
 
 def test_random_components_follow_the_seed(excluded: np.ndarray) -> None:
@@ -94,14 +125,33 @@ def test_without_takes_the_difference(excluded: np.ndarray) -> None:
     assert rows(candidates.without(everything, NONE)) == rows(everything)
 
 
+def test_until_new_keeps_the_first_few_and_what_is_known_between_them() -> None:
+    listed = Components(
+        np.array([0, 0, 0, 0, 1, 1]), np.array([0, 1, 2, 0, 2, 1]), np.array([5, 4, 3, 2, 1, 0])
+    )
+    known = Components(np.array([0, 1]), np.array([0, 1]), np.array([5, 0]))
+    assert rows(candidates.until_new(listed, known, n=1)) == [(0, 0, 5), (0, 1, 4), (1, 2, 1)]
+    assert rows(candidates.until_new(listed, known, n=2)) == rows(listed)[:3] + rows(listed)[4:]
+    assert rows(candidates.until_new(listed, NONE, n=0)) == []
+
+
+def test_a_union_has_each_component_once_sorted_by_record(excluded: np.ndarray) -> None:
+    one, other = picked(excluded, 4, 0), picked(excluded, 4, 1)
+    both = rows(candidates.union(one, other))
+    assert sorted(both) == sorted({*rows(one), *rows(other)})
+    assert [i for i, _, _ in both] == sorted(i for i, _, _ in both)
+
+
 def estimate(excluded: np.ndarray, top: Components, values: np.ndarray, seed: int) -> np.ndarray:
     """Estimate each record's sum of `values` (n, K, J) over its allowed components."""
     sampled = picked(excluded, 4, seed)
-    new = candidates.without(top, sampled)
-    pairs = zip(sampled.arrays, new.arrays, strict=True)
-    asked = Components(*(np.concatenate(pair) for pair in pairs))
-    allowed = K * (~excluded).sum(1)
-    log_multiplicity = candidates.log_multiplicity(asked, top, n_allowed=allowed)
+    asked = candidates.union(sampled, top)
+    log_multiplicity = candidates.log_multiplicity(
+        asked,
+        top,
+        n_allowed=K * (~excluded).sum(1),
+        n_sampled=np.bincount(sampled.record, minlength=N),
+    )
     terms = values[asked.arrays] * np.exp(log_multiplicity)
     return np.bincount(asked.record, terms, minlength=N)
 
@@ -125,5 +175,7 @@ def test_the_truncated_sum_is_unbiased(excluded: np.ndarray, gate: Gate, n_top: 
 def test_everything_asked_stands_for_itself(excluded: np.ndarray) -> None:
     everything = candidates.all_components(excluded, K)
     allowed = K * (~excluded).sum(1)
-    multiplicity = candidates.log_multiplicity(everything, NONE, n_allowed=allowed)
+    multiplicity = candidates.log_multiplicity(
+        everything, NONE, n_allowed=allowed, n_sampled=allowed
+    )
     np.testing.assert_array_equal(multiplicity, np.zeros(len(everything)))
