@@ -11,18 +11,22 @@ import pytest
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
 
-SLOW = ("model", "browser")
+
+def files_with(mark: str, items: list[pytest.Item]) -> set[Path]:
+    return {item.path for item in items if item.get_closest_marker(mark)}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests on one worker; files with a model or a browser are begun first."""
-    slow = {item.path for item in items if any(map(item.get_closest_marker, SLOW))}
-    items.sort(key=lambda item: item.path not in slow)
+    """Keep a file's tests on one worker, and all files with the embedded model on the same one.
+
+    The model takes every core by itself; the other worker's browsers mostly wait. Both come first.
+    """
+    model, browser = files_with("model", items), files_with("browser", items)
+    items.sort(key=lambda item: (item.path not in model, item.path not in browser))
     for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(
-                pytest.mark.xdist_group(str(item.path.relative_to(item.config.rootpath)))
-            )
+        group = "model" if item.path in model else item.path.relative_to(item.config.rootpath)
+        item.add_marker(pytest.mark.xdist_group(str(group)))
 
 
 @pytest.fixture(autouse=True)

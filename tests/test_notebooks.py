@@ -18,7 +18,6 @@ SURVEYS = QUICKSTART.with_name("04_surveys.ipynb")
 METHODS = ["plain", "personas", "exemplars", "uniform", "learned"]
 MAX_BYTES = 500_000
 SHORTEST = 30
-pytestmark = pytest.mark.xdist_group("notebooks")
 
 
 def code_cells(notebook):
