@@ -2,6 +2,7 @@
 .PHONY: help demo test bench check format clean chromium
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV = .venv
 BIN = $(VENV)/bin
 RUN = $(BIN)/python
@@ -19,7 +20,7 @@ demo: $(VENV)/demo.stamp
 	$(RUN) notebooks/run.py 01_quickstart
 
 test: $(VENV)/test.stamp chromium check
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 bench: $(VENV)/test.stamp
 	$(RUN) tests/benchmarks/run.py

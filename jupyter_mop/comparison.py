@@ -14,9 +14,8 @@ from jupyter_mop.backends.base import Encoder
 from jupyter_mop.engine import metrics
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.population import Population
-from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.reweighting import Codes
-from jupyter_mop.engine.simulation import CONTEXT, EXEMPLAR, PERSONA, Simulation
+from jupyter_mop.engine.simulation import CONTEXT, PERSONA, Simulation
 from jupyter_mop.engine.statistics import MIN_TARGET, PersonaStatistics
 from jupyter_mop.engine.threads import one_thread
 from jupyter_mop.engine.vectors import Vectors
@@ -267,12 +266,6 @@ def _points(
 
 def _source(simulation: Simulation, row: int) -> tuple[str | None, str | None]:
     """Return the exemplar of a draw and the prompt that it answers, as text."""
-    draw, facts = simulation.frame.iloc[row], simulation.provenance
-    turns = [("system", facts.get("personas", {}).get(draw[PERSONA]))]
-    exemplar = None if pd.isna(draw[EXEMPLAR]) else simulation.exemplars[int(draw[EXEMPLAR])]
-    if exemplar:
-        asked = PromptTemplate(str(facts["template"])).question(exemplar.record)
-        turns += [("user", asked), ("assistant", exemplar.response)]
-    turns.append(("user", facts.get("questions", {}).get(draw[CONTEXT], draw[CONTEXT])))
-    prompt = "\n\n".join(f"{role}: {text}" for role, text in turns if text)
-    return exemplar.response if exemplar else None, prompt
+    shown = simulation.shown(row)
+    prompt = "\n\n".join(f"{role}: {text}" for role, text in simulation.turns(row))
+    return shown[-1][1] if shown else None, prompt

@@ -14,6 +14,7 @@ from jupyter_mop.backends.cached import CachedBackend
 from jupyter_mop.backends.chat_templates import ChatTemplate
 from jupyter_mop.engine import asking, views
 from jupyter_mop.engine.answers import PopulationAnswer
+from jupyter_mop.engine.baselines import N_SHOWN
 from jupyter_mop.engine.ladder import LADDER
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.mixture import MixtureOfPersonas
@@ -204,6 +205,7 @@ class Study(Inference):
         template: str | None = None,
         weights: str | Mapping[str, float] | None = None,
         baseline: str | None = None,
+        n_shown: int = N_SHOWN,
         temperature: float = config.DEFAULT_TEMPERATURE,
         top_p: float = config.DEFAULT_TOP_P,
         max_tokens: int = config.DEFAULT_MAX_TOKENS,
@@ -222,8 +224,10 @@ class Study(Inference):
             The question; default: that of the fit.
         weights : str or mapping, optional
             "learned", "uniform", "stated", "panel", or a share for each persona.
-        baseline : {"plain", "personas", "exemplars"}, optional
-            Leave persona or exemplar or both out of the prompts.
+        baseline : str, optional
+            Prompt in another way: one of `jupyter_mop.engine.baselines.described()`.
+        n_shown : int
+            Exemplars in a prompt of a baseline that shows several.
         temperature, top_p, max_tokens
             How each response is drawn.
         random_state : int
@@ -238,11 +242,12 @@ class Study(Inference):
             self.target,
             weights=self._panel() if weights == "panel" else weights,
             baseline=baseline,
+            n_shown=n_shown,
             template=template,
             params=params,
             name=name,
             random_state=random_state,
-            on_result=on_step(name, n) if on_step else None,
+            on_step=on_step,
         )
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation

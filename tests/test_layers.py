@@ -78,6 +78,10 @@ ALLOWED = {
         "config",
         "errors",
     ),
+    "experiments": (
+        *("experiments", "study", "holdings", "charts", "engine", "backends"),
+        *("datasets", "config", "errors", ""),
+    ),
     "notebook": (
         *("notebook", "study", "comparison", "alignment", "charts", "engine"),
         *("backends.base", "backends.capabilities", "backends.chat_templates"),

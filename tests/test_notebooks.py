@@ -28,12 +28,6 @@ def output_text(notebook):
     return json.dumps([cell.outputs for cell in code_cells(notebook)], ensure_ascii=False)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """Return one store for all runs in small: what one notebook asked, the next one knows."""
-    return tmp_path_factory.mktemp("notebooks") / "store.sqlite"
-
-
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def committed(request):
     return nbformat.read(request.param, as_version=4)
@@ -79,9 +73,9 @@ def test_the_committed_survey_shows_the_mixture_near_the_floor_where_plain_promp
 
 
 @pytest.mark.model
-def test_the_survey_runs_from_the_top_in_small(tmp_path, store, monkeypatch):
+def test_the_survey_runs_from_the_top_in_small(tmp_path, notebooks_store, monkeypatch):
     monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
-    monkeypatch.setenv("JUPYTER_MOP_STORE", str(store))
+    monkeypatch.setenv("JUPYTER_MOP_STORE", str(notebooks_store))
     notebook = nbformat.read(SURVEYS, as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("print(party.to_json(orient='records'))"))
     NotebookClient(notebook, timeout=900, resources={"metadata": {"path": tmp_path}}).execute()
@@ -92,9 +86,9 @@ def test_the_survey_runs_from_the_top_in_small(tmp_path, store, monkeypatch):
 
 
 @pytest.mark.model
-def test_the_quickstart_runs_from_the_top_in_small(tmp_path, store, monkeypatch):
+def test_the_quickstart_runs_from_the_top_in_small(tmp_path, notebooks_store, monkeypatch):
     monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
-    monkeypatch.setenv("JUPYTER_MOP_STORE", str(store))
+    monkeypatch.setenv("JUPYTER_MOP_STORE", str(notebooks_store))
     notebook = nbformat.read(QUICKSTART, as_version=4)
     probe = nbformat.v4.new_code_cell("print(alignment.frame.to_json(orient='records'))")
     notebook.cells.append(probe)
@@ -106,9 +100,9 @@ def test_the_quickstart_runs_from_the_top_in_small(tmp_path, store, monkeypatch)
 
 
 @pytest.mark.model
-def test_the_weights_notebook_runs_from_the_top_in_small(tmp_path, store, monkeypatch):
+def test_the_weights_notebook_runs_from_the_top_in_small(tmp_path, notebooks_store, monkeypatch):
     monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
-    monkeypatch.setenv("JUPYTER_MOP_STORE", str(store))
+    monkeypatch.setenv("JUPYTER_MOP_STORE", str(notebooks_store))
     notebook = nbformat.read(QUICKSTART.with_name("02_weights.ipynb"), as_version=4)
     notebook.cells.append(nbformat.v4.new_code_cell("print(found.after >= found.before)"))
     NotebookClient(notebook, timeout=600, resources={"metadata": {"path": tmp_path}}).execute()
@@ -116,9 +110,11 @@ def test_the_weights_notebook_runs_from_the_top_in_small(tmp_path, store, monkey
 
 
 @pytest.mark.model
-def test_the_notebook_of_personas_runs_from_the_top_in_small(tmp_path, store, monkeypatch):
+def test_the_notebook_of_personas_runs_from_the_top_in_small(
+    tmp_path, notebooks_store, monkeypatch
+):
     monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
-    monkeypatch.setenv("JUPYTER_MOP_STORE", str(store))
+    monkeypatch.setenv("JUPYTER_MOP_STORE", str(notebooks_store))
     notebook = nbformat.read(PERSONAS, as_version=4)
     probe = nbformat.v4.new_code_cell("print(made.frame.to_json(orient='records'))")
     notebook.cells.append(probe)

@@ -29,7 +29,7 @@ class Prompt:
 class SamplingParams:
     """How to draw a response: temperature, nucleus mass and the longest answer in tokens."""
 
-    temperature: float = 0.7
+    temperature: float = 0.9
     top_p: float = 0.95
     max_tokens: int = 64
 

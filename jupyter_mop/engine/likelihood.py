@@ -108,9 +108,10 @@ def component_log_likelihood(
             "%mop_simulate NAME --weights uniform, then %mop_match NAME.",
         )
     triples = zip(components.record, components.persona, components.exemplar, strict=True)
+    shown = [() if exemplar is None else (exemplar,) for exemplar in exemplars]
     requests = [
         ScoreRequest(
-            template.render(population.records[i], persona=personas[k], exemplar=exemplars[j]),
+            template.render(population.records[i], persona=personas[k], exemplars=shown[j]),
             population.responses[i],
         )
         for i, k, j in triples

@@ -9,7 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, SamplingParams
-from jupyter_mop.engine import sampling, saving
+from jupyter_mop.engine import baselines, sampling, saving
+from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.personas import named_shares
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
@@ -102,11 +103,13 @@ class MixtureOfPersonas(Reading):
         *,
         weights: Weights | None = None,
         baseline: str | None = None,
+        n_shown: int = baselines.N_SHOWN,
         template: str | None = None,
         params: SamplingParams | None = None,
         name: str = "simulation",
         random_state: int = 0,
         on_result: OnCompletion | None = None,
+        on_step: OnStep | None = None,
     ) -> Simulation:
         """Simulate `n` responses: draw persona and exemplar, build the prompt, let it answer.
 
@@ -118,8 +121,12 @@ class MixtureOfPersonas(Reading):
             Whose contexts are answered, drawn at random; default: those of the fit.
         weights : str or mapping, optional
             See `gate_for`.
-        baseline : {"plain", "personas", "exemplars"}, optional
-            Leave out both, the exemplar or the persona of each prompt, with uniform weights.
+        baseline : str, optional
+            Prompt in another way, with uniform weights: "plain", "personas", "exemplars",
+            "fewshot", "attributes", "progen" or "picle"; `jupyter_mop.engine.baselines.described`
+            says what each does.
+        n_shown : int
+            Exemplars in a prompt of a baseline that shows several.
         template : str, optional
             Another question than the fit's.
         params : SamplingParams, optional
@@ -130,31 +137,47 @@ class MixtureOfPersonas(Reading):
             Seed of the contexts, the components and the answers.
         on_result : callable, optional
             Called with (index, completion) as each finishes.
+        on_step : callable, optional
+            Called with (what, total) before the model is asked; returns what is called as each
+            answer comes.
         """
         self._initialised()
         asked = population or self.population_
         params = params or SamplingParams()
-        sampling.check_request(n, baseline, params)
+        sampling.check_request(n, baseline, params, n_shown)
         contexts = asked.take(asked.draw(n, random_state=random_state))
         question = PromptTemplate(template) if template else self.template_
         question.check(contexts.context)
-        if baseline in (None, "exemplars"):
+        if baseline not in ("plain", "personas"):
             question.check(self.population_.context)
         weights = "uniform" if baseline else weights
         drawn = self.sample(contexts, weights=weights, random_state=random_state)
+        scene = baselines.Scene(
+            contexts,
+            drawn,
+            self.population_,
+            self.personas,
+            self.exemplars_,
+            question,
+            self.backend,
+            self.encoder,
+            n_shown=n_shown,
+            random_state=random_state,
+            on_step=on_step,
+        )
+        method = baselines.find(baseline).begin(scene) if baseline else baselines.Drawn(drawn)
         described = baseline or self._described(weights)
         return sampling.simulate(
             contexts,
-            drawn,
+            method,
             personas=self.personas,
             exemplars=self.exemplars_,
             template=question,
-            baseline=baseline,
             backend=self.backend,
             params=params,
-            provenance={"name": name, "personas": tuple(self.names), "weights": described},
+            provenance={"name": name, "weights": described},
             random_state=random_state,
-            on_result=on_result,
+            on_result=on_step(name, n) if on_step and not on_result else on_result,
         )
 
     def draw_log_prob(self, simulation: Simulation, weights: Weights | None = None) -> Array:

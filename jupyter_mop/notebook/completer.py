@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from jupyter_mop.backends.chat_templates import TEMPLATES
+from jupyter_mop.engine.baselines import BASELINES
 from jupyter_mop.engine.options import METHODS
 
 if TYPE_CHECKING:
@@ -49,13 +50,13 @@ class _Completer:
 
     def _candidates(self, before: str, words: list[str]) -> list[str]:
         study = self.magics.study
-        exemplars = ["exemplars"] if self.name == "mop_simulate" else []
+        named = BASELINES if self.name == "mop_simulate" else ("plain", "personas")
         of_option: dict[str, Callable[[], list[str]]] = {
             "--weights": lambda: [
                 *("uniform", "learned", "stated", "panel"),
                 *(f"{p.name}=" for p in study.personas),
             ],
-            "--baseline": lambda: ["plain", "personas", *exemplars],
+            "--baseline": lambda: list(named),
             "--method": lambda: list(METHODS),
             "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
             "--template": lambda: list(TEMPLATES),

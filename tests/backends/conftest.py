@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,17 @@ class ExactLlama:
         file = self._file
         return {t.name.removesuffix(".weight"): _weights(file, t) for t in file.tensors}
 
-    def log_probs(self, tokens: list[int], n_prompt: int) -> np.ndarray:
+    @cache  # noqa: B019  one model lives as long as the session
+    def log_probs(self, tokens: tuple[int, ...], n_prompt: int) -> np.ndarray:
         """Log-probability of each token after the first `n_prompt`, given all before it."""
-        states = self._tensors["token_embd"][tokens]
+        states = self._tensors["token_embd"][list(tokens)]
         for layer in range(self._meta["block_count"]):
             states = self._layer(states, f"blk.{layer}.")
-        logits = self._norm(states, "output_norm") @ self._tensors["token_embd"].T
+        before = states[n_prompt - 1 : -1]
+        logits = self._norm(before, "output_norm") @ self._tensors["token_embd"].T
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return np.array([logits[i - 1, tokens[i]] for i in range(n_prompt, len(tokens))])
+        return logits[np.arange(len(before)), list(tokens[n_prompt:])]
 
     def _layer(self, states: np.ndarray, name: str) -> np.ndarray:
         weights = self._tensors

@@ -59,7 +59,7 @@ def backend():
 def exact_scores(exact, backend, request):
     """The same figures in plain numpy, from an engine without any cache."""
     (pair,) = backend._encode_pairs([request], [0])
-    return exact.log_probs(list(pair.tokens), pair.n_prompt)
+    return exact.log_probs(tuple(pair.tokens), pair.n_prompt)
 
 
 def assert_exact(exact, backend, requests, scores):

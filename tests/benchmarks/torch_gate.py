@@ -112,7 +112,7 @@ def main(source, target):
             loss = fit(gate, train, stop, rate, l2)
             taken = [time.perf_counter(), time.process_time()] - began
             print(
-                f"PyTorch, rate {rate}, penalty {l2}: loss {loss:.2f}, {taken.round(1)} s",
+                f"PyTorch, rate {rate}, penalty {l2:.3g}: loss {loss:.2f}, {taken.round(1)} s",
                 flush=True,
             )
             if loss < least:

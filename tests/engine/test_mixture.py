@@ -300,7 +300,7 @@ def everything(mixture: MixtureOfPersonas, population: Population) -> np.ndarray
             shares = omega[i] * allowed / (omega[i] * allowed).sum()
             for j in np.flatnonzero(allowed):
                 prompt = mixture.template_.render(
-                    population.records[i], persona=persona, exemplar=mixture.exemplars_[j]
+                    population.records[i], persona=persona, exemplars=(mixture.exemplars_[j],)
                 )
                 total = mixture.backend.score([ScoreRequest(prompt, response)])[0].total
                 joint[i, k, j] = np.log(pi[i, k] * shares[j]) + total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 from collections.abc import Iterator
 
@@ -36,6 +37,7 @@ def shell(frame: pd.DataFrame) -> Iterator[InteractiveShell]:
     shell.user_ns["df"] = frame
     yield shell
     InteractiveShell.clear_instance()
+    atexit.unregister(shell.atexit_operations)  # a hundred shells would take minutes to end
     sys.modules["__main__"] = main
 
 

@@ -49,8 +49,9 @@ def test_the_words_for_weights_and_the_personas(shell: InteractiveShell) -> None
 
 
 def test_the_baselines(shell: InteractiveShell) -> None:
-    assert complete(shell, "%%mop_simulate a --baseline p") == ["plain", "personas"]
+    assert complete(shell, "%%mop_simulate a --baseline pl") == ["plain"]
     assert complete(shell, "%%mop_simulate a --baseline e") == ["exemplars"]
+    assert complete(shell, "%%mop_simulate a --baseline p")[2:] == ["progen", "picle"]
     assert complete(shell, "%%mop_ask a --baseline ") == ["plain", "personas"]
 
 

@@ -345,7 +345,6 @@ def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
         "mop_population df",
         "mop_simulate -n x",
         "mop_simulate a b",
-        "mop_simulate --baseline none",
         "mop_simulate --tempo 1",
         "mop_simulate --seed -1",
         "mop_fit --seed -1",
