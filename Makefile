@@ -20,7 +20,7 @@ demo: $(VENV)/demo.stamp
 	$(RUN) notebooks/run.py 01_quickstart
 
 test: $(VENV)/test.stamp chromium check
-	$(RUN) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(RUN) -m pytest -n $(WORKERS)
 
 bench: $(VENV)/test.stamp
 	$(RUN) tests/benchmarks/run.py

@@ -3,30 +3,48 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Before numpy is imported, here and in the kernels: matrices are small, and workers run abreast.
 for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(threads, "1")
 
 
-def files_with(mark: str, items: list[pytest.Item]) -> set[Path]:
-    return {item.path for item in items if item.get_closest_marker(mark)}
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")  # a busy machine is no failure
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+@cache
+def marks(path: Path) -> tuple[bool, bool]:
+    """Tell whether a file has tests with the embedded model, and with a browser."""
+    text = path.read_text(encoding="utf-8")
+    return "mark.model" in text, "mark.browser" in text
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long: the embedded model's, then the browsers'."""
+    items.sort(key=lambda item: [not has for has in marks(item.path)])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Keep a file's tests on one worker, and all files with the embedded model on the same one.
 
-    The model takes every core by itself; the other worker's browsers mostly wait. Both come first.
+    The model takes every core by itself; the other worker's browsers mostly wait.
     """
-    model, browser = files_with("model", items), files_with("browser", items)
-    items.sort(key=lambda item: (item.path not in model, item.path not in browser))
-    for item in items:
-        group = "model" if item.path in model else item.path.relative_to(item.config.rootpath)
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  only where workers are used
+
+    class Files(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return "model" if marks(config.rootpath / file)[0] else file
+
+    config.option.loadscopereorder = False
+    return Files(config, log)
 
 
 @pytest.fixture(autouse=True)
