@@ -23,7 +23,7 @@ from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.engine.views import Chart
-from jupyter_mop.errors import DataError
+from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.holdings import load_backend
 from jupyter_mop.inference import Inference
 
@@ -159,6 +159,21 @@ class Study(Inference):
         if n_refits:
             mixture.persona_weight_intervals(n_refits, on_step=on_step)
         return self.mixture
+
+    def save(self, path: str | Path) -> Path:
+        """Write the mixture to the folder `path`; of what people said it holds the exemplars."""
+        if self.mixture is None:
+            raise NotFittedError("There is no mixture to save yet.", hint="Run %mop_fit first.")
+        return self.mixture.save(path)
+
+    def load(self, path: str | Path) -> MixtureOfPersonas:
+        """Read a mixture that `save` wrote, and use it with its personas and this model.
+
+        It simulates without its population; records to compare with are named before.
+        """
+        mixture = MixtureOfPersonas.load(path, self.backend, self.encoder)
+        self.mixture, self.personas, self.panel_weights = mixture, mixture.personas, None
+        return mixture
 
     def simulate(
         self,

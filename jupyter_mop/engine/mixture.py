@@ -39,7 +39,7 @@ class MixtureOfPersonas(Reading):
     n_records : int
         Most records to learn from; a quarter of them is held out.
     n_components : int
-        Most components asked for each record, M; where K * J is no more, all are.
+        Most components asked for each record, M; all K * J are asked where there are no more.
     rank : int
         Rank r of the gate.
     l2 : float
@@ -175,12 +175,25 @@ class MixtureOfPersonas(Reading):
         return sampling.draw_log_prob(self.gate_for(weights), simulation, contexts, self.names)
 
     def save(self, path: str | Path) -> Path:
-        """Write the mixture to the folder `path`: mixture.json and gate.npz."""
+        """Write the mixture to the folder `path`: mixture.json and gate.npz.
+
+        They hold all that it needs to simulate without its population: of what people said only
+        the exemplars, word for word, and the contexts with their weights.
+
+        Raises
+        ------
+        DataError
+            If `path` is a file, or a folder that holds something else.
+        """
         return saving.save(self._initialised(), Path(path))
 
     @classmethod
     def load(cls, path: str | Path, backend: Backend, encoder: Encoder) -> MixtureOfPersonas:
-        """Read a mixture that `save` wrote, for use with `backend` and `encoder`."""
+        """Read a mixture that `save` wrote, for use with `backend` and `encoder`.
+
+        Another model takes the weights over; another encoder only the overall persona weights.
+        Either is told by a warning.
+        """
         return saving.load(cls, Path(path), backend, encoder)
 
     def _described(self, weights: Weights | None) -> str:

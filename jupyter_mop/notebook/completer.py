@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -69,6 +70,8 @@ class _Completer:
             return list(self.magics.study.answers)
         if self.name in ("mop_population", "mop_personas"):
             return self._variables(pd.DataFrame)
+        if self.name in ("mop_save", "mop_load"):
+            return [file.parent.as_posix() for file in Path().glob("*/mixture.json")]
         return ["local"] if self.name == "mop_backend" else []
 
     def _variables(self, kind: type | tuple[type, ...]) -> list[str]:

@@ -17,6 +17,8 @@ from jupyter_mop.notebook.lines import StudyMagics, parsed
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jupyter_mop.engine.mixture import MixtureOfPersonas
     from jupyter_mop.engine.population import Population
     from jupyter_mop.engine.synthesis import Synthesis
@@ -155,6 +157,29 @@ class SetupMagics(StudyMagics):
                 random_state=args.seed,
                 on_step=on_step,
             )
+
+    @magic_arguments()
+    @argument("folder", help="where to write; it is made, or a mixture in it replaced")
+    @line_magic
+    @output_can_be_silenced
+    def mop_save(self, line: str) -> Path:
+        """Write the mixture to a folder: weights, personas, exemplars, and what they stand on.
+
+        Of what people said it holds the exemplars, word for word.
+        """
+        return self.study.save(values.path(parsed(self.mop_save, line).folder))
+
+    @magic_arguments()
+    @argument("folder", help="what %%mop_save wrote")
+    @line_magic
+    @output_can_be_silenced
+    def mop_load(self, line: str) -> MixtureOfPersonas:
+        """Read a mixture that was saved and use it, with its personas and the model of here.
+
+        It simulates without its population. Name records to compare with before: new ones forget
+        the mixture.
+        """
+        return self.study.load(values.path(parsed(self.mop_load, line).folder))
 
     @magic_arguments()
     @line_magic

@@ -39,7 +39,12 @@ def variable_or_path(shell: InteractiveShell, name: str | None) -> object:
         raise DataError("There are no personas: neither a cell nor a variable nor a file.",
                         hint="Use %%mop_personas with one `name: description` a line.")  # fmt: skip
     value = of_variable(shell, name)
-    return Path(unquoted(name)).expanduser() if value is None else value
+    return path(name) if value is None else value
+
+
+def path(text: str) -> Path:
+    """Return the path that `text` names."""
+    return Path(unquoted(text)).expanduser()
 
 
 def context(shell: InteractiveShell, text: str) -> str | Mapping[str, object]:
