@@ -32,9 +32,9 @@ from jupyter_mop.engine.prompts import PromptTemplate
 D, RANK, L2, SIZE = 384, 8, 0.01, 16
 FULL = (5_000, 200, 10_000)
 PAIRED = (2_000, 100, 2_000)
-LADDER = [
-    (1_000, 50, 1_250), (2_000, 50, 1_250), (4_000, 50, 1_250),
-    (1_000, 100, 1_250), (1_000, 200, 1_250), (1_000, 50, 2_500), (1_000, 50, 5_000),
+LADDER = [  # all above the size up to which the gate takes everything at once
+    (1_250, 50, 2_500), (2_500, 50, 2_500), (5_000, 50, 2_500),
+    (1_250, 100, 2_500), (1_250, 200, 2_500), (1_250, 50, 5_000), (1_250, 50, 10_000),
 ]  # fmt: skip
 PENALTIES = [0.001, 0.003, 0.01]  # to choose from by the records to stop on
 TORCH = "torch>=2.6"
