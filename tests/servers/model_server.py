@@ -21,6 +21,9 @@ MODEL = "smollm2"
 class WholePipeline(Pipeline):
     """The embedded model without its cache of prefixes, so that no token's score is left out."""
 
+    def _keep_tail(self, *_: object) -> None:
+        """Remember nothing: without a cache nothing is left behind that another could meet."""
+
     def _load(self) -> Any:
         scheduler = self._genai.SchedulerConfig()
         scheduler.num_kv_blocks = self.cache_blocks
