@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Alignment": "alignment",
     "Calibration": "engine.calibration",
+    "ChatTemplate": "backends.chat_templates",
     "Comparison": "comparison",
     "Diagnosis": "engine.diagnosis",
     "Estimates": "engine.estimates",
@@ -23,6 +24,8 @@ _PUBLIC = {
     "LocalBackend": "backends.local",
     "MiniLMEncoder": "backends.encoders",
     "MixtureOfPersonas": "engine.mixture",
+    "OpenAIBackend": "backends.openai",
+    "OpenAIEncoder": "backends.embeddings",
     "Persona": "engine.personas",
     "Population": "engine.population",
     "PopulationAnswer": "engine.answers",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,8 @@ from jupyter_mop.backends.base import Encoder
 from jupyter_mop.engine import metrics
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.population import Population
-from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.reweighting import Codes
-from jupyter_mop.engine.simulation import CONTEXT, EXEMPLAR, PERSONA, Simulation
+from jupyter_mop.engine.simulation import CONTEXT, PERSONA, Simulation
 from jupyter_mop.engine.statistics import MIN_TARGET, PersonaStatistics
 from jupyter_mop.engine.threads import one_thread
 from jupyter_mop.engine.vectors import Vectors
@@ -128,7 +128,7 @@ def compare(
             target_vectors,
             vectors,
             codes=codes,
-            options=_options(target, simulation),
+            closed=_closed(target, simulation),
             random_state=random_state,
             on_step=on_step,
         )
@@ -155,7 +155,7 @@ def _measured(
     vectors: Vectors,
     *,
     codes: Codes,
-    options: tuple[str, ...] | None,
+    closed: dict[str, Any],
     random_state: int,
     on_step: OnStep | None,
 ) -> Comparison:
@@ -168,12 +168,12 @@ def _measured(
         target_texts=chosen.responses[:half],
         texts=simulation.responses,
         weights=simulation.weights,
-        options=options,
-        ordered=chosen.is_ordered,
         random_state=random_state,
+        **closed,
     )
+    statistics = _with_shares(statistics, simulation)
     tick = on_step("human floor", N_FLOORS) if on_step else None
-    floors = _floors(target_vectors, chosen, options, random_state, tick)
+    floors = _floors(target_vectors, chosen, closed, random_state, tick)
     points, thinned = _points(chosen.take(range(half)), simulation, statistics, random_state)
     places = metrics.project(target_vectors[:half], vectors)
     points = points.assign(x=places[points["place"], 0], y=places[points["place"], 1])
@@ -188,16 +188,30 @@ def _measured(
     )
 
 
-def _options(target: Population, simulation: Simulation) -> tuple[str, ...] | None:
+def _closed(target: Population, simulation: Simulation) -> dict[str, Any]:
     """Return the options where both the real and the simulated responses are answers to them."""
-    closed = target.is_closed and set(simulation.responses) <= set(target.options)
-    return target.options if closed else None
+    options, ordered = target.options, target.is_ordered
+    facts = simulation.provenance
+    if "shares" in facts:
+        options, ordered = tuple(facts["shares"]), facts["ordered"]
+    said = {*target.responses, *simulation.responses}
+    known = said <= set(options) and ("shares" in facts or target.is_closed)
+    return {"options": options if known else None, "ordered": ordered}
+
+
+def _with_shares(statistics: PersonaStatistics, simulation: Simulation) -> PersonaStatistics:
+    """Put the probabilities that answers were drawn with in the place of what was drawn."""
+    shares = simulation.provenance.get("shares")
+    if shares is None or statistics.answers is None:
+        return statistics
+    exact = shares.loc[list(statistics.names)].to_numpy()
+    return replace(statistics, answers=replace(statistics.answers, personas=exact, exact=True))
 
 
 def _floors(
     vectors: Vectors,
     real: Population,
-    options: tuple[str, ...] | None,
+    closed: dict[str, Any],
     random_state: int,
     tick: object,
 ) -> dict[str, float]:
@@ -215,9 +229,8 @@ def _floors(
             ["real"],
             target_texts=[texts[i] for i in first],
             texts=[texts[i] for i in second],
-            options=options,
-            ordered=real.is_ordered,
             random_state=random_state + split,
+            **closed,
         )
         found.append(between.figures([1.0]))
         if callable(tick):
@@ -253,12 +266,6 @@ def _points(
 
 def _source(simulation: Simulation, row: int) -> tuple[str | None, str | None]:
     """Return the exemplar of a draw and the prompt that it answers, as text."""
-    draw, facts = simulation.frame.iloc[row], simulation.provenance
-    turns = [("system", facts.get("personas", {}).get(draw[PERSONA]))]
-    exemplar = None if pd.isna(draw[EXEMPLAR]) else simulation.exemplars[int(draw[EXEMPLAR])]
-    if exemplar:
-        asked = PromptTemplate(str(facts["template"])).question(exemplar.record)
-        turns += [("user", asked), ("assistant", exemplar.response)]
-    turns.append(("user", facts.get("questions", {}).get(draw[CONTEXT], draw[CONTEXT])))
-    prompt = "\n\n".join(f"{role}: {text}" for role, text in turns if text)
-    return exemplar.response if exemplar else None, prompt
+    shown = simulation.shown(row)
+    prompt = "\n\n".join(f"{role}: {text}" for role, text in simulation.turns(row))
+    return shown[-1][1] if shown else None, prompt

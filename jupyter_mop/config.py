@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-DEFAULT_TEMPERATURE = 0.7
+DEFAULT_TEMPERATURE = 0.9
 DEFAULT_TOP_P = 0.95
 DEFAULT_MAX_TOKENS = 48
-DEFAULT_EXEMPLARS = 200
+DEFAULT_EXEMPLARS = 1000
 DEFAULT_RECORDS = 200
 DEFAULT_COMPONENTS = 16
 

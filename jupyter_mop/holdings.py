@@ -6,13 +6,14 @@ import difflib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import pandas as pd
 
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder
 from jupyter_mop.backends.cached import CachedBackend, CachedEncoder
+from jupyter_mop.backends.chat_templates import ChatTemplate
 from jupyter_mop.backends.store import Store
 from jupyter_mop.engine.answers import PopulationAnswer
 from jupyter_mop.engine.asking import answers_with, distinct_contexts, learn
@@ -204,18 +205,32 @@ class Holdings:
         )
 
 
-def load_backend(choice: Backend | str | Path) -> Backend:
-    """Return the backend that is named: itself, "local" or a path to a model."""
-    if isinstance(choice, Backend):
+def load_backend(
+    choice: Backend | str | Path,
+    model: str | None = None,
+    chat_template: str | ChatTemplate | None = None,
+) -> Backend:
+    """Return the backend that is named: itself, "local", a path to a model or an endpoint's URL."""
+    if _is_backend(choice):
         return choice
     if not isinstance(choice, str | Path):
         raise ModelError(
             f"A {type(choice).__name__} is no language model.",
-            hint='Give "local", a path to a GGUF file or an OpenVINO model folder, or a Backend.',
+            hint='Give "local", a path to a GGUF file or an OpenVINO model folder, the http:// '
+            "address of an endpoint, or a Backend.",
         )
+    if str(choice).startswith(("http:", "https:")):
+        from jupyter_mop.backends.openai import OpenAIBackend
+
+        return OpenAIBackend(str(choice), model, chat_template=chat_template)
     from jupyter_mop.backends.local import LocalBackend
 
     return LocalBackend(None if choice == "local" else choice)
+
+
+def _is_backend(value: object) -> TypeGuard[Backend]:
+    """Return whether `value` is a language model; an endpoint is not asked what it can do."""
+    return all(callable(getattr(value, name, None)) for name in ("generate", "score"))
 
 
 def _from_home(path: Path) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from jupyter_mop import config
 from jupyter_mop.backends.base import SamplingParams
 from jupyter_mop.engine.explanation import Explanation
 from jupyter_mop.engine.learning import OnStep
+from jupyter_mop.engine.matching import match
 from jupyter_mop.engine.neighbours import nearest_records
 from jupyter_mop.engine.personas import Persona, persona_index
 from jupyter_mop.engine.simulation import Simulation
@@ -97,6 +99,32 @@ class Inspection(Holdings):
             result = replace(result, provenance={**result.provenance, "name": kept_as})
             self.simulations[kept_as] = result
         return result
+
+    def match(
+        self,
+        name: str | None = None,
+        figure: str = "MAUVE",
+        *,
+        random_state: int = 0,
+        on_step: OnStep | None = None,
+    ) -> dict[str, float]:
+        """Fit persona weights by matching samples: those at which a figure is best.
+
+        For models that give no likelihoods: simulate with uniform weights, then match. No model
+        is called, and the result can be given as weights to `simulate` and `reweight`.
+
+        Parameters
+        ----------
+        name : str, optional
+            Of a simulation of the mixture; default: the last one made.
+        figure : str
+            "MAUVE", "FID", "KL cosine", "length", or for answers their distances.
+        """
+        statistics = self.compare(name, random_state=random_state, on_step=on_step).statistics
+        start = np.full(len(statistics.names), 1 / len(statistics.names))
+        found = match(statistics, figure, start)
+        pairs = zip(statistics.names, found.weights, strict=True)
+        return {persona: float(weight) for persona, weight in pairs}
 
     def compare(
         self, name: str | None = None, *, random_state: int = 0, on_step: OnStep | None = None

@@ -11,8 +11,10 @@ import pandas as pd
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
+from jupyter_mop.backends.chat_templates import ChatTemplate
 from jupyter_mop.engine import asking, views
 from jupyter_mop.engine.answers import PopulationAnswer
+from jupyter_mop.engine.baselines import N_SHOWN
 from jupyter_mop.engine.ladder import LADDER
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.mixture import MixtureOfPersonas
@@ -23,7 +25,7 @@ from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.engine.views import Chart
-from jupyter_mop.errors import DataError
+from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.holdings import load_backend
 from jupyter_mop.inference import Inference
 
@@ -77,12 +79,32 @@ class Study(Inference):
     >>> study.store.close()
     """
 
-    def use_backend(self, backend: Backend | str | Path = "local") -> CachedBackend:
-        """Choose and load the language model: "local", a path to a model, or a Backend."""
-        loaded = CachedBackend(load_backend(backend), self.store)
-        self._backend_choice = backend
-        self.backend = loaded
-        self.mixture = None
+    def use_backend(
+        self,
+        backend: Backend | str | Path = "local",
+        *,
+        model: str | None = None,
+        chat_template: str | ChatTemplate | None = None,
+        keep_weights: bool = False,
+    ) -> CachedBackend:
+        """Choose and load the language model.
+
+        Parameters
+        ----------
+        backend : Backend, str or path
+            "local", a path to a model, the http:// address of an endpoint, or a Backend.
+        model : str, optional
+            The model's name at the endpoint; default: the only one that it has.
+        chat_template : str or ChatTemplate, optional
+            How the endpoint's model reads a chat, where it scores; default: ChatML.
+        keep_weights : bool
+            Carry the learned weights over to this model, and let it answer with them.
+        """
+        loaded = CachedBackend(load_backend(backend, model, chat_template), self.store)
+        mixture = self._fitted().with_backend(loaded) if keep_weights else None
+        _ = loaded.capabilities  # an endpoint that is not there is told of before anything changes
+        self._backend_choice = loaded.backend
+        self.backend, self.mixture = loaded, mixture
         return self.backend
 
     def use_personas(self, source: object) -> list[Persona]:
@@ -160,6 +182,21 @@ class Study(Inference):
             mixture.persona_weight_intervals(n_refits, on_step=on_step)
         return self.mixture
 
+    def save(self, path: str | Path) -> Path:
+        """Write the mixture to the folder `path`; of what people said it holds the exemplars."""
+        if self.mixture is None:
+            raise NotFittedError("There is no mixture to save yet.", hint="Run %mop_fit first.")
+        return self.mixture.save(path)
+
+    def load(self, path: str | Path) -> MixtureOfPersonas:
+        """Read a mixture that `save` wrote, and use it with its personas and this model.
+
+        It simulates without its population; records to compare with are named before.
+        """
+        mixture = MixtureOfPersonas.load(path, self.backend, self.encoder)
+        self.mixture, self.personas, self.panel_weights = mixture, mixture.personas, None
+        return mixture
+
     def simulate(
         self,
         name: str = "simulation",
@@ -168,6 +205,7 @@ class Study(Inference):
         template: str | None = None,
         weights: str | Mapping[str, float] | None = None,
         baseline: str | None = None,
+        n_shown: int = N_SHOWN,
         temperature: float = config.DEFAULT_TEMPERATURE,
         top_p: float = config.DEFAULT_TOP_P,
         max_tokens: int = config.DEFAULT_MAX_TOKENS,
@@ -186,8 +224,10 @@ class Study(Inference):
             The question; default: that of the fit.
         weights : str or mapping, optional
             "learned", "uniform", "stated", "panel", or a share for each persona.
-        baseline : {"plain", "personas", "exemplars"}, optional
-            Leave persona or exemplar or both out of the prompts.
+        baseline : str, optional
+            Prompt in another way: one of `jupyter_mop.engine.baselines.described()`.
+        n_shown : int
+            Exemplars in a prompt of a baseline that shows several.
         temperature, top_p, max_tokens
             How each response is drawn.
         random_state : int
@@ -202,11 +242,12 @@ class Study(Inference):
             self.target,
             weights=self._panel() if weights == "panel" else weights,
             baseline=baseline,
+            n_shown=n_shown,
             template=template,
             params=params,
             name=name,
             random_state=random_state,
-            on_result=on_step(name, n) if on_step else None,
+            on_step=on_step,
         )
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation

@@ -6,6 +6,7 @@ Run it from the project's root after a change of a figure: python tests/cases.py
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ def figure_case(name: str, found: PersonaStatistics, weights: list[float]) -> di
         },
         "contributions": found.contributions(weights),
         "ess": found.effective_sample_size(weights),
+        "shares": found.answers and found.answers.shares(np.array(weights)),
     }
 
 
@@ -94,9 +96,13 @@ def cases() -> dict[str, object]:
         statistics(1, 3, closed=True),
         statistics(2, 1, closed=False),
     )
+    assert closed.answers is not None
+    exact = replace(closed.answers, personas=np.random.default_rng(3).dirichlet([1, 1, 1], 3))
+    asked = replace(closed, answers=replace(exact, exact=True))
     figures = [
         figure_case("free text", opened, [0.4, 0.3, 0.2, 0.1]),
         figure_case("a closed question", closed, [0.2, 0.5, 0.3]),
+        figure_case("exact probabilities of the options", asked, [0.2, 0.5, 0.3]),
         figure_case("one persona", single, [1.0]),
         figure_case("a persona with no weight", opened, [0.5, 0.0, 0.25, 0.25]),
     ]

@@ -22,13 +22,40 @@ ALLOWED = {
     "backends.base": ("errors",),
     "backends.models": ("config", "errors"),
     "backends.store": ("errors",),
+    "backends.constants": (),
+    "backends.capabilities": (),
+    "backends.chat_templates": ("backends.base", "errors"),
+    "backends.calls": ("backends.constants",),
+    "backends.failures": ("backends.constants", "errors"),
+    "backends.endpoint": (
+        *("backends.calls", "backends.constants", "backends.failures", "errors"),
+    ),
+    "backends.echo": ("backends.base", "backends.failures"),
+    "backends.embeddings": (
+        *("backends.base", "backends.calls", "backends.constants", "backends.endpoint"),
+        *("backends.failures", "backends.probing"),
+    ),
+    "backends.probing": (
+        *("backends.base", "backends.capabilities", "backends.chat_templates"),
+        *("backends.constants", "backends.echo", "backends.endpoint", "backends.failures"),
+        "errors",
+    ),
+    "backends.openai": (
+        *("backends.base", "backends.calls", "backends.capabilities", "backends.chat_templates"),
+        *("backends.constants", "backends.echo", "backends.endpoint", "backends.failures"),
+        *("backends.probing", "errors"),
+    ),
+    "backends.cached": (
+        *("backends.base", "backends.capabilities", "backends.store", "config", "errors"),
+    ),
     "backends.gguf": ("backends.models", "errors"),
     "backends.pipeline": (
-        *("backends.base", "backends.gguf", "backends.models", "backends.prefixes", "errors"),
+        *("backends.base", "backends.chat_templates", "backends.gguf", "backends.models"),
+        *("backends.prefixes", "errors"),
     ),
     "backends.local": (
-        *("backends.base", "backends.models", "backends.gguf", "backends.pipeline"),
-        *("backends.prefixes", "config", "errors"),
+        *("backends.base", "backends.chat_templates", "backends.models", "backends.gguf"),
+        *("backends.pipeline", "backends.prefixes", "config", "errors"),
     ),
     "backends": ("backends.base", "backends.models", "backends.store", "config", "errors"),
     "engine": ("engine", "backends.base", "config", "errors"),
@@ -51,9 +78,14 @@ ALLOWED = {
         "config",
         "errors",
     ),
+    "experiments": (
+        *("experiments", "study", "holdings", "charts", "engine", "backends"),
+        *("datasets", "config", "errors", ""),
+    ),
     "notebook": (
         *("notebook", "study", "comparison", "alignment", "charts", "engine"),
-        *("backends.base", "datasets", "config", "errors"),
+        *("backends.base", "backends.capabilities", "backends.chat_templates"),
+        *("datasets", "config", "errors"),
     ),
     "": ("notebook", "charts", "engine.views"),
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -467,6 +468,30 @@ def test_the_panel_shows_closed_answers(survey: Study) -> None:
     assert type(survey.panel("sky")).__name__ == "AlignmentPanel"
 
 
+def test_the_panel_has_the_exact_shares_of_an_answer_at_any_weights(survey: Study) -> None:
+    question = Question("What of {topic}?", ["wind", "sun", "rain", "fog"])
+    answer = survey.ask(question, "sky", 60)
+    assert answer.described == "learned"
+    assert np.ptp(answer.weights, axis=0).max() > 0.05
+    statistics = survey.compare("sky").statistics
+    assert statistics.answers is not None
+    assert statistics.answers.exact
+    assert statistics.answers.options == answer.options
+    assert statistics.answers.target[3] == 0
+    own = statistics.answers.shares(answer.persona_weights)
+    np.testing.assert_allclose(own, answer.shares(), atol=1e-12)
+    drawn = statistics.counts / 60
+    gap = statistics.answers.shares(drawn) - statistics.answers.target
+    assert statistics.figures(drawn)["TV"] == pytest.approx(abs(gap).sum() / 2)
+    uniform = survey.ask(question, "even", 60, weights="uniform")
+    survey.reweight("even", {"rainy": 0.7, "sunny": 0.2}, kept_as="moved")
+    moved = survey.compare("moved").statistics.answers
+    assert moved is not None
+    weights = np.array([0.2, 0.7, 0.1])
+    expected = uniform.reweighted(weights).shares()
+    np.testing.assert_allclose(moved.shares(weights), expected, atol=1e-12)
+
+
 def test_free_text_has_no_closed_answers_in_the_panel(study: Study) -> None:
     study.simulate("first", 60)
     assert study.compare("first").statistics.answers is None
@@ -493,3 +518,58 @@ def test_what_cannot_be_asked_is_said(study: Study, empty: Study) -> None:
     fails(study, lambda: study.ask(question, weights={"nobody": 1.0}), DataError, "'nobody'")
     empty.population = None
     fails(empty, lambda: empty.ask(question), NotFittedError, "no population")
+
+
+def test_a_saved_mixture_goes_on_in_another_study_without_its_population(
+    study: Study, tmp_path: Path
+) -> None:
+    study.fit("What of {topic}?", n_exemplars=6, n_records=40)
+    assert study.save(tmp_path / "mix") == tmp_path / "mix"
+    other = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "other.sqlite")
+    other.use_personas("someone: You say fog.")
+    other.panel_weights = {"someone": 1.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert other.load(tmp_path / "mix") is other.mixture
+    assert (other.personas, other.panel_weights) == (study.personas, None)
+    assert other.weights() == pytest.approx(study.weights())
+    assert other.population is None
+    assert len(other.simulate("here", 20)) == 20
+    assert other.explain("dawn").is_known
+    fails(other, other.align, NotFittedError, "no population")
+    other.target = study.target
+    there, here = (s.simulate("first", 60, temperature=1.0, random_state=3) for s in (study, other))
+    pd.testing.assert_frame_equal(there.frame, here.frame)
+
+
+def test_a_loaded_mixture_takes_the_model_and_the_encoder_of_here(
+    study: Study, tmp_path: Path
+) -> None:
+    study.fit(n_exemplars=6, n_records=40)
+    folder = study.save(tmp_path / "mix")
+    other = Study(
+        ToyBackend(WORDS, persona_boost=1.0), ToyEncoder(["sun", "other"]), store=tmp_path / "o"
+    )
+    with pytest.warns(UserWarning, match="were learned with the") as told:
+        other.load(str(folder))
+    assert len(told) == 2
+    assert "the encoder toy" in str(told[0].message)
+    assert "the model toy" in str(told[1].message)
+    assert other.weights() == pytest.approx(study.weights())
+    made = other.simulate("here", 10)
+    assert made.provenance["model"] == other.backend.fingerprint != study.backend.fingerprint
+
+
+def test_what_cannot_be_saved_or_loaded_changes_nothing(
+    study: Study, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    fails(study, lambda: study.save(tmp_path / "mix"), NotFittedError, "no mixture to save")
+    mixture = study.fit(n_exemplars=6, n_records=40)
+    frame.to_csv(tmp_path / "frame.csv")
+    fails(study, lambda: study.save(tmp_path), DataError, "something else")
+    fails(study, lambda: study.load(tmp_path), DataError, "no readable mixture")
+    fails(study, lambda: study.load(tmp_path / "none"), DataError, "no readable mixture")
+    file = study.save(tmp_path / "mix") / "mixture.json"
+    file.write_text(file.read_text().replace("You say sun.", "You say fog."))
+    fails(study, lambda: study.load(tmp_path / "mix"), DataError, "edited after the fit")
+    assert study.mixture is mixture

@@ -29,7 +29,7 @@ class Prompt:
 class SamplingParams:
     """How to draw a response: temperature, nucleus mass and the longest answer in tokens."""
 
-    temperature: float = 0.7
+    temperature: float = 0.9
     top_p: float = 0.95
     max_tokens: int = 64
 
@@ -53,7 +53,11 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A drawn response; `finish_reason` is "stop" or "length"."""
+    """A drawn response.
+
+    `finish_reason` is "stop" or "length"; of an endpoint also "content_filter", where the text is
+    empty or cut off, and "refusal", where it says that the model will not answer.
+    """
 
     text: str
     n_tokens: int
@@ -77,8 +81,17 @@ class TokenScores:
         return len(self.log_probs)
 
 
+@dataclass(frozen=True, slots=True)
+class FirstTokens:
+    """The likeliest first tokens of a reply, with their log-probabilities in nats."""
+
+    tokens: tuple[str, ...]
+    log_probs: tuple[float, ...]
+
+
 OnCompletion = Callable[[int, Completion], None]
 OnScores = Callable[[int, TokenScores], None]
+OnFirstTokens = Callable[[int, FirstTokens], None]
 OnVectors = Callable[[Sequence[int], NDArray[np.float32]], None]
 
 
@@ -86,8 +99,15 @@ OnVectors = Callable[[Sequence[int], NDArray[np.float32]], None]
 class Backend(Protocol):
     """A language model; it calls `on_result(index, value)` as each request finishes."""
 
-    can_score: bool
-    can_embed: bool
+    @property
+    def can_score(self) -> bool:
+        """Whether it gives the likelihood of a given response."""
+        ...
+
+    @property
+    def can_embed(self) -> bool:
+        """Whether it embeds texts too."""
+        ...
 
     @property
     def fingerprint(self) -> str:
@@ -108,6 +128,22 @@ class Backend(Protocol):
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
     ) -> list[TokenScores]:
         """Return log p(response | prompt) per token for each request, in their order."""
+        ...
+
+
+@runtime_checkable
+class TellsFirstTokens(Protocol):
+    """A language model that may tell how likely the first tokens of a reply are."""
+
+    @property
+    def can_tell_first_tokens(self) -> bool:
+        """Whether it does."""
+        ...
+
+    def first_tokens(
+        self, prompts: Sequence[Prompt], *, on_result: OnFirstTokens | None = None
+    ) -> list[FirstTokens]:
+        """Return the likeliest first tokens of a reply to each prompt, in their order."""
         ...
 
 

@@ -14,15 +14,19 @@ from jupyter_mop.backends.base import (
     Backend,
     Completion,
     Encoder,
+    FirstTokens,
     GenerationRequest,
     OnCompletion,
+    OnFirstTokens,
     OnScores,
     OnVectors,
     Prompt,
     SamplingParams,
     ScoreRequest,
+    TellsFirstTokens,
     TokenScores,
 )
+from jupyter_mop.backends.capabilities import Capabilities
 from jupyter_mop.backends.store import Kind, Store, content_key
 
 Value = TypeVar("Value")
@@ -47,6 +51,11 @@ _SCORES: _Codec[TokenScores] = _Codec(
     "score",
     lambda scores: np.asarray(scores.log_probs, dtype="<f8").tobytes(),
     lambda value: TokenScores(tuple(np.frombuffer(value, dtype="<f8").tolist())),
+)
+_FIRST_TOKENS: _Codec[FirstTokens] = _Codec(
+    "score",
+    lambda told: json.dumps([told.tokens, told.log_probs]).encode(),
+    lambda value: FirstTokens(*map(tuple, json.loads(value))),
 )
 _VECTORS: _Codec[Vector] = _Codec(
     "vector",
@@ -140,8 +149,27 @@ class CachedBackend(_Counter):
     def __init__(self, backend: Backend, store: Store) -> None:
         self.backend = backend
         self.store = store
-        self.can_score = backend.can_score
-        self.can_embed = backend.can_embed
+
+    @property
+    def can_score(self) -> bool:
+        """Whether the language model gives the likelihood of a given response."""
+        return self.backend.can_score
+
+    @property
+    def can_embed(self) -> bool:
+        """Whether the language model embeds texts too."""
+        return self.backend.can_embed
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """What an endpoint was found to do; None for a model that is no endpoint."""
+        return getattr(self.backend, "capabilities", None)
+
+    @property
+    def can_tell_first_tokens(self) -> bool:
+        """Whether the language model tells how likely the first tokens of a reply are."""
+        backend = self.backend
+        return isinstance(backend, TellsFirstTokens) and backend.can_tell_first_tokens
 
     @property
     def fingerprint(self) -> str:
@@ -176,6 +204,20 @@ class CachedBackend(_Counter):
         model = self.fingerprint
         keys = [_score_key(model, request) for request in requests]
         return self._answer(_SCORES, keys, ask, on_result)
+
+    def first_tokens(
+        self, prompts: Sequence[Prompt], *, on_result: OnFirstTokens | None = None
+    ) -> list[FirstTokens]:
+        """Return the likeliest first tokens of each reply; kept ones are reported first."""
+        backend = self.backend
+        assert isinstance(backend, TellsFirstTokens)  # noqa: S101  see can_tell_first_tokens
+
+        def ask(missing: Sequence[int], finished: OnFirstTokens) -> list[FirstTokens]:
+            return backend.first_tokens([prompts[index] for index in missing], on_result=finished)
+
+        model = self.fingerprint
+        keys = [content_key("score", model, "first tokens", _turns(prompt)) for prompt in prompts]
+        return self._answer(_FIRST_TOKENS, keys, ask, on_result)
 
     def _answer(
         self,

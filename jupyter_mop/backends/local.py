@@ -19,6 +19,7 @@ from jupyter_mop.backends.base import (
     ScoreRequest,
     TokenScores,
 )
+from jupyter_mop.backends.chat_templates import plain
 from jupyter_mop.backends.models import language_model_path
 from jupyter_mop.backends.pipeline import Job, Pipeline
 from jupyter_mop.backends.prefixes import BLOCK, Pair, Tokens, Window, plan
@@ -243,10 +244,13 @@ class LocalBackend:
                 )
         prompts = self._encode_prompts([request.prompt for request in requests])
         texts = {prompt: self._pipeline.render(prompt) for prompt in prompts}
-        wholes = self._pipeline.encode([texts[r.prompt] + r.response for r in requests])
+        responses = [plain(request.response) for request in requests]
+        wholes = self._pipeline.encode(
+            [texts[r.prompt] + said for r, said in zip(requests, responses, strict=True)]
+        )
         pairs = []
-        for index, request, whole in zip(indices, requests, wholes, strict=True):
-            pairs.append(self._pair(prompts[request.prompt], whole, request.response))
+        for index, request, said, whole in zip(indices, requests, responses, wholes, strict=True):
+            pairs.append(self._pair(prompts[request.prompt], whole, said))
             self._check_length(index, len(pairs[-1].tokens))
         return pairs
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from jupyter_mop.backends.base import Prompt
+from jupyter_mop.backends.chat_templates import plain
 from jupyter_mop.backends.gguf import GGUF, Q4_1, convert, read_gguf
 from jupyter_mop.backends.models import file_sha256
 from jupyter_mop.backends.prefixes import BLOCK, Tokens
@@ -99,8 +100,11 @@ class Pipeline:
         return self._genai.GenerationConfig(apply_chat_template=False, **options)
 
     def render(self, prompt: Prompt) -> str:
-        """Return the text that the model reads, up to where its answer begins."""
-        turns = [{"role": turn.role, "content": turn.content} for turn in prompt.messages]
+        """Return the text that the model reads, up to where its answer begins.
+
+        Markers of turns inside the data are parted: no text can end its own turn.
+        """
+        turns = [{"role": turn.role, "content": plain(turn.content)} for turn in prompt.messages]
         try:
             text = self.tokenizer.apply_chat_template(
                 turns, add_generation_prompt=True, chat_template=self._template

@@ -13,13 +13,23 @@ if TYPE_CHECKING:
     import altair as alt
 
 
-def alignment_chart(frame: pd.DataFrame) -> alt.HConcatChart:
+def alignment_chart(
+    frame: pd.DataFrame,
+    *,
+    title: str = "How close are the simulated responses to the real ones?",
+    subtitle: str = (
+        "Dashed: human floor, the same between two halves of the real ones; grey: its spread."
+    ),
+    floor: str = "human floor",
+) -> alt.HConcatChart:
     """Draw each method's figures with their intervals; a dashed line is the human floor.
 
     Parameters
     ----------
     frame : DataFrame
         As `jupyter_mop.engine.metrics.align` returns it; methods are drawn in its order.
+    title, subtitle, floor : str
+        What is asked, what the dashed line is, and its name.
 
     Returns
     -------
@@ -45,18 +55,13 @@ def alignment_chart(frame: pd.DataFrame) -> alt.HConcatChart:
     frame = plain_frame(frame, "method")
     figures = list(dict.fromkeys(frame["figure"]))
     columns = [
-        _figure_column(frame[frame["figure"] == name], labels=i == 0)
+        _figure_column(frame[frame["figure"] == name], floor, labels=i == 0)
         for i, name in enumerate(figures)
     ]
     sizes = int(frame["n"].iloc[0])
-    title = alt.TitleParams(
-        "How close are the simulated responses to the real ones?",
-        subtitle=[
-            f"{sizes:,} simulated against {sizes:,} real responses per dot; bars: intervals.",
-            "Dashed: human floor, the same between two halves of the real ones; grey: its spread.",
-        ],
-    )
-    chart: alt.HConcatChart = styled(alt.hconcat(*columns, title=title, spacing=24))
+    sides = f"{sizes:,} simulated against {sizes:,} real responses per dot; bars: intervals."
+    heading = alt.TitleParams(title, subtitle=[sides, subtitle])
+    chart: alt.HConcatChart = styled(alt.hconcat(*columns, title=heading, spacing=24))
     return chart
 
 
@@ -81,7 +86,7 @@ def interval_layers(frame: pd.DataFrame, value: str, y: alt.Y, title: str) -> li
     ]
 
 
-def _figure_column(frame: pd.DataFrame, *, labels: bool) -> alt.LayerChart:
+def _figure_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt.LayerChart:
     import altair as alt
 
     name, better = frame["figure"].iloc[0], frame["better"].iloc[0]
@@ -91,7 +96,7 @@ def _figure_column(frame: pd.DataFrame, *, labels: bool) -> alt.LayerChart:
         alt.X("floor_low:Q"), alt.X2("floor_high:Q")
     )
     line = floor.mark_rule(color=INK, strokeDash=[5, 4], strokeWidth=1.5).encode(alt.X("floor:Q"))
-    word = floor.mark_text(text="human floor", color=INK, fontSize=11, dy=-8).encode(
+    word = floor.mark_text(text=floor_name, color=INK, fontSize=11, dy=-8).encode(
         alt.X("floor:Q"), y=alt.value(0)
     )
     axis = name_axis() if labels else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,11 @@ Array = NDArray[np.float64]
 NO_PERSONA = "no persona"
 N_BOOT = 300
 LEVEL = (0.025, 0.975)
+_ASKED = {
+    "scored": "options scored",
+    "first-token": "first tokens read",
+    "sampled": "answers drawn",
+}
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,18 @@ class PopulationAnswer(Viewed):
     def by_persona(self) -> Array:
         """What each persona answers, over the contexts of the whole population, shape (K, A)."""
         return np.asarray(np.einsum("c,cka->ka", self.sizes, self.table.probabilities))
+
+    @property
+    def by_draw(self) -> Array:
+        """What each persona answers in the contexts that it is drawn for, shape (K, A).
+
+        `persona_weights @ by_draw` is `shares()`; other weights of the personas change the former
+        alone.
+        """
+        drawn = self.sizes[:, None] * self.weights
+        said = np.einsum("ck,cka->ka", drawn, self.table.probabilities)
+        total = drawn.sum(0)[:, None]
+        return np.asarray(np.divide(said, total, out=self.by_persona, where=total > 0))
 
     @property
     def persona_weights(self) -> Array:
@@ -227,7 +245,10 @@ class PopulationAnswer(Viewed):
         return replace(self, report=report)
 
     def draw(self, n: int = 300, *, random_state: int = 0) -> Simulation:
-        """Draw `n` answers as a simulation: context, persona, option; no model call."""
+        """Draw `n` answers as a simulation: context, persona, option; no model call.
+
+        Its provenance keeps the probabilities that the options were drawn with, for the panel.
+        """
         if n < 1:
             raise DataError("At least one answer must be drawn.", hint="Leave n out for 300.")
         rng = np.random.default_rng(random_state)
@@ -250,12 +271,15 @@ class PopulationAnswer(Viewed):
         }
         asked = self.question.template()
         records = [{str(k): v for k, v in r.items()} for r in self.contexts.to_dict("records")]
-        facts = {
+        facts: dict[str, Any] = {
             "name": self.name,
             "weights": self.described,
             "personas": {} if plain else dict.fromkeys(self.personas, ""),
             "questions": {t: asked.question(r) for t, r in zip(texts, records, strict=True)},
         }
+        if not plain and self.question.kind != "multiple":
+            facts["shares"] = pd.DataFrame(self.by_draw, list(self.personas), list(self.options))
+            facts["ordered"] = self.question.is_ordered
         return Simulation(pd.DataFrame(rows)[list(COLUMNS)], (), facts)
 
     def __repr__(self) -> str:
@@ -265,10 +289,11 @@ class PopulationAnswer(Viewed):
     @property
     def told(self) -> str:
         """How it was obtained, in words."""
-        what = "options scored" if self.method == "scored" else "answers drawn"
-        parts = [f"weights: {self.described}", f"{self.n:,} {what}"]
+        parts = [f"weights: {self.described}", f"{self.n:,} {_ASKED[self.method]}"]
         if self.method == "sampled":
             parts.append(f"{self.table.matched:.1%} of them named an option")
+        if self.method == "first-token":
+            parts.append(f"{self.table.matched:.1%} of their probability named an option")
         return ", ".join(parts)
 
     @property

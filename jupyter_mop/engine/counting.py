@@ -19,12 +19,20 @@ MAX_WORDS = 200
 
 @dataclass(frozen=True)
 class Answers:
-    """Shares of the options of a closed question, the target's (A,) and each persona's (K, A)."""
+    """Shares of the options of a closed question, the target's (A,) and each persona's (K, A).
+
+    They are counted, or `exact`: the probabilities that the answers were drawn with.
+    """
 
     options: tuple[str, ...]
     ordered: bool
     target: Vectors
     personas: Vectors
+    exact: bool = False
+
+    def shares(self, weights: Vectors) -> Vectors:
+        """Return the share of each option at these persona weights, shape (A,)."""
+        return np.asarray(weights @ self.personas)
 
 
 def sums(codes: Codes, values: Vectors, n: int) -> Vectors:

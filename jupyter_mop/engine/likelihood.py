@@ -101,14 +101,17 @@ def component_log_likelihood(
     """
     if not backend.can_score:
         raise ModelError(
-            "This model gives no log-probabilities of a given text, so weights cannot be learned.",
-            hint="Fit with the embedded model (%mop_backend local), or simulate with "
-            "weights='uniform'.",
+            "This model gives no log-probabilities of a given text, so weights cannot be learned "
+            "from likelihoods.",
+            hint="Learn them with the embedded model and carry them over: %mop_backend local, "
+            "%mop_fit, then %mop_backend with this model and --keep-weights. Or match samples: "
+            "%mop_simulate NAME --weights uniform, then %mop_match NAME.",
         )
     triples = zip(components.record, components.persona, components.exemplar, strict=True)
+    shown = [() if exemplar is None else (exemplar,) for exemplar in exemplars]
     requests = [
         ScoreRequest(
-            template.render(population.records[i], persona=personas[k], exemplar=exemplars[j]),
+            template.render(population.records[i], persona=personas[k], exemplars=shown[j]),
             population.responses[i],
         )
         for i, k, j in triples

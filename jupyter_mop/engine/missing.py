@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.engine.statistics import PersonaStatistics
-from jupyter_mop.engine.vectors import Vectors, checked, checked_weights
+from jupyter_mop.engine.vectors import Vectors, checked
 
 N_EXAMPLES = 2
 LEVEL = 0.95
@@ -57,11 +57,9 @@ def missing_clusters(
     """
     from scipy.stats import norm
 
-    v = checked_weights(
-        statistics.counts.astype(np.float64) if weights is None else weights, len(statistics.names)
-    )
+    v = statistics.checked(list(statistics.counts) if weights is None else weights)
     real, made = statistics.target_clusters, v @ statistics.clusters
-    n, m = len(statistics.target_labels), 1 / (v**2 @ statistics.inverse_sizes)
+    n, m = len(statistics.target_labels), statistics.effective_sample_size(v)
     together = (n * real + m * made) / (n + m)
     error = np.sqrt(together * (1 - together) * (1 / n + 1 / m))
     limit = float(norm.ppf(1 - (1 - LEVEL) / 2 / len(real)))

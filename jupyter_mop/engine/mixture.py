@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 
 import pandas as pd
 
 from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, SamplingParams
-from jupyter_mop.engine import sampling, saving
+from jupyter_mop.engine import baselines, sampling, saving
+from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.personas import named_shares
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
@@ -39,7 +41,7 @@ class MixtureOfPersonas(Reading):
     n_records : int
         Most records to learn from; a quarter of them is held out.
     n_components : int
-        Most components asked for each record, M; where K * J is no more, all are.
+        Most components asked for each record, M; all K * J are asked where there are no more.
     rank : int
         Rank r of the gate.
     l2 : float
@@ -101,11 +103,13 @@ class MixtureOfPersonas(Reading):
         *,
         weights: Weights | None = None,
         baseline: str | None = None,
+        n_shown: int = baselines.N_SHOWN,
         template: str | None = None,
         params: SamplingParams | None = None,
         name: str = "simulation",
         random_state: int = 0,
         on_result: OnCompletion | None = None,
+        on_step: OnStep | None = None,
     ) -> Simulation:
         """Simulate `n` responses: draw persona and exemplar, build the prompt, let it answer.
 
@@ -117,8 +121,12 @@ class MixtureOfPersonas(Reading):
             Whose contexts are answered, drawn at random; default: those of the fit.
         weights : str or mapping, optional
             See `gate_for`.
-        baseline : {"plain", "personas", "exemplars"}, optional
-            Leave out both, the exemplar or the persona of each prompt, with uniform weights.
+        baseline : str, optional
+            Prompt in another way, with uniform weights: "plain", "personas", "exemplars",
+            "fewshot", "attributes", "progen" or "picle"; `jupyter_mop.engine.baselines.described`
+            says what each does.
+        n_shown : int
+            Exemplars in a prompt of a baseline that shows several.
         template : str, optional
             Another question than the fit's.
         params : SamplingParams, optional
@@ -129,31 +137,47 @@ class MixtureOfPersonas(Reading):
             Seed of the contexts, the components and the answers.
         on_result : callable, optional
             Called with (index, completion) as each finishes.
+        on_step : callable, optional
+            Called with (what, total) before the model is asked; returns what is called as each
+            answer comes.
         """
         self._initialised()
         asked = population or self.population_
         params = params or SamplingParams()
-        sampling.check_request(n, baseline, params)
+        sampling.check_request(n, baseline, params, n_shown)
         contexts = asked.take(asked.draw(n, random_state=random_state))
         question = PromptTemplate(template) if template else self.template_
         question.check(contexts.context)
-        if baseline in (None, "exemplars"):
+        if baseline not in ("plain", "personas"):
             question.check(self.population_.context)
         weights = "uniform" if baseline else weights
         drawn = self.sample(contexts, weights=weights, random_state=random_state)
+        scene = baselines.Scene(
+            contexts,
+            drawn,
+            self.population_,
+            self.personas,
+            self.exemplars_,
+            question,
+            self.backend,
+            self.encoder,
+            n_shown=n_shown,
+            random_state=random_state,
+            on_step=on_step,
+        )
+        method = baselines.find(baseline).begin(scene) if baseline else baselines.Drawn(drawn)
         described = baseline or self._described(weights)
         return sampling.simulate(
             contexts,
-            drawn,
+            method,
             personas=self.personas,
             exemplars=self.exemplars_,
             template=question,
-            baseline=baseline,
             backend=self.backend,
             params=params,
-            provenance={"name": name, "personas": tuple(self.names), "weights": described},
+            provenance={"name": name, "weights": described},
             random_state=random_state,
-            on_result=on_result,
+            on_result=on_step(name, n) if on_step and not on_result else on_result,
         )
 
     def draw_log_prob(self, simulation: Simulation, weights: Weights | None = None) -> Array:
@@ -174,13 +198,35 @@ class MixtureOfPersonas(Reading):
         contexts = self._encode_each(list(simulation.frame[CONTEXT]))
         return sampling.draw_log_prob(self.gate_for(weights), simulation, contexts, self.names)
 
+    def with_backend(self, backend: Backend) -> MixtureOfPersonas:
+        """Return this mixture with another language model, its weights carried over.
+
+        So a gate that one model's likelihoods taught can serve a model that gives none.
+        """
+        other = copy(self)
+        other.backend = backend
+        return other
+
     def save(self, path: str | Path) -> Path:
-        """Write the mixture to the folder `path`: mixture.json and gate.npz."""
+        """Write the mixture to the folder `path`: mixture.json and gate.npz.
+
+        They hold all that it needs to simulate without its population: of what people said only
+        the exemplars, word for word, and the contexts with their weights.
+
+        Raises
+        ------
+        DataError
+            If `path` is a file, or a folder that holds something else.
+        """
         return saving.save(self._initialised(), Path(path))
 
     @classmethod
     def load(cls, path: str | Path, backend: Backend, encoder: Encoder) -> MixtureOfPersonas:
-        """Read a mixture that `save` wrote, for use with `backend` and `encoder`."""
+        """Read a mixture that `save` wrote, for use with `backend` and `encoder`.
+
+        Another model takes the weights over; another encoder only the overall persona weights.
+        Either is told by a warning.
+        """
         return saving.load(cls, Path(path), backend, encoder)
 
     def _described(self, weights: Weights | None) -> str:

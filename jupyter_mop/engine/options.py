@@ -1,16 +1,18 @@
 """Option probabilities: what a language model answers to a closed question, component by component.
 
 Where the model can score, each probability is exact: the option's own, given the prompt, over that
-of all options. Where it cannot, answers are drawn and matched with the options; to the counts of
-each component one answer is added, spread over the options, so that none is impossible. No
-exemplar is shown: the answer of a real respondent to the same question would be copied.
+of all options. Where it only tells how likely the first tokens of a reply are, those that begin one
+option count for it; options that begin alike get letters. Where it does neither, answers are drawn
+and matched with the options; to the counts of each component one answer is added, spread over the
+options, so that none is impossible. No exemplar is shown: the answer of a real respondent to the
+same question would be copied.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,18 +23,20 @@ from jupyter_mop.backends.base import (
     Prompt,
     SamplingParams,
     ScoreRequest,
+    TellsFirstTokens,
 )
+from jupyter_mop.engine.first_tokens import begin_alike, first_token_shares
 from jupyter_mop.engine.learning import OnStep
 from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.prompts import PromptTemplate
-from jupyter_mop.engine.questions import NOTHING, Question
+from jupyter_mop.engine.questions import LETTERS, NOTHING, Question
 from jupyter_mop.errors import DataError, ModelError
 
 Array = NDArray[np.float64]
 Record = Mapping[str, str]
 
-SCORED, SAMPLED = "scored", "sampled"
-METHODS = ("auto", SCORED, SAMPLED)
+SCORED, FIRST_TOKEN, SAMPLED = "scored", "first-token", "sampled"
+METHODS = ("auto", SCORED, FIRST_TOKEN, SAMPLED)
 _TOKENS_PER_WORD = 3
 _TOKENS_MORE = 12
 
@@ -43,8 +47,9 @@ class Asking:
 
     Attributes
     ----------
-    method : {"auto", "scored", "sampled"}
-        "auto" scores the options where the model can, and else draws answers.
+    method : {"auto", "scored", "first-token", "sampled"}
+        "auto" scores the options where the model can, else reads the probabilities of the first
+        token of its reply where it tells them, and else draws answers.
     n_orders : int
         In how many orders the options are listed; the probabilities are averaged, since a small
         model favours what comes first.
@@ -71,7 +76,7 @@ class Asking:
     random_state: int = 0
 
     def chosen(self, backend: Backend) -> str:
-        """Return "scored" or "sampled", as this model can."""
+        """Return "scored", "first-token" or "sampled", as this model can."""
         if self.method not in METHODS:
             raise DataError(
                 f"There is no method {self.method!r}.", hint=f"Choose from {', '.join(METHODS)}."
@@ -81,10 +86,16 @@ class Asking:
                 "This model gives no log-probabilities of a given text.",
                 hint="Leave the method out: answers are drawn then.",
             )
+        tells = isinstance(backend, TellsFirstTokens) and backend.can_tell_first_tokens
+        if self.method == FIRST_TOKEN and not tells:
+            raise ModelError(
+                "This model does not tell how likely the first tokens of a reply are.",
+                hint="Leave the method out: options are scored then, or answers drawn.",
+            )
         if self.n_draws < 1:
             raise DataError("At least one answer must be drawn.", hint="Leave n_draws out for 20.")
         if self.method == "auto":
-            return SCORED if backend.can_score else SAMPLED
+            return SCORED if backend.can_score else FIRST_TOKEN if tells else SAMPLED
         return self.method
 
 
@@ -97,11 +108,12 @@ class OptionTable:
     probabilities : numpy.ndarray, shape (C, K, A)
         They sum to 1 over the options, except where any number of options is chosen.
     method : str
-        "scored" or "sampled".
+        "scored", "first-token" or "sampled".
     n_asked : int
-        Options scored, or answers drawn.
+        Options scored, first tokens read, or answers drawn.
     matched : float
-        Share of the drawn answers that named an option; 1 where options were scored.
+        Share of the drawn answers, or mean probability of the first tokens, that named an option;
+        1 where options were scored.
     """
 
     probabilities: Array
@@ -158,17 +170,17 @@ def option_probabilities(
     asking = asking or Asking()
     for record in records[:1]:
         question.template().check(record)
-    scored = asking.chosen(backend) == SCORED
+    method = asking.chosen(backend)
+    ways = {SCORED: _scored, FIRST_TOKEN: _first_token, SAMPLED: _sampled}
     parts = [
-        (_scored if scored else _sampled)(part, records, personas, backend, asking, on_step)
-        for part in question.parts
+        ways[method](part, records, personas, backend, asking, on_step) for part in question.parts
     ]
     probabilities = parts[0].probabilities
     if question.kind == "multiple":
         probabilities = np.stack([part.probabilities[..., 0] for part in parts], axis=-1)
     return OptionTable(
         probabilities,
-        SCORED if scored else SAMPLED,
+        method,
         sum(part.n_asked for part in parts),
         float(np.mean([part.matched for part in parts])),
     )
@@ -204,10 +216,12 @@ def _prompts(
     records: Sequence[Record],
     personas: Sequence[Persona | None],
     asking: Asking,
+    *,
+    lettered: bool = False,
 ) -> list[Prompt]:
     """Return a prompt for each order, context and persona, in this order."""
     orders = question.orders(asking.n_orders, random_state=asking.random_state)
-    templates = [question.template(order) for order in orders]
+    templates = [question.template(order, lettered=lettered) for order in orders]
     if not asking.listed:
         templates = [PromptTemplate(question.text)]
     return [
@@ -263,6 +277,42 @@ def _option_scores(
     if asking.by_length:
         totals = totals / [score.n_tokens for score in scores]
     return totals.reshape(len(prompts), len(question.options))
+
+
+def _first_token(  # noqa: PLR0917  as `_scored`
+    question: Question,
+    records: Sequence[Record],
+    personas: Sequence[Persona | None],
+    backend: Backend,
+    asking: Asking,
+    on_step: OnStep | None,
+) -> OptionTable:
+    assert isinstance(backend, TellsFirstTokens)  # noqa: S101  see `Asking.chosen`
+    lettered = begin_alike(question.options)
+    how = replace(asking, listed=asking.listed or lettered)
+    prompts = _prompts(question, records, personas, how, lettered=lettered)
+    told = backend.first_tokens(
+        prompts, on_result=on_step("first tokens", len(prompts)) if on_step else None
+    )
+    per_order = len(records) * len(personas)
+    orders = question.orders(how.n_orders, random_state=how.random_state) if lettered else [None]
+    named = [_names(question, order) for order in orders]
+    found = [
+        first_token_shares(tokens, named[i // per_order if lettered else 0])
+        for i, tokens in enumerate(told)
+    ]
+    shape = (-1, len(records), len(personas), len(question.options))
+    shares = np.array([share for share, _ in found]).reshape(shape)
+    matched = float(np.mean([mass for _, mass in found]))
+    return OptionTable(shares.mean(0), FIRST_TOKEN, len(prompts), matched)
+
+
+def _names(question: Question, order: NDArray[np.intp] | None) -> list[str]:
+    """Return what each option is called: its text, or its letter where they are in this order."""
+    if order is None:
+        return list(question.options)
+    letters = dict(zip(order.tolist(), LETTERS, strict=False))
+    return [letters[a] for a in range(len(question.options))]
 
 
 def _sampled(  # noqa: PLR0917  as `_scored`

@@ -1,8 +1,8 @@
-"""The only place where a prompt is built: persona, exemplar and context as chat turns."""
+"""The only place where a prompt is built: persona, exemplars and context as chat turns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from string import Formatter
 
@@ -64,16 +64,21 @@ class PromptTemplate:
         record: Mapping[str, str],
         *,
         persona: Persona | None = None,
-        exemplar: Exemplar | None = None,
+        exemplars: Sequence[Exemplar] = (),
+        wishes: str = "",
     ) -> Prompt:
-        """Return the chat: persona as system, exemplar as a past turn, then the context."""
+        """Return the chat: persona as system, exemplars as past turns, then the context.
+
+        What is wished of the response stands below the question.
+        """
         turns = [Message("system", persona.description)] if persona else []
-        if exemplar:
+        for exemplar in exemplars:
             turns += [
                 Message("user", self.question(exemplar.record)),
                 Message("assistant", exemplar.response),
             ]
-        return Prompt((*turns, Message("user", self.question(record))))
+        asked = "\n".join(filter(None, (self.question(record), wishes)))
+        return Prompt((*turns, Message("user", asked)))
 
     def question(self, record: Mapping[str, str]) -> str:
         """Return the template with the columns put in."""

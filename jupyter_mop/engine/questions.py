@@ -17,7 +17,9 @@ EVERYONE = "everyone"
 SEPARATOR = "|"
 YES_NO = ("Yes", "No")
 NOTHING = "N/A"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _ENDING = "Answer with one of the options."
+_LETTER_ENDING = "Answer with the letter of one of the options."
 _FEWEST = 2
 _SLACK = 0.005
 
@@ -115,11 +117,24 @@ class Question:
         )
         return "." if begins else ""
 
-    def template(self, order: Sequence[int] | NDArray[np.intp] | None = None) -> PromptTemplate:
-        """Return the question with its options listed, by default in their own order."""
+    def template(
+        self, order: Sequence[int] | NDArray[np.intp] | None = None, *, lettered: bool = False
+    ) -> PromptTemplate:
+        """Return the question with its options listed, by default in their own order.
+
+        With `lettered`, each has a letter, by its place in the list, which is the answer.
+        """
         chosen = range(len(self.options)) if order is None else order
-        lines = "\n".join(f"- {_literal(self.options[a])}" for a in chosen)
-        return PromptTemplate(f"{self.text}\nOptions:\n{lines}\n{_ENDING}")
+        if lettered and len(self.options) > len(LETTERS):
+            raise DataError(
+                f"There are {len(self.options)} options that begin alike, and no letters for all.",
+                hint="Let the options begin with different words, or use --method sampled.",
+            )
+        marks = [f"{letter}." for letter in LETTERS] if lettered else ["-"] * len(self.options)
+        pairs = zip(marks, chosen, strict=False)
+        lines = "\n".join(f"{mark} {_literal(self.options[a])}" for mark, a in pairs)
+        ending = _LETTER_ENDING if lettered else _ENDING
+        return PromptTemplate(f"{self.text}\nOptions:\n{lines}\n{ending}")
 
     def orders(self, n: int, *, random_state: int = 0) -> list[NDArray[np.intp]]:
         """Return `n` orders in which the options are listed, none twice.

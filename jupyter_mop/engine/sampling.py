@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.base import Backend, GenerationRequest, OnCompletion, SamplingParams
+from jupyter_mop.backends.base import (
+    Backend,
+    Completion,
+    GenerationRequest,
+    OnCompletion,
+    Prompt,
+    SamplingParams,
+)
 from jupyter_mop.engine import simulation as columns
+from jupyter_mop.engine.baselines import Method, Shown, find
 from jupyter_mop.engine.exemplars import Exemplar
 from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.personas import Persona
@@ -20,7 +29,6 @@ from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.errors import DataError
 
-BASELINES = ("plain", "personas", "exemplars")
 _SEEDS = 2**31 - 1
 
 
@@ -48,49 +56,49 @@ def draw_components(
 
 def simulate(
     contexts: Population,
-    drawn: pd.DataFrame,
+    method: Method,
     *,
     personas: Sequence[Persona],
     exemplars: Sequence[Exemplar],
     template: PromptTemplate,
-    baseline: str | None,
     backend: Backend,
     params: SamplingParams,
     provenance: Mapping[str, Any],
     random_state: int,
     on_result: OnCompletion | None,
 ) -> Simulation:
-    """Let the model answer each context as the persona and with the exemplar `drawn` for it."""
-    shows_persona, shows_exemplar = baseline in (None, "personas"), baseline in (None, "exemplars")
+    """Let the model answer each context, shown what `method` draws for it, round by round."""
     seeds = np.random.default_rng([random_state, 1]).integers(_SEEDS, size=len(contexts))
-    prompts = [
-        template.render(
-            record,
-            persona=personas[k] if shows_persona else None,
-            exemplar=exemplars[j] if shows_exemplar else None,
-        )
-        for record, k, j in zip(
-            contexts.records, drawn[columns.PERSONA], drawn[columns.EXEMPLAR], strict=True
-        )
-    ]
-    requests = [
-        GenerationRequest(prompt, seed=int(seed), draw=draw)
-        for draw, (prompt, seed) in enumerate(zip(prompts, seeds, strict=True))
-    ]
-    completions = backend.generate(requests, params, on_result=on_result)
-    names = np.array([persona.name for persona in personas], dtype=object)
+    shown, said, finished = list[Shown](), list[str](), Counter[str]()
+    for rows in np.array_split(np.arange(len(contexts)), method.n_rounds):
+        told = [Exemplar(contexts.records[i], text) for i, text in enumerate(said)]
+        pool = [*exemplars, *told]
+        fresh = method.draw(rows.tolist(), said)
+        requests = [
+            GenerationRequest(
+                _prompt(template, contexts.records[i], show, personas, pool),
+                seed=int(seeds[i]),
+                draw=int(i),
+            )
+            for i, show in zip(rows, fresh, strict=True)
+        ]
+        completions = backend.generate(requests, params, on_result=_from(len(said), on_result))
+        shown += fresh
+        said += [completion.text for completion in completions]
+        finished.update(completion.finish_reason for completion in completions)
+    names = [persona.name for persona in personas]
     frame = pd.DataFrame(
         {
             columns.CONTEXT: contexts.contexts,
-            columns.PERSONA: names[drawn[columns.PERSONA]] if shows_persona else None,
-            columns.EXEMPLAR: drawn[columns.EXEMPLAR] if shows_exemplar else None,
-            columns.RESPONSE: [completion.text for completion in completions],
-            columns.LOG_PROB: drawn[columns.LOG_PROB],
+            columns.PERSONA: [None if s.persona is None else names[s.persona] for s in shown],
+            columns.EXEMPLAR: [_drawn(show) for show in shown],
+            columns.RESPONSE: said,
+            columns.LOG_PROB: method.log_prob,
             columns.WEIGHT: 1.0,
             columns.SEED: seeds,
             columns.DRAW: np.arange(len(contexts)),
         }
-    ).astype({columns.EXEMPLAR: "Int64"})
+    ).astype({columns.PERSONA: object, columns.EXEMPLAR: "Int64"})
     facts = {
         **provenance,
         "template": template.text,
@@ -104,6 +112,9 @@ def simulate(
         "top_p": params.top_p,
         "max_tokens": params.max_tokens,
         "seed": random_state,
+        "finished": dict(finished),
+        **method.facts,
+        **_shown(shown),
     }
     return Simulation(frame, tuple(exemplars), facts)
 
@@ -131,12 +142,17 @@ def draw_log_prob(
     return np.asarray(log_pi + gate.exemplar_log_weights(contexts, codes)[rows, exemplars])
 
 
-def check_request(n: int, baseline: str | None, params: SamplingParams) -> None:
+def check_request(n: int, baseline: str | None, params: SamplingParams, n_shown: int = 1) -> None:
     """Raise a DataError for a number of responses, a baseline or parameters that cannot be."""
     if n < 1:
         raise DataError(f"The number of responses must be at least 1, not {n}.", hint="Use -n 300.")
-    if baseline is not None and baseline not in BASELINES:
-        raise DataError(f"There is no baseline {baseline!r}.", hint=f"Use {', '.join(BASELINES)}.")
+    if n_shown < 1:
+        raise DataError(
+            f"The number of exemplars shown must be at least 1, not {n_shown}.",
+            hint="Leave it out for the default.",
+        )
+    if baseline is not None:
+        find(baseline)
     limits = (
         ("temperature", 0 <= params.temperature < math.inf, "zero or more"),
         ("top_p", 0 < params.top_p <= 1, "above 0 and at most 1"),
@@ -148,6 +164,47 @@ def check_request(n: int, baseline: str | None, params: SamplingParams) -> None:
                 f"The {name} must be {limit}, not {getattr(params, name)}.",
                 hint="Leave it out for the default.",
             )
+
+
+def _prompt(
+    template: PromptTemplate,
+    record: Mapping[str, str],
+    shown: Shown,
+    personas: Sequence[Persona],
+    pool: Sequence[Exemplar],
+) -> Prompt:
+    return template.render(
+        record,
+        persona=None if shown.persona is None else personas[shown.persona],
+        exemplars=[pool[j] for j in shown.exemplars],
+        wishes=shown.wishes,
+    )
+
+
+def _from(start: int, on_result: OnCompletion | None) -> OnCompletion | None:
+    """Return what reports the results of a round that begins at draw `start`."""
+    if on_result is None:
+        return None
+
+    def report(index: int, completion: Completion) -> None:
+        on_result(start + index, completion)
+
+    return report
+
+
+def _drawn(show: Shown) -> int | None:
+    """Return the exemplar that was drawn as a component of the mixture."""
+    return show.exemplars[0] if show.is_component and show.exemplars else None
+
+
+def _shown(shown: Sequence[Shown]) -> dict[str, Any]:
+    """Return what the frame has no column for: other exemplars, and wishes, of each draw."""
+    facts: dict[str, Any] = {}
+    if any(show.exemplars and _drawn(show) is None for show in shown):
+        facts[columns.SHOWN] = [list(show.exemplars) for show in shown]
+    if any(show.wishes for show in shown):
+        facts[columns.WISHES] = [show.wishes for show in shown]
+    return facts
 
 
 def _choice(log_weights: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.intp]:

@@ -6,7 +6,8 @@ import hashlib
 import json
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.mixture import MixtureOfPersonas
 
 VERSION = 1
+_FILES = ("gate.npz", "mixture.json")
 _WEIGHT = "__weight__"
 _ARRAYS = ("personas", "exemplars", "w_x", "w_g", "w_e", "b")
 _SETTINGS = (
@@ -37,37 +39,47 @@ _SETTINGS = (
 
 def save(mixture: MixtureOfPersonas, path: Path) -> Path:
     """Write `mixture` to the folder `path`; the JSON file last, so that half is never read."""
+    _check_free(path)
     path.mkdir(parents=True, exist_ok=True)
     arrays = {name: getattr(mixture.gate_, name) for name in _ARRAYS}
     with (path / "gate.npz.part").open("wb") as file:
         np.savez_compressed(file, **arrays)
     text = json.dumps(_described(mixture), ensure_ascii=False, indent=1)
     (path / "mixture.json.part").write_text(text, encoding="utf-8")
-    for name in ("gate.npz", "mixture.json"):
+    for name in _FILES:
         (path / f"{name}.part").replace(path / name)
     return path
+
+
+def _check_free(path: Path) -> None:
+    """Raise a DataError where `path` is a file, or a folder of something else than a mixture."""
+    if path.is_file():
+        raise DataError(f"{str(path)!r} is a file, not a folder.", hint="Name a new folder.")
+    found = {file.name.removesuffix(".part") for file in path.iterdir()} if path.is_dir() else set()
+    if found and found.isdisjoint(_FILES):
+        raise DataError(
+            f"The folder {str(path)!r} holds something else than a mixture.",
+            hint="Name a new folder, or that of a mixture to replace.",
+        )
 
 
 def load(
     kind: type[MixtureOfPersonas], path: Path, backend: Backend, encoder: Encoder
 ) -> MixtureOfPersonas:
     """Read the mixture in the folder `path`."""
-    try:
+    with _readable(path):
         facts = json.loads((path / "mixture.json").read_text(encoding="utf-8"))
-        with np.load(path / "gate.npz", allow_pickle=False) as arrays:
-            gate = Gate(**{name: arrays[name] for name in _ARRAYS})
-        version, learned_with = facts["version"], (facts["encoder"], facts["model"])
-        marginal, digest = np.array(facts["weights"], dtype=np.float64), facts["digest"]
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"There is no readable mixture in {str(path)!r}.",
-            hint="Give the folder that save(path) wrote.",
-        ) from error
-    if version > VERSION:
+        is_newer = facts["version"] > VERSION
+    if is_newer:
         raise DataError(
             f"The mixture in {str(path)!r} is from a newer version of jupyter-mop.",
             hint="Update with: pip install -U jupyter-mop",
         )
+    with _readable(path):
+        with np.load(path / "gate.npz", allow_pickle=False) as arrays:
+            gate = Gate(**{name: arrays[name] for name in _ARRAYS})
+        learned_with = facts["encoder"], facts["model"]
+        marginal, digest = np.array(facts["weights"], dtype=np.float64), facts["digest"]
     if digest != _digest(facts):
         raise DataError(
             f"The personas or exemplars in {str(path)!r} were edited after the fit.",
@@ -84,6 +96,18 @@ def load(
         mixture.gate_ = _carried_over(mixture, marginal)
     _warn_of_transfer(learned_with, encoder.fingerprint, backend.fingerprint)
     return mixture
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say of whatever cannot be read that it is no mixture."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"There is no readable mixture in {str(path)!r}.",
+            hint="Give the folder that save(path) wrote.",
+        ) from error
 
 
 def _carried_over(mixture: MixtureOfPersonas, marginal: NDArray[np.float64]) -> Gate:

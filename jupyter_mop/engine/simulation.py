@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jupyter_mop.engine import reweighting
 from jupyter_mop.engine.exemplars import Exemplar
 from jupyter_mop.engine.personas import Persona, named_shares
+from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.views import Viewed
 from jupyter_mop.errors import DataError
 
@@ -24,6 +25,7 @@ LOG_PROB = "log_prob"
 WEIGHT = "weight"
 SEED = "seed"
 DRAW = "draw"
+SHOWN, WISHES = "shown", "wishes"
 COLUMNS = (CONTEXT, PERSONA, EXEMPLAR, RESPONSE, LOG_PROB, WEIGHT, SEED, DRAW)
 
 
@@ -41,7 +43,8 @@ class Simulation(Viewed):
     exemplars : sequence of Exemplar
         The pool that the exemplar column indexes.
     provenance : mapping
-        Name, personas, model, template, weights and sampling parameters.
+        Name, personas, model, template, weights and sampling parameters; of a baseline that shows
+        several exemplars, which each draw was `shown`, and `wishes` below its question, if any.
     """
 
     frame: pd.DataFrame
@@ -72,6 +75,38 @@ class Simulation(Viewed):
         """The personas that it could draw, or did where that is not known; length K."""
         known = self.provenance.get("personas")
         return list(known if known is not None else self.frame[PERSONA].dropna().unique())
+
+    def turns(self, draw: int) -> list[tuple[str, str]]:
+        """Return the prompt of a draw as pairs of role and text."""
+        facts, row = self.provenance, self.frame.iloc[draw]
+        persona = facts.get("personas", {}).get(row[PERSONA])
+        turns = [("system", str(persona))] if persona else []
+        for question, response in self.shown(draw):
+            turns += [("user", question), ("assistant", response)]
+        wishes = facts[WISHES][draw] if WISHES in facts else ""
+        asked = "\n".join(filter(None, (self._question(row[CONTEXT]), wishes)))
+        return [*turns, ("user", asked)]
+
+    def shown(self, draw: int) -> list[tuple[str, str]]:
+        """Return question and response of what a draw was shown, the last nearest its question."""
+        one = self.frame[EXEMPLAR].iloc[draw]
+        if SHOWN in self.provenance:
+            places = self.provenance[SHOWN][draw]
+        else:
+            places = [] if pd.isna(one) else [int(one)]
+        return [self._shown(j) for j in places]
+
+    def _shown(self, place: int) -> tuple[str, str]:
+        """Return an exemplar of the pool, or after those a response of this simulation."""
+        if place < len(self.exemplars):
+            exemplar = self.exemplars[place]
+            template = PromptTemplate(str(self.provenance["template"]))
+            return template.question(exemplar.record), exemplar.response
+        row = self.frame.iloc[place - len(self.exemplars)]
+        return self._question(row[CONTEXT]), str(row[RESPONSE])
+
+    def _question(self, context: str) -> str:
+        return str(self.provenance.get("questions", {}).get(context, context))
 
     @property
     def weights(self) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import pandas as pd
 from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.engine import simulation as columns
+from jupyter_mop.engine.baselines import Drawn
 from jupyter_mop.engine.exemplars import Exemplar, draw_exemplars
 from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
@@ -70,11 +71,10 @@ def sound(
     question.check(contexts.context)
     return simulate(
         contexts,
-        _drawn(n, len(exemplars), random_state),
+        Drawn(_drawn(n, len(exemplars), random_state), exemplar=bool(exemplars)),
         personas=[persona],
         exemplars=exemplars,
         template=question,
-        baseline=None if exemplars else "personas",
         backend=backend,
         params=params,
         provenance={"name": persona.name, "weights": "one persona"},

@@ -245,6 +245,7 @@ class PersonaStatistics:
         closed = self.answers and {
             "options": list(self.answers.options),
             "ordered": self.answers.ordered,
+            "exact": self.answers.exact,
             "target": self.answers.target,
             "personas": self.answers.personas.ravel(),
         }

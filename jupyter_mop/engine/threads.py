@@ -10,7 +10,7 @@ from functools import cache
 from itertools import pairwise
 from typing import TypeVar, cast
 
-from threadpoolctl import ThreadpoolController, threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,21 +34,18 @@ def in_threads(function: Callable[[Sequence[Item]], Result], items: Sequence[Ite
         return [function(items)]
     ends = [len(items) * part // N_PARTS for part in range(N_PARTS + 1)]
     parts = [items[first:last] for first, last in pairwise(ends)]
-    with (
-        _controller().limit(limits=1, user_api="blas"),
-        ThreadPoolExecutor(min(N_PARTS, os.cpu_count() or 1)) as pool,
-    ):
+    with one_thread(), ThreadPoolExecutor(min(N_PARTS, os.cpu_count() or 1)) as pool:
         return list(pool.map(function, parts))
 
 
 def one_thread() -> AbstractContextManager[object]:
     """Keep linear algebra to one thread: the matrices are small, and threads wait on each other."""
-    import scipy.linalg  # noqa: F401  (only libraries that are loaded can be limited)
-    import sklearn.cluster  # noqa: F401
-
-    return cast("AbstractContextManager[object]", threadpool_limits(limits=1))
+    return cast("AbstractContextManager[object]", _controller().limit(limits=1))
 
 
 @cache
 def _controller() -> ThreadpoolController:
+    import scipy.linalg  # noqa: F401  (only libraries that are loaded can be limited)
+    import sklearn.cluster  # noqa: F401
+
     return ThreadpoolController()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jupyter_mop.backends.chat_templates import TEMPLATES
+from jupyter_mop.engine.baselines import BASELINES
 from jupyter_mop.engine.options import METHODS
 
 if TYPE_CHECKING:
@@ -14,7 +17,14 @@ if TYPE_CHECKING:
 
     from jupyter_mop.notebook.magics import MopMagics
 
-_OF_A_SIMULATION = ("mop_align", "mop_simulate", "mop_calibrate", "mop_estimate", "mop_diagnose")
+_OF_A_SIMULATION = (
+    "mop_align",
+    "mop_match",
+    "mop_simulate",
+    "mop_calibrate",
+    "mop_estimate",
+    "mop_diagnose",
+)
 _COLUMN_OPTIONS = ("--context", "--response", "--weight")
 
 
@@ -40,14 +50,16 @@ class _Completer:
 
     def _candidates(self, before: str, words: list[str]) -> list[str]:
         study = self.magics.study
-        exemplars = ["exemplars"] if self.name == "mop_simulate" else []
+        named = BASELINES if self.name == "mop_simulate" else ("plain", "personas")
         of_option: dict[str, Callable[[], list[str]]] = {
             "--weights": lambda: [
                 *("uniform", "learned", "stated", "panel"),
                 *(f"{p.name}=" for p in study.personas),
             ],
-            "--baseline": lambda: ["plain", "personas", *exemplars],
+            "--baseline": lambda: list(named),
             "--method": lambda: list(METHODS),
+            "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
+            "--template": lambda: list(TEMPLATES),
             "--human": lambda: self._variables(pd.DataFrame),
             "--targets": lambda: self._variables((Mapping, pd.Series)),
             "--start": lambda: self._variables((Mapping, pd.Series)),
@@ -69,7 +81,9 @@ class _Completer:
             return list(self.magics.study.answers)
         if self.name in ("mop_population", "mop_personas"):
             return self._variables(pd.DataFrame)
-        return ["local"] if self.name == "mop_backend" else []
+        if self.name in ("mop_save", "mop_load"):
+            return [file.parent.as_posix() for file in Path().glob("*/mixture.json")]
+        return ["local", "http://localhost:8080/v1"] if self.name == "mop_backend" else []
 
     def _variables(self, kind: type | tuple[type, ...]) -> list[str]:
         names = self.magics.shell.user_ns.items()

@@ -37,6 +37,27 @@ class InferenceMagics(StudyMagics):
             return self.study.align(*names, random_state=args.seed, on_step=on_step)
 
     @magic_arguments()
+    @argument("name", nargs="?", help="a simulation of the mixture; default: the last one")
+    @argument("--figure", default="MAUVE", help="FID, MAUVE, 'KL cosine' or length, or a distance "
+              "of answers")  # fmt: skip
+    @argument("--seed", type=values.seed, default=0, help="seed of the statistics")
+    @line_magic
+    @output_can_be_silenced
+    def mop_match(self, line: str) -> dict[str, float]:
+        """Fit persona weights by matching samples, for models that give no likelihoods.
+
+        shares = %mop_match NAME finds them; --weights shares uses them.
+        """
+        args = parsed(self.mop_match, line)
+        with progress(self.shell, self.study) as on_step:
+            return self.study.match(
+                args.name and values.unquoted(args.name),
+                values.unquoted(args.figure),
+                random_state=args.seed,
+                on_step=on_step,
+            )
+
+    @magic_arguments()
     @argument("name", help="a simulation of the mixture")
     @argument("--targets", required=True, help="variable with the known share of each option, or "
               "of each column its options' shares")  # fmt: skip

@@ -17,6 +17,9 @@ from jupyter_mop.notebook.lines import StudyMagics, parsed
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_mop.backends.capabilities import Capabilities
     from jupyter_mop.engine.mixture import MixtureOfPersonas
     from jupyter_mop.engine.population import Population
     from jupyter_mop.engine.synthesis import Synthesis
@@ -28,19 +31,28 @@ class SetupMagics(StudyMagics):
     """Who answers, whom they stand for, and with what weights."""
 
     @magic_arguments()
-    @argument("model", nargs="?", default="local", help="local, or a path to a GGUF file or an "
-              "OpenVINO model folder")  # fmt: skip
+    @argument("source", nargs="?", default="local", help="local, a path to a GGUF file or an "
+              "OpenVINO model folder, or the http:// address of an endpoint")  # fmt: skip
+    @argument("--model", help="the model's name at the endpoint; default: its only one")
+    @argument("--template", help="how the endpoint's model reads a chat, for scores: chatml (the "
+              "default), llama-3, or a variable with a ChatTemplate")  # fmt: skip
+    @argument("--keep-weights", action="store_true", help="carry the learned weights over")
     @line_magic
     @output_can_be_silenced
-    def mop_backend(self, line: str) -> pd.Series:
-        """Choose and load the language model.
+    def mop_backend(self, line: str) -> pd.Series | Capabilities:
+        """Choose and load the language model; of an endpoint, try and show what it can do.
 
-        %mop_backend local loads the embedded one; it is fetched on first use.
+        %mop_backend local loads the embedded one; it is fetched on first use. A key for an
+        endpoint is read from the environment: OPENAI_API_KEY.
         """
         args = parsed(self.mop_backend, line)
-        choice = values.of_variable(self.shell, args.model)
-        self.study.use_backend(args.model if choice is None else choice)
-        return self.study.status()
+        used = self.study.use_backend(
+            values.variable_or_text(self.shell, args.source),
+            model=args.model and values.unquoted(args.model),
+            chat_template=args.template and values.variable_or_text(self.shell, args.template),
+            keep_weights=args.keep_weights,
+        )
+        return used.capabilities or self.study.status()
 
     @magic_arguments()
     @argument("source", nargs="?", help="a DataFrame with name and description, a variable with "
@@ -155,6 +167,29 @@ class SetupMagics(StudyMagics):
                 random_state=args.seed,
                 on_step=on_step,
             )
+
+    @magic_arguments()
+    @argument("folder", help="where to write; it is made, or a mixture in it replaced")
+    @line_magic
+    @output_can_be_silenced
+    def mop_save(self, line: str) -> Path:
+        """Write the mixture to a folder: weights, personas, exemplars, and what they stand on.
+
+        Of what people said it holds the exemplars, word for word.
+        """
+        return self.study.save(values.path(parsed(self.mop_save, line).folder))
+
+    @magic_arguments()
+    @argument("folder", help="what %%mop_save wrote")
+    @line_magic
+    @output_can_be_silenced
+    def mop_load(self, line: str) -> MixtureOfPersonas:
+        """Read a mixture that was saved and use it, with its personas and the model of here.
+
+        It simulates without its population. Name records to compare with before: new ones forget
+        the mixture.
+        """
+        return self.study.load(values.path(parsed(self.mop_load, line).folder))
 
     @magic_arguments()
     @line_magic

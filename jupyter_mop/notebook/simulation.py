@@ -8,6 +8,7 @@ from IPython.core.magic import line_cell_magic, line_magic, magics_class, output
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from jupyter_mop import config
+from jupyter_mop.engine.baselines import BASELINES, N_SHOWN
 from jupyter_mop.engine.options import METHODS
 from jupyter_mop.notebook import values
 from jupyter_mop.notebook.lines import StudyMagics, parsed
@@ -29,8 +30,10 @@ class SimulationMagics(StudyMagics):
     @argument("-n", type=int, default=300, help="number of responses")
     @argument("--weights", help="uniform, learned, stated, panel, or NAME=0.4,NAME=0.6 (those "
               "not named share the rest)")  # fmt: skip
-    @argument("--baseline", choices=("plain", "personas", "exemplars"),
-              help="leave persona or exemplar or both out of the prompts")  # fmt: skip
+    @argument("--baseline", help="prompt in another way, with uniform weights. "
+              + " ".join(map(str, BASELINES.values())))  # fmt: skip
+    @argument("--shown", dest="n_shown", type=int, default=N_SHOWN, help="exemplars in a prompt of "
+              "a baseline that shows several")  # fmt: skip
     @argument("--temperature", type=float, default=config.DEFAULT_TEMPERATURE, help="0: greedy")
     @argument("--top-p", type=float, default=config.DEFAULT_TOP_P, help="nucleus mass")
     @argument("--max-tokens", type=int, default=config.DEFAULT_MAX_TOKENS, help="longest answer")

@@ -23,6 +23,12 @@ def of_variable(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  the
     return shell.user_ns.get(name)
 
 
+def variable_or_text(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  the user's own
+    """Return the notebook's variable `name`, or else the text itself."""
+    value = of_variable(shell, name)
+    return unquoted(name) if value is None else value
+
+
 def frame(shell: InteractiveShell, name: str) -> pd.DataFrame:
     """Return the DataFrame in the notebook's variable `name`."""
     value = of_variable(shell, name)
@@ -39,7 +45,12 @@ def variable_or_path(shell: InteractiveShell, name: str | None) -> object:
         raise DataError("There are no personas: neither a cell nor a variable nor a file.",
                         hint="Use %%mop_personas with one `name: description` a line.")  # fmt: skip
     value = of_variable(shell, name)
-    return Path(unquoted(name)).expanduser() if value is None else value
+    return path(name) if value is None else value
+
+
+def path(text: str) -> Path:
+    """Return the path that `text` names."""
+    return Path(unquoted(text)).expanduser()
 
 
 def context(shell: InteractiveShell, text: str) -> str | Mapping[str, object]:

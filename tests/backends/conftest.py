@@ -1,17 +1,23 @@
-"""A llama model in plain numpy, float32, from the GGUF's own weights: slow and independent."""
+"""An independent model in plain numpy, and servers on loopback: real, scripted, llama.cpp's."""
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Iterator
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from model_server import ModelServer
+from scripted_server import ScriptedServer
 
 from jupyter_mop.backends.gguf import GGUF, Q4_1, Tensor, q4_1_blocks, read_gguf
 from jupyter_mop.backends.models import language_model_path
 
 F32, Q8_0 = 0, 8
+LLAMA: list[Any] = []  # the server ends with its object
 
 
 def _weights(file: GGUF, tensor: Tensor) -> np.ndarray:
@@ -29,6 +35,8 @@ def _weights(file: GGUF, tensor: Tensor) -> np.ndarray:
 
 
 class ExactLlama:
+    """A llama model in float32, from the GGUF's own weights: slow."""
+
     def __init__(self, path: Path) -> None:
         self._file = read_gguf(path)
         self._meta = {
@@ -90,3 +98,41 @@ class ExactLlama:
 def exact() -> ExactLlama:
     """The embedded language model in exact arithmetic."""
     return ExactLlama(language_model_path())
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedServer]:
+    """Give a server that does what the test tells it."""
+    server = ScriptedServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def model_server() -> Iterator[ModelServer]:
+    """Give a server that scores texts with the embedded model."""
+    server = ModelServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def llama_url() -> str:
+    """Give the address of llama.cpp's own server with the embedded model's file."""
+    xllamacpp = pytest.importorskip("xllamacpp")
+    params = xllamacpp.CommonParams()
+    params.model.path = str(language_model_path())
+    params.model_alias = {"smollm2"}
+    params.port = free_port()
+    params.n_parallel, params.n_ctx = 2, 2048
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1  # several wait for each other
+    params.embedding = True
+    params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    LLAMA.append(xllamacpp.Server(params))
+    return f"{LLAMA[0].listening_address}/v1"
+
+
+def free_port() -> int:
+    with socket.socket() as it:
+        it.bind(("127.0.0.1", 0))
+        return int(it.getsockname()[1])

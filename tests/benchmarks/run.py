@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import gate
 import numpy as np
 import pandas as pd
 import raw
@@ -241,6 +242,7 @@ def main():
     report.limit("a weight moved, 20 personas, all figures", 1000 * max(few, many), 5, "ms", 2)
     report.limit("a weight moved, 10**6 against 10**3 responses", many / few, 1.2, "", 2)
     report.limit("slider to screen, 20 personas, 2,000 points", slider_to_screen(), 16, "ms", 1)
+    gate.add_rows(report)
     return int(report.missed)
 
 

@@ -12,10 +12,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from nbconvert import HTMLExporter
 
-from jupyter_mop.backends.toy import ToyEncoder
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.comparison import compare
+from jupyter_mop.engine.asking import ask
 from jupyter_mop.engine.matching import match
 from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.statistics import PersonaStatistics
 from jupyter_mop.notebook import values
@@ -437,9 +439,10 @@ def test_photographs(show, comparison, artefacts, scheme, width):
 
 LAB = """
 import numpy as np, pandas as pd
-from jupyter_mop.backends.toy import ToyEncoder
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.comparison import compare
 from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.statistics import PersonaStatistics
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
@@ -544,3 +547,38 @@ def test_closed_answers_are_bars_against_the_real_ones(show, comparison, artefac
     assert shares == pytest.approx(weights_now @ asked.statistics.answers.personas, abs=1e-9)
     assert page.locator(".mop-answer .mop-name").nth(2).inner_text() == ATTACK
     page.screenshot(path=artefacts / "alignment-closed.png", full_page=True)
+
+
+def test_the_exact_shares_of_an_answer_follow_a_slider(show, artefacts):
+    said = np.random.default_rng(0).choice(WORDS[:3], 400, p=[0.3, 0.5, 0.2])
+    frame = pd.DataFrame({"hour": ["dawn", "dusk"] * 200, "said": said})
+    people = Population.from_frame(frame, context="hour", response="said")
+    personas = "critic: You say rain.\nfan: You say sun.\nparent: You say wind."
+    question = Question("What at {hour}?", [*WORDS[:3], "none"])
+    answer = ask(question, people, personas, ToyBackend([*WORDS, "none"]))
+    comparison = compare(people, answer.draw(200), encoder=ToyEncoder(WORDS))
+    page = show(comparison)
+    bars = page.locator(".mop-answer")
+    bars.first.scroll_into_view_if_needed()
+    before = [
+        bar.bounding_box()["width"] for bar in page.locator(".mop-answer .mop-simulated").all()
+    ]
+    track = slider(page, "critic").locator("..").bounding_box()
+    middle = track["y"] + track["height"] / 2
+    page.mouse.move(track["x"] + 7 + weights(page)[0] * (track["width"] - 14), middle)
+    page.mouse.down()
+    page.mouse.move(track["x"] + 7 + 0.8 * (track["width"] - 14), middle, steps=8)
+    page.mouse.up()
+    now = weights(page)
+    assert now[0] == pytest.approx(0.8, abs=0.03)
+    shares = bars.evaluate_all("all => all.map(bar => Number(bar.dataset.share))")
+    assert shares == pytest.approx(answer.reweighted(now).shares(), abs=2e-3)
+    after = [
+        bar.bounding_box()["width"] for bar in page.locator(".mop-answer .mop-simulated").all()
+    ]
+    assert (np.sign(np.subtract(after, before))[:3] == [-1, 1, -1]).all()
+    assert "exact shares" in page.locator(".mop-answers h4").inner_text()
+    real = comparison.statistics.answers.target[1]
+    told = f"rain: simulated {100 * shares[1]:.1f}%, real {100 * real:.1f}%"
+    assert bars.nth(1).get_attribute("aria-label") == told
+    page.screenshot(path=artefacts / "alignment-answer.png", full_page=True)

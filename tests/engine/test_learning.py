@@ -84,7 +84,7 @@ def test_the_likelihoods_are_those_of_the_rendered_prompts(
         pool = [e for e in learner.exemplars if e.response != response]
         for persona in PERSONAS:
             for exemplar in pool:
-                prompt = learner.template.render(record, persona=persona, exemplar=exemplar)
+                prompt = learner.template.render(record, persona=persona, exemplars=(exemplar,))
                 total = ToyBackend(WORDS).score([ScoreRequest(prompt, response)])[0].total
                 exact[i] += np.exp(total) / len(pool) / len(PERSONAS)
     np.testing.assert_allclose(start.log_prob(evidence), np.log(exact))

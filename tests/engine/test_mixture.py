@@ -111,6 +111,19 @@ def test_no_record_is_scored_with_its_own_response_as_exemplar(population: Popul
     assert not any(message.content == request.response for message, request in pairs)
 
 
+def test_more_components_than_there_are_asks_all_of_them() -> None:
+    population = simulated_population(60)
+    asked, weights = [], []
+    for n_components in (4 * 5, 4 * 5 + 1, 10**9):
+        mixture = four(n_exemplars=5, n_components=n_components).fit(population)
+        asked.append(mixture.backend.n_scored)
+        weights.append(mixture.gate_.theta)
+    assert len(mixture.exemplars_) == 5
+    assert asked[0] == asked[1] == asked[2] > 60 * 4 * 3
+    assert (weights[0] == weights[1]).all()
+    assert (weights[0] == weights[2]).all()
+
+
 @pytest.mark.parametrize("n_components", [8, 1000])
 def test_each_component_is_asked_once(n_components: int) -> None:
     said = [f"{a} {b} {c}" for a in WEATHER for b in WEATHER[:4] for c in WEATHER[:3]]
@@ -287,7 +300,7 @@ def everything(mixture: MixtureOfPersonas, population: Population) -> np.ndarray
             shares = omega[i] * allowed / (omega[i] * allowed).sum()
             for j in np.flatnonzero(allowed):
                 prompt = mixture.template_.render(
-                    population.records[i], persona=persona, exemplar=mixture.exemplars_[j]
+                    population.records[i], persona=persona, exemplars=(mixture.exemplars_[j],)
                 )
                 total = mixture.backend.score([ScoreRequest(prompt, response)])[0].total
                 joint[i, k, j] = np.log(pi[i, k] * shares[j]) + total

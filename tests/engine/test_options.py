@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_mop import LocalBackend
-from jupyter_mop.backends.base import Completion, Prompt, TokenScores
+from jupyter_mop.backends.base import Completion, FirstTokens, Prompt, TokenScores
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.options import Asking, match_option, option_probabilities
 from jupyter_mop.engine.personas import Persona
@@ -40,6 +40,19 @@ class Chatty(Mute):
     def _draw(self, request, params):
         word = super()._draw(request, params).text
         return Completion(f"Oh, {word}, please!" if request.draw % 2 else "I do not know.", 4)
+
+
+class Telling(Mute):
+    """Tells the probabilities of its first word, as endpoints do, and knows letters."""
+
+    can_tell_first_tokens = True
+
+    def first_tokens(self, prompts, *, on_result=None):
+        told = [FirstTokens(self.vocabulary, tuple(self.log_probs(p))) for p in prompts]
+        for index, value in enumerate(told):
+            if on_result:
+                on_result(index, value)
+        return told
 
 
 class Broken(ToyBackend):
@@ -191,3 +204,46 @@ def test_the_embedded_model_takes_the_side_of_its_persona() -> None:
     left, right = table.probabilities[0, :, 0]
     assert left > 0.7
     assert right < 0.3
+
+
+def test_first_tokens_give_what_scores_give() -> None:
+    told = option_probabilities(QUESTION, RECORDS, PERSONAS, Telling([*DRINKS, "gin"]))
+    scored = option_probabilities(QUESTION, RECORDS, PERSONAS, ToyBackend([*DRINKS, "gin"]))
+    np.testing.assert_allclose(told.probabilities, scored.probabilities)
+    assert (told.method, told.n_asked) == ("first-token", 2 * 2 * 3)
+    assert 0.5 < told.matched < 1
+
+
+def test_options_that_begin_alike_get_letters_by_their_place() -> None:
+    alike = Question("Which?", ["iced tea", "iced milk"])
+    backend, seen = Telling(["a", "b"], context_boost=0.0), []
+    asked = option_probabilities(
+        alike,
+        [{}],
+        [Persona("x", "Say a."), Persona("y", "Say b.")],
+        backend,
+        asking=Asking(n_orders=1),
+        on_step=lambda *step: seen.append(step) or (lambda *_: None),
+    )
+    order = alike.orders(1)[0]
+    favoured = asked.probabilities[0].argmax(-1).tolist()
+    assert favoured == [int(order[0]), int(order[1])]
+    assert seen == [("first tokens", 2)]
+    text = alike.template(order, lettered=True).text
+    assert f"A. {alike.options[order[0]]}" in text
+    assert "letter" in text
+    both = option_probabilities(alike, [{}], [None], backend).probabilities
+    np.testing.assert_allclose(both, 0.5)
+
+
+def test_first_tokens_of_a_model_that_tells_none_are_refused() -> None:
+    with pytest.raises(ModelError, match="first tokens"):
+        option_probabilities(
+            QUESTION, RECORDS, PERSONAS, Mute(DRINKS), asking=Asking("first-token")
+        )
+
+
+def test_more_options_that_begin_alike_than_letters_are_refused() -> None:
+    many = Question("Which?", [f"the {i}" for i in range(30)])
+    with pytest.raises(DataError, match="no letters for all"):
+        option_probabilities(many, [{}], [None], Telling(["a", "b"]))

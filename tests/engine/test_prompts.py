@@ -27,8 +27,11 @@ def test_the_turns_are_persona_exemplar_context() -> None:
     past = [("user", "A sad word of 1999?"), ("assistant", "Not {that} good.")]
     assert turns(template) == [question]
     assert turns(template, persona=PERSONA) == [system, question]
-    assert turns(template, exemplar=EXEMPLAR) == [*past, question]
-    assert turns(template, persona=PERSONA, exemplar=EXEMPLAR) == [system, *past, question]
+    assert turns(template, exemplars=(EXEMPLAR,)) == [*past, question]
+    assert turns(template, persona=PERSONA, exemplars=(EXEMPLAR,)) == [system, *past, question]
+    second = Exemplar({"mood": "calm", "year": "2005"}, "Fine.")
+    more = [("user", "A calm word of 2005?"), ("assistant", "Fine.")]
+    assert turns(template, exemplars=[EXEMPLAR, second]) == [*past, *more, question]
 
 
 def test_double_braces_are_single_ones() -> None:

@@ -14,6 +14,7 @@ from jupyter_mop.backends.base import (
 )
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine import sampling
+from jupyter_mop.engine.baselines import BASELINES, Drawn
 from jupyter_mop.engine.exemplars import Exemplar
 from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.personas import read_personas
@@ -53,20 +54,21 @@ def contexts() -> Population:
     return Population.from_frame(frame, context="topic", response="said")
 
 
-def simulate(model: ToyBackend, contexts: Population, **more: object) -> Simulation:
+def simulate(
+    model: ToyBackend, contexts: Population, *, shows: tuple[bool, bool] = (True, True), **more
+) -> Simulation:
     drawn = pd.DataFrame({"persona": [0, 1, 1], "exemplar": [1, 0, 1], "log_prob": [-1, -2, -3]})
     options = {
         "personas": PERSONAS,
         "exemplars": POOL,
         "template": TEMPLATE,
-        "baseline": None,
         "backend": model,
         "params": PARAMS,
         "provenance": {"name": "first"},
         "random_state": 4,
         "on_result": None,
     }
-    return sampling.simulate(contexts, drawn, **{**options, **more})
+    return sampling.simulate(contexts, Drawn(drawn, *shows), **{**options, **more})
 
 
 def test_components_are_drawn_with_their_weights() -> None:
@@ -99,18 +101,18 @@ def test_a_persona_that_is_switched_off_is_never_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("baseline", "roles"),
+    ("shows", "roles"),
     [
-        (None, ["system", "user", "assistant", "user"]),
-        ("personas", ["system", "user"]),
-        ("exemplars", ["user", "assistant", "user"]),
-        ("plain", ["user"]),
+        ((True, True), ["system", "user", "assistant", "user"]),
+        ((True, False), ["system", "user"]),
+        ((False, True), ["user", "assistant", "user"]),
+        ((False, False), ["user"]),
     ],
 )
-def test_each_baseline_leaves_its_turns_out(
-    model: RecordingBackend, contexts: Population, baseline: str | None, roles: list[str]
+def test_what_is_not_shown_has_no_turn_and_no_entry(
+    model: RecordingBackend, contexts: Population, shows: tuple[bool, bool], roles: list[str]
 ) -> None:
-    simulation = simulate(model, contexts, baseline=baseline)
+    simulation = simulate(model, contexts, shows=shows)
     for request, topic in zip(model.asked, contexts.contexts, strict=True):
         assert [message.role for message in request.prompt.messages] == roles
         assert request.prompt.messages[-1].content == f"What of {topic}?"
@@ -146,6 +148,7 @@ def test_the_provenance_says_how(model: RecordingBackend, contexts: Population) 
         "top_p": 0.8,
         "max_tokens": 3,
         "seed": 4,
+        "finished": {"length": 3},
     }
     assert model.params == PARAMS
 
@@ -173,7 +176,10 @@ def test_at_least_one_response_is_asked(n: int) -> None:
 def test_an_unknown_baseline_names_the_known_ones() -> None:
     with pytest.raises(DataError, match="no baseline 'none'") as caught:
         sampling.check_request(1, "none", PARAMS)
-    assert all(name in caught.value.hint for name in sampling.BASELINES)
+    assert all(name in caught.value.hint for name in BASELINES)
+    with pytest.raises(DataError) as caught:
+        sampling.check_request(1, "progem", PARAMS)
+    assert "Did you mean 'progen'?" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -195,5 +201,5 @@ def test_impossible_sampling_parameters_are_refused(params: SamplingParams, word
 
 
 def test_the_edges_of_the_parameters_are_allowed() -> None:
-    for baseline in (None, *sampling.BASELINES):
+    for baseline in (None, *BASELINES):
         sampling.check_request(1, baseline, SamplingParams(0.0, 1.0, 1))

@@ -83,12 +83,32 @@ def test_the_files_are_json_and_arrays_without_pickle(
         assert all(arrays[name].dtype == np.float64 for name in arrays)
 
 
+def test_a_save_that_was_cut_short_can_be_made_again(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    (tmp_path / "gate.npz.part").write_bytes(b"PK")
+    assert load(fitted.save(tmp_path), fitted).is_fitted
+
+
 def test_saving_again_replaces(
     fitted: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     fitted.save(tmp_path)
     fitted.initialise(population).save(tmp_path)
     assert not load(tmp_path, fitted).is_fitted
+
+
+def test_what_is_there_already_is_not_written_over(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.txt").write_text("Chapter 1")
+    with pytest.raises(DataError, match="something else") as caught:
+        fitted.save(tmp_path)
+    assert "new folder" in caught.value.hint
+    with pytest.raises(DataError, match="is a file"):
+        fitted.save(tmp_path / "thesis.txt")
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+    assert (tmp_path / "thesis.txt").read_text() == "Chapter 1"
 
 
 def break_nothing_there(path: Path) -> None:
@@ -135,6 +155,10 @@ def test_a_newer_version_says_what_to_do(fitted: MixtureOfPersonas, tmp_path: Pa
     file.write_text(
         json.dumps({**facts, "version": 2, "encoder": "?", "digest": "?"}), encoding="utf-8"
     )
+    with pytest.raises(DataError, match="newer version"):
+        load(tmp_path, fitted)
+    file.write_text('{"version": 2}', encoding="utf-8")
+    (tmp_path / "gate.npz").unlink()
     with pytest.raises(DataError, match="newer version") as caught:
         load(tmp_path, fitted)
     assert "pip install" in caught.value.hint

@@ -49,8 +49,9 @@ def test_the_words_for_weights_and_the_personas(shell: InteractiveShell) -> None
 
 
 def test_the_baselines(shell: InteractiveShell) -> None:
-    assert complete(shell, "%%mop_simulate a --baseline p") == ["plain", "personas"]
+    assert complete(shell, "%%mop_simulate a --baseline pl") == ["plain"]
     assert complete(shell, "%%mop_simulate a --baseline e") == ["exemplars"]
+    assert complete(shell, "%%mop_simulate a --baseline p")[2:] == ["progen", "picle"]
     assert complete(shell, "%%mop_ask a --baseline ") == ["plain", "personas"]
 
 
@@ -87,6 +88,9 @@ def test_the_simulations_of_the_study(shell: InteractiveShell, ready: Study) -> 
 
 def test_the_embedded_model(shell: InteractiveShell) -> None:
     assert complete(shell, "%mop_backend lo") == ["local"]
+    assert complete(shell, "%mop_backend ht") == ["http://localhost:8080/v1"]
+    assert complete(shell, "%mop_backend a --template ") == ["chatml", "llama-3"]
+    assert "--model" in complete(shell, "%mop_backend a --m")
 
 
 def test_completion_follows_the_current_study(shell: InteractiveShell, ready: Study) -> None:

@@ -42,6 +42,8 @@ VERBS = {
     "explain",
     "synthesize",
     "ask",
+    "match",
+    *("save", "load"),
 }
 
 
@@ -313,6 +315,8 @@ def test_help_says_what_it_does_and_lists_the_options(
         ("mop_calibrate a --targets df", None, DataError, ["'a'"]),
         ("mop_estimate a", None, DataError, ["'a'"]),
         ("mop_diagnose", None, NotFittedError, ["%mop_simulate"]),
+        ("mop_save mix", None, NotFittedError, ["%mop_fit"]),
+        ("mop_load 'no such folder'", None, DataError, ["'no such folder'", "wrote"]),
     ],
 )
 @pytest.mark.usefixtures("ready")
@@ -341,7 +345,6 @@ def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
         "mop_population df",
         "mop_simulate -n x",
         "mop_simulate a b",
-        "mop_simulate --baseline none",
         "mop_simulate --tempo 1",
         "mop_simulate --seed -1",
         "mop_fit --seed -1",
@@ -355,6 +358,8 @@ def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
         "mop_estimate",
         "mop_estimate a --level high",
         "mop_diagnose --copied some",
+        "mop_save",
+        "mop_load a b",
     ],
 )
 @pytest.mark.usefixtures("ready")
@@ -561,3 +566,22 @@ def test_explain_takes_a_text_a_cell_or_a_variable(shell: InteractiveShell) -> N
     assert {explanation.context for explanation in found} == {"sun at dawn"}
     assert all(explanation.is_known for explanation in found)
     assert len(found[0].frame) == 1
+
+
+def test_a_mixture_is_saved_and_loaded(
+    shell: InteractiveShell, ready: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fitted = line(shell, "mop_fit --exemplars 6 --records 40")
+    assert line(shell, "mop_save 'my mixture'") == Path("my mixture")
+    names, weights = [p.name for p in ready.personas], ready.weights()
+    line(shell, "mop_save mix")
+    assert shell.complete("", "%mop_load mi", 12)[1] == ["mix"]
+    ready.use_personas(LINES)
+    ready.population = ready.target = None
+    loaded = line(shell, f"mop_load '{tmp_path / 'my mixture'}'")
+    assert isinstance(loaded, MixtureOfPersonas)
+    assert loaded is ready.mixture is not fitted
+    assert [p.name for p in ready.personas] == names
+    assert ready.weights() == pytest.approx(weights)
+    assert len(line(shell, "mop_simulate here -n 20")) == 20

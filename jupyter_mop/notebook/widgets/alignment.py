@@ -14,7 +14,7 @@ import traitlets
 from jupyter_mop.charts import persona_colours
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT
 from jupyter_mop.errors import DataError
-from jupyter_mop.notebook.widgets.modules import STATIC, module
+from jupyter_mop.notebook.widgets.modules import module, style
 from jupyter_mop.notebook.widgets.page import fragment, page
 from jupyter_mop.notebook.widgets.points import wire_points, wire_statistics
 from jupyter_mop.notebook.widgets.traits import (
@@ -100,7 +100,7 @@ class AlignmentPanel(anywidget.AnyWidget):
     """
 
     _esm = module("alignment")
-    _css = STATIC / "alignment.css"
+    _css = style("alignment")
 
     names = Names().tag(sync=True)
     weights = _DrawnSimplex().tag(sync=True)
@@ -194,8 +194,12 @@ class AlignmentPanel(anywidget.AnyWidget):
             "exact": {},
             "live": False,
         }
-        style = (STATIC / "alignment.css").read_text(encoding="utf-8")
-        return fragment(script=module("alignment"), style=style, state=state, still=self._still())
+        return fragment(
+            script=module("alignment"),
+            style=style("alignment"),
+            state=state,
+            still=self._still(),
+        )
 
     def _repr_mimebundle_(
         self, **kwargs: dict[str, Any]
@@ -215,9 +219,22 @@ class AlignmentPanel(anywidget.AnyWidget):
             for name, value in self.comparison.statistics.figures(np.array(self.weights)).items()
         ]
         personas = [list(row) for row in zip(self.names, counts, shares, learned, strict=True)]
-        return _table(["persona", "draws", "weight", "learned"], personas) + _table(
-            ["figure", "value", "human floor"], figures
+        return (
+            _table(["persona", "draws", "weight", "learned"], personas)
+            + _table(["figure", "value", "human floor"], figures)
+            + self._answers()
         )
+
+    def _answers(self) -> str:
+        answers = self.comparison.statistics.answers
+        if answers is None:
+            return ""
+        shares = answers.shares(np.array(self.weights))
+        rows = [
+            [option, f"{share:.1%}", f"{real:.1%}"]
+            for option, share, real in zip(answers.options, shares, answers.target, strict=True)
+        ]
+        return _table(["option", "share", "real"], rows)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

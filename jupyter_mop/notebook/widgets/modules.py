@@ -1,4 +1,4 @@
-"""Scripts of the widgets as the one text that a page can load: imports are put in place."""
+"""Scripts and style sheets of the widgets, each as the one text that a page can load."""
 
 from __future__ import annotations
 
@@ -45,6 +45,18 @@ def module(name: str, *, folder: Path = STATIC) -> str:
     if twice:
         raise ImportError(f"Two modules of {name}.js declare {twice[0]!r}.")
     return "\n".join(_in_place(key, text, last=key == name) for key, text in sources.items())
+
+
+def style(name: str) -> str:
+    """Return the style sheet of the panel `name`, after what all panels begin with.
+
+    Examples
+    --------
+    >>> style("weights").count(".mop-weights {"), ".mop-panel" in style("weights")
+    (2, False)
+    """
+    shared, own = ((STATIC / f"{part}.css").read_text(encoding="utf-8") for part in ("panel", name))
+    return shared.replace(".mop-panel", f".mop-{name}") + own
 
 
 def _in_order(name: str, folder: Path, path: tuple[str, ...]) -> dict[str, str]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
 from jupyter_mop.notebook.runs import Controls, Run
-
-_STATIC = Path(__file__).parent / "static"
+from jupyter_mop.notebook.widgets.modules import STATIC, style
 
 
 class RunMonitor(anywidget.AnyWidget):
@@ -39,8 +37,8 @@ class RunMonitor(anywidget.AnyWidget):
     1
     """
 
-    _esm = _STATIC / "monitor.js"
-    _css = _STATIC / "monitor.css"
+    _esm = STATIC / "monitor.js"
+    _css = style("monitor")
 
     state = traitlets.Dict().tag(sync=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import anywidget
@@ -18,9 +17,9 @@ from jupyter_mop.engine.neighbours import MOST_RECORDS
 from jupyter_mop.engine.personas import Persona, read_personas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.errors import DataError, MopError
+from jupyter_mop.notebook.widgets.modules import STATIC, style
 from jupyter_mop.study import Study
 
-_STATIC = Path(__file__).parent / "static"
 _MOST_SHOWN = 600
 _FITTED = (
     "The learned weights belong to these personas. The first change sets the fit aside, and the "
@@ -91,8 +90,8 @@ class PersonaPanel(anywidget.AnyWidget):
     >>> study.store.close()
     """
 
-    _esm = _STATIC / "personas.js"
-    _css = _STATIC / "personas.css"
+    _esm = STATIC / "personas.js"
+    _css = style("personas")
 
     personas = traitlets.Any().tag(sync=True)
     cards: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
 
-from jupyter_mop.notebook.widgets.modules import module
+from jupyter_mop.notebook.widgets.modules import module, style
 from jupyter_mop.notebook.widgets.traits import (
     Flags,
     Names,
@@ -19,7 +18,6 @@ from jupyter_mop.notebook.widgets.traits import (
     refuse_unknown,
 )
 
-_STATIC = Path(__file__).parent / "static"
 _BAR_CELLS = 20
 
 
@@ -60,7 +58,7 @@ class WeightsPanel(anywidget.AnyWidget):
     """
 
     _esm = module("weights")
-    _css = _STATIC / "weights.css"
+    _css = style("weights")
 
     names = Names().tag(sync=True)
     weights = Simplex().tag(sync=True)

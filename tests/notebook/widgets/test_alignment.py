@@ -17,7 +17,7 @@ from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.errors import DataError
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
-from jupyter_mop.notebook.widgets.modules import STATIC, module
+from jupyter_mop.notebook.widgets.modules import STATIC, module, style
 from jupyter_mop.notebook.widgets.points import wire_points, wire_statistics
 
 NAMES = ["critic", "fan", "parent"]
@@ -222,8 +222,7 @@ def test_scripts_write_no_markup_and_end_their_listeners(name):
 
 
 def test_the_scripts_stay_small():
-    style = (STATIC / "alignment.css").read_text(encoding="utf-8")
-    assert len(module("alignment").encode()) + len(style.encode()) < 95_000
+    assert len(module("alignment").encode()) + len(style("alignment").encode()) < 95_000
 
 
 def words_held(text):

@@ -5,7 +5,10 @@ import subprocess
 import pytest
 from playwright._impl._driver import compute_driver_executable
 
+from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
 from jupyter_mop.notebook.widgets.modules import STATIC, module
+from jupyter_mop.notebook.widgets.monitor import RunMonitor
+from jupyter_mop.notebook.widgets.personas import PersonaPanel
 from jupyter_mop.notebook.widgets.weights import WeightsPanel
 
 NODE = compute_driver_executable()[0]
@@ -32,6 +35,21 @@ def test_each_script_is_one_module_without_imports(name, tmp_path):
     file.write_text(module(name), encoding="utf-8")
     subprocess.run([NODE, "--check", file], check=True, timeout=60)
     assert "\nimport " not in f"\n{module(name)}"
+
+
+PANELS = {
+    "alignment": AlignmentPanel,
+    "monitor": RunMonitor,
+    "personas": PersonaPanel,
+    "weights": WeightsPanel,
+}
+
+
+@pytest.mark.parametrize(("name", "panel"), PANELS.items())
+def test_a_panels_style_is_for_its_own_class_after_what_all_share(name, panel):
+    shared, own = ((STATIC / f"{part}.css").read_text(encoding="utf-8") for part in ("panel", name))
+    assert panel._css == shared.replace(".mop-panel {", f".mop-{name} {{") + own
+    assert {line for line in panel._css.splitlines() if line.startswith(".")} == {f".mop-{name} {{"}
 
 
 def test_the_weights_panel_gets_its_script_whole():

@@ -10,7 +10,7 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.charts import PERSONA_COLOURS
 from jupyter_mop.errors import DataError
 from jupyter_mop.notebook.panels import persona_panel, weights_panel
-from jupyter_mop.notebook.widgets import personas as module
+from jupyter_mop.notebook.widgets.modules import STATIC
 from jupyter_mop.study import Study
 
 TEXT = "sunny [0.5]: You say sun.\nrainy: You say rain.\nwindy: You say wind."
@@ -410,12 +410,12 @@ def test_the_bundle_has_a_live_view_and_a_still_table(study):
 
 @pytest.mark.parametrize(("name", "limit"), [("personas.js", 15_000), ("personas.css", 7_000)])
 def test_the_scripts_stay_small(name, limit):
-    text = (module._STATIC / name).read_text(encoding="utf-8")
+    text = (STATIC / name).read_text(encoding="utf-8")
     assert len(text.encode()) < limit
     assert "http" not in text
     assert "innerHTML" not in text
 
 
 def test_every_listener_on_the_page_ends_with_the_view():
-    script = (module._STATIC / "personas.js").read_text(encoding="utf-8")
+    script = (STATIC / "personas.js").read_text(encoding="utf-8")
     assert script.count("addEventListener(") == script.count("{ signal });") > 0

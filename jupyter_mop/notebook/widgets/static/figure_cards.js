@@ -2,6 +2,7 @@
 
 import { drawn, node, say, short } from "./elements.js";
 import { higherIsBetter } from "./figures.js";
+import { blend } from "./statistics.js";
 
 const HISTORY = 60;
 const UNITS = { length: ", in words", W1: ", in steps" };
@@ -92,7 +93,7 @@ function drawExact(card, exact, wanted) {
   say(card.exact, found ? `exact: ${short(found.value)} [${short(found.low)}, ${short(found.high)}]` : wanted ? "exact: \u2026" : "");
 }
 
-function buildAnswers({ options, target, personas }) {
+function buildAnswers({ options, target, personas, exact }) {
   const rows = options.map((option) => {
     const bar = node("i", { class: "mop-simulated" });
     const number = node("span", { class: "mop-number" });
@@ -104,10 +105,11 @@ function buildAnswers({ options, target, personas }) {
   const top = Math.max(...target, ...personas, 1e-9);
   rows.forEach((row, a) => row.element.querySelector(".mop-real").style.setProperty("--at", target[a] / top));
   const element = node("section", { class: "mop-card mop-answers", "aria-label": "Answers" },
-    node("h4", {}, "Answers", node("small", {}, " bar: simulated, outline: real")), ...rows.map((row) => row.element));
+    node("h4", {}, "Answers", node("small", {}, ` bar: ${exact ? "exact shares" : "simulated"}, outline: real`)), ...rows.map((row) => row.element));
   function draw({ weights }) {
+    const shares = blend(weights, personas, options.length);
     rows.forEach(({ option, bar, number, element: line }, a) => {
-      const share = weights.reduce((total, weight, k) => total + weight * personas[k * options.length + a], 0);
+      const share = shares[a];
       bar.style.setProperty("--at", share / top);
       say(number, `${(100 * share).toFixed(0)}%`);
       line.dataset.share = share;

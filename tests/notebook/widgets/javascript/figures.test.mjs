@@ -4,6 +4,7 @@ import test from "node:test";
 import {
   contributions, effectiveSampleSize, fid, figure, figureNames, figures, higherIsBetter, klCosine, mauve,
 } from "../../../../jupyter_mop/notebook/widgets/static/figures.js";
+import { blend } from "../../../../jupyter_mop/notebook/widgets/static/statistics.js";
 import { near, randomStatistics, seeded, sharedCases, simplexPoint } from "./tools.mjs";
 
 const STEP = 1e-6;
@@ -27,6 +28,8 @@ for (const found of sharedCases().figures) {
     const made = figures(found.statistics, found.weights);
     assert.deepEqual(Object.keys(made), Object.keys(found.expected));
     near([effectiveSampleSize(found.statistics, found.weights)], [found.ess], 1e-6);
+    const { answers } = found.statistics;
+    if (answers) near(blend(found.weights, answers.personas, answers.options.length), found.shares, 1e-12);
     for (const [name, { value, gradient }] of Object.entries(found.expected)) {
       if (value === null) assert.ok(Number.isNaN(made[name].value));
       else near([made[name].value], [value], 1e-6);

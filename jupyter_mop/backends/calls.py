@@ -1,0 +1,171 @@
+"""Many calls at once from a notebook: one private event loop in a daemon thread.
+
+The kernel's own thread runs an event loop already, so the calls run in another. The caller's
+thread waits in short waits, which an interrupt can end on every system, and hands out what is
+finished itself: what it calls may draw on the screen, write to the store or wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from jupyter_mop.backends.constants import (
+    GRACE_SECONDS,
+    IN_FLIGHT,
+    LAST_CALLS_SECONDS,
+    POLL_SECONDS,
+    UNREAD,
+)
+
+Job = TypeVar("Job")
+Value = TypeVar("Value")
+
+_loops: dict[int, asyncio.AbstractEventLoop] = {}
+_making = threading.Lock()
+
+
+class Limiter(Protocol):
+    """Decides how many calls are under way; it is told how each went."""
+
+    @property
+    def most(self) -> int:
+        """The most calls that it may ever let go on at once."""
+        ...
+
+    async def enter(self) -> None:
+        """Wait until one more call may begin."""
+        ...
+
+    def leave(self, *, seconds: float, overloaded: bool) -> None:
+        """Take note that a call ended after so long, or that the server had too much to do."""
+        ...
+
+
+class FixedLimit:
+    """The same number of calls at once, however they go."""
+
+    def __init__(self, most: int = IN_FLIGHT) -> None:
+        self.most = most
+        self._places = asyncio.Semaphore(most)
+
+    async def enter(self) -> None:
+        """Wait until one more call may begin."""
+        await self._places.acquire()
+
+    def leave(self, *, seconds: float, overloaded: bool) -> None:  # noqa: ARG002  as a Limiter
+        """Let the next call begin."""
+        self._places.release()
+
+
+def event_loop() -> asyncio.AbstractEventLoop:
+    """Return this process's loop, made on first use and again after a fork."""
+    with _making:
+        if os.getpid() not in _loops:
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="mop-calls", daemon=True).start()
+            _loops.clear()
+            _loops[os.getpid()] = loop
+        return _loops[os.getpid()]
+
+
+def run(coroutine: Coroutine[Any, Any, Value]) -> Value:
+    """Run one coroutine on the private loop and wait for it; an interrupt cancels it."""
+
+    async def call(_: None) -> Value:
+        return await coroutine
+
+    return run_all([None], call)[0]
+
+
+def run_all(
+    jobs: Sequence[Job],
+    call: Callable[[Job], Awaitable[Value]],
+    on_result: Callable[[int, Value], None] | None = None,
+    *,
+    at_once: int = IN_FLIGHT,
+) -> list[Value]:
+    """Return `call(job)` of every job, in their order.
+
+    `on_result(index, value)` is called in the caller's thread as each finishes. After an error or
+    an interrupt, what is finished has been handed out before it is raised; after an error, calls
+    that are under way may finish too. A second interrupt leaves at once.
+    """
+    if not jobs:
+        return []
+    work = _Work(jobs, call, at_once)
+    future = asyncio.run_coroutine_threadsafe(work.run(), event_loop())
+    try:
+        for index in work.finished():
+            if on_result:
+                on_result(index, work.values[index])
+            work.told.add(index)
+    except KeyboardInterrupt:
+        future.cancel()
+        work.ended.wait(GRACE_SECONDS)
+        for index in sorted(set(work.values) - work.told):
+            if on_result:
+                on_result(index, work.values[index])
+        raise
+    except BaseException:
+        future.cancel()
+        raise
+    future.result()
+    return [work.values[index] for index in range(len(jobs))]
+
+
+class _Work:
+    """The jobs of one `run_all`: workers pull from one iterator, no task for each job."""
+
+    def __init__(
+        self, jobs: Sequence[Any], call: Callable[[Any], Awaitable[Any]], at_once: int
+    ) -> None:
+        self.values: dict[int, Any] = {}
+        self.told: set[int] = set()
+        self.ended = threading.Event()
+        self._todo = iter(enumerate(jobs))
+        self._workers = min(at_once, len(jobs))
+        self._call = call
+        self._done: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._failed = False
+
+    def finished(self) -> Iterator[int]:
+        """Yield the index of each value as it comes, until all have come or there is an error."""
+        while not self.ended.is_set() or not self._done.empty():
+            try:
+                yield self._done.get(timeout=POLL_SECONDS)
+            except queue.Empty:
+                continue
+
+    async def run(self) -> None:
+        """Work until all jobs are done or one fails."""
+        tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
+        try:
+            _, under_way = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            if under_way:
+                await asyncio.wait(under_way, timeout=LAST_CALLS_SECONDS)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+            self.ended.set()
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
+
+    async def _work(self) -> None:
+        for index, job in self._todo:
+            while self._done.qsize() > UNREAD:  # noqa: ASYNC110  another thread reads
+                await asyncio.sleep(POLL_SECONDS)
+            try:
+                self.values[index] = await self._call(job)
+            except BaseException:
+                self._failed = True
+                raise
+            self._done.put(index)
+            if self._failed:
+                return

@@ -1,0 +1,25 @@
+"""What is set for every endpoint: how many calls at once, how long to wait, how often to try."""
+
+from __future__ import annotations
+
+OPENAI_URL = "https://api.openai.com/v1"
+KEY_VARIABLE = "OPENAI_API_KEY"
+
+IN_FLIGHT = 32
+UNREAD = 256
+TIMEOUT_SECONDS = 120.0
+CONNECT_SECONDS = 5.0
+
+ATTEMPTS = 8
+MALFORMED_ATTEMPTS = 3
+PROBE_ATTEMPTS = 2
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 8.0
+LONGEST_RETRY_AFTER = 120.0
+
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 2.0
+LAST_CALLS_SECONDS = 10.0
+
+TOP_TOKENS = (20, 5)
+EMBEDDED_AT_ONCE = 64

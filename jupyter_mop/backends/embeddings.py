@@ -1,0 +1,92 @@
+"""Sentence vectors from an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_mop.backends import constants
+from jupyter_mop.backends.base import OnVectors
+from jupyter_mop.backends.calls import run, run_all
+from jupyter_mop.backends.endpoint import Endpoint, Json
+from jupyter_mop.backends.failures import MalformedError
+from jupyter_mop.backends.probing import only_model
+
+
+class OpenAIEncoder:
+    """Text to unit vectors by an endpoint's embeddings.
+
+    Parameters
+    ----------
+    base_url, model, api_key, timeout, in_flight
+        As of `OpenAIBackend`.
+
+    Raises
+    ------
+    DataError
+        For an address that is none.
+    """
+
+    def __init__(
+        self,
+        base_url: str = constants.OPENAI_URL,
+        model: str | None = None,
+        *,
+        api_key: str | None = None,
+        timeout: float = constants.TIMEOUT_SECONDS,
+        in_flight: int = constants.IN_FLIGHT,
+    ) -> None:
+        self.endpoint = Endpoint(base_url, api_key, timeout=timeout, in_flight=in_flight)
+        self._model = model
+
+    def __repr__(self) -> str:
+        return f"OpenAIEncoder({self.endpoint.base_url!r}, {self._model!r})"
+
+    @cached_property
+    def model(self) -> str:
+        """The model's name on the server."""
+        return self._model or run(only_model(self.endpoint))
+
+    @property
+    def fingerprint(self) -> str:
+        """A string that changes whenever the vectors could; no key is in it."""
+        return f"openai-encoder:{self.endpoint.name}:{self.model}"
+
+    def encode(
+        self, texts: Sequence[str], *, on_result: OnVectors | None = None
+    ) -> NDArray[np.float32]:
+        """Return unit vectors, shape (len(texts), d), float32.
+
+        Raises
+        ------
+        ModelError
+            The endpoint gives no embeddings, or failed and stayed so.
+        """
+        size, model = constants.EMBEDDED_AT_ONCE, self.model
+        starts = range(0, len(texts), size)
+
+        async def embed(start: int) -> NDArray[np.float32]:
+            part = list(texts[start : start + size])
+            body = {"model": model, "input": part, "encoding_format": "float"}
+            return await self.endpoint.post("/embeddings", body, lambda a: _vectors(a, len(part)))
+
+        def done(number: int, vectors: NDArray[np.float32]) -> None:
+            if on_result:
+                start = starts[number]
+                on_result(range(start, start + len(vectors)), vectors)
+
+        parts = run_all(starts, embed, done, at_once=self.endpoint.in_flight)
+        return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+
+
+def _vectors(answer: Json, n: int) -> NDArray[np.float32]:
+    rows = sorted(answer["data"], key=lambda row: int(row["index"]))
+    vectors = np.array([row["embedding"] for row in rows], dtype=np.float64)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if len(vectors) != n or not np.isfinite(vectors).all() or not lengths.all():
+        raise MalformedError("other vectors than were asked for")
+    units: NDArray[np.float32] = (vectors / lengths).astype(np.float32)
+    return units

@@ -1,0 +1,230 @@
+"""One OpenAI-compatible server: calls with retries, and one clear sentence for each failure."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
+
+from jupyter_mop.backends import constants, failures
+from jupyter_mop.backends.calls import FixedLimit, Limiter, event_loop
+from jupyter_mop.backends.failures import MalformedError
+from jupyter_mop.errors import DataError, MopError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+Value = TypeVar("Value")
+Json = dict[str, Any]
+
+_HIDDEN = "***"
+
+
+class Secret:
+    """A key that is never shown.
+
+    Examples
+    --------
+    >>> Secret("sk-1")
+    Secret(***)
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"Secret({_HIDDEN})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Leave the key behind when pickled; the other side reads its own environment."""
+        return (_key, ())
+
+
+class _Connection(NamedTuple):
+    loop: asyncio.AbstractEventLoop
+    client: AsyncOpenAI
+    limit: Limiter
+
+
+class Endpoint:
+    """A server's address and key, and how it is called.
+
+    Every call waits for its turn, is tried again after what may pass by itself (a server that is
+    down or has too much to do, a broken answer), as late as `Retry-After` asks and else after
+    waits that double and are drawn at random, so that many callers do not come back at once.
+
+    Parameters
+    ----------
+    base_url : str
+        As in "http://localhost:8080/v1"; no key belongs in it.
+    api_key : str, optional
+        Default: the environment variable OPENAI_API_KEY.
+    timeout : float
+        Seconds that one answer may take.
+    in_flight : int
+        The most calls that are under way at once.
+
+    Raises
+    ------
+    DataError
+        Where the address is none.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        timeout: float = constants.TIMEOUT_SECONDS,
+        in_flight: int = constants.IN_FLIGHT,
+    ) -> None:
+        self.base_url, self.name = _address(base_url)
+        self.timeout = timeout
+        self._key = _key(api_key)
+        self.in_flight = in_flight
+        self._connection: _Connection | None = None
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.base_url!r})"
+
+    async def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        read: Callable[[Json], Value],
+        *,
+        attempts: int = constants.ATTEMPTS,
+    ) -> Value:
+        """Return what `read` finds in the answer; try again what may pass by itself.
+
+        Raises
+        ------
+        RefusedError
+            The server says that it cannot do this.
+        ModelError
+            There is no server, it wants a key, or it stays out of order.
+        """
+        return await self._call("post", path, read, attempts, body=dict(body))
+
+    async def get(
+        self, path: str, read: Callable[[Json], Value], *, attempts: int = constants.PROBE_ATTEMPTS
+    ) -> Value:
+        """Return what `read` finds at `path`; fails as `post` does."""
+        return await self._call("get", path, read, attempts)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[Json], Value],
+        attempts: int,
+        **options: Any,  # noqa: ANN401  the client's own
+    ) -> Value:
+        for attempt in range(1, attempts + 1):
+            try:
+                return _read(read, await self._send(method, path, **options))
+            except MopError:
+                raise
+            except Exception as error:  # noqa: BLE001  all that the client raises
+                pause = failures.wait(error, attempt, attempts)
+                if pause is None:
+                    raise self._explained(error, path, attempt) from None
+            await asyncio.sleep(pause)
+        raise AssertionError
+
+    async def _send(self, method: str, path: str, **options: Any) -> str:  # noqa: ANN401
+        connection = self._connected()
+        await connection.limit.enter()
+        began, overloaded = time.monotonic(), False
+        try:
+            text: str = await getattr(connection.client, method)(path, cast_to=str, **options)
+        except Exception as error:
+            overloaded = failures.is_overload(error)
+            raise
+        finally:
+            connection.limit.leave(seconds=time.monotonic() - began, overloaded=overloaded)
+        return text
+
+    def _explained(self, error: Exception, path: str, attempt: int) -> MopError:
+        call = failures.Call(self.base_url, path, bool(self._key.text), self.timeout, attempt)
+        told = failures.explained(error, call)
+        if self._key.text:
+            for name, value in vars(told).items():
+                setattr(told, name, str(value).replace(self._key.text, _HIDDEN))
+            told.args = (told.message,)
+        return told
+
+    def _connected(self) -> _Connection:
+        """Return the client of the running loop, which a fork leaves behind."""
+        loop = event_loop()
+        if self._connection is None or self._connection.loop is not loop:
+            client = _client(self.base_url, self._key.text, self.timeout)
+            self._connection = _Connection(loop, client, FixedLimit(self.in_flight))
+            atexit.register(_close, loop, client)
+        return self._connection
+
+
+def _client(base_url: str, key: str, timeout: float) -> AsyncOpenAI:
+    """Return the client: on aiohttp where it is there, since that carries many calls at once."""
+    from openai import AsyncOpenAI, DefaultAioHttpClient, DefaultAsyncHttpxClient, Timeout
+
+    patience = Timeout(timeout, connect=constants.CONNECT_SECONDS)
+    try:
+        transport = DefaultAioHttpClient(timeout=patience)
+    except RuntimeError:
+        transport = DefaultAsyncHttpxClient(timeout=patience)
+    return AsyncOpenAI(
+        api_key=key or "none", base_url=base_url, max_retries=0, http_client=transport
+    )
+
+
+def _close(loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> None:
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(client.close(), loop).result(constants.GRACE_SECONDS)
+
+
+def _key(api_key: str | None = None) -> Secret:
+    return Secret(api_key or os.environ.get(constants.KEY_VARIABLE) or "")
+
+
+def _address(base_url: str) -> tuple[str, str]:
+    """Return the address and what it is called: host, port and path, nothing secret."""
+    try:
+        parts = urlsplit(base_url.strip())
+        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    except ValueError:
+        parts, host = urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise DataError(
+            "The address of the endpoint is no http:// or https:// address.",
+            hint='Write it as in "http://localhost:8080/v1".',
+        )
+    if parts.username or parts.password or parts.query:
+        raise DataError(
+            "The address of the endpoint holds a user, a password or a query.",
+            hint=f"Leave it out; a key belongs in the environment: {constants.KEY_VARIABLE}.",
+        )
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path}", f"{host}{path}"
+
+
+def _read(read: Callable[[Json], Value], text: str) -> Value:
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        raise MalformedError("what is no JSON") from None
+    if not isinstance(answer, dict):
+        raise MalformedError("JSON of another shape")
+    try:
+        return read(answer)
+    except (MopError, MalformedError):
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError):
+        raise MalformedError("JSON of another shape") from None

@@ -1,0 +1,147 @@
+"""The experiments as commands: python -m jupyter_mop.experiments generation --data imdb."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from jupyter_mop.engine.learning import OnStep, Tick
+from jupyter_mop.errors import DataError, MopError
+from jupyter_mop.experiments import ablations, classifier, generation, transfer
+from jupyter_mop.experiments.data import SOURCES
+from jupyter_mop.experiments.recipe import QUICK, Recipe
+from jupyter_mop.experiments.report import Result
+from jupyter_mop.experiments.settings import N_BOOT, QUICK_N_BOOT, Settings, command_line
+from jupyter_mop.experiments.workbench import Workbench
+
+EXPERIMENTS: dict[str, Callable[[Workbench], Result]] = {
+    "generation": generation.run,
+    "classifier": classifier.run,
+    "ablations": ablations.run,
+    "transfer": transfer.run,
+}
+N, QUICK_N = 1000, 40
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; 1 for bad input, 130 where it was stopped."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        args = parser().parse_args(given)
+        names = chosen(args.name, with_transfer=args.backend is not None)
+        run(names, settings(args, given))
+    except MopError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyboardInterrupt:
+        told = "Stopped; what is finished is kept. The same command goes on from there."
+        print(f"\n{told}", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    return 0
+
+
+def run(names: Sequence[str], asked: Settings) -> list[Result]:
+    """Run the experiments `names` on each population; print and save each result."""
+    results = []
+    for source in asked.data:
+        with steps() as on_step:
+            bench = Workbench(SOURCES[source], asked, on_step)
+            try:
+                for name in names:
+                    results.append(EXPERIMENTS[name](bench))
+                    files = results[-1].save(asked.out)
+                    print(results[-1].text())  # noqa: T201
+                    print("Saved:", *files, "\n", sep="\n", flush=True)  # noqa: T201
+            finally:
+                bench.close()
+    return results
+
+
+def chosen(name: str, *, with_transfer: bool) -> list[str]:
+    """Return the experiments that `name` stands for.
+
+    Raises
+    ------
+    DataError
+        If there is no such experiment; it says the nearest name.
+    """
+    if name == "all":
+        return [each for each in EXPERIMENTS if each != "transfer" or with_transfer]
+    if name in EXPERIMENTS:
+        return [name]
+    names = [*EXPERIMENTS, "all"]
+    near = difflib.get_close_matches(name, names, 1)
+    guess = f"Did you mean {near[0]!r}? " if near else ""
+    raise DataError(f"There is no experiment {name!r}.", hint=f"{guess}Use {', '.join(names)}.")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options of the command."""
+    made = argparse.ArgumentParser(
+        prog="python -m jupyter_mop.experiments", description=__doc__, allow_abbrev=False
+    )
+    add = made.add_argument
+    add("name", help=f"{', '.join(EXPERIMENTS)}; or all, with transfer if --backend is given")
+    add("--data", choices=(*SOURCES, "both"), help="default: both; with --quick rotten_tomatoes")
+    add("--n", type=int, help=f"responses of each method; default: {N}, with --quick {QUICK_N}")
+    add("--quick", action="store_true", help="small sizes, to see that all works")
+    add("--seed", type=int, default=0, help="seed of every choice")
+    add("--out", type=Path, default=Path("build/experiments"), help="folder of the results")
+    add("--store", type=Path, help="file of the kept answers; default: the library's own")
+    add("--model", default="local", help="local, a path to a model, or toy")
+    add("--backend", help="transfer: a second model that answers with the first one's weights")
+    add("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE",
+        help=f"change the recipe: {Recipe()}")  # fmt: skip
+    return made
+
+
+def settings(args: argparse.Namespace, given: list[str]) -> Settings:
+    """Return the settings that the options say."""
+    data = args.data or ("rotten_tomatoes" if args.quick else "both")
+    recipe = (QUICK if args.quick else Recipe()).changed(args.changes)
+    return Settings(
+        data=tuple(SOURCES) if data == "both" else (data,),
+        n=args.n if args.n is not None else QUICK_N if args.quick else N,
+        seed=args.seed,
+        recipe=recipe,
+        out=args.out,
+        store=args.store,
+        model=args.model,
+        backend=args.backend,
+        n_boot=QUICK_N_BOOT if args.quick else N_BOOT,
+        command=command_line(given),
+    )
+
+
+@contextmanager
+def steps() -> Iterator[OnStep]:
+    """Yield what shows each step on a line of its own on the error stream."""
+    bars: list[Any] = []
+
+    def on_step(what: str, total: int) -> Tick:
+        for bar in bars:
+            bar.close()
+        bars[:] = [tqdm(total=total, desc=what, mininterval=1 if sys.stderr.isatty() else 30)]
+
+        def tick(_index: int, _value: object) -> None:
+            bars[-1].update()
+
+        return tick
+
+    try:
+        yield on_step
+    finally:
+        for bar in bars:
+            bar.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""What each part of the mixture is worth: one part less at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jupyter_mop.charts import alignment_chart
+from jupyter_mop.engine import sampling
+from jupyter_mop.engine.baselines import Drawn
+from jupyter_mop.engine.personas import Persona
+from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.experiments.generation import FLOOR, LEARNED, UNIFORM, notes
+from jupyter_mop.experiments.report import Result
+from jupyter_mop.experiments.workbench import Workbench
+
+COMPONENTS = (1, 2, 4, 8)
+STRANGERS = (
+    "You bake bread in a small town and rise at three.",
+    "You are a night nurse who likes crosswords.",
+    "You repair bicycles and never throw anything away.",
+    "You are a retired sailor with many stories.",
+    "You teach mathematics and love puzzles.",
+    "You drive a taxi and talk with everyone.",
+    "You grow vegetables and watch the weather.",
+    "You write software and drink too much coffee.",
+    "You are a student who counts every penny.",
+    "You are a lawyer and choose your words with care.",
+    "You run marathons and plan every meal.",
+    "You are a grandmother of seven in a noisy house.",
+    "You paint houses and sing while you work.",
+    "You sell insurance and collect stamps.",
+    "You are a soldier on leave.",
+    "You keep bees and speak little.",
+)
+
+
+def run(bench: Workbench) -> Result:
+    """Compare the whole mixture with it less one part at a time."""
+    bench.restore()
+    made = {
+        LEARNED: bench.simulate(LEARNED, weights="learned"),
+        UNIFORM: bench.simulate(UNIFORM, weights="uniform"),
+        "no exemplars": without_exemplars(bench),
+    }
+    whole = bench.study.personas
+    for m in COMPONENTS:
+        bench.fit(n_components=m)
+        made[f"M = {m}"] = bench.simulate(f"M = {m}", weights="learned")
+    for name, personas in {
+        "no synthesiser: records as personas": records_as_personas(bench),
+        "personas of strangers": strangers(len(whole)),
+    }.items():
+        bench.study.use_personas(personas)
+        bench.fit()
+        made[name] = bench.simulate(name, weights="learned")
+    bench.restore()
+    frame = bench.figures.table(bench.vectors(made))
+    told = [*notes(bench), f"{LEARNED}: M = {bench.settings.recipe.n_components}."]
+    return Result(
+        "ablations",
+        bench.source.name,
+        frame,
+        FLOOR,
+        told,
+        chart=alignment_chart(frame),
+        provenance=bench.provenance,
+    )
+
+
+def without_exemplars(bench: Workbench) -> Simulation:
+    """Return responses with personas drawn by the learned weights and no exemplar shown."""
+    mixture, recipe, seed = bench.whole, bench.settings.recipe, bench.settings.seed
+    rows = bench.target.draw(bench.settings.n, random_state=seed)
+    contexts = bench.target.take(rows)
+    drawn = mixture.sample(contexts, weights="learned", random_state=seed)
+    tick = bench.on_step("no exemplars", bench.settings.n)
+    return sampling.simulate(
+        contexts,
+        Drawn(drawn, exemplar=False),
+        personas=mixture.personas,
+        exemplars=mixture.exemplars_,
+        template=mixture.template_,
+        backend=bench.study.backend,
+        params=recipe.params,
+        provenance={"name": "no exemplars", "weights": "learned"},
+        random_state=seed,
+        on_result=tick,
+    )
+
+
+def records_as_personas(bench: Workbench) -> list[Persona]:
+    """Return the record nearest the middle of each group in the place of its summary."""
+    nearest = bench.synthesis.nearest.drop_duplicates("persona")
+    return [
+        Persona(str(name), f"You write like this: {response}")
+        for name, response in zip(nearest["persona"], nearest["response"], strict=True)
+    ]
+
+
+def strangers(n: int, texts: Sequence[str] = STRANGERS) -> list[Persona]:
+    """Return `n` personas that have nothing to do with the data; from the 17th on with an age."""
+    return [
+        Persona(f"stranger {i + 1}", _aged(texts[i % len(texts)], i // len(texts)))
+        for i in range(n)
+    ]
+
+
+def _aged(text: str, turn: int) -> str:
+    return f"{text} You are {20 + 10 * turn} years old." if turn else text

@@ -1,0 +1,75 @@
+"""A gate that is learned with one model and used with another, as it is."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+
+from jupyter_mop.backends.cached import CachedBackend
+from jupyter_mop.charts import alignment_chart
+from jupyter_mop.engine.mixture import MixtureOfPersonas
+from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.errors import DataError
+from jupyter_mop.experiments import models
+from jupyter_mop.experiments.generation import FLOOR, UNIFORM, notes
+from jupyter_mop.experiments.report import Result
+from jupyter_mop.experiments.workbench import Workbench
+
+LEARNED_ELSEWHERE = "mixture, learned with the first"
+METHODS = {
+    "plain": ("plain", None),
+    UNIFORM: (None, "uniform"),
+    LEARNED_ELSEWHERE: (None, "learned"),
+}
+
+
+def run(bench: Workbench) -> Result:
+    """Let a second model answer with the weights that the first one learned.
+
+    Raises
+    ------
+    DataError
+        Where no second model is named.
+    """
+    if bench.settings.backend is None:
+        raise DataError(
+            "A transfer needs a second model, and none was named.", hint="Add --backend PATH."
+        )
+    bench.restore()
+    second = models.open_backend(bench.settings.backend, bench.texts)
+    carried = carry_over(bench, CachedBackend(second, bench.study.store))
+    made = {name: _simulate(bench, carried, name) for name in METHODS}
+    vectors = bench.vectors(made)
+    frame = bench.figures.table(vectors)
+    rivals = [name for name in METHODS if name != LEARNED_ELSEWHERE]
+    gains = bench.figures.gains(frame, vectors, LEARNED_ELSEWHERE, rivals)
+    told = [
+        *notes(bench),
+        f"Weights learned with {bench.study.backend.fingerprint}.",
+        f"Responses of {second.fingerprint}; personas are those that the first model wrote.",
+    ]
+    facts = {**bench.provenance, "second_model": second.fingerprint}
+    chart = alignment_chart(frame)
+    return Result("transfer", bench.source.name, frame, FLOOR, told, gains, chart, facts)
+
+
+def carry_over(bench: Workbench, backend: CachedBackend) -> MixtureOfPersonas:
+    """Save the fitted mixture and load it with another model."""
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that it is another model: the table says so
+        path = bench.whole.save(folder)
+        return MixtureOfPersonas.load(path, backend, bench.study.encoder)
+
+
+def _simulate(bench: Workbench, mixture: MixtureOfPersonas, name: str) -> Simulation:
+    baseline, weights = METHODS[name]
+    return mixture.simulate(
+        bench.settings.n,
+        bench.target,
+        baseline=baseline,
+        weights=weights,
+        params=bench.settings.recipe.params,
+        name=name,
+        random_state=bench.settings.seed,
+        on_step=bench.on_step,
+    )

@@ -1,0 +1,139 @@
+"""One population on the workbench: its study, the fitted mixture, responses and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_mop.engine.learning import OnStep
+from jupyter_mop.engine.mixture import MixtureOfPersonas
+from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.engine.synthesis import Synthesis
+from jupyter_mop.experiments import data, models
+from jupyter_mop.experiments.figures import Figures
+from jupyter_mop.experiments.settings import Settings, check_folder, provenance
+from jupyter_mop.study import Study
+
+
+class Workbench:
+    """A study of one population, with personas made from its records and learned weights.
+
+    Parameters
+    ----------
+    source : Source
+        Where the records come from.
+    settings : Settings
+    on_step : callable
+        Called with (what, total); returns what is called at each tick.
+
+    Attributes
+    ----------
+    study : Study
+    synthesis : Synthesis
+        The personas made from the records, when they are first needed.
+    whole : MixtureOfPersonas
+        The mixture of these personas with learned weights, likewise.
+    """
+
+    def __init__(self, source: data.Source, settings: Settings, on_step: OnStep) -> None:
+        self.source, self.settings, self.on_step = source, settings, on_step
+        records = data.records(source, settings.n, random_state=settings.seed)
+        self.texts = [*records[data.RESPONSE], *records[data.CONTEXT]]
+        self.study = Study(
+            models.open_backend(settings.model, self.texts),
+            models.open_encoder(settings.model, self.texts),
+            store=settings.store,
+        )
+        check_folder(settings.out, self.study.backend.fingerprint)
+        self.population = self.study.use_population(
+            records, context=data.CONTEXT, response=data.RESPONSE, random_state=settings.seed
+        )
+
+    @property
+    def target(self) -> Population:
+        """The held-out records."""
+        return self.study.target or self.population
+
+    @property
+    def template(self) -> str:
+        """The question put to the model."""
+        return self.settings.recipe.template or self.source.template
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What results of this population are made by."""
+        encoder = self.study.encoder.fingerprint
+        return provenance(self.settings, self.study.backend.fingerprint, encoder)
+
+    @cached_property
+    def synthesis(self) -> Synthesis:
+        """The personas made from the records."""
+        return self.study.synthesize(
+            self.settings.recipe.n_personas, random_state=self.settings.seed, on_step=self.on_step
+        )
+
+    @cached_property
+    def whole(self) -> MixtureOfPersonas:
+        """The mixture of those personas with learned weights."""
+        self.study.use_personas(self.synthesis.personas)
+        return self.fit()
+
+    def restore(self) -> None:
+        """Let the study have the whole mixture, whatever it had before."""
+        self.study.personas, self.study.mixture = self.whole.personas, self.whole
+
+    @cached_property
+    def figures(self) -> Figures:
+        """What measures responses against the held-out records."""
+        settings = self.settings
+        folder = settings.out / "figures"
+        vectors = self.encode(self.target.responses[: 2 * settings.n])
+        return Figures(vectors, folder, n_boot=settings.n_boot, seed=settings.seed)
+
+    def fit(self, **changes: int) -> MixtureOfPersonas:
+        """Learn the weights of the personas that the study has."""
+        recipe = self.settings.recipe
+        names = ("n_exemplars", "n_records", "n_components")
+        options = {name: getattr(recipe, name) for name in names} | changes
+        return self.study.fit(
+            self.template,
+            stratify=recipe.stratify or None,
+            random_state=self.settings.seed,
+            on_step=self.on_step,
+            **options,
+        )
+
+    def simulate(
+        self, name: str, *, baseline: str | None = None, weights: str | None = None
+    ) -> Simulation:
+        """Return `n` responses to the contexts of the held-out records."""
+        recipe = self.settings.recipe
+        return self.study.simulate(
+            name,
+            self.settings.n,
+            weights=weights,
+            baseline=baseline,
+            n_shown=recipe.n_shown,
+            temperature=recipe.temperature,
+            top_p=recipe.top_p,
+            max_tokens=recipe.max_tokens,
+            random_state=self.settings.seed,
+            on_step=self.on_step,
+        )
+
+    def encode(self, texts: list[str]) -> NDArray[np.float32]:
+        """Return the vectors of what counts of each text, shape (n, d)."""
+        return self.study.encoder.encode([self.source.cut(text) for text in texts])
+
+    def vectors(self, made: Mapping[str, Simulation]) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors of each simulation's responses."""
+        return {name: self.encode(simulation.responses) for name, simulation in made.items()}
+
+    def close(self) -> None:
+        """Close the store."""
+        self.study.store.close()

@@ -1,0 +1,198 @@
+"""The parts of the experiments: data, recipe, figures, classifier, report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import settings as how
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from jupyter_mop import config
+from jupyter_mop.engine import metrics
+from jupyter_mop.errors import DataError
+from jupyter_mop.experiments import data, report, settings
+from jupyter_mop.experiments.ablations import STRANGERS, strangers
+from jupyter_mop.experiments.classifier import f1, f1_interval
+from jupyter_mop.experiments.figures import Figures
+from jupyter_mop.experiments.recipe import Recipe
+
+sentences = st.lists(st.sampled_from(["It is bad.", "Go and see it now!", "Why?", "dull "]))
+
+
+@how(deadline=None)
+@given(sentences.map(" ".join), st.integers(1, 12))
+def test_an_opening_is_a_beginning_of_so_many_words(text: str, most: int) -> None:
+    cut = data.opening(text, most)
+    assert len(cut.split()) <= most
+    assert " ".join(text.split()).startswith(cut)
+    assert bool(cut) == bool(text.split())
+    assert data.opening(cut, most) == cut
+
+
+def test_an_opening_ends_with_a_sentence_where_it_can() -> None:
+    assert data.opening("It is bad.<br /><br />It is long. Go.", 6) == "It is bad. It is long."
+    assert data.opening("One two three four. Five.", 3) == "One two three"
+
+
+@pytest.mark.parametrize("name", data.SOURCES)
+def test_records_of_each_source(name: str) -> None:
+    source = data.SOURCES[name]
+    frame = data.records(source, 50, random_state=1)
+    assert len(frame) == 400
+    assert frame[data.RESPONSE].is_unique
+    assert set(frame[data.CONTEXT]) == {"positive", "negative"}
+    assert all(source.cut(text) == text for text in frame[data.RESPONSE])
+    assert "<br" not in " ".join(frame[data.RESPONSE])
+    pd.testing.assert_frame_equal(frame, data.records(source, 50, random_state=1))
+
+
+@pytest.mark.parametrize("n", [19, 0, -1, 2133, 10**6])
+def test_a_target_too_small_for_its_figures_is_refused(n: int) -> None:
+    with pytest.raises(DataError, match="held out") as caught:
+        data.records(data.SOURCES["rotten_tomatoes"], n, random_state=0)
+    assert "--n" in caught.value.hint
+
+
+def test_the_recipe_has_the_defaults_of_the_library() -> None:
+    recipe = Recipe()
+    assert recipe.n_exemplars == config.DEFAULT_EXEMPLARS
+    assert recipe.n_components == config.DEFAULT_COMPONENTS
+    assert recipe.params.temperature == config.DEFAULT_TEMPERATURE
+    assert recipe.params.max_tokens == config.DEFAULT_MAX_TOKENS
+
+
+def test_the_recipe_can_be_changed() -> None:
+    changed = Recipe().changed(["temperature=1", "n_personas=3", "template=Say a={b}."])
+    assert (changed.temperature, changed.n_personas) == (1.0, 3)
+    assert changed.template == "Say a={b}."
+
+
+@pytest.mark.parametrize("change", ["temprature=1", "n_personas=few", "n_personas", ""])
+def test_a_change_that_cannot_be_is_refused(change: str) -> None:
+    with pytest.raises(DataError) as caught:
+        Recipe().changed([change])
+    assert caught.value.hint
+
+
+@how(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1))
+def test_f1_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+    predicted, truth = (np.array(side, dtype=object) for side in zip(*pairs, strict=True))
+    expected = f1_score(truth, predicted, average="macro", zero_division=0)
+    assert f1(predicted, truth) == pytest.approx(expected)
+
+
+def test_the_interval_of_f1_holds_it_and_narrows() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.choice(np.array(["a", "b"], dtype=object), 1600)
+    predicted = np.where(rng.random(1600) < 0.8, truth, "a").astype(object)
+    value, low, high = f1_interval(predicted, truth, n_boot=200)
+    assert low < value < high
+    few = f1_interval(predicted[:100], truth[:100], n_boot=200)
+    assert few[2] - few[1] > 2.5 * (high - low)
+
+
+@pytest.fixture
+def clouds() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    centres = {"near": 0.2, "far": 1.0, "farther": 1.5}
+    return {name: rng.normal(c, 1, (60, 4)).astype(np.float32) for name, c in centres.items()}
+
+
+@pytest.fixture
+def figures(tmp_path: Path) -> Figures:
+    target = np.random.default_rng(1).normal(size=(120, 4)).astype(np.float32)
+    return Figures(target, tmp_path / "figures", n_boot=8, seed=3)
+
+
+def test_figures_are_those_of_align_whether_computed_or_kept(
+    figures: Figures, clouds: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = figures.table(clouds)
+    with pytest.warns(UserWarning, match="60 responses"):
+        together = metrics.align(figures.target, clouds, n_boot=8, random_state=3)
+    together["method"] = together["method"].astype(object)
+    pd.testing.assert_frame_equal(first[together.columns], together, check_dtype=False)
+
+    def forbidden(*_: object, **__: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(metrics, "align", forbidden)
+    pd.testing.assert_frame_equal(figures.table(clouds), first)
+    with pytest.raises(AssertionError, match="computed again"):
+        figures.table({"near": clouds["near"] + 1e-3})
+
+
+def test_a_half_written_figure_is_not_read(figures: Figures, clouds: dict[str, np.ndarray]) -> None:
+    figures.table(clouds)
+    parts = [file.suffix for file in figures.folder.iterdir()]
+    assert parts == [".json"] * 3
+
+
+def test_gains_are_differences_in_per_cent_of_the_best_rival(
+    figures: Figures, clouds: dict[str, np.ndarray]
+) -> None:
+    frame = figures.table(clouds)
+    gains = figures.gains(frame, clouds, "near", ["far", "farther"]).set_index("figure")
+    values = frame.pivot_table("value", "figure", "method")
+    floor = frame.loc[frame["figure"] == "FID", "floor"].iloc[0]
+    near, far = values.loc["FID", "near"], values.loc["FID", "far"]
+    fid = gains.loc["FID excess over the human floor"]
+    assert fid["against"] == "far"
+    assert fid["difference"] == pytest.approx(100 * (near - far) / (far - floor))
+    mauve = values.loc["MAUVE"]
+    expected = 100 * (mauve["near"] / mauve["far"] - 1)
+    assert gains.loc["MAUVE", "difference"] == pytest.approx(expected)
+    assert fid["verdict"] == gains.loc["MAUVE", "verdict"] == "better"
+    assert (gains["low"] <= gains["difference"]).all()
+    assert (gains["difference"] <= gains["high"]).all()
+
+
+def test_a_result_is_saved_with_what_made_it(
+    figures: Figures, clouds: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    frame = figures.table(clouds)
+    gains = figures.gains(frame, clouds, "near", ["far"])
+    made_by = {"command": "python", "n": 60}
+    result = report.Result("generation", "toy", frame, "floor", ["note"], gains, None, made_by)
+    files = {file.suffix: file for file in result.save(tmp_path)}
+    pd.testing.assert_frame_equal(pd.read_csv(files[".csv"]), frame, check_dtype=False)
+    facts = json.loads(files[".json"].read_text())
+    assert facts["provenance"] == made_by
+    assert len(facts["rows"]) == 9
+    text = files[".txt"].read_text()
+    assert "floor" in text.splitlines()[6]
+    assert "near against the best baseline, far: MAUVE +" in text
+    widths = {len(line) for line in text.splitlines()[2:7]}
+    assert len(widths) == 1
+
+
+def test_a_folder_is_of_one_model(tmp_path: Path) -> None:
+    settings.check_folder(tmp_path / "new", "first")
+    settings.check_folder(tmp_path / "new", "first")
+    with pytest.raises(DataError, match="of the model first, not of second") as caught:
+        settings.check_folder(tmp_path / "new", "second")
+    assert "--out" in caught.value.hint
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "\x00"])
+def test_a_strange_folder_is_left_alone(tmp_path: Path, content: str) -> None:
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(DataError, match="cannot keep results"):
+        settings.check_folder(tmp_path, "first")
+    assert (tmp_path / "model.json").read_text() == content
+    with pytest.raises(DataError, match="cannot keep results"):
+        settings.check_folder(tmp_path / "model.json", "first")
+
+
+@pytest.mark.parametrize("n", [1, 16, 40])
+def test_strangers_are_all_different(n: int) -> None:
+    found = strangers(n)
+    assert len({p.name for p in found}) == len({p.description for p in found}) == n
+    assert found[0].description == STRANGERS[0]

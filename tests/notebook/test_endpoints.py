@@ -1,0 +1,88 @@
+"""Endpoints in a notebook: what they can do as a table, and one block where they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from scripted_server import Reply, ScriptedServer, chat
+
+from jupyter_mop import OpenAIBackend, Study
+from jupyter_mop.backends.capabilities import Capabilities
+from jupyter_mop.errors import ModelError, MopError, NotFittedError
+
+
+@pytest.fixture
+def server() -> Iterator[ScriptedServer]:
+    server = ScriptedServer()
+    yield server
+    server.close()
+
+
+def test_an_endpoint_shows_what_it_can_do_and_answers(
+    shell: InteractiveShell, ready: Study, server: ScriptedServer
+) -> None:
+    found = shell.run_line_magic("mop_backend", f"{server.url} --model scripted")
+    assert isinstance(found, Capabilities)
+    assert "<table>" in found._repr_html_()
+    assert "scores of chat replies" in repr(found)
+    simulation = shell.run_line_magic("mop_simulate", "a -n 4 --weights uniform")
+    assert set(simulation.responses) == {"fine"}
+    assert simulation.provenance["finished"] == {"stop": 4}
+    assert ready.status()["model"].startswith("openai:127.0.0.1")
+    with pytest.raises(ModelError, match="cannot be learned") as caught:
+        shell.run_line_magic("mop_fit", "")
+    assert "--keep-weights" in caught.value.hint
+
+
+def test_learned_weights_are_kept_for_an_endpoint(
+    shell: InteractiveShell, ready: Study, server: ScriptedServer
+) -> None:
+    with pytest.raises(NotFittedError):
+        shell.run_line_magic("mop_backend", f"{server.url} --keep-weights")
+    shell.run_line_magic("mop_fit", "--exemplars 4 --records 40 --components 4")
+    before = ready.mixture.persona_weights().tolist()
+    shell.run_line_magic("mop_backend", f"{server.url} --keep-weights")
+    assert ready.mixture.persona_weights().tolist() == before
+    assert ready.simulate("there", 4).provenance["weights"] == "learned"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("http://127.0.0.1:9/v1", "no server at http://127.0.0.1:9/v1"),
+        ("{url} --model gpt", "no model 'gpt'"),
+        ("{url} --template chatmul", "no chat template"),
+        ("http://", "no http:// or https:// address"),
+        ("{url}/nowhere", "404"),
+    ],
+)
+def test_what_is_wrong_is_one_short_block_and_changes_nothing(
+    shell: InteractiveShell, ready: Study, server: ScriptedServer, line: str, message: str
+) -> None:
+    before = ready.backend
+    if "nowhere" in line:
+        server.default = Reply(404, {"error": {"message": "File Not Found"}})
+    with pytest.raises(MopError, match=message) as caught:
+        shell.run_line_magic("mop_backend", line.format(url=server.url))
+    assert len(caught.value._render_traceback_()) == 2
+    assert ready.backend is before
+
+
+def test_a_models_name_is_no_markup(server: ScriptedServer) -> None:
+    server.default = Reply(body=chat() | {"model": "<script>alert(1)</script>"})
+    found = OpenAIBackend(server.url, "scripted").capabilities
+    assert "<script" not in found._repr_html_()
+
+
+def test_samples_are_matched_where_there_are_no_likelihoods(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    ready.simulate("u", 240, weights="uniform")
+    shares = shell.run_line_magic("mop_match", "u --figure FID")
+    assert list(shares) == [persona.name for persona in ready.personas]
+    assert sum(shares.values()) == pytest.approx(1)
+    assert max(shares, key=shares.get) == "sunny"
+    shell.user_ns["shares"] = shares
+    assert len(shell.run_line_magic("mop_simulate", "m -n 20 --weights shares")) == 20

@@ -1,0 +1,128 @@
+"""A server on loopback that does what a test tells it: answers, faults and delays, in order."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+
+class Reply(NamedTuple):
+    """What is sent back; `cut` closes the connection after half of it."""
+
+    status: int = 200
+    body: Any = None
+    headers: Mapping[str, str] = {}
+    seconds: float = 0.0
+    cut: bool = False
+
+
+class Seen(NamedTuple):
+    """One request: when it came, where to, with what."""
+
+    at: float
+    path: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+
+
+def chat(text: str | None = "fine", reason: str = "stop", **message: Any) -> dict[str, Any]:
+    """Return a chat completion as OpenAI's servers send it."""
+    return {
+        "object": "chat.completion",
+        "model": "scripted",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text, **message},
+                "finish_reason": reason,
+            }
+        ],
+        "usage": {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12},
+    }
+
+
+class ScriptedServer:
+    """Replies from `script` first come, first served; then `default` to all."""
+
+    def __init__(self) -> None:
+        self.script: list[Reply] = []
+        self.default = Reply(body=chat())
+        self.seen: list[Seen] = []
+        self.in_flight = self.most_in_flight = 0
+        self._lock = threading.Lock()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                listed = {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
+                server.note(self.path, {}, self.headers)
+                self.reply(Reply(body=listed))
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                reply = server.note(self.path, body, self.headers)
+                with server.under_way():
+                    time.sleep(reply.seconds)
+                    self.reply(reply)
+
+            def reply(self, reply: Reply) -> None:
+                raw = isinstance(reply.body, str)
+                data = (reply.body if raw else json.dumps(reply.body)).encode()
+                self.send_response(reply.status)
+                sent = {"content-type": "application/json", "content-length": str(len(data))}
+                for name, value in (sent | dict(reply.headers)).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(data[: len(data) // 2] if reply.cut else data)
+                self.close_connection = reply.cut
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._http = _Quiet(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
+        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
+
+    def note(self, path: str, body: dict[str, Any], headers: Any) -> Reply:
+        with self._lock:
+            self.seen.append(
+                Seen(time.monotonic(), path, body, {k.lower(): v for k, v in headers.items()})
+            )
+            asked = path.endswith(("/completions", "/embeddings"))
+            return self.script.pop(0) if self.script and asked else self.default
+
+    def under_way(self) -> _Count:
+        return _Count(self)
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+class _Count:
+    def __init__(self, server: ScriptedServer) -> None:
+        self.server = server
+
+    def __enter__(self) -> None:
+        with self.server._lock:
+            self.server.in_flight += 1
+            most = max(self.server.most_in_flight, self.server.in_flight)
+            self.server.most_in_flight = most
+
+    def __exit__(self, *_: object) -> None:
+        with self.server._lock:
+            self.server.in_flight -= 1
+
+
+class _Quiet(ThreadingHTTPServer):
+    request_queue_size = 128
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing where a client went away: tests make it."""
