@@ -15,7 +15,7 @@ NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 QUICKSTART = NOTEBOOKS[0]
 PERSONAS = next(path for path in NOTEBOOKS if path.stem == "03_personas")
 SURVEYS = QUICKSTART.with_name("04_surveys.ipynb")
-METHODS = ["plain", "personas", "exemplars", "uniform", "learned"]
+METHODS = ["plain", "personas", "fewshot", "exemplars", "uniform", "learned"]
 MAX_BYTES = 500_000
 SHORTEST = 30
 

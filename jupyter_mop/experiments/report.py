@@ -79,7 +79,7 @@ def table(frame: pd.DataFrame, floor_name: str) -> str:
     >>> row = dict(method="plain", figure="F1", value=0.5, low=0.4, high=0.6, better="higher")
     >>> row |= dict(floor=0.9, floor_low=0.85, floor_high=0.95)
     >>> print(table(pd.DataFrame([row]), "real records"))
-                                F1 ↑
+                                  F1 ↑
     plain         0.500 [0.400, 0.600]
     real records  0.900 [0.850, 0.950]
     """
