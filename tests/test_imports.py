@@ -3,44 +3,40 @@ from __future__ import annotations
 import subprocess
 import sys
 
-IMPORT = """
-import time
-began = time.perf_counter()
-import {module}
-print(time.perf_counter() - began)
-"""
 LOAD = """
-import time
+import sys
 from IPython.core.interactiveshell import InteractiveShell
 shell = InteractiveShell.instance()
-began = time.perf_counter()
 shell.run_line_magic("load_ext", "jupyter_mop")
-print(time.perf_counter() - began)
+print(*sys.modules)
 """
+SLOW = {
+    "altair",
+    "mauve",
+    "openai",
+    "openvino",
+    "openvino_genai",
+    "PIL",
+    "scipy",
+    "sklearn",
+    "statsmodels",
+    "tokenizers",
+}
 
 
-def seconds(code: str) -> float:
+def modules_after(code: str) -> set[str]:
     command = [sys.executable, "-c", code]
     told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    return float(told.stdout.split()[-1])
-
-
-def test_importing_the_package_is_light() -> None:
-    pairs = [
-        (seconds(IMPORT.format(module="jupyter_mop")), seconds(IMPORT.format(module="numpy")))
-        for _ in range(5)
-    ]
-    ours, numpy = (min(times) for times in zip(*pairs, strict=True))
-    assert ours < 1.5 * numpy
+    return set(told.stdout.split())
 
 
 def test_importing_the_package_loads_no_library() -> None:
-    code = "import sys, jupyter_mop; print(*sys.modules)"
-    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    assert not {"numpy", "pandas", "sklearn", "altair", "IPython"} & set(told.stdout.split())
+    loaded = modules_after("import sys, jupyter_mop; print(*sys.modules)")
+    assert "jupyter_mop" in loaded
+    assert not ({"numpy", "pandas", "IPython"} | SLOW) & loaded
 
 
-def test_loading_the_extension_takes_less_than_a_second() -> None:
-    seconds(LOAD)
-    best = min(seconds(LOAD) for _ in range(3))
-    assert best < 1.0
+def test_loading_the_extension_loads_no_slow_library() -> None:
+    loaded = modules_after(LOAD)
+    assert "jupyter_mop.notebook.magics" in loaded
+    assert not SLOW & loaded

@@ -290,14 +290,14 @@ def test_temperature_zero_does_not_depend_on_the_seed(backend):
 
 @pytest.mark.model
 def test_seed_and_draw_decide_a_response_whatever_else_is_in_the_batch(backend):
-    params = SamplingParams(temperature=0.7, max_tokens=12)
-    requests = [GenerationRequest(ask(), seed=s, draw=d) for s in range(6) for d in range(2)]
+    params = SamplingParams(max_tokens=12)
+    requests = [GenerationRequest(ask(), seed=s, draw=d) for s in range(16) for d in range(2)]
     together = [c.text for c in backend.generate(requests, params)]
     reverse = [c.text for c in backend.generate(requests[::-1], params)][::-1]
     alone = [backend.generate([request], params)[0].text for request in requests]
-    assert len(set(together)) > 9
-    assert sum(a == b for a, b in zip(together, reverse, strict=True)) >= 11
-    assert sum(a == b for a, b in zip(together, alone, strict=True)) >= 11
+    assert len(set(together)) > 26  # about 1 in 20 of these short responses differs by rounding
+    assert sum(a == b for a, b in zip(together, reverse, strict=True)) >= 27
+    assert sum(a == b for a, b in zip(together, alone, strict=True)) >= 27
 
 
 def interrupt_after(seconds):

@@ -44,6 +44,20 @@ PERSONAS = [
     "You are a fan of action films who wants noise, speed and a hero, and has no time for drama.",
 ]
 PARAMS = SamplingParams(max_tokens=24)
+IMPORT = """
+import time
+began = time.perf_counter()
+import {module}
+print(time.perf_counter() - began)
+"""
+LOAD = """
+import time
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+began = time.perf_counter()
+shell.run_line_magic("load_ext", "jupyter_mop")
+print(time.perf_counter() - began)
+"""
 MEGABYTE = 10**6
 
 
@@ -180,6 +194,13 @@ def peak_memory():
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
+def starting(code):
+    """Return the seconds that code prints, each time in a new process: the best of five."""
+    command = [sys.executable, "-c", code]
+    turns = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(5)]
+    return min(float(turn.stdout.split()[-1]) for turn in turns)
+
+
 def slider_to_screen():
     """Return the 95th percentile of 200 moves in Chromium, in ms, in the best of three turns."""
     test = Path(__file__).parents[1] / "e2e" / "test_alignment_page.py"
@@ -221,6 +242,9 @@ class Report:
 def main():
     print(hardware())
     report, frame = Report(), reviews()
+    ours, numpy = (starting(IMPORT.format(module=name)) for name in ("jupyter_mop", "numpy"))
+    report.limit("import jupyter_mop against import numpy", ours / numpy, 1.5, "", 2)
+    report.limit("load_ext", starting(LOAD), 1, "s", 2)
     report.limit("peak memory, everything in one process", peak_memory() / MEGABYTE, 1200, "MB")
     report.ratio("encoder, 512 sentences", encoding(frame), 0.9, "texts/s")
     backend = LocalBackend()
