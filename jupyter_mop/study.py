@@ -106,8 +106,7 @@ class Study(Spending):
         price_in, price_out : float, optional
             US dollars for a million tokens in and out; default: those of the table of prices.
         """
-        price = stated(price_in, price_out)
-        made = load_backend(backend, model, chat_template)
+        made, price = load_backend(backend, model, chat_template), stated(price_in, price_out)
         loaded = CachedBackend(made, self.store, price=price)
         mixture = self._fitted().with_backend(loaded) if keep_weights else None
         _ = loaded.capabilities  # an endpoint that is not there is told of before anything changes

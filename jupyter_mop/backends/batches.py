@@ -85,6 +85,11 @@ class Batch(Generic[Value]):
         self._values.update(fresh)
         return [index for key in fresh for index in self._places[key]]
 
+    @property
+    def n_finished(self) -> int:
+        """How many requests have their answer."""
+        return sum(len(self._places[key]) for key in self._values)
+
     def values(self, indices: Sequence[int]) -> list[Value]:
         """Return the answers at `indices`."""
         return [self._values[self._keys[index]] for index in indices]

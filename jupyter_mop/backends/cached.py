@@ -41,6 +41,7 @@ from jupyter_mop.backends.meter import Meter, Usage
 from jupyter_mop.backends.prices import Price
 from jupyter_mop.backends.store import Store, content_key
 from jupyter_mop.backends.tokens import counter
+from jupyter_mop.errors import BudgetError
 
 OnValue: TypeAlias = Callable[[int, Value], None]
 Ask: TypeAlias = Callable[[Sequence[int], OnValue[Value]], list[Value]]
@@ -223,6 +224,9 @@ class CachedBackend(_Counter):
             try:
                 values = way(batch.misses, lambda at, value: report(batch.finish([at], [value])))
                 report(batch.finish(range(len(values)), values))
+            except BudgetError as error:
+                done = f"{batch.n_finished:,} of {len(keys):,} {codec.name} are finished"
+                raise BudgetError(f"{error.message} {done}.", hint=error.hint) from None
             finally:
                 self._note(codec.name, before, time.monotonic() - began)
         return batch.values(range(len(keys)))

@@ -21,8 +21,8 @@ class Step:
     ----------
     what : str
         "scores", "responses" or "first tokens".
-    calls : int
-        Calls that the model would be asked.
+    calls, most_calls : int
+        Calls that the model would be asked, as is likely and at most.
     hits : int
         Requests that the store answers, or another one of the same run.
     tokens_in, tokens_out, most_out : int
@@ -35,6 +35,7 @@ class Step:
 
     what: str
     calls: int
+    most_calls: int
     hits: int
     tokens_in: int
     tokens_out: int
@@ -59,7 +60,7 @@ class CostEstimate:
 
     Examples
     --------
-    >>> step = Step("responses", 100, 0, 20_000, 3_000, 4_800, 12.0, is_known=True)
+    >>> step = Step("responses", 100, 100, 0, 20_000, 3_000, 4_800, 12.0, is_known=True)
     >>> CostEstimate("simulate", (step,), Price(0.15, 0.6, "stated"), "a guess")
     simulate would make 100 calls (0 answers are kept): 20,000 tokens in, 3,000 out (at most 4,800)
       money   $0.0048, at most $0.0059, at $0.15 in, $0.6 out a million tokens (stated)
@@ -76,6 +77,11 @@ class CostEstimate:
     def calls(self) -> int:
         """Calls that the model would be asked."""
         return sum(step.calls for step in self.steps)
+
+    @property
+    def most_calls(self) -> int:
+        """Calls that the model would be asked at most."""
+        return sum(step.most_calls for step in self.steps)
 
     @property
     def hits(self) -> int:
@@ -100,12 +106,15 @@ class CostEstimate:
     @property
     def usd(self) -> float | None:
         """The likely cost in US dollars; None where the price is not known."""
-        return self._usd(self.tokens_out)
+        return self._usd(self.tokens_in, self.tokens_out)
 
     @property
     def most_usd(self) -> float | None:
-        """The cost in US dollars if every response is as long as it may be; None as `usd`."""
-        return self._usd(self.most_out)
+        """The cost in US dollars if all calls are made and each writes all it may; or None."""
+        steps = [step for step in self.steps if step.calls]
+        tokens_in = sum(step.tokens_in * step.most_calls / step.calls for step in steps)
+        most_out = sum(step.most_out * step.most_calls / step.calls for step in steps)
+        return self._usd(tokens_in, most_out)
 
     @property
     def seconds(self) -> float | None:
@@ -113,10 +122,10 @@ class CostEstimate:
         known = [step.seconds for step in self.steps if step.seconds is not None]
         return sum(known) if len(known) == len(self.steps) else None
 
-    def _usd(self, tokens_out: int) -> float | None:
+    def _usd(self, tokens_in: float, tokens_out: float) -> float | None:
         if not self.calls:
             return 0.0
-        return None if self.price is None else self.price.of(self.tokens_in, tokens_out)
+        return None if self.price is None else self.price.of(tokens_in, tokens_out)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -129,8 +138,9 @@ class CostEstimate:
         }
         if later:
             told["note"] = (
-                f"what {later:,} of the calls ask depends on answers before them: there may be "
-                "fewer, and their tokens are an average"
+                f"what {later:,} of the calls ask depends on answers that are not known yet: "
+                f"they may be fewer or up to {self.most_calls:,} in all, with other prompts; "
+                "--budget is a bound that holds"
             )
         return told
 

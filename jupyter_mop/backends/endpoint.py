@@ -248,7 +248,10 @@ def _told(answer: Json, size: Size) -> tuple[int, int] | None:
     usage = answer.get("usage")
     if not isinstance(usage, dict):
         return None
-    tokens = usage.get("prompt_tokens"), usage.get("completion_tokens", None if size.most_out else 0)
+    tokens = (
+        usage.get("prompt_tokens"),
+        usage.get("completion_tokens", None if size.most_out else 0),
+    )
     sound = all(type(number) is int and number >= 0 for number in tokens)
     return (tokens[0], tokens[1]) if sound else None  # type: ignore[return-value]
 

@@ -157,5 +157,6 @@ class Meter:
             f"Stopped before the budget of ${self._budget[0]:,.2f} is passed: "
             f"${self.spent:,.4f} is spent on {self._calls:,} calls, "
             f"and the next could cost ${self._worst(size):,.4f}.",
-            hint="What is finished is kept: run it again with a higher budget to go on from there.",
+            hint="What is finished is kept and costs nothing again: to go on from there, run the "
+            "same with a new --budget, or with none.",
         )

@@ -95,7 +95,7 @@ class PlannedBackend(CachedBackend):
         new = [index for index in batch.misses if keys[index] not in self._planned]
         likely = self._likely(batch, codec, works)
         made_up = {
-            index: _made_up(codec, self._count, works[index], likely) for index in batch.misses
+            index: self._made_up(codec, works[index], likely, index) for index in batch.misses
         }
         self._note_step(codec, works, new, len(keys), likely)
         self._planned |= {keys[index] for index in new}
@@ -124,6 +124,7 @@ class PlannedBackend(CachedBackend):
             Step(
                 codec.name,
                 calls=len(new),
+                most_calls=n_requests if self._planned else len(new),
                 hits=n_requests - len(new),
                 tokens_in=sum(size.tokens_in for size in sizes),
                 tokens_out=min(round(likely * len(new)), most_out),
@@ -145,6 +146,20 @@ class PlannedBackend(CachedBackend):
             return pace.tokens_out / pace.calls
         lengths = [self._count.of_response(works[0].prompt, text) for text in self.typical]
         return float(np.mean(lengths)) if lengths else float("inf")
+
+    def _made_up(self, codec: Codec[Value], work: Work, likely: float, index: int) -> Value:
+        """Return an answer that favours nothing; a response has a word a line, as in a list."""
+        value: object
+        if codec is COMPLETIONS:
+            n_tokens = max(1, round(min(likely, work.most_out)))
+            said = self.typical[index % len(self.typical)] if self.typical else "word " * n_tokens
+            value = Completion("\n".join(said.split()), n_tokens)
+        elif codec is SCORES:
+            n_tokens = max(1, self._count.of_response(work.prompt, work.response))
+            value = TokenScores((-1.0,) * n_tokens)
+        else:
+            value = FirstTokens(("?",), (-1.0,))
+        return cast("Value", value)
 
     def _check_tried(self) -> None:
         """Raise a ModelError for an endpoint that would have to be tried first."""
@@ -176,16 +191,3 @@ class PlannedEncoder(CachedEncoder):
         return vectors.reshape(len(texts), self.dimension)
 
     dimension = _DIMENSION
-
-
-def _made_up(codec: Codec[Value], count: Counter, work: Work, likely: float) -> Value:
-    """Return an answer that favours nothing."""
-    value: object
-    if codec is COMPLETIONS:
-        n_tokens = max(1, round(min(likely, work.most_out)))
-        value = Completion(" ".join(["word"] * n_tokens), n_tokens)
-    elif codec is SCORES:
-        value = TokenScores((-1.0,) * max(1, count.of_response(work.prompt, work.response)))
-    else:
-        value = FirstTokens(("?",), (-1.0,))
-    return cast("Value", value)
