@@ -128,6 +128,11 @@ class CachedBackend(_Counter):
         seconds = sum(usage.seconds for usage in self.pace.values())
         return self.meter.usage + Usage(hits=self.total_hits, seconds=seconds)
 
+    def spent(self, before: Usage | None = None) -> float | None:
+        """Return the US dollars spent since `before`; None where nobody knows or nothing costs."""
+        used = self.usage - (before or Usage())
+        return (self.price.of(used.tokens_in, used.tokens_out) or None) if self.price else None
+
     @property
     def can_score(self) -> bool:
         """Whether the language model gives the likelihood of a given response."""

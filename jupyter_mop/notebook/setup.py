@@ -39,7 +39,7 @@ class SetupMagics(StudyMagics):
               "default), llama-3, or a variable with a ChatTemplate")  # fmt: skip
     @argument("--keep-weights", action="store_true", help="carry the learned weights over")
     @argument("--price-in", type=float, help="US dollars for a million tokens in, for %%mop_fit "
-              "--dry-run and --budget; default: a small table's, if it knows the model")  # fmt: skip
+              "--dry-run and --budget; default: that of a small table, if it is there")  # fmt: skip
     @argument("--price-out", type=float, help="US dollars for a million tokens out")
     @line_magic
     @output_can_be_silenced
