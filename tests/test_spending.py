@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from scripted_server import Reply, ScriptedServer, chat
 
-from jupyter_mop import OpenAIBackend, Study, ToyBackend, ToyEncoder
+from jupyter_mop import OpenAIBackend, Question, Study, ToyBackend, ToyEncoder
+from jupyter_mop.backends.base import GenerationRequest, Message, Prompt, SamplingParams
 from jupyter_mop.backends.costs import CostEstimate
 from jupyter_mop.backends.planned import PlannedBackend
 from jupyter_mop.errors import BudgetError, DataError, ModelError
@@ -70,7 +71,7 @@ def test_a_plan_asks_nothing_keeps_nothing_and_counts_the_calls(
         assert plan.tokens_in == pytest.approx(cost["tokens_in"], rel=0.3)
     again = study.plan("simulate", **options)
     assert (again.calls, again.usd, again.seconds) == (0, 0, 0)
-    assert again.hits == len(study.simulations["x"]) + plan.calls * 0 + again.hits - 24
+    assert again.hits == cost["calls"] + cost["cache_hits"]
 
 
 def test_a_plan_of_a_fit_knows_its_second_turn_only_nearly(study: Study) -> None:
@@ -88,10 +89,8 @@ def test_a_plan_of_a_fit_knows_its_second_turn_only_nearly(study: Study) -> None
     assert study.fit(**SMALL).cost_["calls"] == 0
 
 
-def test_what_half_a_run_has_kept_is_not_counted_again(study: Study) -> None:
+def test_what_was_kept_is_not_counted_again(study: Study) -> None:
     study.simulate("a", 10, weights="uniform", random_state=3)
-    plan = study.plan("ask", "Of {topic}?") if study.population.is_closed else None
-    assert plan is None
     longer = study.plan("simulate", n=10, weights="uniform", random_state=3)
     assert (longer.calls, longer.hits) == (0, 10)
     other = study.plan("simulate", n=10, weights="uniform", random_state=4)
@@ -101,8 +100,6 @@ def test_what_half_a_run_has_kept_is_not_counted_again(study: Study) -> None:
 
 
 def test_an_answer_is_planned_and_its_cost_kept(study: Study) -> None:
-    from jupyter_mop import Question  # noqa: PLC0415
-
     question = Question("At {topic}?", WORDS)
     plan = study.plan("ask", question, weights="uniform")
     assert asked(study) == kept(study) == 0
@@ -187,11 +184,9 @@ def test_calls_to_a_server_keep_to_a_budget_whatever_is_in_flight(
     with study.within(budget), pytest.raises(BudgetError, match="of 200 responses are finished"):
         study.simulate("x", 200, max_tokens=8, weights="uniform")
     made = len(server.seen) - probed
-    worst = study.plan("simulate", n=1, weights="uniform", random_state=9).most_usd
     assert made * each <= budget
     assert study.store.counts().completions == made
     assert made > 10
-    assert worst > 0
     cost = study.simulate("x", 20, max_tokens=8, weights="uniform").provenance["cost"]
     assert cost["usd"] == pytest.approx(cost["calls"] * each)
 
@@ -229,13 +224,6 @@ def test_an_estimate_is_a_table_of_text(study: Study) -> None:
 
 
 def test_a_planned_model_without_typical_answers_expects_the_longest(study: Study) -> None:
-    from jupyter_mop.backends.base import (  # noqa: PLC0415
-        GenerationRequest,
-        Message,
-        Prompt,
-        SamplingParams,
-    )
-
     planned = PlannedBackend(study.backend)
     request = GenerationRequest(Prompt((Message("user", "Well?"),)), 0)
     planned.generate([request], SamplingParams(max_tokens=7))

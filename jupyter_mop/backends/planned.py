@@ -77,10 +77,10 @@ class PlannedBackend(CachedBackend):
 
     def estimate(self, verb: str) -> CostEstimate:
         """Return what was counted so far."""
-        return CostEstimate(verb, tuple(self.steps), self.price, self._count.source)
+        return CostEstimate(verb, tuple(self.steps), self.price, self._counter.source)
 
     @cached_property
-    def _count(self) -> Counter:
+    def _counter(self) -> Counter:
         return counter(self.backend)
 
     def _answer(
@@ -115,7 +115,7 @@ class PlannedBackend(CachedBackend):
         n_requests: int,
         likely: float,
     ) -> None:
-        sizes = [self._count.size(w.prompt, w.response, most_out=w.most_out) for w in
+        sizes = [self._counter.size(w.prompt, w.response, most_out=w.most_out) for w in
                  (works[index] for index in new)]  # fmt: skip
         most_out = sum(size.most_out for size in sizes)
         pace = self.cached.pace.get(codec.name)
@@ -127,7 +127,7 @@ class PlannedBackend(CachedBackend):
                 most_calls=n_requests if self._planned else len(new),
                 hits=n_requests - len(new),
                 tokens_in=sum(size.tokens_in for size in sizes),
-                tokens_out=min(round(likely * len(new)), most_out),
+                tokens_out=round(min(likely * len(new), most_out)),
                 most_out=most_out,
                 seconds=seconds * len(new) if seconds is not None else None if new else 0.0,
                 is_known=not self._planned,
@@ -144,7 +144,7 @@ class PlannedBackend(CachedBackend):
             return float(np.mean(heard))
         if pace and pace.calls:
             return pace.tokens_out / pace.calls
-        lengths = [self._count.of_response(works[0].prompt, text) for text in self.typical]
+        lengths = [self._counter.of_response(works[0].prompt, text) for text in self.typical]
         return float(np.mean(lengths)) if lengths else float("inf")
 
     def _made_up(self, codec: Codec[Value], work: Work, likely: float, index: int) -> Value:
@@ -155,7 +155,7 @@ class PlannedBackend(CachedBackend):
             said = self.typical[index % len(self.typical)] if self.typical else "word " * n_tokens
             value = Completion("\n".join(said.split()), n_tokens)
         elif codec is SCORES:
-            n_tokens = max(1, self._count.of_response(work.prompt, work.response))
+            n_tokens = max(1, self._counter.of_response(work.prompt, work.response))
             value = TokenScores((-1.0,) * n_tokens)
         else:
             value = FirstTokens(("?",), (-1.0,))
