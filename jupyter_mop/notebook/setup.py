@@ -91,7 +91,6 @@ class SetupMagics(StudyMagics):
               "commas")  # fmt: skip
     @argument("--weighted", action="store_true", help="let each persona weigh as much as its group")
     @argument("--seed", type=values.seed, default=0, help="seed of every choice")
-    @costing
     @line_cell_magic
     @output_can_be_silenced
     def mop_synthesize(self, line: str, cell: str | None = None) -> Synthesis:
@@ -155,6 +154,7 @@ class SetupMagics(StudyMagics):
     @argument("--stratify", help="spread exemplars evenly over this context column, or over "
               "cluster (groups of similar responses); default: over the contexts")  # fmt: skip
     @argument("--seed", type=values.seed, default=0, help="seed of every choice")
+    @costing
     @line_cell_magic
     @output_can_be_silenced
     def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas | CostEstimate:

@@ -17,7 +17,9 @@ def test_a_dry_run_of_each_verb_asks_nothing(shell: InteractiveShell, ready: Stu
         shell.run_line_magic("mop_fit", f"--dry-run {small}"),
         shell.run_line_magic("mop_simulate", "first -n 20 --dry-run"),
         shell.run_cell_magic("mop_simulate", "first -n 20 --dry-run", "Of {topic}?"),
-        shell.run_cell_magic("mop_ask", '--options "sun|rain" --weights uniform --dry-run', "Well?"),
+        shell.run_cell_magic(
+            "mop_ask", '--options "sun|rain" --weights uniform --dry-run', "Well?"
+        ),
     ]
     assert all(isinstance(plan, CostEstimate) and plan.calls for plan in plans)
     toy = ready.backend.backend
