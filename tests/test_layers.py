@@ -28,7 +28,8 @@ ALLOWED = {
     "backends.calls": ("backends.constants",),
     "backends.failures": ("backends.constants", "errors"),
     "backends.endpoint": (
-        *("backends.calls", "backends.constants", "backends.failures", "errors"),
+        *("backends.calls", "backends.constants", "backends.failures", "backends.meter"),
+        *("backends.tokens", "errors"),
     ),
     "backends.echo": ("backends.base", "backends.failures"),
     "backends.embeddings": (
@@ -43,11 +44,22 @@ ALLOWED = {
     "backends.openai": (
         *("backends.base", "backends.calls", "backends.capabilities", "backends.chat_templates"),
         *("backends.constants", "backends.echo", "backends.endpoint", "backends.failures"),
-        *("backends.probing", "errors"),
+        *("backends.meter", "backends.prices", "backends.probing", "backends.tokens", "errors"),
     ),
     "backends.cached": (
-        *("backends.base", "backends.capabilities", "backends.store", "config", "errors"),
+        *("backends.base", "backends.batches", "backends.capabilities", "backends.meter"),
+        *("backends.prices", "backends.store", "backends.tokens", "config", "errors"),
     ),
+    "backends.batches": ("backends.base", "backends.store"),
+    "backends.prices": ("config", "errors"),
+    "backends.meter": ("backends.prices", "errors"),
+    "backends.tokens": ("backends.base", "backends.meter"),
+    "backends.costs": ("backends.meter", "backends.prices"),
+    "backends.planned": (
+        *("backends.base", "backends.batches", "backends.cached", "backends.costs"),
+        *("backends.tokens", "errors"),
+    ),
+    "backends.toy": ("backends.base", "backends.prices", "errors"),
     "backends.gguf": ("backends.models", "errors"),
     "backends.pipeline": (
         *("backends.base", "backends.chat_templates", "backends.gguf", "backends.models"),
@@ -55,7 +67,7 @@ ALLOWED = {
     ),
     "backends.local": (
         *("backends.base", "backends.chat_templates", "backends.models", "backends.gguf"),
-        *("backends.pipeline", "backends.prefixes", "config", "errors"),
+        *("backends.pipeline", "backends.prefixes", "backends.prices", "config", "errors"),
     ),
     "backends": ("backends.base", "backends.models", "backends.store", "config", "errors"),
     "engine": ("engine", "backends.base", "config", "errors"),
@@ -66,7 +78,9 @@ ALLOWED = {
     "holdings": ("alignment", "engine", "backends", "config", "errors"),
     "inspection": ("holdings", "comparison", "engine", "backends.base", "config", "errors"),
     "inference": ("inspection", "holdings", "alignment", "engine", "errors"),
+    "spending": ("inference", "backends", "errors"),
     "study": (
+        "spending",
         "inspection",
         "holdings",
         "inference",
@@ -84,7 +98,7 @@ ALLOWED = {
     ),
     "notebook": (
         *("notebook", "study", "comparison", "alignment", "charts", "engine"),
-        *("backends.base", "backends.capabilities", "backends.chat_templates"),
+        *("backends.base", "backends.capabilities", "backends.chat_templates", "backends.costs"),
         *("datasets", "config", "errors"),
     ),
     "": ("notebook", "charts", "engine.views"),

@@ -112,9 +112,9 @@ def test_failures_are_counted_by_reason_and_told(run: Run) -> None:
     assert "1 failed: &lt;b&gt;busy&lt;/b&gt;" in run.html()
 
 
-def test_money_is_told_only_where_a_price_is_known() -> None:
-    for price, cost in ((None, None), (0.5, 1.5)):
-        run = Run(price=lambda price=price: price)
+def test_money_is_told_only_where_it_is_known() -> None:
+    for cost in (None, 1.5):
+        run = Run(cost=lambda cost=cost: cost)
         run.tick(run.begin("draws", 1), Completion("sun", 3))
         assert run.state()["cost"] == cost
 
