@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -331,6 +333,25 @@ def test_an_interrupt_stops_soon_keeps_results_and_leaves_a_working_model(backen
     assert backend.score([request])[0].n_tokens == 3
     (drawn,) = backend.generate([GenerationRequest(prompts[0], 0)], SamplingParams(max_tokens=4))
     assert drawn.n_tokens > 0
+
+
+@pytest.mark.model
+def test_an_interrupt_is_one_after_models_were_dropped():
+    code = """
+import gc, signal
+from jupyter_mop.backends.encoders import MiniLMEncoder
+from jupyter_mop.backends.local import LocalBackend
+models = [LocalBackend(), MiniLMEncoder()]
+while models:
+    models.pop(0)
+    gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (told.returncode, told.stdout) == (0, "interrupted\n")
 
 
 @pytest.mark.model
