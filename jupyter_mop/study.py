@@ -86,6 +86,7 @@ class Study(Inference):
         model: str | None = None,
         chat_template: str | ChatTemplate | None = None,
         keep_weights: bool = False,
+        **per_minute: float | None,
     ) -> CachedBackend:
         """Choose and load the language model.
 
@@ -99,8 +100,11 @@ class Study(Inference):
             How the endpoint's model reads a chat, where it scores; default: ChatML.
         keep_weights : bool
             Carry the learned weights over to this model, and let it answer with them.
+        **per_minute
+            What the endpoint allows: requests_per_minute, tokens_per_minute.
         """
-        loaded = CachedBackend(load_backend(backend, model, chat_template), self.store)
+        chosen = load_backend(backend, model, chat_template, **per_minute)
+        loaded = CachedBackend(chosen, self.store)
         mixture = self._fitted().with_backend(loaded) if keep_weights else None
         _ = loaded.capabilities  # an endpoint that is not there is told of before anything changes
         self._backend_choice = loaded.backend

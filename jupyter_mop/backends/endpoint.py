@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from jupyter_mop.backends import constants, failures
-from jupyter_mop.backends.calls import FixedLimit, Limiter, event_loop
+from jupyter_mop.backends.calls import event_loop
 from jupyter_mop.backends.failures import MalformedError
+from jupyter_mop.backends.limits import AdaptiveLimit
 from jupyter_mop.errors import DataError, MopError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Secret:
 class _Connection(NamedTuple):
     loop: asyncio.AbstractEventLoop
     client: AsyncOpenAI
-    limit: Limiter
+    limit: AdaptiveLimit
 
 
 class Endpoint:
@@ -69,12 +70,15 @@ class Endpoint:
     timeout : float
         Seconds that one answer may take.
     in_flight : int
-        The most calls that are under way at once.
+        The most calls that are under way at once; how many are is learned from how they go.
+    requests_per_minute, tokens_per_minute : float, optional
+        The most that is begun in a minute. Tokens are guessed from the text and the longest
+        answer, and put right when the answer says how many it used.
 
     Raises
     ------
     DataError
-        Where the address is none.
+        Where the address is none, or a rate is no positive number.
     """
 
     def __init__(
@@ -84,11 +88,15 @@ class Endpoint:
         *,
         timeout: float = constants.TIMEOUT_SECONDS,
         in_flight: int = constants.IN_FLIGHT,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
     ) -> None:
         self.base_url, self.name = _address(base_url)
         self.timeout = timeout
         self._key = _key(api_key)
         self.in_flight = in_flight
+        self.requests_per_minute = _rate(requests_per_minute, "requests")
+        self.tokens_per_minute = _rate(tokens_per_minute, "tokens")
         self._connection: _Connection | None = None
 
     def __repr__(self) -> str:
@@ -141,15 +149,20 @@ class Endpoint:
 
     async def _send(self, method: str, path: str, **options: Any) -> str:  # noqa: ANN401
         connection = self._connected()
-        await connection.limit.enter()
-        began, overloaded = time.monotonic(), False
+        tokens = _tokens(options.get("body", {})) if self.tokens_per_minute else 0
+        await connection.limit.enter(tokens)
+        began, overloaded, pause = time.monotonic(), False, 0.0
         try:
             text: str = await getattr(connection.client, method)(path, cast_to=str, **options)
         except Exception as error:
             overloaded = failures.is_overload(error)
+            pause = failures.retry_after(error) or 0 if failures.may_pass(error) else 0
             raise
         finally:
-            connection.limit.leave(seconds=time.monotonic() - began, overloaded=overloaded)
+            seconds = time.monotonic() - began
+            connection.limit.leave(seconds=seconds, overloaded=overloaded, pause=pause)
+        if tokens:
+            connection.limit.settle(tokens, _used(text, tokens))
         return text
 
     def _explained(self, error: Exception, path: str, attempt: int) -> MopError:
@@ -166,7 +179,12 @@ class Endpoint:
         loop = event_loop()
         if self._connection is None or self._connection.loop is not loop:
             client = _client(self.base_url, self._key.text, self.timeout)
-            self._connection = _Connection(loop, client, FixedLimit(self.in_flight))
+            limit = AdaptiveLimit(
+                self.in_flight,
+                requests_per_minute=self.requests_per_minute,
+                tokens_per_minute=self.tokens_per_minute,
+            )
+            self._connection = _Connection(loop, client, limit)
             atexit.register(_close, loop, client)
         return self._connection
 
@@ -213,6 +231,31 @@ def _address(base_url: str) -> tuple[str, str]:
         )
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}", f"{host}{path}"
+
+
+def _rate(per_minute: float | None, what: str) -> float | None:
+    if per_minute is not None and not per_minute > 0:
+        raise DataError(
+            f"{what}_per_minute is {per_minute}, and must be a number above 0.",
+            hint="Leave it out where the server sets no limit.",
+        )
+    return per_minute
+
+
+def _tokens(body: Mapping[str, Any]) -> float:
+    """Guess how many tokens a call may use, rather too many: 3 bytes each, and a whole answer."""
+    text = [body.get(name, "") for name in ("messages", "prompt", "input")]
+    n_bytes = len(json.dumps(text, ensure_ascii=False).encode())
+    longest = body.get("max_completion_tokens") or body.get("max_tokens") or 0
+    return n_bytes / constants.BYTES_PER_TOKEN + float(longest)
+
+
+def _used(text: str, guessed: float) -> float:
+    """Return how many tokens an answer says that the call used; else what was guessed."""
+    try:
+        return float(json.loads(text)["usage"]["total_tokens"])
+    except (LookupError, TypeError, ValueError):
+        return guessed
 
 
 def _read(read: Callable[[Json], Value], text: str) -> Value:

@@ -37,6 +37,8 @@ class SetupMagics(StudyMagics):
     @argument("--template", help="how the endpoint's model reads a chat, for scores: chatml (the "
               "default), llama-3, or a variable with a ChatTemplate")  # fmt: skip
     @argument("--keep-weights", action="store_true", help="carry the learned weights over")
+    @argument("--requests-per-minute", type=float, help="the most calls that the endpoint allows")
+    @argument("--tokens-per-minute", type=float, help="the most tokens that it allows")
     @line_magic
     @output_can_be_silenced
     def mop_backend(self, line: str) -> pd.Series | Capabilities:
@@ -51,6 +53,8 @@ class SetupMagics(StudyMagics):
             model=args.model and values.unquoted(args.model),
             chat_template=args.template and values.variable_or_text(self.shell, args.template),
             keep_weights=args.keep_weights,
+            requests_per_minute=args.requests_per_minute,
+            tokens_per_minute=args.tokens_per_minute,
         )
         return used.capabilities or self.study.status()
 
