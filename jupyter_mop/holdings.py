@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pandas as pd
 
@@ -209,7 +209,7 @@ def load_backend(
     choice: Backend | str | Path,
     model: str | None = None,
     chat_template: str | ChatTemplate | None = None,
-    **per_minute: float | None,
+    **per_minute: Any,  # noqa: ANN401  the backend's own
 ) -> Backend:
     """Return the backend that is named: itself, "local", a path to a model or an endpoint's URL."""
     if _is_backend(choice):

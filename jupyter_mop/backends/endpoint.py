@@ -8,8 +8,10 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from jupyter_mop.backends import constants, failures
 from jupyter_mop.backends.calls import event_loop
@@ -190,17 +192,28 @@ class Endpoint:
 
 
 def _client(base_url: str, key: str, timeout: float) -> AsyncOpenAI:
-    """Return the client: on aiohttp where it is there, since that carries many calls at once."""
-    from openai import AsyncOpenAI, DefaultAioHttpClient, DefaultAsyncHttpxClient, Timeout
+    """Return the client, on the leanest way to the server that there is here."""
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(
+        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(timeout)
+    )
+
+
+def _http_client(timeout: float) -> Any:  # noqa: ANN401  its class depends on the client's age
+    """Return ours on aiohttp; without it, with a proxy or an older client that client's own."""
+    from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient, Timeout
 
     patience = Timeout(timeout, connect=constants.CONNECT_SECONDS)
+    with suppress(ImportError):
+        from jupyter_mop.backends.transport import Client
+
+        if not getproxies():
+            return Client(patience)
     try:
-        transport = DefaultAioHttpClient(timeout=patience)
+        return DefaultAioHttpClient(timeout=patience)
     except RuntimeError:
-        transport = DefaultAsyncHttpxClient(timeout=patience)
-    return AsyncOpenAI(
-        api_key=key or "none", base_url=base_url, max_retries=0, http_client=transport
-    )
+        return DefaultAsyncHttpxClient(timeout=patience)
 
 
 def _close(loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> None:
