@@ -152,10 +152,11 @@ class Endpoint:
     async def _send(self, method: str, path: str, **options: Any) -> str:  # noqa: ANN401
         connection = self._connected()
         tokens = _tokens(options.get("body", {})) if self.tokens_per_minute else 0
+        call, url = getattr(connection.client, method), f"{self.base_url}{path}"
         await connection.limit.enter(tokens)
         began, overloaded, pause = time.monotonic(), False, 0.0
         try:
-            text: str = await getattr(connection.client, method)(path, cast_to=str, **options)
+            text: str = await call(url, cast_to=str, **options)
         except Exception as error:
             overloaded = failures.is_overload(error)
             pause = failures.retry_after(error) or 0 if failures.may_pass(error) else 0

@@ -83,7 +83,7 @@ class AdaptiveLimit:
         self._doubling = True
         self._halved = self._resume = float("-inf")
         self._latency = _Latency()
-        self._under_way = 0
+        self.under_way = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._door = asyncio.Lock()
 
@@ -119,9 +119,11 @@ class AdaptiveLimit:
         """
         now = self._now()
         self._resume = max(self._resume, now + pause)
-        if not overloaded:
+        if now - seconds < self._halved:
+            pass  # of the round that was found to be too much
+        elif not overloaded:
             self._grow(seconds)
-        elif now - seconds >= self._halved:
+        else:
             self._level, self._halved = max(1.0, self._level / 2), now
             self._doubling, self._latency = False, _Latency()
         self._give_place()
@@ -144,8 +146,8 @@ class AdaptiveLimit:
             self._level = min(self.most, self._level + more)
 
     async def _take_place(self) -> None:
-        if self._under_way < self.limit and not self._waiting:
-            self._under_way += 1
+        if self.under_way < self.limit and not self._waiting:
+            self.under_way += 1
             return
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
@@ -157,13 +159,13 @@ class AdaptiveLimit:
             raise
 
     def _give_place(self) -> None:
-        self._under_way -= 1
-        while self._waiting and self._under_way < self.limit:
+        self.under_way -= 1
+        while self._waiting and self.under_way < self.limit:
             turn = self._waiting.popleft()
             if not turn.done():
-                self._under_way += 1
+                self.under_way += 1
                 turn.set_result(None)
-        if not self._under_way:
+        if not self.under_way:
             self._latency = _Latency()
 
 
