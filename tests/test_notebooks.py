@@ -10,6 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from jupyter_mop.datasets import load_movie_reviews
+from jupyter_mop.experiments.report import read_result
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 QUICKSTART = NOTEBOOKS[0]
@@ -70,6 +71,14 @@ def test_the_committed_survey_shows_the_mixture_near_the_floor_where_plain_promp
     plain, personas, mixture, floor = map(float, row[-4:])
     assert mixture < 1.5 * floor
     assert plain > personas > 2 * mixture
+
+
+def test_the_committed_experiments_show_the_committed_results():
+    text = output_text(nbformat.read(QUICKSTART.with_name("05_does_it_work.ipynb"), as_version=4))
+    results = [read_result(file) for file in (QUICKSTART.parent / "results").glob("*.json")]
+    assert {result.name for result in results} == {"generation", "classifier", "ablations"}
+    cells = {cell for result in results for cell in result.table().to_numpy().ravel()}
+    assert not [cell for cell in cells if cell not in text]
 
 
 @pytest.mark.model
