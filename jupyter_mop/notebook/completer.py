@@ -24,6 +24,7 @@ _OF_A_SIMULATION = (
     "mop_calibrate",
     "mop_estimate",
     "mop_diagnose",
+    "mop_export",
 )
 _COLUMN_OPTIONS = ("--context", "--response", "--weight")
 
