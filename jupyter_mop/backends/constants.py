@@ -4,6 +4,7 @@ from __future__ import annotations
 
 OPENAI_URL = "https://api.openai.com/v1"
 KEY_VARIABLE = "OPENAI_API_KEY"
+KEYRING_SERVICE = "jupyter-mop"
 
 IN_FLIGHT = 32
 FIRST_AT_ONCE = 16

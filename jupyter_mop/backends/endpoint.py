@@ -98,7 +98,7 @@ class Endpoint:
     ) -> None:
         self.base_url, self.name = _address(base_url)
         self.timeout = timeout
-        self._key = _key(api_key)
+        self._key = _key(api_key, urlsplit(self.base_url).netloc)
         self.in_flight = in_flight
         self.requests_per_minute = _rate(requests_per_minute, "requests")
         self.tokens_per_minute = _rate(tokens_per_minute, "tokens")
@@ -247,8 +247,21 @@ def _close(loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> None:
         asyncio.run_coroutine_threadsafe(client.close(), loop).result(constants.GRACE_SECONDS)
 
 
-def _key(api_key: str | None = None) -> Secret:
-    return Secret(api_key or os.environ.get(constants.KEY_VARIABLE) or "")
+def _key(api_key: str | None = None, host: str = "") -> Secret:
+    """Return the key that is given, that the keyring has for this host, or of the environment."""
+    return Secret(api_key or _of_keyring(host) or os.environ.get(constants.KEY_VARIABLE) or "")
+
+
+def _of_keyring(host: str) -> str | None:
+    """Return what `keyring set jupyter-mop HOST` has kept, where there is a keyring."""
+    try:
+        import keyring
+        from keyring.errors import KeyringError
+    except ImportError:
+        return None
+    with suppress(KeyringError):
+        return keyring.get_password(constants.KEYRING_SERVICE, host)
+    return None
 
 
 def _address(base_url: str) -> tuple[str, str]:

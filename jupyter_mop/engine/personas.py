@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.frames import pandas_frame
 from jupyter_mop.errors import DataError
 
 _LINE = re.compile(
@@ -163,6 +164,7 @@ def normalised(weights: Iterable[float], names: Sequence[str]) -> NDArray[np.flo
 
 
 def _items(source: object) -> Iterable[Any]:
+    source = pandas_frame(source)
     if isinstance(source, Path):
         return _from_file(source)
     if isinstance(source, str):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.frames import pandas_frame
 from jupyter_mop.engine.views import Viewed
 from jupyter_mop.errors import DataError
 
@@ -73,7 +74,7 @@ class Population(Viewed):
         Parameters
         ----------
         df : pandas.DataFrame
-            One row per response.
+            One row per response; a frame of polars or Arrow will do as well.
         context : str or sequence of str
             Column or columns that say what was asked, or of whom.
         response : str
@@ -92,6 +93,7 @@ class Population(Viewed):
         >>> Population.from_frame(df, context="topic", response="said")
         Population(2 records, context: topic, response: said)
         """
+        df = pandas_frame(df)
         columns = (context,) if isinstance(context, str) else tuple(context)
         used = [*columns, response, *([weight] if weight else [])]
         _check_columns(df, used)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from jupyter_mop.engine import reweighting
 from jupyter_mop.engine.exemplars import Exemplar
+from jupyter_mop.engine.exporting import Exported
 from jupyter_mop.engine.personas import Persona, named_shares
 from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.views import Viewed
@@ -30,7 +31,7 @@ COLUMNS = (CONTEXT, PERSONA, EXEMPLAR, RESPONSE, LOG_PROB, WEIGHT, SEED, DRAW)
 
 
 @dataclass(frozen=True)
-class Simulation(Viewed):
+class Simulation(Viewed, Exported):
     """Simulated responses and their provenance.
 
     Attributes

@@ -10,6 +10,7 @@ import pandas as pd
 
 from jupyter_mop.backends.chat_templates import TEMPLATES
 from jupyter_mop.engine.baselines import BASELINES
+from jupyter_mop.engine.frames import is_frame, pandas_frame
 from jupyter_mop.engine.options import METHODS
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _OF_A_SIMULATION = (
     "mop_calibrate",
     "mop_estimate",
     "mop_diagnose",
+    "mop_export",
 )
 _COLUMN_OPTIONS = ("--context", "--response", "--weight")
 
@@ -60,7 +62,7 @@ class _Completer:
             "--method": lambda: list(METHODS),
             "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
             "--template": lambda: list(TEMPLATES),
-            "--human": lambda: self._variables(pd.DataFrame),
+            "--human": self._frames,
             "--targets": lambda: self._variables((Mapping, pd.Series)),
             "--start": lambda: self._variables((Mapping, pd.Series)),
             "-k": lambda: ["auto", "4", "8", "16"],
@@ -80,7 +82,7 @@ class _Completer:
         if self.name == "mop_ask":
             return list(self.magics.study.answers)
         if self.name in ("mop_population", "mop_personas"):
-            return self._variables(pd.DataFrame)
+            return self._frames()
         if self.name in ("mop_save", "mop_load"):
             return [file.parent.as_posix() for file in Path().glob("*/mixture.json")]
         return ["local", "http://localhost:8080/v1"] if self.name == "mop_backend" else []
@@ -89,10 +91,14 @@ class _Completer:
         names = self.magics.shell.user_ns.items()
         return [k for k, v in names if isinstance(v, kind) and not k.startswith("_")]
 
+    def _frames(self) -> list[str]:
+        names = self.magics.shell.user_ns.items()
+        return [k for k, v in names if not k.startswith("_") and is_frame(v)]
+
     def _options(self) -> list[str]:
         parser = getattr(self.magics, self.name).parser
         return [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001
 
     def _columns(self, words: list[str]) -> list[str]:
         frames = (self.magics.shell.user_ns.get(word) for word in words)
-        return [str(c) for frame in frames if isinstance(frame, pd.DataFrame) for c in frame]
+        return [str(c) for frame in frames if is_frame(frame) for c in pandas_frame(frame)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from getpass import getpass
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -41,6 +42,7 @@ class SetupMagics(StudyMagics):
     @argument("--price-in", type=float, help="US dollars for a million tokens in, for %%mop_fit "
               "--dry-run and --budget; default: that of a small table, if it is there")  # fmt: skip
     @argument("--price-out", type=float, help="US dollars for a million tokens out")
+    @argument("--ask-key", action="store_true", help="ask for the endpoint's key, unseen")
     @argument("--requests-per-minute", type=float, help="the most calls that the endpoint allows")
     @argument("--tokens-per-minute", type=float, help="the most tokens that it allows")
     @line_magic
@@ -49,7 +51,8 @@ class SetupMagics(StudyMagics):
         """Choose and load the language model; of an endpoint, try and show what it can do.
 
         %mop_backend local loads the embedded one; it is fetched on first use. A key for an
-        endpoint is read from the environment: OPENAI_API_KEY.
+        endpoint is read from the keyring (`keyring set jupyter-mop api.openai.com`) or the
+        environment (OPENAI_API_KEY), or asked for with --ask-key; it has no place in a cell.
         """
         args = parsed(self.mop_backend, line)
         used = self.study.use_backend(
@@ -57,6 +60,7 @@ class SetupMagics(StudyMagics):
             model=args.model and values.unquoted(args.model),
             chat_template=args.template and values.variable_or_text(self.shell, args.template),
             keep_weights=args.keep_weights,
+            api_key=getpass("Key: ") if args.ask_key else None,
             price_in=args.price_in,
             price_out=args.price_out,
             requests_per_minute=args.requests_per_minute,

@@ -15,6 +15,8 @@ from jupyter_mop.notebook.lines import StudyMagics, costing, parsed, run
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jupyter_mop.backends.costs import CostEstimate
     from jupyter_mop.engine.answers import PopulationAnswer
     from jupyter_mop.engine.simulation import Simulation
@@ -137,6 +139,20 @@ class SimulationMagics(StudyMagics):
         with progress(self.shell, self.study) as on_step:
             panel: AlignmentPanel = self.study.panel(name, random_state=args.seed, on_step=on_step)
         return panel
+
+    @magic_arguments()
+    @argument("name", help="a simulation")
+    @argument("path", help="a .csv, .parquet or .jsonl file; it is made or replaced")
+    @line_magic
+    @output_can_be_silenced
+    def mop_export(self, line: str) -> Path:
+        """Write a simulation to a file, with a data card beside it.
+
+        The card tells the personas, weights, model, seeds, prompt and figures, and holds the
+        exemplars, word for word. Simulation.from_csv(path) and its like read it back.
+        """
+        args = parsed(self.mop_export, line)
+        return self.study.export(values.unquoted(args.name), values.path(args.path))
 
     @magic_arguments()
     @argument("name", help="a simulation of the mixture")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jupyter_mop.engine.frames import pandas_frame
 from jupyter_mop.engine.personas import Persona, persona_shares
 from jupyter_mop.engine.questions import SEPARATOR, Question
 from jupyter_mop.errors import DataError
@@ -30,8 +31,8 @@ def variable_or_text(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401
 
 
 def frame(shell: InteractiveShell, name: str) -> pd.DataFrame:
-    """Return the DataFrame in the notebook's variable `name`."""
-    value = of_variable(shell, name)
+    """Return the frame in the notebook's variable `name`, of whatever library, as a pandas one."""
+    value = pandas_frame(of_variable(shell, name))
     if not isinstance(value, pd.DataFrame):
         came = "there is no such variable" if value is None else f"it is a {type(value).__name__}"
         raise DataError(f"Expected a DataFrame in the variable {name!r}, but {came}.",

@@ -8,9 +8,12 @@ import signal
 import threading
 import time
 import traceback
+from typing import ClassVar
 
+import keyring
 import numpy as np
 import pytest
+from keyring.backend import KeyringBackend
 from scripted_server import Reply, ScriptedServer, chat
 
 from jupyter_mop.backends import constants
@@ -25,6 +28,7 @@ from jupyter_mop.backends.cached import CachedBackend
 from jupyter_mop.backends.calls import event_loop
 from jupyter_mop.backends.capabilities import Capabilities, Finding
 from jupyter_mop.backends.embeddings import OpenAIEncoder
+from jupyter_mop.backends.endpoint import Endpoint
 from jupyter_mop.backends.openai import OpenAIBackend
 from jupyter_mop.backends.store import Store
 from jupyter_mop.errors import DataError, ModelError, PromptTooLongError
@@ -442,3 +446,31 @@ def test_vectors_that_are_none_are_refused(scripted, rows):
     scripted.default = Reply(body=vectors(*rows))
     with pytest.raises(ModelError, match="answered /embeddings"):
         OpenAIEncoder(scripted.url, "scripted").encode(["a"])
+
+
+class Ring(KeyringBackend):
+    """A keyring in memory."""
+
+    priority = 1
+    kept: ClassVar = {("jupyter-mop", "gateway.example:8080"): "sk-kept"}
+
+    def get_password(self, service, username):
+        return self.kept.get((service, username))
+
+    def set_password(self, service, username, password):
+        self.kept[service, username] = password
+
+
+def test_a_key_is_given_or_kept_in_the_keyring_for_its_host_or_in_the_environment(monkeypatch):
+    before = keyring.get_keyring()
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-everywhere")
+    try:
+        keyring.set_keyring(Ring())
+        url = "http://gateway.example:8080/v1"
+        assert Endpoint(url, "sk-given")._key.text == "sk-given"
+        assert Endpoint(url)._key.text == "sk-kept"
+        assert Endpoint("http://other.example/v1")._key.text == "sk-everywhere"
+        keyring.set_keyring(keyring.backends.fail.Keyring())
+        assert Endpoint(url)._key.text == "sk-everywhere"
+    finally:
+        keyring.set_keyring(before)

@@ -43,7 +43,7 @@ VERBS = {
     "synthesize",
     "ask",
     "match",
-    *("save", "load"),
+    *("save", "load", "export"),
 }
 
 
