@@ -28,12 +28,13 @@ from jupyter_mop.engine.views import Chart
 from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.holdings import load_backend
 from jupyter_mop.inference import Inference
+from jupyter_mop.runs import Noted, noted
 
 if TYPE_CHECKING:
     from jupyter_mop.alignment import Alignment
 
 
-class Study(Inference):
+class Study(Inference, Noted):
     """Personas, a population, a fitted mixture and named simulations, with the verbs on them.
 
     Every `%mop_*` magic is one of these verbs.
@@ -113,6 +114,7 @@ class Study(Inference):
         self.mixture, self.panel_weights = None, None
         return self.personas
 
+    @noted
     def synthesize(
         self,
         k: int | str = "auto",
@@ -163,6 +165,7 @@ class Study(Inference):
         self.mixture, self.alignment = None, None
         return self.population
 
+    @noted
     def fit(
         self,
         template: str | None = None,
@@ -197,6 +200,7 @@ class Study(Inference):
         self.mixture, self.personas, self.panel_weights = mixture, mixture.personas, None
         return mixture
 
+    @noted
     def simulate(
         self,
         name: str = "simulation",
@@ -252,6 +256,7 @@ class Study(Inference):
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation
 
+    @noted
     def ask(
         self,
         question: Question | str,

@@ -45,8 +45,11 @@ ALLOWED = {
         *("backends.constants", "backends.echo", "backends.endpoint", "backends.failures"),
         *("backends.probing", "errors"),
     ),
+    "backends.books": ("backends.store", "errors"),
+    "backends.runs": ("backends.books", "backends.store", "errors"),
     "backends.cached": (
-        *("backends.base", "backends.capabilities", "backends.store", "config", "errors"),
+        *("backends.base", "backends.books", "backends.capabilities", "backends.store"),
+        *("config", "errors"),
     ),
     "backends.gguf": ("backends.models", "errors"),
     "backends.pipeline": (
@@ -66,8 +69,10 @@ ALLOWED = {
     "holdings": ("alignment", "engine", "backends", "config", "errors"),
     "inspection": ("holdings", "comparison", "engine", "backends.base", "config", "errors"),
     "inference": ("inspection", "holdings", "alignment", "engine", "errors"),
+    "runs": ("holdings", "engine", "backends.books", "backends.runs", "errors"),
     "study": (
         "inspection",
+        "runs",
         "holdings",
         "inference",
         "alignment",
@@ -84,7 +89,7 @@ ALLOWED = {
     ),
     "notebook": (
         *("notebook", "study", "comparison", "alignment", "charts", "engine"),
-        *("backends.base", "backends.capabilities", "backends.chat_templates"),
+        *("backends.base", "backends.capabilities", "backends.chat_templates", "backends.runs"),
         *("datasets", "config", "errors"),
     ),
     "": ("notebook", "charts", "engine.views"),

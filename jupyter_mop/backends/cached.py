@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
@@ -26,6 +27,7 @@ from jupyter_mop.backends.base import (
     TellsFirstTokens,
     TokenScores,
 )
+from jupyter_mop.backends.books import Books, open_books
 from jupyter_mop.backends.capabilities import Capabilities
 from jupyter_mop.backends.store import Kind, Store, content_key
 
@@ -67,8 +69,10 @@ _VECTORS: _Codec[Vector] = _Codec(
 class _Batch(Generic[Value]):
     """The requests of one call: what the store held, what is left to ask, what is finished."""
 
-    def __init__(self, store: Store, codec: _Codec[Value], keys: Sequence[str]) -> None:
-        self._store, self._codec, self._keys = store, codec, keys
+    def __init__(
+        self, store: Store, codec: _Codec[Value], keys: Sequence[str], books: Books | None = None
+    ) -> None:
+        self._store, self._codec, self._keys, self._books = store, codec, keys, books
         self._places: dict[str, list[int]] = {}
         for index, key in enumerate(keys):
             self._places.setdefault(key, []).append(index)
@@ -79,13 +83,19 @@ class _Batch(Generic[Value]):
         self.misses = [self._places[key][0] for key in self._asked]
 
     def finish(self, positions: Sequence[int], values: Sequence[Value]) -> list[int]:
-        """Keep the answers to `misses[positions]`; return the indices that they newly answer."""
+        """Keep the answers to `misses[positions]`; return the indices that they newly answer.
+
+        Where another process has kept an answer meanwhile, that one counts here too.
+        """
         pairs = zip([self._asked[position] for position in positions], values, strict=True)
         fresh = {key: value for key, value in pairs if key not in self._values}
+        indices = [index for key in fresh for index in self._places[key]]
         packed = {key: self._codec.pack(value) for key, value in fresh.items()}
-        self._store.put_many(self._codec.kind, packed)
+        also = [self._books.finish(len(indices))] if self._books else []
+        before = self._store.put_many(self._codec.kind, packed, also=also)
         self._values.update(fresh)
-        return [index for key in fresh for index in self._places[key]]
+        self._values.update({key: self._codec.unpack(value) for key, value in before.items()})
+        return indices
 
     def values(self, indices: Sequence[int]) -> list[Value]:
         """Return the answers at `indices`."""
@@ -226,8 +236,11 @@ class CachedBackend(_Counter):
         ask: Callable[[Sequence[int], Callable[[int, Value], None]], list[Value]],
         on_result: Callable[[int, Value], None] | None,
     ) -> list[Value]:
-        batch = _Batch(self.store, codec, keys)
+        books = open_books(self.store)
+        batch = _Batch(self.store, codec, keys, books)
         self._count(batch, len(keys))
+        if books:
+            books.request(len(keys), kept=len(batch.hits), model=self.fingerprint)
 
         def report(indices: Sequence[int]) -> None:
             if on_result:
@@ -236,7 +249,8 @@ class CachedBackend(_Counter):
 
         report(batch.hits)
         if batch.misses:
-            values = ask(batch.misses, lambda at, value: report(batch.finish([at], [value])))
+            with books.watched() if books else nullcontext():
+                values = ask(batch.misses, lambda at, value: report(batch.finish([at], [value])))
             report(batch.finish(range(len(values)), values))
         return batch.values(range(len(keys)))
 
