@@ -171,6 +171,7 @@ def _hold(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = _connected(path, "rwc")
+        connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
         raise StoreError(
