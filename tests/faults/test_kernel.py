@@ -42,7 +42,7 @@ def stopped(kernel, server, study, how):
 
 def resumed(server, study, books, said, run, asked):
     """Check that only the rest was asked, and that each answer is there once."""
-    again = books(study.store, study.runs()[-1], "finished")
+    again = books(study.store, study.runs()[-1], "finished", before=run.finished)
     assert (again.requested, again.kept) == (N, run.finished)
     assert len(server.seen) - asked == N - run.finished
     counts = Counter(seeds(server))
@@ -80,7 +80,8 @@ def test_two_kernels_agree_on_every_answer(server, kernel, study, books):
     assert said[0] == said[1]
     assert len(set(said[0])) == N
     for run in study.runs():
-        books(study.store, run, "finished")
+        books(study.store, run, "finished", before=run.kept)
+        assert run.requested == N
     assert len(study.runs()) == 2
     assert set(Counter(seeds(server)).values()) <= {1, 2}
 
@@ -94,6 +95,6 @@ def test_a_clock_that_goes_back_changes_nothing(server, kernel, study, books):
     first, second = study.runs()
     assert (first.state, len(early)) == ("finished", 5)
     assert second.started < first.started - 80_000
-    books(study.store, second, "finished")
+    books(study.store, second, "finished", before=5)
     assert 0 <= second.seconds < 300
     assert study.runs().frame["seconds"].min() >= 0

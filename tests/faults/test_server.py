@@ -74,7 +74,7 @@ def test_a_fault_that_stays_ends_the_run_and_it_is_resumed(server, study, books,
     server.default = own_words
     assert len(study.resume()) == N
     assert len(server.seen) - asked == N - 12
-    books(study.store, study.runs()[-1], "finished")
+    books(study.store, study.runs()[-1], "finished", before=12)
 
 
 def test_refusals_and_filters_are_kept_counted_and_asked_once(server, study, books):
@@ -154,7 +154,7 @@ def test_a_server_that_stays_away_ends_the_run_and_it_is_resumed(process, path, 
     assert 10 <= run.finished <= 10 + IN_FLIGHT
     process.start()
     assert len(set(study.resume().responses)) == N
-    again = books(study.store, study.runs()[-1], "finished")
+    again = books(study.store, study.runs()[-1], "finished", before=run.finished)
     assert again.kept == run.finished
     study.store.close()
 
@@ -191,10 +191,10 @@ def test_wrong_log_probabilities_are_no_scores(server, study, tmp_path, books, w
     with pytest.raises(ModelError, match=r"answered /completions with"):
         study.fit(**FIT)
     run = books(study.store, study.runs()[-1], "failed")
-    assert (run.finished, run.failed) == (20, 1)
+    assert (run.finished - run.kept, run.failed) == (20, 1)
     server.default = once(echoed({"prompt": "x" * 9}, wrong=wrong), echoed)
     weights = study.resume().persona_weights()
-    books(study.store, study.runs()[-1], "finished", others=run.finished - study.runs()[-1].kept)
+    books(study.store, study.runs()[-1], "finished", before=20)
     sound = new_study(tmp_path / "sound.sqlite", server.url)
     server.default = echoed
     assert (sound.fit(**FIT).persona_weights() == weights).all()
