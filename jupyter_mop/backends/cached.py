@@ -78,6 +78,7 @@ class _Batch(Generic[Value]):
             self._places.setdefault(key, []).append(index)
         held = store.get_many(self._places)
         self._values = {key: codec.unpack(value) for key, value in held.items()}
+        self.n_held = len(held)
         self._asked = [key for key in self._places if key not in held]
         self.hits = [index for index, key in enumerate(keys) if key in held]
         self.misses = [self._places[key][0] for key in self._asked]
@@ -91,7 +92,7 @@ class _Batch(Generic[Value]):
         fresh = {key: value for key, value in pairs if key not in self._values}
         indices = [index for key in fresh for index in self._places[key]]
         packed = {key: self._codec.pack(value) for key, value in fresh.items()}
-        also = [self._books.finish(len(indices))] if self._books else []
+        also = [self._books.finish(len(fresh))] if self._books else []
         before = self._store.put_many(self._codec.kind, packed, also=also)
         self._values.update(fresh)
         self._values.update({key: self._codec.unpack(value) for key, value in before.items()})
@@ -240,7 +241,7 @@ class CachedBackend(_Counter):
         batch = _Batch(self.store, codec, keys, books)
         self._count(batch, len(keys))
         if books:
-            books.request(len(keys), kept=len(batch.hits), model=self.fingerprint)
+            books.request(batch.n_held + len(batch.misses), kept=batch.n_held, model=self.fingerprint)
 
         def report(indices: Sequence[int]) -> None:
             if on_result:

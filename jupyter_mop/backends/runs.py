@@ -46,9 +46,9 @@ class StoredRun:
     seconds : float or None
         How long it took, or had taken at the last answer.
     requested, kept, finished, failed, cancelled : int
-        Answers of the language model that were wanted; those that the store had from before,
-        which count as finished too; those that are there; the one whose failure ended the run;
-        and those not asked then.
+        Different answers of the language model that were wanted; those that the store had from
+        before, which count as finished too; those that are there; the one whose failure ended the
+        run; and those not asked then.
     model : str or None
         The model's fingerprint; None where it was not asked.
     facts : mapping

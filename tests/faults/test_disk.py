@@ -78,7 +78,7 @@ class Holder:
     """Another process that holds the store for a while, or until it is let go."""
 
     def __init__(self, path):
-        self.path = path
+        self.path, self.it = path, None
 
     def take(self, seconds):
         command = [sys.executable, "-c", textwrap.dedent(HOLD), str(self.path), str(seconds)]
@@ -87,7 +87,7 @@ class Holder:
 
     def let_go(self):
         self.it.kill()
-        self.it.communicate()
+        self.it.wait()
 
 
 @pytest.fixture
@@ -95,6 +95,7 @@ def holder(path):
     it = Holder(path)
     yield it
     it.let_go()
+    it.it.stdout.close()
 
 
 def at(n, act):
