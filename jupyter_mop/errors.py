@@ -60,5 +60,9 @@ def missing(package: str, extra: str) -> MissingPackageError:
     )
 
 
+class BudgetError(MopError):
+    """A run that ended before it could pass its budget; what was finished is in the store."""
+
+
 class Interrupted(MopError):  # noqa: N818  not a fault
     """A run that the user stopped; what was finished is in the store."""

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import numpy as np
 
 from jupyter_mop.backends.books import Books, Ending, opened
+from jupyter_mop.backends.planned import PlannedBackend
 from jupyter_mop.backends.runs import Runs, StoredRun, read_runs
 from jupyter_mop.engine.answers import PopulationAnswer
 from jupyter_mop.engine.learning import OnStep
@@ -23,7 +24,7 @@ from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.saving import SETTINGS
-from jupyter_mop.errors import DataError, MopError, NotFittedError, StoreError
+from jupyter_mop.errors import BudgetError, DataError, MopError, NotFittedError, StoreError
 from jupyter_mop.holdings import Holdings
 
 P = ParamSpec("P")
@@ -119,12 +120,14 @@ class Noted(Holdings):
 
 
 def noted(verb: Callable[P, R]) -> Callable[P, R]:
-    """Note in the store what a verb of a study was given, and how it went."""
+    """Note in the store what a verb of a study was given, and how it went, unless it only plans."""
     signature = inspect.signature(verb)
 
     @functools.wraps(verb)
     def noting(*args: P.args, **kwargs: P.kwargs) -> R:
         study = cast("Noted", args[0])
+        if isinstance(study.backend, PlannedBackend):
+            return verb(*args, **kwargs)
         given = _kept_arguments(study, dict(signature.bind(*args, **kwargs).arguments))
         with study._noting(verb.__name__, given) as books:  # noqa: SLF001  one of its own verbs
             result = verb(*args, **kwargs)
@@ -140,7 +143,7 @@ def _listed(parts: list[str]) -> str:
 
 def _close(books: Books, error: BaseException | None = None) -> None:
     """Close the books; a verb that was refused before it asked for anything leaves none."""
-    stopped = isinstance(error, KeyboardInterrupt)
+    stopped = isinstance(error, KeyboardInterrupt | BudgetError)
     state: Ending = "cancelled" if stopped else "failed" if error else "finished"
     if isinstance(error, Exception):
         ours = isinstance(error, MopError)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
 from jupyter_mop.backends.chat_templates import ChatTemplate
+from jupyter_mop.backends.prices import stated
 from jupyter_mop.engine import asking, views
 from jupyter_mop.engine.answers import PopulationAnswer
 from jupyter_mop.engine.baselines import N_SHOWN
@@ -27,14 +29,14 @@ from jupyter_mop.engine.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.engine.views import Chart
 from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.holdings import load_backend
-from jupyter_mop.inference import Inference
 from jupyter_mop.runs import Noted, noted
+from jupyter_mop.spending import Spending
 
 if TYPE_CHECKING:
     from jupyter_mop.alignment import Alignment
 
 
-class Study(Inference, Noted):
+class Study(Spending, Noted):
     """Personas, a population, a fitted mixture and named simulations, with the verbs on them.
 
     Every `%mop_*` magic is one of these verbs.
@@ -87,6 +89,8 @@ class Study(Inference, Noted):
         model: str | None = None,
         chat_template: str | ChatTemplate | None = None,
         keep_weights: bool = False,
+        price_in: float | None = None,
+        price_out: float | None = None,
     ) -> CachedBackend:
         """Choose and load the language model.
 
@@ -100,8 +104,11 @@ class Study(Inference, Noted):
             How the endpoint's model reads a chat, where it scores; default: ChatML.
         keep_weights : bool
             Carry the learned weights over to this model, and let it answer with them.
+        price_in, price_out : float, optional
+            US dollars for a million tokens in and out; default: those of the table of prices.
         """
-        loaded = CachedBackend(load_backend(backend, model, chat_template), self.store)
+        made, price = load_backend(backend, model, chat_template), stated(price_in, price_out)
+        loaded = CachedBackend(made, self.store, price=price)
         mixture = self._fitted().with_backend(loaded) if keep_weights else None
         _ = loaded.capabilities  # an endpoint that is not there is told of before anything changes
         self._backend_choice = loaded.backend
@@ -179,10 +186,11 @@ class Study(Inference, Noted):
 
         The other `options` are those of `MixtureOfPersonas`.
         """
-        mixture = self._new_mixture(template, stratify, **options)
+        mixture, before = self._new_mixture(template, stratify, **options), self.backend.usage
         self.mixture = mixture.fit(self._needed_population(), on_step=on_step)
         if n_refits:
             mixture.persona_weight_intervals(n_refits, on_step=on_step)
+        mixture.cost_ = self._cost(before)
         return self.mixture
 
     def save(self, path: str | Path) -> Path:
@@ -239,7 +247,7 @@ class Study(Inference, Noted):
         on_step : callable, optional
             Called with (what, total); returns what is called as each response comes.
         """
-        params = SamplingParams(temperature, top_p, max_tokens)
+        params, before = SamplingParams(temperature, top_p, max_tokens), self.backend.usage
         mixture = self.mixture or self._new_mixture(template).initialise(self._needed_population())
         simulation = mixture.simulate(
             n,
@@ -253,6 +261,7 @@ class Study(Inference, Noted):
             random_state=random_state,
             on_step=on_step,
         )
+        simulation = simulation.with_facts(cost=self._cost(before))
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation
 
@@ -300,7 +309,7 @@ class Study(Inference, Noted):
             )
         question, population = self._question(question), self._needed_population()
         personas = None if baseline == "plain" else self._needed_personas()
-        how = Asking(random_state=random_state, **options)
+        how, before = Asking(random_state=random_state, **options), self.backend.usage
 
         def put(to: Population, weights: str | Mapping[str, float] = "uniform") -> PopulationAnswer:
             return asking.ask(
@@ -320,6 +329,7 @@ class Study(Inference, Noted):
             answer = self._learned_answer(question, target, put, random_state)
         else:
             answer = put(target, chosen)
+        answer = replace(answer, cost=self._cost(before))
         self.answers[name] = answer
         self.simulations[name] = answer.draw(n, random_state=random_state)
         return answer

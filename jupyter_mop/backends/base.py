@@ -148,6 +148,15 @@ class TellsFirstTokens(Protocol):
 
 
 @runtime_checkable
+class CountsTokens(Protocol):
+    """A language model that counts tokens as it reads them, with no call."""
+
+    def count_tokens(self, prompt: Prompt, response: str = "") -> int:
+        """Return the number of tokens of a prompt, and of a response that begins after it."""
+        ...
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """Text to unit vectors. `on_result(indices, vectors)` is called as each batch finishes."""
 

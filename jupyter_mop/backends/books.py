@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jupyter_mop.backends.store import Statement, Store
-from jupyter_mop.errors import StoreError
+from jupyter_mop.errors import BudgetError, StoreError
 
 Ending = Literal["finished", "failed", "cancelled"]
 
@@ -90,9 +90,11 @@ class Books:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Count the request whose failure ends what is done inside."""
+        """Count the request whose failure ends what is done inside; a budget lets none fail."""
         try:
             yield
+        except BudgetError:
+            raise
         except Exception:
             self._failed += 1
             raise

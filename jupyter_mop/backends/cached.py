@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
-from typing import Any, Generic, TypeVar
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jupyter_mop.backends.base import (
     Backend,
@@ -27,80 +26,27 @@ from jupyter_mop.backends.base import (
     TellsFirstTokens,
     TokenScores,
 )
-from jupyter_mop.backends.books import Books, open_books
+from jupyter_mop.backends.batches import (
+    COMPLETIONS,
+    FIRST_TOKENS,
+    SCORES,
+    VECTORS,
+    Batch,
+    Codec,
+    Value,
+    Vector,
+    Work,
+)
+from jupyter_mop.backends.books import open_books
 from jupyter_mop.backends.capabilities import Capabilities
-from jupyter_mop.backends.store import Kind, Store, content_key
+from jupyter_mop.backends.meter import Meter, Usage
+from jupyter_mop.backends.prices import Price
+from jupyter_mop.backends.store import Store, content_key
+from jupyter_mop.backends.tokens import counter
+from jupyter_mop.errors import BudgetError
 
-Value = TypeVar("Value")
-Vector = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class _Codec(Generic[Value]):
-    """How one kind of answer becomes bytes and back."""
-
-    kind: Kind
-    pack: Callable[[Value], bytes]
-    unpack: Callable[[bytes], Value]
-
-
-_COMPLETIONS: _Codec[Completion] = _Codec(
-    "completion",
-    lambda completion: json.dumps(asdict(completion)).encode(),
-    lambda value: Completion(**json.loads(value)),
-)
-_SCORES: _Codec[TokenScores] = _Codec(
-    "score",
-    lambda scores: np.asarray(scores.log_probs, dtype="<f8").tobytes(),
-    lambda value: TokenScores(tuple(np.frombuffer(value, dtype="<f8").tolist())),
-)
-_FIRST_TOKENS: _Codec[FirstTokens] = _Codec(
-    "score",
-    lambda told: json.dumps([told.tokens, told.log_probs]).encode(),
-    lambda value: FirstTokens(*map(tuple, json.loads(value))),
-)
-_VECTORS: _Codec[Vector] = _Codec(
-    "vector",
-    lambda vector: vector.astype("<f4").tobytes(),
-    lambda value: np.frombuffer(value, dtype="<f4").astype(np.float32),
-)
-
-
-class _Batch(Generic[Value]):
-    """The requests of one call: what the store held, what is left to ask, what is finished."""
-
-    def __init__(
-        self, store: Store, codec: _Codec[Value], keys: Sequence[str], books: Books | None = None
-    ) -> None:
-        self._store, self._codec, self._keys, self._books = store, codec, keys, books
-        self._places: dict[str, list[int]] = {}
-        for index, key in enumerate(keys):
-            self._places.setdefault(key, []).append(index)
-        held = store.get_many(self._places)
-        self._values = {key: codec.unpack(value) for key, value in held.items()}
-        self.n_held = len(held)
-        self._asked = [key for key in self._places if key not in held]
-        self.hits = [index for index, key in enumerate(keys) if key in held]
-        self.misses = [self._places[key][0] for key in self._asked]
-
-    def finish(self, positions: Sequence[int], values: Sequence[Value]) -> list[int]:
-        """Keep the answers to `misses[positions]`; return the indices that they newly answer.
-
-        Where another process has kept an answer meanwhile, that one counts here too.
-        """
-        pairs = zip([self._asked[position] for position in positions], values, strict=True)
-        fresh = {key: value for key, value in pairs if key not in self._values}
-        indices = [index for key in fresh for index in self._places[key]]
-        packed = {key: self._codec.pack(value) for key, value in fresh.items()}
-        also = [self._books.finish(len(fresh))] if self._books else []
-        before = self._store.put_many(self._codec.kind, packed, also=also)
-        self._values.update(fresh)
-        self._values.update({key: self._codec.unpack(value) for key, value in before.items()})
-        return indices
-
-    def values(self, indices: Sequence[int]) -> list[Value]:
-        """Return the answers at `indices`."""
-        return [self._values[self._keys[index]] for index in indices]
+OnValue: TypeAlias = Callable[[int, Value], None]
+Ask: TypeAlias = Callable[[Sequence[int], OnValue[Value]], list[Value]]
 
 
 class _Counter:
@@ -115,7 +61,7 @@ class _Counter:
     total_misses: int = 0
     kept: int = 0
 
-    def _count(self, batch: _Batch[Any], n_requests: int) -> None:
+    def _count(self, batch: Batch[Any], n_requests: int) -> None:
         self.hits, self.misses = n_requests - len(batch.misses), len(batch.misses)
         self.kept = len(batch.hits)
         self.total_hits += self.hits
@@ -134,6 +80,8 @@ class CachedBackend(_Counter):
         The language model that answers what the store does not hold.
     store : Store
         Where the answers are kept.
+    price : Price, optional
+        What the model's tokens cost; default: what the model itself or a table says.
 
     Attributes
     ----------
@@ -143,6 +91,8 @@ class CachedBackend(_Counter):
         The same since the start.
     kept : int
         Requests of the last call whose answer was kept before; they are reported first.
+    pace : dict of str to Usage
+        What each kind of request took so far: calls, tokens and seconds.
 
     Examples
     --------
@@ -157,9 +107,33 @@ class CachedBackend(_Counter):
     (2, 1, 1)
     """
 
-    def __init__(self, backend: Backend, store: Store) -> None:
+    def __init__(self, backend: Backend, store: Store, *, price: Price | None = None) -> None:
         self.backend = backend
         self.store = store
+        self._price = price
+        self._meter = Meter()
+        self.pace: dict[str, Usage] = {}
+
+    @property
+    def price(self) -> Price | None:
+        """What the model's tokens cost: as stated, or by a table; None where nobody knows."""
+        return self._price or getattr(self.backend, "price", None)
+
+    @property
+    def meter(self) -> Meter:
+        """What counts the model's calls: the endpoint's own, where it is one."""
+        return getattr(self.backend, "meter", self._meter)
+
+    @property
+    def usage(self) -> Usage:
+        """What was asked so far, what it cost, and what the store answered for nothing."""
+        seconds = sum(usage.seconds for usage in self.pace.values())
+        return self.meter.usage + Usage(hits=self.total_hits, seconds=seconds)
+
+    def spent(self, before: Usage | None = None) -> float | None:
+        """Return the US dollars spent since `before`; None where nobody knows or nothing costs."""
+        used = self.usage - (before or Usage())
+        return (self.price.of(used.tokens_in, used.tokens_out) or None) if self.price else None
 
     @property
     def can_score(self) -> bool:
@@ -202,7 +176,8 @@ class CachedBackend(_Counter):
 
         model = self.fingerprint
         keys = [_completion_key(model, request, params) for request in requests]
-        return self._answer(_COMPLETIONS, keys, ask, on_result)
+        works = [Work(request.prompt, most_out=params.max_tokens) for request in requests]
+        return self._answer(COMPLETIONS, keys, works, ask, on_result)
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
@@ -214,7 +189,8 @@ class CachedBackend(_Counter):
 
         model = self.fingerprint
         keys = [_score_key(model, request) for request in requests]
-        return self._answer(_SCORES, keys, ask, on_result)
+        works = [Work(request.prompt, request.response) for request in requests]
+        return self._answer(SCORES, keys, works, ask, on_result)
 
     def first_tokens(
         self, prompts: Sequence[Prompt], *, on_result: OnFirstTokens | None = None
@@ -228,17 +204,19 @@ class CachedBackend(_Counter):
 
         model = self.fingerprint
         keys = [content_key("score", model, "first tokens", _turns(prompt)) for prompt in prompts]
-        return self._answer(_FIRST_TOKENS, keys, ask, on_result)
+        works = [Work(prompt, most_out=1) for prompt in prompts]
+        return self._answer(FIRST_TOKENS, keys, works, ask, on_result)
 
     def _answer(
         self,
-        codec: _Codec[Value],
+        codec: Codec[Value],
         keys: Sequence[str],
-        ask: Callable[[Sequence[int], Callable[[int, Value], None]], list[Value]],
+        works: Sequence[Work],
+        ask: Ask[Value],
         on_result: Callable[[int, Value], None] | None,
     ) -> list[Value]:
         books = open_books(self.store)
-        batch = _Batch(self.store, codec, keys, books)
+        batch = Batch(self.store, codec, keys, books)
         self._count(batch, len(keys))
         if books:
             books.request(batch.n_held + len(batch.misses), kept=batch.n_held, model=self.fingerprint)
@@ -250,10 +228,59 @@ class CachedBackend(_Counter):
 
         report(batch.hits)
         if batch.misses:
-            with books.watched() if books else nullcontext():
-                values = ask(batch.misses, lambda at, value: report(batch.finish([at], [value])))
-            report(batch.finish(range(len(values)), values))
+            before, began = self.usage, time.monotonic()
+            told = [works[index] for index in batch.misses]
+            way = ask if self.meter is not self._meter else self._metered(told, ask)
+            try:
+                with books.watched() if books else nullcontext():
+                    values = way(
+                        batch.misses, lambda at, value: report(batch.finish([at], [value]))
+                    )
+                report(batch.finish(range(len(values)), values))
+            except BudgetError as error:
+                done = f"{batch.n_finished:,} of {len(keys):,} {codec.name} are finished"
+                raise BudgetError(f"{error.message} {done}.", hint=error.hint) from None
+            finally:
+                self._note(codec.name, before, time.monotonic() - began)
         return batch.values(range(len(keys)))
+
+    def _note(self, name: str, before: Usage, seconds: float) -> None:
+        used = replace(self.usage - before, seconds=seconds)
+        self.pace[name] = self.pace.get(name, Usage()) + used
+
+    def _metered(self, works: Sequence[Work], ask: Ask[Value]) -> Ask[Value]:
+        """Return `ask` for a model with no meter; within a budget, one request after the other."""
+        count = counter(self.backend)
+
+        def end(at: int, value: Value) -> None:
+            size = count.size(works[at].prompt, works[at].response, most_out=works[at].most_out)
+            self._meter.end(size, (size.tokens_in, _written(value)))
+
+        def together(missing: Sequence[int], finished: OnValue[Value]) -> list[Value]:
+            ended = set[int]()
+
+            def done(at: int, value: Value) -> None:
+                if at not in ended:
+                    ended.add(at)
+                    end(at, value)
+                finished(at, value)
+
+            values = ask(missing, done)
+            for at in set(range(len(values))) - ended:
+                end(at, values[at])
+            return values
+
+        def one_by_one(missing: Sequence[int], finished: OnValue[Value]) -> list[Value]:
+            values = list[Value]()
+            for at, index in enumerate(missing):
+                work = works[at]
+                self._meter.hold(count.size(work.prompt, work.response, most_out=work.most_out))
+                values += ask([index], lambda _at, _value: None)
+                end(at, values[-1])
+                finished(at, values[-1])
+            return values
+
+        return one_by_one if self._meter.is_limited else together
 
 
 class CachedEncoder(_Counter):
@@ -299,8 +326,7 @@ class CachedEncoder(_Counter):
         """Return unit vectors, shape (len(texts), d), float32; kept ones are reported first."""
         if not len(texts):
             return self.encoder.encode(texts)
-        model = self.fingerprint
-        batch = _Batch(self.store, _VECTORS, [content_key("vector", model, text) for text in texts])
+        batch = Batch(self.store, VECTORS, vector_keys(self.fingerprint, texts))
         self._count(batch, len(texts))
 
         def report(indices: Sequence[int]) -> None:
@@ -315,6 +341,18 @@ class CachedEncoder(_Counter):
             )
             report(batch.finish(range(len(vectors)), list(vectors)))
         return np.stack(batch.values(range(len(texts))))
+
+
+def vector_keys(model: str, texts: Sequence[str]) -> list[str]:
+    """Return the keys under which an encoder's vectors of `texts` are kept."""
+    return [content_key("vector", model, text) for text in texts]
+
+
+def _written(value: object) -> int:
+    """Return the tokens that a model wrote for an answer: none for scores."""
+    if isinstance(value, Completion):
+        return value.n_tokens
+    return int(isinstance(value, FirstTokens))
 
 
 def _turns(prompt: Prompt) -> list[list[str]]:

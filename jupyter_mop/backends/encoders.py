@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jupyter_mop.backends.base import OnVectors
+from jupyter_mop.backends.loading import load_apart
 from jupyter_mop.backends.models import EncoderFiles, encoder_paths, file_sha256
 from jupyter_mop.errors import DataError, ModelError, missing
 
@@ -251,7 +252,8 @@ def _compile(path: Path) -> tuple[Any, int]:
     import openvino
 
     try:
-        model = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        options = {"INFERENCE_PRECISION_HINT": "f32"}
+        model = load_apart(lambda: openvino.Core().compile_model(path, "CPU", options))
         return model, int(model.output(0).partial_shape[2].get_length())
     except RuntimeError as error:
         raise ModelError(

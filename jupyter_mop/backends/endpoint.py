@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from jupyter_mop.backends import constants, failures
 from jupyter_mop.backends.calls import FixedLimit, Limiter, event_loop
 from jupyter_mop.backends.failures import MalformedError
+from jupyter_mop.backends.meter import Meter, Size
+from jupyter_mop.backends.tokens import size_of_body
 from jupyter_mop.errors import DataError, MopError
 
 if TYPE_CHECKING:
@@ -90,6 +92,7 @@ class Endpoint:
         self._key = _key(api_key)
         self.in_flight = in_flight
         self._connection: _Connection | None = None
+        self.meter = Meter()
 
     def __repr__(self) -> str:
         return f"Endpoint({self.base_url!r})"
@@ -129,7 +132,7 @@ class Endpoint:
     ) -> Value:
         for attempt in range(1, attempts + 1):
             try:
-                return _read(read, await self._send(method, path, **options))
+                return _read(read, await self._counted(method, path, **options))
             except MopError:
                 raise
             except Exception as error:  # noqa: BLE001  all that the client raises
@@ -138,6 +141,21 @@ class Endpoint:
                     raise self._explained(error, path, attempt) from None
             await asyncio.sleep(pause)
         raise AssertionError
+
+    async def _counted(self, method: str, path: str, **options: Any) -> Json:  # noqa: ANN401
+        """Make a call that the meter counts, and that keeps to its budget; looking up is free."""
+        if "body" not in options:
+            return _parsed(await self._send(method, path, **options))
+        size, answer, calls = size_of_body(options["body"]), Json(), 1
+        await self.meter.enter(size)
+        try:
+            answer = _parsed(await self._send(method, path, **options))
+        except Exception as error:
+            calls = int(failures.may_be_charged(error))
+            raise
+        finally:
+            self.meter.end(size, _told(answer, size), calls=calls)
+        return answer
 
     async def _send(self, method: str, path: str, **options: Any) -> str:  # noqa: ANN401
         connection = self._connected()
@@ -215,13 +233,30 @@ def _address(base_url: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}{path}", f"{host}{path}"
 
 
-def _read(read: Callable[[Json], Value], text: str) -> Value:
+def _parsed(text: str) -> Json:
     try:
         answer = json.loads(text)
     except ValueError:
         raise MalformedError("what is no JSON") from None
     if not isinstance(answer, dict):
         raise MalformedError("JSON of another shape")
+    return answer
+
+
+def _told(answer: Json, size: Size) -> tuple[int, int] | None:
+    """Return the tokens in and out that the server told of a call, or None."""
+    usage = answer.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    tokens = (
+        usage.get("prompt_tokens"),
+        usage.get("completion_tokens", None if size.most_out else 0),
+    )
+    sound = all(type(number) is int and number >= 0 for number in tokens)
+    return (tokens[0], tokens[1]) if sound else None  # type: ignore[return-value]
+
+
+def _read(read: Callable[[Json], Value], answer: Json) -> Value:
     try:
         return read(answer)
     except (MopError, MalformedError):

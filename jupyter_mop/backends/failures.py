@@ -143,6 +143,13 @@ def may_pass(error: Exception) -> bool:
     return passing and _told(error)[0] != "insufficient_quota"
 
 
+def may_be_charged(error: Exception) -> bool:
+    """Return whether a call that failed may have cost something: it broke off half-way."""
+    from openai import APIStatusError
+
+    return not isinstance(error, APIStatusError) and not _is_cut_off(error)
+
+
 def is_overload(error: Exception) -> bool:
     """Return whether the server says that it has too much to do."""
     return getattr(error, "status_code", 0) in {TOO_MANY, BUSY}

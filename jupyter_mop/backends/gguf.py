@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jupyter_mop.backends.loading import load_apart
 from jupyter_mop.backends.models import file_sha256, models_dir, only_one
 from jupyter_mop.errors import ModelError
 
@@ -201,7 +202,8 @@ def _save_raw(path: Path, folder: Path) -> None:
     config.num_kv_blocks = 16
     options = {"enable_save_ov_model": True}
     try:
-        openvino_genai.ContinuousBatchingPipeline(str(linked), config, "CPU", options, {})
+        make = openvino_genai.ContinuousBatchingPipeline
+        load_apart(lambda: make(str(linked), config, "CPU", options, {}))
     except RuntimeError as error:
         raise ModelError(
             f"OpenVINO GenAI cannot read the model {path.name}.",

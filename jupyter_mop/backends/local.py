@@ -23,6 +23,7 @@ from jupyter_mop.backends.chat_templates import plain
 from jupyter_mop.backends.models import language_model_path
 from jupyter_mop.backends.pipeline import Job, Pipeline
 from jupyter_mop.backends.prefixes import BLOCK, Pair, Tokens, Window, plan
+from jupyter_mop.backends.prices import FREE
 from jupyter_mop.errors import DataError, ModelError, PromptTooLongError
 
 _ADDED_AT_ONCE = 1024
@@ -58,6 +59,7 @@ class LocalBackend:
 
     can_score = True
     can_embed = False
+    price = FREE
 
     def __init__(self, model: str | Path | None = None, *, cache_blocks: int = 384) -> None:
         path = language_model_path() if model is None else Path(model).expanduser()
@@ -73,9 +75,9 @@ class LocalBackend:
         """The most tokens that a prompt and its response may have together."""
         return min(self._pipeline.model_context, self._pipeline.cache_blocks * BLOCK)
 
-    def count_tokens(self, prompt: Prompt) -> int:
-        """Return the number of tokens of a prompt as the model reads it."""
-        return len(self._pipeline.encode([self._pipeline.render(prompt)])[0])
+    def count_tokens(self, prompt: Prompt, response: str = "") -> int:
+        """Return the number of tokens of a prompt, and of a response, as the model reads them."""
+        return len(self._pipeline.encode([self._pipeline.render(prompt) + plain(response)])[0])
 
     def generate(
         self,

@@ -26,7 +26,11 @@ from jupyter_mop.backends.capabilities import Capabilities
 from jupyter_mop.backends.chat_templates import ChatTemplate, find_template, plain
 from jupyter_mop.backends.endpoint import Endpoint, Json
 from jupyter_mop.backends.failures import FilteredError, MalformedError
+from jupyter_mop.backends.meter import Meter
+from jupyter_mop.backends.prices import Price
+from jupyter_mop.backends.prices import find as find_price
 from jupyter_mop.backends.probing import only_model, probe
+from jupyter_mop.backends.tokens import measured
 from jupyter_mop.errors import DataError, ModelError
 
 _SEEDS = 2**31
@@ -96,6 +100,21 @@ class OpenAIBackend:
     def capabilities(self) -> Capabilities:
         """What the endpoint was found to do."""
         return run(probe(self.endpoint, self.model, self.chat_template))
+
+    @property
+    def meter(self) -> Meter:
+        """What the calls have cost so far."""
+        return self.endpoint.meter
+
+    @property
+    def price(self) -> Price | None:
+        """What the tokens cost by the table of prices; None where it does not say."""
+        return find_price(self.endpoint.name.partition("/")[0], self.model)
+
+    @property
+    def characters_per_token(self) -> float | None:
+        """What the server's own counts come to; None where it has not told of enough."""
+        return measured(self.meter)
 
     @property
     def can_score(self) -> bool:

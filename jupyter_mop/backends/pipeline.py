@@ -21,6 +21,7 @@ import numpy as np
 from jupyter_mop.backends.base import Prompt
 from jupyter_mop.backends.chat_templates import plain
 from jupyter_mop.backends.gguf import GGUF, Q4_1, convert, read_gguf
+from jupyter_mop.backends.loading import load_apart
 from jupyter_mop.backends.models import file_sha256
 from jupyter_mop.backends.prefixes import BLOCK, Tokens
 from jupyter_mop.errors import ModelError, missing
@@ -77,7 +78,7 @@ class Pipeline:
         self.model_context = _context_length(model, header)
         self._path = convert(model, self.sha256) if header and _has_q4_1(header) else model
         try:
-            self.tokenizer = self._genai.Tokenizer(str(model))
+            self.tokenizer = load_apart(lambda: self._genai.Tokenizer(str(model)))
             self._loaded: Any = self._load()
         except RuntimeError as error:
             raise ModelError(
@@ -221,8 +222,9 @@ class Pipeline:
         scheduler.max_num_seqs = _IN_FLIGHT
         scheduler.enable_prefix_caching = True
         scheduler.dynamic_split_fuse = True
-        return self._genai.ContinuousBatchingPipeline(
-            str(self._path), self.tokenizer, scheduler, "CPU", **_OPTIONS
+        make = self._genai.ContinuousBatchingPipeline
+        return load_apart(
+            lambda: make(str(self._path), self.tokenizer, scheduler, "CPU", **_OPTIONS)
         )
 
     def _add(self, job: Job) -> Any:  # noqa: ANN401

@@ -22,6 +22,7 @@ from jupyter_mop.backends.base import (
     ScoreRequest,
     TokenScores,
 )
+from jupyter_mop.backends.prices import FREE, Price
 from jupyter_mop.errors import DataError
 
 
@@ -74,6 +75,7 @@ class ToyBackend:
 
     can_score: bool = True
     can_embed: bool = False
+    price: Price = FREE
 
     def __init__(
         self,
@@ -156,6 +158,18 @@ class ToyBackend:
             if on_result:
                 on_result(index, scores[-1])
         return scores
+
+    def count_tokens(self, prompt: Prompt, response: str = "") -> int:
+        """Return the number of words of a prompt and of a response.
+
+        Examples
+        --------
+        >>> from jupyter_mop.backends.base import Message, Prompt
+        >>> ToyBackend(["yes", "no"]).count_tokens(Prompt((Message("user", "Is it?"),)), "yes")
+        3
+        """
+        texts = [*(message.content for message in prompt.messages), response]
+        return sum(len(split_words(text)) for text in texts)
 
     def _logits(self, prompt: Prompt) -> NDArray[np.float64]:
         turns: dict[str, list[str]] = {"system": [], "user": [], "assistant": []}

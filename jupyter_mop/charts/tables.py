@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.charts.answers import shares
-from jupyter_mop.charts.texts import plain
+from jupyter_mop.charts.texts import cost, plain
 from jupyter_mop.charts.theme import BLUE, persona_colours
 from jupyter_mop.engine.explanation import Explanation
 from jupyter_mop.engine.mixture import MixtureOfPersonas
@@ -77,7 +77,8 @@ def population_table(population: Population) -> str:
 
 def mixture_table(mixture: MixtureOfPersonas) -> str:
     """Return the weights, learned and at the start, and the held-out likelihoods."""
-    parts = [f"<p>{cell(repr(mixture))}</p>"]
+    told = filter(None, [repr(mixture), cost(getattr(mixture, "cost_", None))])
+    parts = [f"<p>{cell('; '.join(told))}</p>"]
     if mixture.is_ready:
         parts.append(_weights_table(mixture.summary()))
     if mixture.is_fitted:
@@ -135,7 +136,7 @@ def simulation_facts(simulation: Simulation) -> str:
         weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
         effective = weights.sum() ** 2 / (weights**2).sum()
         facts.append(f"reweighted: worth {effective:,.0f} of {len(simulation):,} draws")
-    return ", ".join(facts)
+    return ", ".join(filter(None, [*facts, cost(simulation.provenance.get("cost"))]))
 
 
 def is_reweighted(simulation: Simulation) -> bool:

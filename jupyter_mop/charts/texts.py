@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate, count
+from typing import Any
 from unicodedata import east_asian_width
 
 import pandas as pd
@@ -29,6 +30,23 @@ def plain(text: object, limit: int = LONGEST) -> str:
     start = str(text)[: 4 * limit + 4]
     line = _UNFIT.sub("\N{REPLACEMENT CHARACTER}", " ".join(start.split()))
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def cost(facts: Mapping[str, Any] | None) -> str:
+    """Return what a run has cost in words; nothing where it was free.
+
+    Examples
+    --------
+    >>> cost({"usd": None, "calls": 2, "tokens_in": 1000, "tokens_out": 9})
+    'cost: not known (2 calls, 1,000 tokens in, 9 out)'
+    >>> cost({"usd": 0.0})
+    ''
+    """
+    if not facts or facts["usd"] == 0:
+        return ""
+    money = "not known" if facts["usd"] is None else f"${facts['usd']:,.4f}"
+    tokens = f"{facts['tokens_in']:,} tokens in, {facts['tokens_out']:,} out"
+    return f"cost: {money} ({facts['calls']:,} calls, {tokens})"
 
 
 def labels(names: Iterable[object]) -> dict[str, str]:

@@ -57,6 +57,8 @@ class PopulationAnswer(Viewed):
         Real answers to compare with.
     report : pandas.DataFrame or None
         How likely held-out answers are, where the weights were learned.
+    cost : mapping or None
+        What asking has cost: calls, cache hits, tokens and US dollars.
 
     Examples
     --------
@@ -80,6 +82,7 @@ class PopulationAnswer(Viewed):
     described: str = "uniform"
     real: Population | None = None
     report: pd.DataFrame | None = None
+    cost: Mapping[str, Any] | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -280,6 +283,8 @@ class PopulationAnswer(Viewed):
         if not plain and self.question.kind != "multiple":
             facts["shares"] = pd.DataFrame(self.by_draw, list(self.personas), list(self.options))
             facts["ordered"] = self.question.is_ordered
+        if self.cost is not None:
+            facts["cost"] = self.cost
         return Simulation(pd.DataFrame(rows)[list(COLUMNS)], (), facts)
 
     def __repr__(self) -> str:

@@ -60,6 +60,8 @@ class MixtureOfPersonas(Reading):
         The pool.
     report_ : pandas.DataFrame
         See `held_out_report`; there after `fit`.
+    cost_ : mapping
+        What the fit of a study has cost: calls, cache hits, tokens and US dollars.
 
     Examples
     --------

@@ -124,6 +124,10 @@ class Simulation(Viewed):
             )
         return np.array([place[name] for name in self.frame[PERSONA]], dtype=np.intp)
 
+    def with_facts(self, **facts: object) -> Simulation:
+        """Return this simulation with more in its provenance."""
+        return replace(self, provenance={**self.provenance, **facts})
+
     def reweight(
         self,
         weights: Mapping[str, float] | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 
 class Training(Viewed):
     """The settings, the exemplar pool and the gate of a `MixtureOfPersonas`."""
+
+    cost_: Mapping[str, object]
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class Training(Viewed):
             rank=self.rank,
             random_state=self.random_state,
         )
-        for name in ("report_", "refits_", "intervals_"):
+        for name in ("report_", "refits_", "intervals_", "cost_"):
             self.__dict__.pop(name, None)
         return self
 

@@ -41,6 +41,7 @@ def run(bench: Workbench) -> Result:
         LEARNED: bench.simulate(LEARNED, weights="learned"),
         UNIFORM: bench.simulate(UNIFORM, weights="uniform"),
         "no exemplars": without_exemplars(bench),
+        "no personas": bench.simulate("no personas", baseline="exemplars"),
     }
     whole = bench.study.personas
     for m in COMPONENTS:

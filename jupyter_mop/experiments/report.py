@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jupyter_mop.errors import DataError
+
 if TYPE_CHECKING:
     from jupyter_mop.charts.theme import AnyChart
 
@@ -50,12 +52,19 @@ class Result:
             parts.append(gains_table(self.gains))
         return "\n\n".join([*parts, "\n".join(self.notes)]) + "\n"
 
+    def table(self) -> pd.DataFrame:
+        """Return one row per method, "value [low, high]" of each figure, the floor last."""
+        return wide(self.frame, self.floor_name)
+
     def save(self, out: Path) -> list[Path]:
         """Write CSV, JSON, text and PNG to the folder `out`; return the files."""
         stem = f"{self.name}_{self.data}"
         files = [out / f"{stem}.csv", out / f"{stem}.json", out / f"{stem}.txt"]
         self.frame.to_csv(files[0], index=False)
         facts = {
+            "name": self.name,
+            "data": self.data,
+            "floor_name": self.floor_name,
             "provenance": dict(self.provenance),
             "notes": list(self.notes),
             "rows": self.frame.to_dict("records"),
@@ -71,6 +80,42 @@ class Result:
         return files
 
 
+def read_result(file: Path) -> Result:
+    """Return the result that `Result.save` wrote to a JSON file; the chart is not kept.
+
+    Raises
+    ------
+    DataError
+        If the file is no such result.
+    """
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        parts = {part: facts[part] for part in ("name", "data", "floor_name", "notes")}
+        frame, gains = pd.DataFrame(facts["rows"]), pd.DataFrame(facts["gains"])
+        made_by = dict(facts["provenance"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"The file {file} holds no result of an experiment.",
+            hint="Give the JSON file that python -m jupyter_mop.experiments NAME saved.",
+        ) from error
+    kept = None if gains.empty else gains
+    return Result(**parts, frame=frame, gains=kept, provenance=made_by)
+
+
+def wide(frame: pd.DataFrame, floor_name: str) -> pd.DataFrame:
+    """Return one row per method, "value [low, high]" of each figure, the floor last."""
+    rows: dict[str, dict[str, str]] = {}
+    for row in frame.to_dict("records"):
+        column = f"{row['figure']} {'↓' if row['better'] == 'lower' else '↑'}"
+        rows.setdefault(row["method"], {})[column] = _cell(row["value"], row["low"], row["high"])
+    first = frame[frame["method"] == frame["method"].iloc[0]].to_dict("records")
+    made = pd.DataFrame(rows).T
+    made.loc[floor_name] = [
+        _cell(row["floor"], row["floor_low"], row["floor_high"]) for row in first
+    ]
+    return made
+
+
 def table(frame: pd.DataFrame, floor_name: str) -> str:
     r"""Return one row per method, "value [low, high]" of each figure, the floor last.
 
@@ -83,15 +128,7 @@ def table(frame: pd.DataFrame, floor_name: str) -> str:
     plain         0.500 [0.400, 0.600]
     real records  0.900 [0.850, 0.950]
     """
-    rows: dict[str, dict[str, str]] = {}
-    for row in frame.to_dict("records"):
-        column = f"{row['figure']} {'↓' if row['better'] == 'lower' else '↑'}"
-        rows.setdefault(row["method"], {})[column] = _cell(row["value"], row["low"], row["high"])
-    first = frame[frame["method"] == frame["method"].iloc[0]].to_dict("records")
-    floor = [_cell(row["floor"], row["floor_low"], row["floor_high"]) for row in first]
-    wide = pd.DataFrame(rows).T
-    wide.loc[floor_name] = floor
-    return wide.to_string()
+    return wide(frame, floor_name).to_string()
 
 
 def gains_table(gains: pd.DataFrame) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import Magics
-from IPython.core.magic_arguments import parse_argstring
+from IPython.core.magic_arguments import argument, parse_argstring
 
 from jupyter_mop.study import Study
 
@@ -23,6 +24,24 @@ class StudyMagics(Magics):
     def __init__(self, shell: InteractiveShell, study: Study | None = None) -> None:
         super().__init__(shell)
         self.study = study or Study()
+
+
+def costing(magic: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a magic the options --dry-run and --budget."""
+    dry_run = argument("--dry-run", action="store_true", help="only say what it would cost: calls, "
+                       "tokens, money, time; no model is asked")  # fmt: skip
+    budget = argument("--budget", type=float, help="stop before more US dollars are spent")
+    marked: Callable[..., Any] = dry_run(budget(magic))
+    return marked
+
+
+def run(study: Study, verb: str, options: dict[str, Any], *args: Any, **more: Any) -> Any:  # noqa: ANN401
+    """Run a verb with its `options`, or only plan it, or within a budget, as two of them say."""
+    dry_run, budget = options.pop("dry_run"), options.pop("budget")
+    if dry_run:
+        return study.plan(verb, *args, **options, **more)
+    with nullcontext() if budget is None else study.within(budget):
+        return getattr(study, verb)(*args, **options, **more)
 
 
 def parsed(magic: Callable[..., Any], line: str) -> argparse.Namespace:

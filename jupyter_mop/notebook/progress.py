@@ -155,10 +155,12 @@ def _new_run(study: Study | None) -> Run:
         name = "encoder" if isinstance(value, np.ndarray) else "backend"
         return 0 if value is None or name not in parts else int(parts[name].kept)
 
-    def price() -> float | None:
-        return getattr(getattr(parts.get("backend"), "backend", None), "usd_per_token", None)
+    before = parts["backend"].usage if "backend" in parts else None
 
-    return Run(n_kept=n_kept, price=price)
+    def cost() -> float | None:
+        return parts["backend"].spent(before) if "backend" in parts else None
+
+    return Run(n_kept=n_kept, cost=cost)
 
 
 def _ticker(run: Run, step: Step, controls: Controls, screen: Screen) -> Tick:

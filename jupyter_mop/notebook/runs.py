@@ -97,8 +97,8 @@ class Run:
     n_kept : callable, optional
         Given the first value of a step, returns how many of its values, the first ones, were
         kept from before.
-    price : callable, optional
-        Returns US dollars per token, or None where the model states no price.
+    cost : callable, optional
+        Returns the US dollars spent, or None where nobody knows or nothing costs.
     clock : callable
         Returns seconds.
 
@@ -126,10 +126,10 @@ class Run:
         self,
         *,
         n_kept: Callable[[object], int] = lambda _value: 0,
-        price: Callable[[], float | None] = lambda: None,
+        cost: Callable[[], float | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.n_kept, self.price, self.clock = n_kept, price, clock
+        self.n_kept, self.cost, self.clock = n_kept, cost, clock
         self.status = "running"
         self.steps: list[Step] = []
         self.latest: deque[str] = deque(maxlen=N_LATEST)
@@ -181,13 +181,12 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """Return everything that a panel shows, as plain JSON."""
-        price = self.price()
         return {
             "status": self.status,
             "steps": [step.as_dict() for step in self.steps],
             "tokens": self.n_tokens,
             "kept": sum(step.kept for step in self.steps),
-            "cost": None if price is None else price * self.n_tokens,
+            "cost": self.cost(),
             "retries": dict(self.retries),
             "failures": dict(self.failures),
             "latest": [one_line(text) for text in self.latest],

@@ -13,13 +13,14 @@ from jupyter_mop.engine.clusters import MOST_RECORDS
 from jupyter_mop.engine.ladder import LADDER
 from jupyter_mop.engine.writing import N_DRAWS, N_SHOWN
 from jupyter_mop.notebook import values
-from jupyter_mop.notebook.lines import StudyMagics, parsed
+from jupyter_mop.notebook.lines import StudyMagics, costing, parsed, run
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from jupyter_mop.backends.capabilities import Capabilities
+    from jupyter_mop.backends.costs import CostEstimate
     from jupyter_mop.engine.mixture import MixtureOfPersonas
     from jupyter_mop.engine.population import Population
     from jupyter_mop.engine.synthesis import Synthesis
@@ -37,6 +38,9 @@ class SetupMagics(StudyMagics):
     @argument("--template", help="how the endpoint's model reads a chat, for scores: chatml (the "
               "default), llama-3, or a variable with a ChatTemplate")  # fmt: skip
     @argument("--keep-weights", action="store_true", help="carry the learned weights over")
+    @argument("--price-in", type=float, help="US dollars for a million tokens in, for %%mop_fit "
+              "--dry-run and --budget; default: that of a small table, if it is there")  # fmt: skip
+    @argument("--price-out", type=float, help="US dollars for a million tokens out")
     @line_magic
     @output_can_be_silenced
     def mop_backend(self, line: str) -> pd.Series | Capabilities:
@@ -51,6 +55,8 @@ class SetupMagics(StudyMagics):
             model=args.model and values.unquoted(args.model),
             chat_template=args.template and values.variable_or_text(self.shell, args.template),
             keep_weights=args.keep_weights,
+            price_in=args.price_in,
+            price_out=args.price_out,
         )
         return used.capabilities or self.study.status()
 
@@ -148,16 +154,20 @@ class SetupMagics(StudyMagics):
     @argument("--stratify", help="spread exemplars evenly over this context column, or over "
               "cluster (groups of similar responses); default: over the contexts")  # fmt: skip
     @argument("--seed", type=values.seed, default=0, help="seed of every choice")
+    @costing
     @line_cell_magic
     @output_can_be_silenced
-    def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas:
+    def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas | CostEstimate:
         """Learn the weights of personas and exemplars from what people said.
 
         The cell, if there is one, is the prompt template with {column} names.
         """
         args = parsed(self.mop_fit, line)
         with progress(self.shell, self.study) as on_step:
-            return self.study.fit(
+            fitted: MixtureOfPersonas | CostEstimate = run(
+                self.study,
+                "fit",
+                {"dry_run": args.dry_run, "budget": args.budget},
                 cell,
                 n_exemplars=args.exemplars,
                 n_records=args.records,
@@ -167,6 +177,7 @@ class SetupMagics(StudyMagics):
                 random_state=args.seed,
                 on_step=on_step,
             )
+        return fitted
 
     @magic_arguments()
     @argument("folder", help="where to write; it is made, or a mixture in it replaced")

@@ -11,10 +11,11 @@ from jupyter_mop import config
 from jupyter_mop.engine.baselines import BASELINES, N_SHOWN
 from jupyter_mop.engine.options import METHODS
 from jupyter_mop.notebook import values
-from jupyter_mop.notebook.lines import StudyMagics, parsed
+from jupyter_mop.notebook.lines import StudyMagics, costing, parsed, run
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
+    from jupyter_mop.backends.costs import CostEstimate
     from jupyter_mop.engine.answers import PopulationAnswer
     from jupyter_mop.engine.simulation import Simulation
     from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
@@ -38,23 +39,27 @@ class SimulationMagics(StudyMagics):
     @argument("--top-p", type=float, default=config.DEFAULT_TOP_P, help="nucleus mass")
     @argument("--max-tokens", type=int, default=config.DEFAULT_MAX_TOKENS, help="longest answer")
     @argument("--seed", type=values.seed, default=0, help="seed of contexts and answers")
+    @costing
     @line_cell_magic
     @output_can_be_silenced
-    def mop_simulate(self, line: str, cell: str | None = None) -> Simulation:
+    def mop_simulate(self, line: str, cell: str | None = None) -> Simulation | CostEstimate:
         """Simulate responses: draw persona and exemplar, build the prompt, let the model answer.
 
         The cell, if there is one, is the prompt template with {column} names.
         """
         args = dict(vars(parsed(self.mop_simulate, line)))
         with progress(self.shell, self.study) as on_step:
-            return self.study.simulate(
+            made: Simulation | CostEstimate = run(
+                self.study,
+                "simulate",
+                args,
                 values.unquoted(args.pop("name")),
                 template=cell,
                 weights=values.weights(self.shell, args.pop("weights")),
                 random_state=args.pop("seed"),
                 on_step=on_step,
-                **args,
             )
+        return made
 
     @magic_arguments()
     @argument("name", nargs="?", default="answer", help="name to keep the answer under")
@@ -79,9 +84,10 @@ class SimulationMagics(StudyMagics):
     @argument("--draws", dest="n_draws", type=int, default=20, help="answers drawn for each prompt "
               "where they are drawn")  # fmt: skip
     @argument("--seed", type=values.seed, default=0, help="seed of orders and draws")
+    @costing
     @line_cell_magic
     @output_can_be_silenced
-    def mop_ask(self, line: str, cell: str | None = None) -> PopulationAnswer:
+    def mop_ask(self, line: str, cell: str | None = None) -> PopulationAnswer | CostEstimate:
         """Ask a closed question: option probabilities of each persona, weighted.
 
         The cell is the text of the question with {column} names. With no cell, the answer that is
@@ -94,14 +100,17 @@ class SimulationMagics(StudyMagics):
         text = cell.rstrip().removesuffix(";")
         question = values.question(text, *map(args.pop, ("options", "scale", "multiple")))
         with progress(self.shell, self.study) as on_step:
-            return self.study.ask(
+            answer: PopulationAnswer | CostEstimate = run(
+                self.study,
+                "ask",
+                args,
                 question,
                 name,
                 weights=values.weights(self.shell, weights),
                 random_state=args.pop("seed"),
                 on_step=on_step,
-                **args,
             )
+        return answer
 
     @magic_arguments()
     @line_magic

@@ -221,11 +221,9 @@ def test_a_server_that_does_not_answer_in_time_is_named(scripted):
 
 def test_a_server_that_is_not_there_is_named():
     backend = OpenAIBackend("http://127.0.0.1:9/v1", "any")
-    began = time.monotonic()
     with pytest.raises(ModelError, match=r"no server at http://127.0.0.1:9/v1") as caught:
         backend.generate(draws(1), PARAMS)
     assert "Start it" in caught.value.hint
-    assert time.monotonic() - began < 5
 
 
 def test_an_error_comes_after_what_was_finished(scripted, backend, tmp_path):
@@ -255,10 +253,8 @@ def test_an_interrupt_keeps_what_is_finished_and_the_next_run_goes_on(scripted, 
             threading.Timer(0.02, signal.raise_signal, [signal.SIGINT]).start()
 
     with Store(tmp_path / "s.sqlite") as store:
-        began = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             CachedBackend(backend, store).generate(draws(400), PARAMS, on_result=count)
-        assert time.monotonic() - began < 3
         assert sorted(set(seen)) == sorted(seen)
         assert store.counts().completions == len(seen) < 100
         asked = len(scripted.seen)

@@ -85,6 +85,30 @@ def test_components_are_drawn_with_their_weights() -> None:
     np.testing.assert_allclose(drawn["log_prob"], exact)
 
 
+def test_each_draw_alone_follows_the_weights() -> None:
+    rng = np.random.default_rng(0)
+    gate = Gate.start(rng.normal(size=(2, 4)), rng.normal(size=(3, 4)), rank=2)
+    gate = gate.with_theta(rng.normal(scale=0.7, size=gate.theta.shape))
+    contexts = np.tile(rng.normal(size=4), (5, 1))
+    pi = np.exp(gate.persona_log_weights(contexts[:1])).T
+    omega = np.exp(gate.exemplar_log_weights(contexts[:2], np.arange(2)))
+    draws = [sampling.draw_components(gate, contexts, random_state=s) for s in range(2000)]
+    for row in (0, 4):
+        cells = [3 * drawn["persona"][row] + drawn["exemplar"][row] for drawn in draws]
+        shares = np.bincount(cells, minlength=6).reshape(2, 3) / len(draws)
+        np.testing.assert_allclose(shares, pi * omega, atol=0.05)
+
+
+def test_draws_are_spread_evenly_and_more_draws_begin_with_the_same() -> None:
+    gate = Gate.start(np.eye(16), np.eye(1000, 16), rank=2)
+    contexts = np.tile(np.eye(16)[0], (1500, 1))
+    drawn = sampling.draw_components(gate, contexts)
+    thousand = drawn[:1000]
+    assert thousand["exemplar"].nunique() > 950  # independent draws show about 632
+    assert thousand["persona"].value_counts().between(59, 66).all()
+    pd.testing.assert_frame_equal(sampling.draw_components(gate, contexts[:1000]), thousand)
+
+
 def test_the_seed_decides_the_components() -> None:
     gate, contexts = Gate.start(np.eye(4), np.eye(4), rank=2), np.tile(np.eye(4)[0], (30, 1))
     first, again, other = (

@@ -171,6 +171,18 @@ def test_a_result_is_saved_with_what_made_it(
     assert "near against the best baseline, far: MAUVE +" in text
     widths = {len(line) for line in text.splitlines()[2:7]}
     assert len(widths) == 1
+    again = report.read_result(files[".json"])
+    assert again.text() == result.text()
+    assert list(again.table().index) == ["near", "far", "farther", "floor"]
+    assert again.provenance == made_by
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"name": "generation"}'])
+def test_a_strange_file_is_no_result(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "result.json"
+    file.write_text(content)
+    with pytest.raises(DataError, match="holds no result of an experiment"):
+        report.read_result(file)
 
 
 def test_a_folder_is_of_one_model(tmp_path: Path) -> None:

@@ -112,9 +112,9 @@ def test_failures_are_counted_by_reason_and_told(run: Run) -> None:
     assert "1 failed: &lt;b&gt;busy&lt;/b&gt;" in run.html()
 
 
-def test_money_is_told_only_where_a_price_is_known() -> None:
-    for price, cost in ((None, None), (0.5, 1.5)):
-        run = Run(price=lambda price=price: price)
+def test_money_is_told_only_where_it_is_known() -> None:
+    for cost in (None, 1.5):
+        run = Run(cost=lambda cost=cost: cost)
         run.tick(run.begin("draws", 1), Completion("sun", 3))
         assert run.state()["cost"] == cost
 
@@ -153,20 +153,23 @@ def test_a_long_line_is_cut() -> None:
 def test_waiting_ends_when_another_thread_says_so() -> None:
     controls = Controls()
     controls.hear("pause")
-    threading.Timer(0.3, controls.hear, ["resume"]).start()
-    began = time.monotonic()
+    resumed = []
+
+    def resume() -> None:
+        resumed.append(True)
+        controls.hear("resume")
+
+    threading.Timer(0.3, resume).start()
     controls.wait()
-    assert 0.2 < time.monotonic() - began < 5
+    assert resumed
     assert controls.is_heard
 
 
 def test_cancel_from_another_thread_wakes_a_sleeping_main_thread_once() -> None:
     controls = Controls()
     threading.Timer(0.2, controls.hear, ["cancel"]).start()
-    began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        time.sleep(20)
-    assert time.monotonic() - began < 5
+        time.sleep(60)
     controls.hear("cancel")
     time.sleep(0.1)
 
