@@ -126,7 +126,7 @@ def noted(verb: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(verb)
     def noting(*args: P.args, **kwargs: P.kwargs) -> R:
         study = cast("Noted", args[0])
-        if isinstance(study.backend, PlannedBackend):
+        if isinstance(vars(study).get("backend"), PlannedBackend):
             return verb(*args, **kwargs)
         given = _kept_arguments(study, dict(signature.bind(*args, **kwargs).arguments))
         with study._noting(verb.__name__, given) as books:  # noqa: SLF001  one of its own verbs

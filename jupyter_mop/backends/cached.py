@@ -219,7 +219,9 @@ class CachedBackend(_Counter):
         batch = Batch(self.store, codec, keys, books)
         self._count(batch, len(keys))
         if books:
-            books.request(batch.n_held + len(batch.misses), kept=batch.n_held, model=self.fingerprint)
+            books.request(
+                batch.n_held + len(batch.misses), kept=batch.n_held, model=self.fingerprint
+            )
 
         def report(indices: Sequence[int]) -> None:
             if on_result:
