@@ -144,3 +144,17 @@ def test_a_store_of_the_first_version_keeps_its_answers(server, path, tmp_path, 
     assert len(server.seen) == asked
     assert books(study.store, study.runs()[-1], "finished", before=N).kept == N
     study.store.close()
+
+
+def test_a_store_of_a_newer_version_is_refused_and_left_as_it_was(server, path):
+    server.default = own_words
+    study = new_study(path, server.url)
+    study.simulate("s", 5)
+    study.store.close()
+    with closing(sqlite3.connect(path)) as newer:
+        newer.execute("PRAGMA user_version = 99")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="has schema 99"):
+        new_study(path, server.url).simulate("s", N)
+    assert path.read_bytes() == before
+    assert len(server.seen) == 5

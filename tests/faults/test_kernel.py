@@ -40,9 +40,8 @@ def stopped(kernel, server, study, how):
     return len(server.seen)
 
 
-def resumed(server, study, books, said, run, asked):
+def resumed(server, again, said, run, asked):
     """Check that only the rest was asked, and that each answer is there once."""
-    again = books(study.store, study.runs()[-1], "finished", before=run.finished)
     assert (again.requested, again.kept) == (N, run.finished)
     assert len(server.seen) - asked == N - run.finished
     counts = Counter(seeds(server))
@@ -61,7 +60,8 @@ def test_a_killed_kernel_is_resumed_by_another(server, kernel, study, path, book
     second = kernel(server.url, "resume")
     said = second.communicate(timeout=120)[0].splitlines()
     assert second.returncode == 0
-    resumed(server, study, books, said, run, asked)
+    again = books(study.store, study.runs()[-1], "finished", before=run.finished)
+    resumed(server, again, said, run, asked)
 
 
 def test_an_interrupted_run_is_resumed(server, kernel, study, books):
@@ -69,7 +69,9 @@ def test_an_interrupted_run_is_resumed(server, kernel, study, books):
     run = books(study.store, study.runs()[-1], "cancelled")
     assert (run.requested, run.failed) == (N, 0)
     assert asked - IN_FLIGHT <= run.finished <= asked < N
-    resumed(server, study, books, study.resume().responses, run, asked)
+    said = study.resume().responses
+    again = books(study.store, study.runs()[-1], "finished", before=run.finished)
+    resumed(server, again, said, run, asked)
 
 
 def test_two_kernels_agree_on_every_answer(server, kernel, study, books):

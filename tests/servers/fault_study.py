@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import resource
 import sys
 import time
@@ -32,10 +33,10 @@ def new_study(store: Path | str, url: str) -> Study:
     return study
 
 
-def turn_clock_back(after: int) -> None:
-    """Let the clock on the wall go back a day when it has been read so often."""
-    real, n_read = time.time, iter(range(10**9))
-    time.time = lambda: real() - (86_400 if next(n_read) >= after else 0)
+def turn_clock_back() -> None:
+    """Let the clock on the wall go back one more day whenever it is read."""
+    real, days = time.time, itertools.count(1)
+    time.time = lambda: real() - 86_400 * next(days)
 
 
 def limit_files(n_bytes: int) -> None:
@@ -49,7 +50,7 @@ def main() -> None:
     study = new_study(path, url)
     assert study.runs() is not None  # the store is open
     if trouble == "clock":
-        turn_clock_back(after=1)
+        turn_clock_back()
     elif trouble == "disk":
         limit_files(200_000 + max(file.stat().st_size for file in Path(path).parent.iterdir()))
     try:
