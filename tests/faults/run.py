@@ -40,7 +40,9 @@ def main() -> int:
     for fault, books, passed in table:
         print(f"{'pass' if passed else 'FAIL'}  {fault:{width}}  {books}")
     n_passed = sum(passed for _, _, passed in table)
-    print(f"{n_passed} of {len(table)} faults pass. Books: requested = what came of it, run by run.")
+    print(
+        f"{n_passed} of {len(table)} faults pass. Books: requested = what came of it, run by run."
+    )
     if done.returncode:
         print(done.stdout)
     return done.returncode
