@@ -49,20 +49,20 @@ def kept(shell, server, monkeypatch, tmp_path, frame):
     magics.study.store.close()
 
 
-def test_a_planted_key_is_found_nowhere(shell, server, kept, caplog):  # noqa: PLR0914
+def test_a_planted_key_is_found_nowhere(shell, server, kept, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
     for name in ("openai", "httpx2", "aiohttp", "asyncio"):
-        logging.getLogger(name).disabled = False
+        monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     shell.run_line_magic("config", 'InteractiveShell.xmode = "Verbose"')
     study = shell.magics_manager.registry["MopMagics"].study
     server.default = own_words
     with capture_output() as shown:
-        for cell in ("%mop_simulate --n 6", "%mop_status", "%mop_runs", "study.backend"):
+        for cell in ("%mop_simulate s -n 6", "%mop_status", "%mop_runs", "study.backend"):
             shell.user_ns["study"] = study
             assert shell.run_cell(cell).success
         for number, fault in enumerate(FAULTS):
             server.default = fault
-            assert not shell.run_cell(f"%mop_simulate s{number} --n {20 + number}").success
+            assert not shell.run_cell(f"%mop_simulate s{number} -n {20 + number}").success
             assert not shell.run_cell(f"study.simulate('t', {30 + number})").success
     simulation = next(iter(study.simulations.values()))
     simulation.frame.to_csv(kept / "simulation.csv")
