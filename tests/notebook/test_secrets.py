@@ -67,7 +67,7 @@ def test_a_planted_key_is_found_nowhere(shell, server, kept, caplog, monkeypatch
     simulation = next(iter(study.simulations.values()))
     simulation.frame.to_csv(kept / "simulation.csv")
     (kept / "provenance.json").write_text(json.dumps(simulation.provenance, default=str))
-    study.runs().frame.to_json(kept / "runs.json", default_handler=str)
+    study.runs().frame.to_json(kept / "runs.json", date_format="iso", default_handler=str)
     backend = study.backend.backend
     told = [shown.stdout, shown.stderr, caplog.text, study.runs()._repr_html_()]
     told += [str(output.data) for output in shown.outputs]
