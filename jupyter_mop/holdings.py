@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pandas as pd
 
@@ -209,6 +209,7 @@ def load_backend(
     choice: Backend | str | Path,
     model: str | None = None,
     chat_template: str | ChatTemplate | None = None,
+    **per_minute: Any,  # noqa: ANN401  the backend's own
 ) -> Backend:
     """Return the backend that is named: itself, "local", a path to a model or an endpoint's URL."""
     if _is_backend(choice):
@@ -222,7 +223,7 @@ def load_backend(
     if str(choice).startswith(("http:", "https:")):
         from jupyter_mop.backends.openai import OpenAIBackend
 
-        return OpenAIBackend(str(choice), model, chat_template=chat_template)
+        return OpenAIBackend(str(choice), model, chat_template=chat_template, **per_minute)
     from jupyter_mop.backends.local import LocalBackend
 
     return LocalBackend(None if choice == "local" else choice)

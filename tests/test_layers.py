@@ -27,9 +27,11 @@ ALLOWED = {
     "backends.chat_templates": ("backends.base", "errors"),
     "backends.calls": ("backends.constants",),
     "backends.failures": ("backends.constants", "errors"),
+    "backends.limits": ("backends.constants",),
+    "backends.transport": (),
     "backends.endpoint": (
-        *("backends.calls", "backends.constants", "backends.failures", "backends.meter"),
-        *("backends.tokens", "errors"),
+        *("backends.calls", "backends.constants", "backends.failures", "backends.limits"),
+        *("backends.meter", "backends.tokens", "backends.transport", "errors"),
     ),
     "backends.echo": ("backends.base", "backends.failures"),
     "backends.embeddings": (

@@ -12,7 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from jupyter_mop.backends.constants import (
     GRACE_SECONDS,
@@ -27,39 +27,6 @@ Value = TypeVar("Value")
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 _making = threading.Lock()
-
-
-class Limiter(Protocol):
-    """Decides how many calls are under way; it is told how each went."""
-
-    @property
-    def most(self) -> int:
-        """The most calls that it may ever let go on at once."""
-        ...
-
-    async def enter(self) -> None:
-        """Wait until one more call may begin."""
-        ...
-
-    def leave(self, *, seconds: float, overloaded: bool) -> None:
-        """Take note that a call ended after so long, or that the server had too much to do."""
-        ...
-
-
-class FixedLimit:
-    """The same number of calls at once, however they go."""
-
-    def __init__(self, most: int = IN_FLIGHT) -> None:
-        self.most = most
-        self._places = asyncio.Semaphore(most)
-
-    async def enter(self) -> None:
-        """Wait until one more call may begin."""
-        await self._places.acquire()
-
-    def leave(self, *, seconds: float, overloaded: bool) -> None:  # noqa: ARG002  as a Limiter
-        """Let the next call begin."""
-        self._places.release()
 
 
 def event_loop() -> asyncio.AbstractEventLoop:

@@ -21,7 +21,7 @@ class OpenAIEncoder:
 
     Parameters
     ----------
-    base_url, model, api_key, timeout, in_flight
+    base_url, model, api_key, timeout, in_flight, requests_per_minute, tokens_per_minute
         As of `OpenAIBackend`.
 
     Raises
@@ -38,8 +38,17 @@ class OpenAIEncoder:
         api_key: str | None = None,
         timeout: float = constants.TIMEOUT_SECONDS,
         in_flight: int = constants.IN_FLIGHT,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
     ) -> None:
-        self.endpoint = Endpoint(base_url, api_key, timeout=timeout, in_flight=in_flight)
+        self.endpoint = Endpoint(
+            base_url,
+            api_key,
+            timeout=timeout,
+            in_flight=in_flight,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+        )
         self._model = model
 
     def __repr__(self) -> str:

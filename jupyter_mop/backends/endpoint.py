@@ -8,12 +8,15 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from jupyter_mop.backends import constants, failures
-from jupyter_mop.backends.calls import FixedLimit, Limiter, event_loop
+from jupyter_mop.backends.calls import event_loop
 from jupyter_mop.backends.failures import MalformedError
+from jupyter_mop.backends.limits import AdaptiveLimit
 from jupyter_mop.backends.meter import Meter, Size
 from jupyter_mop.backends.tokens import size_of_body
 from jupyter_mop.errors import DataError, MopError
@@ -25,6 +28,7 @@ Value = TypeVar("Value")
 Json = dict[str, Any]
 
 _HIDDEN = "***"
+_NOTHING = Size(0, 0, 0)
 
 
 class Secret:
@@ -52,7 +56,7 @@ class Secret:
 class _Connection(NamedTuple):
     loop: asyncio.AbstractEventLoop
     client: AsyncOpenAI
-    limit: Limiter
+    limit: AdaptiveLimit
 
 
 class Endpoint:
@@ -71,12 +75,15 @@ class Endpoint:
     timeout : float
         Seconds that one answer may take.
     in_flight : int
-        The most calls that are under way at once.
+        The most calls that are under way at once; how many are is learned from how they go.
+    requests_per_minute, tokens_per_minute : float, optional
+        The most that is begun in a minute. Tokens are guessed from the text and the longest
+        answer, and put right when the answer says how many it used.
 
     Raises
     ------
     DataError
-        Where the address is none.
+        Where the address is none, or a rate is no positive number.
     """
 
     def __init__(
@@ -86,11 +93,15 @@ class Endpoint:
         *,
         timeout: float = constants.TIMEOUT_SECONDS,
         in_flight: int = constants.IN_FLIGHT,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
     ) -> None:
         self.base_url, self.name = _address(base_url)
         self.timeout = timeout
         self._key = _key(api_key)
         self.in_flight = in_flight
+        self.requests_per_minute = _rate(requests_per_minute, "requests")
+        self.tokens_per_minute = _rate(tokens_per_minute, "tokens")
         self._connection: _Connection | None = None
         self.meter = Meter()
 
@@ -149,25 +160,37 @@ class Endpoint:
         size, answer, calls = size_of_body(options["body"]), Json(), 1
         await self.meter.enter(size)
         try:
-            answer = _parsed(await self._send(method, path, **options))
+            answer = _parsed(await self._send(method, path, size, **options))
         except Exception as error:
             calls = int(failures.may_be_charged(error))
             raise
         finally:
-            self.meter.end(size, _told(answer, size), calls=calls)
+            told = _told(answer, size)
+            self.meter.end(size, told, calls=calls)
+        if told:
+            self._connected().limit.settle(size.tokens_in + size.most_out, sum(told))
         return answer
 
-    async def _send(self, method: str, path: str, **options: Any) -> str:  # noqa: ANN401
-        connection = self._connected()
-        await connection.limit.enter()
-        began, overloaded = time.monotonic(), False
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        size: Size = _NOTHING,
+        **options: Any,  # noqa: ANN401
+    ) -> str:
+        connection, guessed = self._connected(), size.tokens_in + size.most_out
+        call, url = getattr(connection.client, method), f"{self.base_url}{path}"
+        await connection.limit.enter(guessed)
+        began, overloaded, pause = time.monotonic(), False, 0.0
         try:
-            text: str = await getattr(connection.client, method)(path, cast_to=str, **options)
+            text: str = await call(url, cast_to=str, **options)
         except Exception as error:
             overloaded = failures.is_overload(error)
+            pause = failures.retry_after(error) or 0 if failures.may_pass(error) else 0
             raise
         finally:
-            connection.limit.leave(seconds=time.monotonic() - began, overloaded=overloaded)
+            seconds = time.monotonic() - began
+            connection.limit.leave(seconds=seconds, overloaded=overloaded, pause=pause)
         return text
 
     def _explained(self, error: Exception, path: str, attempt: int) -> MopError:
@@ -184,23 +207,39 @@ class Endpoint:
         loop = event_loop()
         if self._connection is None or self._connection.loop is not loop:
             client = _client(self.base_url, self._key.text, self.timeout)
-            self._connection = _Connection(loop, client, FixedLimit(self.in_flight))
+            limit = AdaptiveLimit(
+                self.in_flight,
+                requests_per_minute=self.requests_per_minute,
+                tokens_per_minute=self.tokens_per_minute,
+            )
+            self._connection = _Connection(loop, client, limit)
             atexit.register(_close, loop, client)
         return self._connection
 
 
 def _client(base_url: str, key: str, timeout: float) -> AsyncOpenAI:
-    """Return the client: on aiohttp where it is there, since that carries many calls at once."""
-    from openai import AsyncOpenAI, DefaultAioHttpClient, DefaultAsyncHttpxClient, Timeout
+    """Return the client, on the leanest way to the server that there is here."""
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(
+        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(timeout)
+    )
+
+
+def _http_client(timeout: float) -> Any:  # noqa: ANN401  its class depends on the client's age
+    """Return ours on aiohttp; without it, with a proxy or an older client that client's own."""
+    from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient, Timeout
 
     patience = Timeout(timeout, connect=constants.CONNECT_SECONDS)
+    with suppress(ImportError):
+        from jupyter_mop.backends.transport import Client
+
+        if not getproxies():
+            return Client(patience)
     try:
-        transport = DefaultAioHttpClient(timeout=patience)
+        return DefaultAioHttpClient(timeout=patience)
     except RuntimeError:
-        transport = DefaultAsyncHttpxClient(timeout=patience)
-    return AsyncOpenAI(
-        api_key=key or "none", base_url=base_url, max_retries=0, http_client=transport
-    )
+        return DefaultAsyncHttpxClient(timeout=patience)
 
 
 def _close(loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> None:
@@ -231,6 +270,15 @@ def _address(base_url: str) -> tuple[str, str]:
         )
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}", f"{host}{path}"
+
+
+def _rate(per_minute: float | None, what: str) -> float | None:
+    if per_minute is not None and not per_minute > 0:
+        raise DataError(
+            f"{what}_per_minute is {per_minute}, and must be a number above 0.",
+            hint="Leave it out where the server sets no limit.",
+        )
+    return per_minute
 
 
 def _parsed(text: str) -> Json:

@@ -124,9 +124,9 @@ def wait(error: Exception, attempt: int, attempts: int) -> float | None:
         attempts = min(attempts, constants.MALFORMED_ATTEMPTS)
     if attempt >= attempts or not may_pass(error):
         return None
-    asked = _retry_after(error)
+    asked = retry_after(error)
     if asked is not None:
-        return min(asked, constants.LONGEST_RETRY_AFTER) * random.uniform(1, 1.1)  # noqa: S311
+        return asked * random.uniform(1, 1.1)  # noqa: S311
     longest: float = min(constants.LONGEST_WAIT, constants.FIRST_WAIT * 2 ** (attempt - 1))
     return longest * random.uniform(0.5, 1)  # noqa: S311
 
@@ -151,7 +151,11 @@ def may_be_charged(error: Exception) -> bool:
 
 
 def is_overload(error: Exception) -> bool:
-    """Return whether the server says that it has too much to do."""
+    """Return whether the server has too much to do: it says so, or gives no answer in time."""
+    from openai import APITimeoutError
+
+    if isinstance(error, APITimeoutError):
+        return not _is_cut_off(error)
     return getattr(error, "status_code", 0) in {TOO_MANY, BUSY}
 
 
@@ -160,16 +164,19 @@ def _is_cut_off(error: Exception) -> bool:
     return type(error.__cause__).__name__.startswith("Connect")
 
 
-def _retry_after(error: Exception) -> float | None:
-    """Return the seconds that the server asks to wait: a number or a date."""
+def retry_after(error: Exception) -> float | None:
+    """Return the seconds that the server asks to wait, by a number or a date, within reason."""
     value = getattr(getattr(error, "response", None), "headers", {}).get("retry-after")
     if value is None:
         return None
     try:
-        return max(0.0, float(value))
+        seconds = float(value)
     except ValueError:
         date = email.utils.parsedate_tz(value)
-    return max(0.0, email.utils.mktime_tz(date) - time.time()) if date else None
+        if date is None:
+            return None
+        seconds = email.utils.mktime_tz(date) - time.time()
+    return min(max(0.0, seconds), constants.LONGEST_RETRY_AFTER)
 
 
 def _told(error: APIStatusError) -> tuple[str, str]:

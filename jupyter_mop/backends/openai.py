@@ -64,12 +64,16 @@ class OpenAIBackend:
     timeout : float
         Seconds that one answer may take.
     in_flight : int
-        The most calls at once.
+        The most calls at once. How many there are is learned: they grow from 16 while the latency
+        holds, and are halved when the server has too much to do.
+    requests_per_minute, tokens_per_minute : float, optional
+        What the server allows, where that is known.
 
     Raises
     ------
     DataError
-        For an address that is none, or a chat template that is not known.
+        For an address that is none, a chat template that is not known, or a rate that is no
+        positive number.
     ModelError
         On first use: there is no server, it wants a key, it has no such model.
     """
@@ -83,8 +87,17 @@ class OpenAIBackend:
         chat_template: str | ChatTemplate | None = None,
         timeout: float = constants.TIMEOUT_SECONDS,
         in_flight: int = constants.IN_FLIGHT,
+        requests_per_minute: float | None = None,
+        tokens_per_minute: float | None = None,
     ) -> None:
-        self.endpoint = Endpoint(base_url, api_key, timeout=timeout, in_flight=in_flight)
+        self.endpoint = Endpoint(
+            base_url,
+            api_key,
+            timeout=timeout,
+            in_flight=in_flight,
+            requests_per_minute=requests_per_minute,
+            tokens_per_minute=tokens_per_minute,
+        )
         self.chat_template = find_template(chat_template)
         self._model = model
 

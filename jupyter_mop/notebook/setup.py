@@ -41,6 +41,8 @@ class SetupMagics(StudyMagics):
     @argument("--price-in", type=float, help="US dollars for a million tokens in, for %%mop_fit "
               "--dry-run and --budget; default: that of a small table, if it is there")  # fmt: skip
     @argument("--price-out", type=float, help="US dollars for a million tokens out")
+    @argument("--requests-per-minute", type=float, help="the most calls that the endpoint allows")
+    @argument("--tokens-per-minute", type=float, help="the most tokens that it allows")
     @line_magic
     @output_can_be_silenced
     def mop_backend(self, line: str) -> pd.Series | Capabilities:
@@ -57,6 +59,8 @@ class SetupMagics(StudyMagics):
             keep_weights=args.keep_weights,
             price_in=args.price_in,
             price_out=args.price_out,
+            requests_per_minute=args.requests_per_minute,
+            tokens_per_minute=args.tokens_per_minute,
         )
         return used.capabilities or self.study.status()
 

@@ -86,7 +86,7 @@ def test_draws_of_a_prompt_have_seeds_of_their_own_that_come_again(scripted, bac
 
 
 def test_many_calls_are_under_way_and_no_more_than_the_bound(scripted, backend):
-    scripted.default = Reply(body=chat(), seconds=0.05)
+    scripted.default = Reply(body=chat(), seconds=0.3)
     backend.endpoint.in_flight = 8
     assert len(backend.generate(draws(40), PARAMS)) == 40
     assert scripted.most_in_flight == 8
