@@ -31,6 +31,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         tests = [sys.executable, "-m", "pytest", "-q", str(HERE), f"--junitxml={report}"]
+        tests += ["-o", "junit_family=xunit1"]
         done = subprocess.run(tests, check=False, capture_output=True, text=True)
         if not report.exists():
             print(done.stdout, done.stderr)

@@ -33,7 +33,7 @@ PRAGMA user_version = 1;
 
 
 def long_answers(asked):
-    return Reply(body=chat(f"answer {asked['seed']} " + "x" * 3000), seconds=0.005)
+    return Reply(body=chat(f"answer {asked['seed']} " + "x" * 12_000), seconds=0.005)
 
 
 def is_sound(path):
@@ -63,7 +63,7 @@ def test_a_full_store_says_so_and_goes_on_when_there_is_room(server, study, book
     server.default = long_answers
     connection = study.store._connection
     used = connection.execute("PRAGMA page_count").fetchone()[0]
-    connection.execute(f"PRAGMA max_page_count = {used + 20}")
+    connection.execute(f"PRAGMA max_page_count = {used + 60}")
     with pytest.raises(StoreError, match="full") as caught:
         study.simulate("s", N)
     assert "Make room on the disk" in caught.value.hint

@@ -52,7 +52,7 @@ def main() -> None:
     if trouble == "clock":
         turn_clock_back()
     elif trouble == "disk":
-        limit_files(200_000 + max(file.stat().st_size for file in Path(path).parent.iterdir()))
+        limit_files(800_000 + max(file.stat().st_size for file in Path(path).parent.iterdir()))
     try:
         made = study.simulate("s", int(n)) if verb == "simulate" else study.resume()
     except MopError as error:
