@@ -5,6 +5,7 @@ Each row is a test against a real process: a kernel, a server, a store that othe
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,9 @@ def main() -> int:
         report = Path(folder) / "report.xml"
         tests = [sys.executable, "-m", "pytest", "-q", str(HERE), f"--junitxml={report}"]
         tests += ["-o", "junit_family=xunit1"]
-        done = subprocess.run(tests, check=False, capture_output=True, text=True)
+        done = subprocess.run(
+            tests, check=False, capture_output=True, text=True, env=os.environ | {"MOP_FAULTS": "1"}
+        )
         if not report.exists():
             print(done.stdout, done.stderr)
             return 1

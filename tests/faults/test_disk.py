@@ -10,7 +10,7 @@ import textwrap
 from contextlib import closing
 
 import pytest
-from fault_study import new_study
+from fault_study import new_study, slow
 from scripted_server import Reply, chat, own_words
 
 from jupyter_mop.backends.store import APPLICATION_ID
@@ -41,6 +41,7 @@ def is_sound(path):
         return connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@slow
 def test_a_full_disk_in_another_kernel_ends_the_run(server, kernel, study, path, books):
     server.default = long_answers
     it = kernel(server.url, "simulate", N, "disk")

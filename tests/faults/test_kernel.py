@@ -8,7 +8,7 @@ import time
 from collections import Counter
 
 import pytest
-from fault_study import IN_FLIGHT
+from fault_study import IN_FLIGHT, slow
 from scripted_server import Reply, chat, own_words
 
 from jupyter_mop.errors import DataError
@@ -64,6 +64,7 @@ def test_a_killed_kernel_is_resumed_by_another(server, kernel, study, path, book
     resumed(server, again, said, run, asked)
 
 
+@slow
 def test_an_interrupted_run_is_resumed(server, kernel, study, books):
     asked = stopped(kernel, server, study, signal.SIGINT)
     run = books(study.store, study.runs()[-1], "cancelled")
@@ -74,6 +75,7 @@ def test_an_interrupted_run_is_resumed(server, kernel, study, books):
     resumed(server, again, said, run, asked)
 
 
+@slow
 def test_two_kernels_agree_on_every_answer(server, kernel, study, books):
     numbers = itertools.count()
     server.default = lambda _: Reply(body=chat(f"answer {next(numbers)}"), seconds=0.02)
@@ -88,6 +90,7 @@ def test_two_kernels_agree_on_every_answer(server, kernel, study, books):
     assert set(Counter(seeds(server)).values()) <= {1, 2}
 
 
+@slow
 def test_a_clock_that_goes_back_changes_nothing(server, kernel, study, books):
     server.default = own_words
     early = study.simulate("early", 5)

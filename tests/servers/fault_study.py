@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import resource
 import sys
 import time
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from jupyter_mop import OpenAIBackend, Study, ToyEncoder
 from jupyter_mop.backends import capabilities as names
@@ -18,6 +20,7 @@ from jupyter_mop.errors import MopError
 WORDS = ["sun", "rain", "wind", "fog"]
 PERSONAS = "sunny: You say sun.\nrainy: You say rain."
 IN_FLIGHT = 4
+slow = pytest.mark.skipif("MOP_FAULTS" not in os.environ, reason="slow: make faults runs it")
 
 
 def new_study(store: Path | str, url: str) -> Study:
