@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench check format clean chromium
+.PHONY: help demo test bench faults check format clean chromium
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -11,6 +11,7 @@ help:
 	@echo "make demo     set up, fetch the model, run the quickstart, print its table"
 	@echo "make test     set up what the tests need, check, run all tests"
 	@echo "make bench    print the benchmarks: name, ratio, what was asked"
+	@echo "make faults   kill kernels and servers, fill disks, lie; print what became of each run"
 	@echo "make check    lint, format check, type check"
 	@echo "make format   format the code and mend what lint can mend"
 	@echo "make clean    remove what make made, the fetched models excepted"
@@ -24,6 +25,9 @@ test: $(VENV)/test.stamp chromium check
 
 bench: $(VENV)/test.stamp
 	$(RUN) tests/benchmarks/run.py
+
+faults: $(VENV)/test.stamp
+	$(RUN) tests/faults/run.py
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .

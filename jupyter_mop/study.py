@@ -29,13 +29,14 @@ from jupyter_mop.engine.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.engine.views import Chart
 from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.holdings import load_backend
+from jupyter_mop.runs import Noted, noted
 from jupyter_mop.spending import Spending
 
 if TYPE_CHECKING:
     from jupyter_mop.alignment import Alignment
 
 
-class Study(Spending):
+class Study(Spending, Noted):
     """Personas, a population, a fitted mixture and named simulations, with the verbs on them.
 
     Every `%mop_*` magic is one of these verbs.
@@ -124,6 +125,7 @@ class Study(Spending):
         self.mixture, self.panel_weights = None, None
         return self.personas
 
+    @noted
     def synthesize(
         self,
         k: int | str = "auto",
@@ -174,6 +176,7 @@ class Study(Spending):
         self.mixture, self.alignment = None, None
         return self.population
 
+    @noted
     def fit(
         self,
         template: str | None = None,
@@ -209,6 +212,7 @@ class Study(Spending):
         self.mixture, self.personas, self.panel_weights = mixture, mixture.personas, None
         return mixture
 
+    @noted
     def simulate(
         self,
         name: str = "simulation",
@@ -265,6 +269,7 @@ class Study(Spending):
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation
 
+    @noted
     def ask(
         self,
         question: Question | str,

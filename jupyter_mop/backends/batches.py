@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop.backends.base import Completion, FirstTokens, Prompt, TokenScores
+from jupyter_mop.backends.books import Books
 from jupyter_mop.backends.store import Kind, Store
 
 Value = TypeVar("Value")
@@ -65,24 +66,32 @@ VECTORS: Codec[Vector] = Codec(
 class Batch(Generic[Value]):
     """The requests of one call: what the store held, what is left to ask, what is finished."""
 
-    def __init__(self, store: Store, codec: Codec[Value], keys: Sequence[str]) -> None:
-        self._store, self._codec, self._keys = store, codec, keys
+    def __init__(
+        self, store: Store, codec: Codec[Value], keys: Sequence[str], books: Books | None = None
+    ) -> None:
+        self._store, self._codec, self._keys, self._books = store, codec, keys, books
         self._places: dict[str, list[int]] = {}
         for index, key in enumerate(keys):
             self._places.setdefault(key, []).append(index)
         held = store.get_many(self._places)
         self._values = {key: codec.unpack(value) for key, value in held.items()}
+        self.n_held = len(held)
         self._asked = [key for key in self._places if key not in held]
         self.hits = [index for index, key in enumerate(keys) if key in held]
         self.misses = [self._places[key][0] for key in self._asked]
 
     def finish(self, positions: Sequence[int], values: Sequence[Value]) -> list[int]:
-        """Keep the answers to `misses[positions]`; return the indices that they newly answer."""
+        """Keep the answers to `misses[positions]`; return the indices that they newly answer.
+
+        Where another process has kept an answer meanwhile, that one counts here too.
+        """
         pairs = zip([self._asked[position] for position in positions], values, strict=True)
         fresh = {key: value for key, value in pairs if key not in self._values}
         packed = {key: self._codec.pack(value) for key, value in fresh.items()}
-        self._store.put_many(self._codec.kind, packed)
+        also = [self._books.finish(len(fresh))] if self._books else []
+        before = self._store.put_many(self._codec.kind, packed, also=also)
         self._values.update(fresh)
+        self._values.update({key: self._codec.unpack(value) for key, value in before.items()})
         return [index for key in fresh for index in self._places[key]]
 
     @property

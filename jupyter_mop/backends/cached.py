@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -36,6 +37,7 @@ from jupyter_mop.backends.batches import (
     Vector,
     Work,
 )
+from jupyter_mop.backends.books import open_books
 from jupyter_mop.backends.capabilities import Capabilities
 from jupyter_mop.backends.meter import Meter, Usage
 from jupyter_mop.backends.prices import Price
@@ -213,8 +215,13 @@ class CachedBackend(_Counter):
         ask: Ask[Value],
         on_result: Callable[[int, Value], None] | None,
     ) -> list[Value]:
-        batch = Batch(self.store, codec, keys)
+        books = open_books(self.store)
+        batch = Batch(self.store, codec, keys, books)
         self._count(batch, len(keys))
+        if books:
+            books.request(
+                batch.n_held + len(batch.misses), kept=batch.n_held, model=self.fingerprint
+            )
 
         def report(indices: Sequence[int]) -> None:
             if on_result:
@@ -227,7 +234,10 @@ class CachedBackend(_Counter):
             told = [works[index] for index in batch.misses]
             way = ask if self.meter is not self._meter else self._metered(told, ask)
             try:
-                values = way(batch.misses, lambda at, value: report(batch.finish([at], [value])))
+                with books.watched() if books else nullcontext():
+                    values = way(
+                        batch.misses, lambda at, value: report(batch.finish([at], [value]))
+                    )
                 report(batch.finish(range(len(values)), values))
             except BudgetError as error:
                 done = f"{batch.n_finished:,} of {len(keys):,} {codec.name} are finished"

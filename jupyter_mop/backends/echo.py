@@ -113,7 +113,13 @@ def _is_of(echo: Echo, text: str) -> bool:
     """Return whether there is a log-probability for each token but the first, and they spell it."""
     known = echo.log_probs[1:]
     sound = all(isinstance(v, int | float) and math.isfinite(v) and v <= 0 for v in known)
-    return bool(known) and sound and text.endswith("".join(echo.tokens[1:]).split(_BROKEN)[-1])
+    whole = len(echo.tokens) == len(echo.offsets) == len(echo.log_probs)
+    return (
+        bool(known)
+        and whole
+        and sound
+        and text.endswith("".join(echo.tokens[1:]).split(_BROKEN)[-1])
+    )
 
 
 def _spells(spelled: str, text: str) -> bool:

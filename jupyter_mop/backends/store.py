@@ -7,12 +7,12 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from jupyter_mop.errors import StoreError
 
@@ -25,9 +25,34 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE answers (key TEXT PRIMARY KEY, kind TEXT NOT NULL, value BLOB NOT NULL)",
         "CREATE INDEX answers_by_kind ON answers (kind)",
     ),
+    (
+        """CREATE TABLE runs (
+            id INTEGER PRIMARY KEY,
+            verb TEXT NOT NULL,
+            arguments TEXT NOT NULL,
+            state TEXT NOT NULL,
+            lock TEXT NOT NULL,
+            started REAL NOT NULL,
+            seconds REAL,
+            requested INTEGER NOT NULL DEFAULT 0,
+            kept INTEGER NOT NULL DEFAULT 0,
+            finished INTEGER NOT NULL DEFAULT 0,
+            failed INTEGER NOT NULL DEFAULT 0,
+            cancelled INTEGER NOT NULL DEFAULT 0,
+            model TEXT,
+            facts TEXT NOT NULL
+        )""",
+    ),
 )
+Statement = tuple[str, tuple[object, ...]]
 
 _CHOOSE_ANOTHER = "Move the file away or choose another one with JUPYTER_MOP_STORE."
+_HINTS = {
+    "full": "Make room on the disk and run it again: what is finished is kept.",
+    "disk i/o": "Make room on the disk and run it again: what is finished is kept.",
+    "locked": "Close the program that holds it and run it again: what is finished is kept.",
+    "readonly": "Make the file and its folder writable, or choose another with JUPYTER_MOP_STORE.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +126,36 @@ class Store:
         """Keep one value; a key that is there already keeps its first value."""
         self.put_many(kind, {key: value})
 
-    def put_many(self, kind: Kind, values: Mapping[str, bytes]) -> None:
-        """Keep all `values` (from key to bytes) in one transaction."""
+    def put_many(
+        self, kind: Kind, values: Mapping[str, bytes], *, also: Sequence[Statement] = ()
+    ) -> dict[str, bytes]:
+        """Keep all `values` (from key to bytes) in one transaction, with what is `also` written.
+
+        Returns
+        -------
+        dict of str to bytes
+            What was there before under one of the keys, and stays: another process was first.
+        """
         rows = [(key, kind, value) for key, value in values.items()]
         if not rows:
-            return
+            return {}
         with self._transaction():
-            self._connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?)", rows)
+            insert = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?)"
+            n_new = self._connection.executemany(insert, rows).rowcount
+            for statement in also:
+                self._connection.execute(*statement)
+        held = {} if n_new == len(rows) else self.get_many(values)
+        return {key: value for key, value in held.items() if value != values[key]}
+
+    def write(self, statement: Statement) -> int:
+        """Carry out one statement in a transaction of its own; return the last row's number."""
+        with self._transaction():
+            return self._connection.execute(*statement).lastrowid or 0
+
+    def read(self, statement: Statement) -> list[tuple[Any, ...]]:
+        """Return the rows of one query."""
+        with self._lock, self._guard():
+            return self._connection.execute(*statement).fetchall()
 
     def counts(self) -> StoreCounts:
         """Return how much the store holds."""
@@ -203,6 +251,8 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            said = str(error).lower()
+            hint = next((hint for word, hint in _HINTS.items() if word in said), _CHOOSE_ANOTHER)
             raise StoreError(
-                f"The store {self.path} cannot be used: {error}.", hint=_CHOOSE_ANOTHER
+                f"The store {self.path} cannot be used: {error}.", hint=hint
             ) from error

@@ -31,7 +31,7 @@ VERSION = 1
 _FILES = ("gate.npz", "mixture.json")
 _WEIGHT = "__weight__"
 _ARRAYS = ("personas", "exemplars", "w_x", "w_g", "w_e", "b")
-_SETTINGS = (
+SETTINGS = (
     *("template", "n_exemplars", "n_records", "n_components"),
     *("rank", "l2", "stratify", "random_state"),
 )
@@ -151,7 +151,7 @@ def _described(mixture: MixtureOfPersonas) -> dict[str, Any]:
             }
         ),
         "weights": mixture.persona_weights().tolist(),
-        "settings": {name: getattr(mixture, name) for name in _SETTINGS},
+        "settings": {name: getattr(mixture, name) for name in SETTINGS},
         "question": mixture.template_.text,
         "personas": [asdict(persona) for persona in mixture.personas],
         "exemplars": [asdict(exemplar) for exemplar in mixture.exemplars_],

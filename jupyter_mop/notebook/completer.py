@@ -79,6 +79,8 @@ class _Completer:
     def _names(self) -> list[str]:
         if self.name in _OF_A_SIMULATION:
             return list(self.magics.study.simulations)
+        if self.name == "mop_resume":
+            return [str(run.run) for run in self.magics.study.runs() if run.is_over]
         if self.name == "mop_ask":
             return list(self.magics.study.answers)
         if self.name in ("mop_population", "mop_personas"):

@@ -44,6 +44,7 @@ VERBS = {
     "ask",
     "match",
     *("save", "load", "export"),
+    *("runs", "resume"),
 }
 
 

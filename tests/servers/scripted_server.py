@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
@@ -45,12 +46,17 @@ def chat(text: str | None = "fine", reason: str = "stop", **message: Any) -> dic
     }
 
 
-class ScriptedServer:
-    """Replies from `script` first come, first served; then `default` to all."""
+def own_words(asked: dict[str, Any], seconds: float = 0.0) -> Reply:
+    """Reply in words that no other request gets."""
+    return Reply(body=chat(f"answer {asked['seed']}"), seconds=seconds)
 
-    def __init__(self) -> None:
+
+class ScriptedServer:
+    """Replies from `script` first come, first served; then `default` to all, or what it returns."""
+
+    def __init__(self, port: int = 0) -> None:
         self.script: list[Reply] = []
-        self.default = Reply(body=chat())
+        self.default: Reply | Callable[[dict[str, Any]], Reply] = Reply(body=chat())
         self.seen: list[Seen] = []
         self.in_flight = self.most_in_flight = 0
         self._lock = threading.Lock()
@@ -85,7 +91,7 @@ class ScriptedServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._http = _Quiet(("127.0.0.1", 0), Handler)
+        self._http = _Quiet(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -95,7 +101,9 @@ class ScriptedServer:
                 Seen(time.monotonic(), path, body, {k.lower(): v for k, v in headers.items()})
             )
             asked = path.endswith(("/completions", "/embeddings"))
-            return self.script.pop(0) if self.script and asked else self.default
+            if self.script and asked:
+                return self.script.pop(0)
+            return self.default(body) if callable(self.default) else self.default
 
     def under_way(self) -> _Count:
         return _Count(self)
@@ -126,3 +134,10 @@ class _Quiet(ThreadingHTTPServer):
 
     def handle_error(self, *_: object) -> None:
         """Say nothing where a client went away: tests make it."""
+
+
+if __name__ == "__main__":  # port, seconds before each answer
+    served = ScriptedServer(int(sys.argv[1]))
+    served.default = lambda asked: own_words(asked, float(sys.argv[2]))
+    print("ready", flush=True)
+    threading.Event().wait()

@@ -1,0 +1,56 @@
+"""Print the fault table: what was done to a run, its books, whether it passed; exit 1 if any fails.
+
+Each row is a test against a real process: a kernel, a server, a store that others hold too.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+HERE = Path(__file__).parent
+
+
+def rows(report: Path) -> list[tuple[str, str, bool]]:
+    """Return fault, books and whether it passed for each test of a report of pytest."""
+    return [
+        (
+            case.get("name", "").removeprefix("test_").replace("_", " "),
+            "; ".join(it.get("value", "") for it in case.findall("properties/property")),
+            not any(case.find(fault) is not None for fault in ("failure", "error", "skipped")),
+        )
+        for case in ET.parse(report).iter("testcase")  # noqa: S314  written by pytest just now
+    ]
+
+
+def main() -> int:
+    """Run the fault tests, the slow ones too, and print their table."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        tests = [sys.executable, "-m", "pytest", "-q", str(HERE), f"--junitxml={report}"]
+        tests += ["-o", "junit_family=xunit1"]
+        done = subprocess.run(
+            tests, check=False, capture_output=True, text=True, env=os.environ | {"MOP_FAULTS": "1"}
+        )
+        if not report.exists():
+            print(done.stdout, done.stderr)
+            return 1
+        table = rows(report)
+    width = max((len(fault) for fault, _, _ in table), default=0)
+    for fault, books, passed in table:
+        print(f"{'pass' if passed else 'FAIL'}  {fault:{width}}  {books}")
+    n_passed = sum(passed for _, _, passed in table)
+    print(
+        f"{n_passed} of {len(table)} faults pass. Books: requested = what came of it, run by run."
+    )
+    if done.returncode:
+        print(done.stdout)
+    return done.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
