@@ -30,6 +30,8 @@ from jupyter_mop.holdings import load_backend
 from jupyter_mop.inference import Inference
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from jupyter_mop.alignment import Alignment
 
 
@@ -169,15 +171,18 @@ class Study(Inference):
         *,
         stratify: str | None = None,
         n_refits: int = 0,
+        client: Client | None = None,
         on_step: OnStep | None = None,
         **options: int,
     ) -> MixtureOfPersonas:
         """Learn the weights, with intervals from `n_refits` more fits of the same answers.
 
-        The other `options` are those of `MixtureOfPersonas`.
+        With the `client` of a Dask cluster, its workers score. The other `options` are those of
+        `MixtureOfPersonas`.
         """
         mixture = self._new_mixture(template, stratify, **options)
-        self.mixture = mixture.fit(self._needed_population(), on_step=on_step)
+        with self._on(client):
+            self.mixture = mixture.fit(self._needed_population(), on_step=on_step)
         if n_refits:
             mixture.persona_weight_intervals(n_refits, on_step=on_step)
         return self.mixture
@@ -210,6 +215,7 @@ class Study(Inference):
         top_p: float = config.DEFAULT_TOP_P,
         max_tokens: int = config.DEFAULT_MAX_TOKENS,
         random_state: int = 0,
+        client: Client | None = None,
         on_step: OnStep | None = None,
     ) -> Simulation:
         """Simulate `n` responses to the contexts of the held-out records and keep them by name.
@@ -232,23 +238,26 @@ class Study(Inference):
             How each response is drawn.
         random_state : int
             Seed.
+        client : dask.distributed.Client, optional
+            Of a cluster whose workers answer, each with a model of its own.
         on_step : callable, optional
             Called with (what, total); returns what is called as each response comes.
         """
         params = SamplingParams(temperature, top_p, max_tokens)
         mixture = self.mixture or self._new_mixture(template).initialise(self._needed_population())
-        simulation = mixture.simulate(
-            n,
-            self.target,
-            weights=self._panel() if weights == "panel" else weights,
-            baseline=baseline,
-            n_shown=n_shown,
-            template=template,
-            params=params,
-            name=name,
-            random_state=random_state,
-            on_step=on_step,
-        )
+        with self._on(client):
+            simulation = mixture.simulate(
+                n,
+                self.target,
+                weights=self._panel() if weights == "panel" else weights,
+                baseline=baseline,
+                n_shown=n_shown,
+                template=template,
+                params=params,
+                name=name,
+                random_state=random_state,
+                on_step=on_step,
+            )
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation
 

