@@ -177,8 +177,7 @@ class Study(Inference):
     ) -> MixtureOfPersonas:
         """Learn the weights, with intervals from `n_refits` more fits of the same answers.
 
-        With the `client` of a Dask cluster, its workers score. The other `options` are those of
-        `MixtureOfPersonas`.
+        Given a Dask `client`, its workers score. The `options` are those of `MixtureOfPersonas`.
         """
         mixture = self._new_mixture(template, stratify, **options)
         with self._on(client):
