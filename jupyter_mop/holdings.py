@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -25,6 +26,8 @@ from jupyter_mop.engine.simulation import PERSONA, Simulation
 from jupyter_mop.errors import DataError, ModelError, NotFittedError
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from jupyter_mop.alignment import Alignment
 
 
@@ -98,6 +101,30 @@ class Holdings:
             f"There is no answer {name!r}.",
             hint=f"Did you mean {near[0]!r}?" if near else "Ask: %%mop_ask, the question below it.",
         )
+
+    @contextmanager
+    def _on(self, client: Client | None) -> Iterator[None]:
+        """Let the workers of a cluster answer meanwhile, if one is given; the store stays here."""
+        if client is None:
+            yield
+            return
+        from tqdm.std import tqdm
+
+        from jupyter_mop.backends.cluster import ClusterBackend
+
+        if self.backend.meter.is_limited:
+            raise DataError(
+                "A budget cannot be kept on a cluster, whose workers know nothing of each other.",
+                hint="Leave --budget or --client out.",
+            )
+        model = self.backend.backend
+        cluster = ClusterBackend(model, client)
+        tqdm.write(f"Cluster: {cluster.described}")
+        self.backend.backend = cluster
+        try:
+            yield
+        finally:
+            self.backend.backend = model
 
     def _needed_personas(self) -> list[Persona]:
         if not self.personas:

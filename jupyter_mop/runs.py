@@ -166,7 +166,7 @@ def _kept_arguments(study: Noted, given: dict[str, Any]) -> dict[str, Any]:
         given["weights"] = study.panel_weights
     if "name" in given and "question" not in given and mixture and mixture.is_ready:
         given.setdefault("template", mixture.template_.text)
-    return {k: _kept(v) for k, v in given.items() if k not in {"self", "on_step"}}
+    return {k: _kept(v) for k, v in given.items() if k not in {"self", "on_step", "client"}}
 
 
 def _kept(value: Any) -> Any:  # noqa: ANN401  plain JSON

@@ -57,7 +57,7 @@ class Spending(Inference):
             raise DataError(
                 f"There is no verb {verb!r}.", hint='Use "fit", "simulate", "ask" or "synthesize".'
             )
-        run(*args, **{name: value for name, value in options.items() if name != "on_step"})
+        run(*args, **{k: v for k, v in options.items() if k not in {"on_step", "client"}})
         assert isinstance(twin.backend, PlannedBackend)  # noqa: S101  see `_twin`
         return twin.backend.estimate(verb)
 

@@ -33,6 +33,8 @@ from jupyter_mop.runs import Noted, noted
 from jupyter_mop.spending import Spending
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from jupyter_mop.alignment import Alignment
 
 
@@ -183,15 +185,17 @@ class Study(Spending, Noted):
         *,
         stratify: str | None = None,
         n_refits: int = 0,
+        client: Client | None = None,
         on_step: OnStep | None = None,
         **options: int,
     ) -> MixtureOfPersonas:
         """Learn the weights, with intervals from `n_refits` more fits of the same answers.
 
-        The other `options` are those of `MixtureOfPersonas`.
+        Given a Dask `client`, its workers score. The `options` are those of `MixtureOfPersonas`.
         """
         mixture, before = self._new_mixture(template, stratify, **options), self.backend.usage
-        self.mixture = mixture.fit(self._needed_population(), on_step=on_step)
+        with self._on(client):
+            self.mixture = mixture.fit(self._needed_population(), on_step=on_step)
         if n_refits:
             mixture.persona_weight_intervals(n_refits, on_step=on_step)
         mixture.cost_ = self._cost(before)
@@ -226,6 +230,7 @@ class Study(Spending, Noted):
         top_p: float = config.DEFAULT_TOP_P,
         max_tokens: int = config.DEFAULT_MAX_TOKENS,
         random_state: int = 0,
+        client: Client | None = None,
         on_step: OnStep | None = None,
     ) -> Simulation:
         """Simulate `n` responses to the contexts of the held-out records and keep them by name.
@@ -248,23 +253,26 @@ class Study(Spending, Noted):
             How each response is drawn.
         random_state : int
             Seed.
+        client : dask.distributed.Client, optional
+            Of a cluster whose workers answer, each with a model of its own.
         on_step : callable, optional
             Called with (what, total); returns what is called as each response comes.
         """
         params, before = SamplingParams(temperature, top_p, max_tokens), self.backend.usage
         mixture = self.mixture or self._new_mixture(template).initialise(self._needed_population())
-        simulation = mixture.simulate(
-            n,
-            self.target,
-            weights=self._panel() if weights == "panel" else weights,
-            baseline=baseline,
-            n_shown=n_shown,
-            template=template,
-            params=params,
-            name=name,
-            random_state=random_state,
-            on_step=on_step,
-        )
+        with self._on(client):
+            simulation = mixture.simulate(
+                n,
+                self.target,
+                weights=self._panel() if weights == "panel" else weights,
+                baseline=baseline,
+                n_shown=n_shown,
+                template=template,
+                params=params,
+                name=name,
+                random_state=random_state,
+                on_step=on_step,
+            )
         simulation = simulation.with_facts(cost=self._cost(before))
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation

@@ -26,6 +26,7 @@ CORE = [
     "vl-convert-python",
 ]
 EXTRAS = {
+    "cluster": ["distributed", "bokeh"],
     "export": ["pyarrow"],
     "datasets": ["datasets"],
     "keys": ["keyring"],

@@ -50,6 +50,14 @@ ALLOWED = {
     ),
     "backends.books": ("backends.store", "errors"),
     "backends.runs": ("backends.books", "backends.store", "errors"),
+    "backends.workers": (
+        *("backends.base", "backends.chat_templates", "backends.local", "backends.openai"),
+        *("backends.toy", "errors"),
+    ),
+    "backends.cluster": (
+        *("backends.base", "backends.capabilities", "backends.constants", "backends.workers"),
+        "errors",
+    ),
     "backends.cached": (
         *("backends.base", "backends.batches", "backends.books", "backends.capabilities"),
         *("backends.meter", "backends.prices", "backends.store", "backends.tokens"),

@@ -128,7 +128,8 @@ class CachedBackend(_Counter):
     def usage(self) -> Usage:
         """What was asked so far, what it cost, and what the store answered for nothing."""
         seconds = sum(usage.seconds for usage in self.pace.values())
-        return self.meter.usage + Usage(hits=self.total_hits, seconds=seconds)
+        used = self._meter.usage + Usage(hits=self.total_hits, seconds=seconds)
+        return used if self.meter is self._meter else used + self.meter.usage
 
     def spent(self, before: Usage | None = None) -> float | None:
         """Return the US dollars spent since `before`; None where nobody knows or nothing costs."""

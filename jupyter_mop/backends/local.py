@@ -62,8 +62,9 @@ class LocalBackend:
     price = FREE
 
     def __init__(self, model: str | Path | None = None, *, cache_blocks: int = 384) -> None:
-        path = language_model_path() if model is None else Path(model).expanduser()
-        self._pipeline = Pipeline(path, cache_blocks=cache_blocks)
+        self.path = None if model is None else Path(model).expanduser().absolute()
+        self.cache_blocks = cache_blocks
+        self._pipeline = Pipeline(self.path or language_model_path(), cache_blocks=cache_blocks)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -162,6 +162,7 @@ class SetupMagics(StudyMagics):
     @argument("--stratify", help="spread exemplars evenly over this context column, or over "
               "cluster (groups of similar responses); default: over the contexts")  # fmt: skip
     @argument("--seed", type=values.seed, default=0, help="seed of every choice")
+    @argument("--client", help="the variable of a dask.distributed.Client, whose workers score")
     @costing
     @line_cell_magic
     @output_can_be_silenced
@@ -183,6 +184,7 @@ class SetupMagics(StudyMagics):
                 n_refits=args.refits,
                 stratify=args.stratify and values.unquoted(args.stratify),
                 random_state=args.seed,
+                client=values.client(self.shell, args.client),
                 on_step=on_step,
             )
         return fitted

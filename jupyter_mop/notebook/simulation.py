@@ -41,6 +41,7 @@ class SimulationMagics(StudyMagics):
     @argument("--top-p", type=float, default=config.DEFAULT_TOP_P, help="nucleus mass")
     @argument("--max-tokens", type=int, default=config.DEFAULT_MAX_TOKENS, help="longest answer")
     @argument("--seed", type=values.seed, default=0, help="seed of contexts and answers")
+    @argument("--client", help="the variable of a dask.distributed.Client, whose workers answer")
     @costing
     @line_cell_magic
     @output_can_be_silenced
@@ -59,6 +60,7 @@ class SimulationMagics(StudyMagics):
                 template=cell,
                 weights=values.weights(self.shell, args.pop("weights")),
                 random_state=args.pop("seed"),
+                client=values.client(self.shell, args.pop("client")),
                 on_step=on_step,
             )
         return made

@@ -92,6 +92,12 @@ def variable(shell: InteractiveShell, name: str, what: str) -> Any:  # noqa: ANN
     return value
 
 
+def client(shell: InteractiveShell, name: str | None) -> Any:  # noqa: ANN401  a cluster's
+    """Return the client of a cluster in the variable `name`; None where none is named."""
+    made = "client = Client(LocalCluster(n_workers=2, threads_per_worker=1))"
+    return None if name is None else variable(shell, name, made)
+
+
 def outcome(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  a column's name or a function
     """Return the function in the variable `name`, or else the column of that name."""
     value = of_variable(shell, unquoted(name))

@@ -1,0 +1,223 @@
+"""What a worker of a cluster does: it holds one model, and answers shards of requests with it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import astuple, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from jupyter_mop.backends.base import (
+    Backend,
+    Completion,
+    FirstTokens,
+    GenerationRequest,
+    Prompt,
+    SamplingParams,
+    ScoreRequest,
+    TellsFirstTokens,
+    TokenScores,
+)
+from jupyter_mop.backends.chat_templates import ChatTemplate
+from jupyter_mop.backends.toy import ToyBackend
+from jupyter_mop.errors import DataError, ModelError, MopError
+
+Value = Completion | TokenScores | FirstTokens
+OnValue = Callable[[int, Any], None]
+Ask = Callable[[Backend, Sequence[Any], OnValue], object]
+
+_SEND_SECONDS = 0.2
+
+_held: dict[tuple[str, str], tuple[Backend, Any]] = {}
+_opening = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a worker opens a language model: neither weights nor a key are in it.
+
+    Attributes
+    ----------
+    fingerprint : str
+        What the opened model must be.
+    key : str
+        Tells apart models of one fingerprint that are opened in another way.
+    open : callable
+        Opens it.
+    is_endpoint : bool
+        Whether it may be asked from several threads.
+    """
+
+    fingerprint: str
+    key: str
+    open: Callable[[], Backend]
+    is_endpoint: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answers to a shard by their place in it, and what went wrong before the rest came."""
+
+    values: dict[int, Value]
+    error: MopError | None = None
+
+
+class CancelledShard(Exception):  # noqa: N818  not a fault
+    """Nobody waits for the shard any more."""
+
+
+def recipe_for(backend: Backend) -> Recipe:
+    """Return how workers open the same language model.
+
+    Raises
+    ------
+    DataError
+        For a model of which that is not known.
+
+    Examples
+    --------
+    >>> recipe_for(ToyBackend(["yes", "no"])).open().fingerprint
+    'toy:2b4f37c2e7a1a3a9'
+    """
+    from jupyter_mop.backends.local import LocalBackend
+    from jupyter_mop.backends.openai import OpenAIBackend
+
+    if isinstance(backend, ToyBackend):
+        return Recipe(backend.fingerprint, type(backend).__name__, partial(_itself, backend))
+    if isinstance(backend, LocalBackend):
+        local = (backend.path, backend.cache_blocks)
+        return Recipe(backend.fingerprint, repr(local), partial(_open_local, *local))
+    if isinstance(backend, OpenAIBackend):
+        server = backend.endpoint
+        how = (server.base_url, backend.model, backend.chat_template, server.timeout)
+        remote = (*how, server.in_flight)
+        opened = partial(_open_endpoint, *remote)
+        return Recipe(backend.fingerprint, repr(remote), opened, is_endpoint=True)
+    raise DataError(
+        f"A cluster cannot open a {type(backend).__name__} on its workers.",
+        hint="Use the embedded model, a model file or an endpoint.",
+    )
+
+
+def generate(
+    params: SamplingParams,
+    backend: Backend,
+    requests: Sequence[GenerationRequest],
+    on_result: OnValue,
+) -> object:
+    """Draw responses."""
+    return backend.generate(requests, params, on_result=on_result)
+
+
+def score(backend: Backend, requests: Sequence[ScoreRequest], on_result: OnValue) -> object:
+    """Score responses."""
+    return backend.score(requests, on_result=on_result)
+
+
+def first_tokens(backend: Backend, prompts: Sequence[Prompt], on_result: OnValue) -> object:
+    """Tell first tokens."""
+    assert isinstance(backend, TellsFirstTokens)  # noqa: S101  the caller has asked
+    return backend.first_tokens(prompts, on_result=on_result)
+
+
+def answer(  # noqa: PLR0917  a task of Dask
+    recipe: Recipe, ask: Ask, requests: Sequence[Any], topic: str, run: str, number: int
+) -> Outcome:
+    """Answer a shard on a worker; what is finished is told on `topic` meanwhile.
+
+    Each message is (run, number of the shard, [(place in it, fields of the value), ...]).
+    """
+    report = _Report(topic, run, number)
+    try:
+        with _opened(recipe) as backend:
+            ask(backend, requests, report)
+    except MopError as error:
+        return Outcome(report.values, error)
+    return Outcome(report.values)
+
+
+class _Report:
+    """Collects the answers to a shard and tells of them a few times a second."""
+
+    def __init__(self, topic: str, run: str, number: int) -> None:
+        from distributed import get_worker
+
+        self.values: dict[int, Value] = {}
+        self._worker = get_worker()
+        self._task = self._worker.get_current_task()
+        self._topic, self._run, self._number = topic, run, number
+        self._unsent: list[int] = []
+        self._sent = 0.0
+
+    def __call__(self, place: int, value: Value) -> None:
+        self.values[place] = value
+        self._unsent.append(place)
+        if time.monotonic() - self._sent >= _SEND_SECONDS:
+            self._send()
+            self._check_wanted()
+
+    def _send(self) -> None:
+        rows = [(place, astuple(self.values[place])) for place in self._unsent]
+        self._worker.log_event(self._topic, (self._run, self._number, rows))
+        self._unsent, self._sent = [], time.monotonic()
+
+    def _check_wanted(self) -> None:
+        task = self._worker.state.tasks.get(self._task)
+        if task is None or task.state != "executing":
+            raise CancelledShard
+
+
+@contextmanager
+def _opened(recipe: Recipe) -> Iterator[Backend]:
+    """Give the worker's one model, opened before or now; only an endpoint is shared by threads."""
+    with _opening:
+        key = (recipe.fingerprint, recipe.key)
+        if key not in _held:
+            _held.clear()
+            _held[key] = _open(recipe), _turn(recipe)
+        backend, turn = _held[key]
+    with turn:
+        yield backend
+
+
+def _turn(recipe: Recipe) -> Any:  # noqa: ANN401  a context manager
+    return nullcontext() if recipe.is_endpoint else threading.Lock()
+
+
+def _open(recipe: Recipe) -> Backend:
+    try:
+        backend = recipe.open()
+    except MopError as error:
+        error.message = f"A worker of the cluster cannot open the model: {error.message}"
+        raise
+    if backend.fingerprint != recipe.fingerprint:
+        raise ModelError(
+            f"A worker of the cluster opened another model: {backend.fingerprint}, not "
+            f"{recipe.fingerprint}.",
+            hint="Give every worker the same model file and the same version of openvino-genai.",
+        )
+    return backend
+
+
+def _itself(backend: Backend) -> Backend:
+    return backend
+
+
+def _open_local(path: Path | None, cache_blocks: int) -> Backend:
+    from jupyter_mop.backends.local import LocalBackend
+
+    return LocalBackend(path, cache_blocks=cache_blocks)
+
+
+def _open_endpoint(
+    base_url: str, model: str, template: ChatTemplate, timeout: float, in_flight: int
+) -> Backend:
+    from jupyter_mop.backends.openai import OpenAIBackend
+
+    return OpenAIBackend(
+        base_url, model, chat_template=template, timeout=timeout, in_flight=in_flight
+    )
