@@ -20,6 +20,7 @@ from jupyter_mop.charts import pictures
 from jupyter_mop.charts.answers import length_bars, shares
 from jupyter_mop.charts.pictures import VEGA_LITE
 from jupyter_mop.charts.texts import labels, plain
+from jupyter_mop.engine.cells import has_half_a_character
 from jupyter_mop.engine.population import are_closed
 from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import COLUMNS
@@ -294,23 +295,24 @@ def test_labels_are_short_and_all_different():
 
 @pytest.fixture(scope="module")
 def hostile():
-    n = len(HOSTILE)
-    frame = pd.DataFrame({"<i>": HOSTILE * 3, "said": HOSTILE * 3})
+    whole = [text for text in HOSTILE if not has_half_a_character(text)]
+    n = len(whole)
+    frame = pd.DataFrame({"<i>": whole * 3, "said": whole * 3})
     population = Population.from_frame(frame, context="<i>", response="said")
-    rows = [[text, text, None, text, 0.0, 1.0 + i, 0, i] for i, text in enumerate(HOSTILE)]
-    facts = {"name": HOSTILE[0], "weights": HOSTILE[1], "personas": HOSTILE}
+    rows = [[text, text, None, text, 0.0, 1.0 + i, 0, i] for i, text in enumerate(whole)]
+    facts = {"name": whole[0], "weights": whole[1], "personas": whole}
     simulation = Simulation(pd.DataFrame(rows, columns=list(COLUMNS)), (), facts)
-    long = pd.DataFrame({"context": np.repeat(HOSTILE, 2), "persona": HOSTILE[:2] * n})
+    long = pd.DataFrame({"context": np.repeat(whole, 2), "persona": whole[:2] * n})
     drawn = [
         population.plot(),
         simulation.plot(),
-        charts.weights_chart(pd.DataFrame({"persona": HOSTILE, "weight": 1 / n})),
+        charts.weights_chart(pd.DataFrame({"persona": whole, "weight": 1 / n})),
         charts.weights_map(long.assign(weight=0.5)),
         charts.response_map(
-            pd.DataFrame({"x": range(n), "y": 0.0, "persona": HOSTILE, "response": HOSTILE}).assign(
-                source=["real"] * 5 + HOSTILE[5:8] + [HOSTILE[0]] * (n - 8)
+            pd.DataFrame({"x": range(n), "y": 0.0, "persona": whole, "response": whole}).assign(
+                source=["real"] * 5 + whole[5:8] + [whole[0]] * (n - 8)
             ),
-            HOSTILE,
+            whole,
         ),
     ]
     return drawn, [population._repr_html_(), simulation._repr_html_()]

@@ -314,11 +314,16 @@ def _completion(answer: Json) -> Completion:
     message, reason = choice["message"], str(choice.get("finish_reason") or "stop")
     n_tokens = int((answer.get("usage") or {}).get("completion_tokens") or 0)
     if message.get("refusal"):
-        return Completion(str(message["refusal"]), n_tokens, "refusal")
+        return Completion(_whole(str(message["refusal"])), n_tokens, "refusal")
     text = message["content"]
     if not isinstance(text or "", str):
         raise MalformedError("an answer that is no text")
-    return Completion(text or "", n_tokens, reason)
+    return Completion(_whole(text or ""), n_tokens, reason)
+
+
+def _whole(text: str) -> str:
+    """Return `text` with a mark for half a character, which tables and files cannot hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _first_tokens(answer: Json) -> FirstTokens:

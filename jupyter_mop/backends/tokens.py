@@ -34,7 +34,7 @@ class Counter:
     >>> from jupyter_mop.backends.base import Message
     >>> prompt = Prompt((Message("user", "How do you do?"),))
     >>> Counter(None, 4.0, "4 characters a token: a guess").size(prompt, most_out=9)
-    Size(tokens_in=8, most_in=94, most_out=9)
+    Size(tokens_in=12, most_in=110, most_out=9)
     """
 
     model: CountsTokens | None

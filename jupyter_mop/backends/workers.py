@@ -80,8 +80,8 @@ def recipe_for(backend: Backend) -> Recipe:
 
     Examples
     --------
-    >>> recipe_for(ToyBackend(["yes", "no"])).open().fingerprint
-    'toy:2b4f37c2e7a1a3a9'
+    >>> recipe_for(ToyBackend(["yes", "no"])).open().vocabulary
+    ('yes', 'no')
     """
     from jupyter_mop.backends.local import LocalBackend
     from jupyter_mop.backends.openai import OpenAIBackend

@@ -12,6 +12,7 @@ from jupyter_mop.errors import DataError
 
 Cell = str | int | float | bool | None
 
+_HALF = re.compile("[\ud800-\udfff]")
 _TEXT = re.compile(r"object|str|string.*")
 _NUMBER = re.compile(r"(?P<whole>u?int|U?Int)\d+|[fF]loat\d+|(?P<truth>bool(ean)?)")
 _RUN = re.compile(r"[\s\0-\x1f\ufeff]*['=+\-@\t\r＝＋－＠]")  # noqa: RUF001  full-width ones
@@ -68,11 +69,20 @@ def _checked(value: object, name: object, row: int) -> str | None:
         if pd.isna(value) is True:  # type: ignore[call-overload]
             return None
         raise _unknown(name, type(value).__name__)
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise half_a_character(f"Row {row} of the column {name!r}") from None
+    if has_half_a_character(value):
+        raise half_a_character(f"Row {row} of the column {name!r}")
     return value
+
+
+def has_half_a_character(text: str) -> bool:
+    r"""Return whether a text holds a lone surrogate.
+
+    Examples
+    --------
+    >>> has_half_a_character("\ud83d"), has_half_a_character("\U0001f600")
+    (True, False)
+    """
+    return _HALF.search(text) is not None
 
 
 def half_a_character(where: str) -> DataError:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.cells import half_a_character, has_half_a_character
 from jupyter_mop.engine.frames import pandas_frame
 from jupyter_mop.engine.views import Viewed
 from jupyter_mop.errors import DataError
@@ -224,12 +225,16 @@ def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:
 
 def _check_values(df: pd.DataFrame, used: Sequence[str]) -> None:
     for column in used:
-        bad = df[column].isna() | (df[column].astype(str).str.strip() == "")
-        if bad.any():
+        texts = ["" if pd.isna(value) else str(value) for value in df[column]]
+        bad = sum(not text.strip() for text in texts)
+        if bad:
             raise DataError(
-                f"The column {column!r} has {int(bad.sum())} missing or empty values.",
+                f"The column {column!r} has {bad} missing or empty values.",
                 hint=f"Leave those rows out: df.dropna(subset=[{column!r}]).",
             )
+        for row, text in enumerate(texts):
+            if has_half_a_character(text):
+                raise half_a_character(f"Row {row} of the column {column!r}")
 
 
 def _check_weights(weights: pd.Series, name: str) -> None:

@@ -137,3 +137,9 @@ def test_two_columns_of_one_name_are_refused() -> None:
     frame = pd.DataFrame([["a", "b", "c"]], columns=["x", "y", "y"])
     with pytest.raises(DataError, match="more than one column 'y'"):
         Population.from_frame(frame, context="x", response="y")
+
+
+def test_half_a_character_is_refused_with_its_row():
+    frame = pd.DataFrame({"topic": ["a", "b"], "said": ["c", "\ud83d d"]}, dtype=object)
+    with pytest.raises(DataError, match="Row 1 of the column 'said' holds half a character"):
+        Population.from_frame(frame, context="topic", response="said")

@@ -95,6 +95,12 @@ def test_refusals_and_filters_are_kept_counted_and_asked_once(server, study, boo
     assert len(server.seen) == N
 
 
+def test_half_a_character_becomes_a_mark(server, study):
+    server.default = Reply(body=chat("a \ud83d b"))
+    simulation = study.simulate("s", 3)
+    assert simulation.responses == ["a ? b"] * 3
+
+
 class Process:
     """A server in a process of its own, always at the same port."""
 

@@ -146,7 +146,8 @@ def test_texts_are_sent_once_and_come_back_whole(comparison, panel):
 
 
 def test_half_a_surrogate_pair_does_not_stop_the_panel(comparison):
-    points = comparison.points.assign(response="\ud83d")
+    half = pd.Series("\ud83d", index=comparison.points.index, dtype=object)
+    points = comparison.points.assign(response=half)
     texts = json.loads(wire_points(points, NAMES)["texts"])
     assert texts["strings"][texts["response"][0]] == "?"
     assert wire_statistics({"options": "\ud83d"}) == {"options": "?"}
