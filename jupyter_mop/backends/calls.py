@@ -19,7 +19,6 @@ from jupyter_mop.backends.constants import (
     IN_FLIGHT,
     LAST_CALLS_SECONDS,
     POLL_SECONDS,
-    UNREAD,
 )
 
 Job = TypeVar("Job")
@@ -60,7 +59,8 @@ def run_all(
 
     `on_result(index, value)` is called in the caller's thread as each finishes. After an error or
     an interrupt, what is finished has been handed out before it is raised; after an error, calls
-    that are under way may finish too. A second interrupt leaves at once.
+    that are under way may finish too. A second interrupt leaves at once. Where `on_result` is slow,
+    the calls wait for it: a killed process loses at most three times `at_once` answers.
     """
     if not jobs:
         return []
@@ -126,7 +126,7 @@ class _Work:
 
     async def _work(self) -> None:
         for index, job in self._todo:
-            while self._done.qsize() > UNREAD:  # noqa: ASYNC110  another thread reads
+            while self._done.qsize() > self._workers:  # noqa: ASYNC110  another thread reads
                 await asyncio.sleep(POLL_SECONDS)
             try:
                 self.values[index] = await self._call(job)

@@ -14,6 +14,7 @@ from scripted_server import Reply, chat, own_words
 from jupyter_mop.errors import DataError
 
 N = 60
+LOST = 3 * IN_FLIGHT  # under way, waiting for the store, and held back by those that wait
 
 
 def seeds(server):
@@ -47,7 +48,7 @@ def resumed(server, again, said, run, asked):
     counts = Counter(seeds(server))
     assert len(counts) == len(said) == N
     assert sorted(said) == sorted(f"answer {seed}" for seed in counts)
-    assert sum(counts.values()) - N <= IN_FLIGHT  # what was under way when it was stopped
+    assert sum(counts.values()) - N <= LOST
 
 
 def test_a_killed_kernel_is_resumed_by_another(server, kernel, study, path, books):
@@ -56,7 +57,7 @@ def test_a_killed_kernel_is_resumed_by_another(server, kernel, study, path, book
     run = books(study.store, study.runs()[-1], "interrupted")
     assert not list(path.parent.glob("*-run-*"))
     assert run.requested == N
-    assert asked - IN_FLIGHT <= run.finished <= asked < N
+    assert asked - LOST <= run.finished <= asked < N
     second = kernel(server.url, "resume")
     said = second.communicate(timeout=120)[0].splitlines()
     assert second.returncode == 0
@@ -69,7 +70,7 @@ def test_an_interrupted_run_is_resumed(server, kernel, study, books):
     asked = stopped(kernel, server, study, signal.SIGINT)
     run = books(study.store, study.runs()[-1], "cancelled")
     assert (run.requested, run.failed) == (N, 0)
-    assert asked - IN_FLIGHT <= run.finished <= asked < N
+    assert asked - LOST <= run.finished <= asked < N
     said = study.resume().responses
     again = books(study.store, study.runs()[-1], "finished", before=run.finished)
     resumed(server, again, said, run, asked)
