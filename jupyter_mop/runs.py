@@ -110,13 +110,16 @@ class Noted(Holdings):
     def _noting(self, verb: str, arguments: Mapping[str, Any]) -> Iterator[Books]:
         """Keep the books of what is done inside."""
         books = Books(self.store, verb, arguments, {"basis": self._basis(verb)})
+        ended, before = None, self.backend.usage
         try:
             with opened(books):
                 yield books
         except BaseException as error:
-            _close(books, error)
+            ended = error
             raise
-        _close(books)
+        finally:
+            books.facts["usd"] = self.backend.spent(before)
+            _close(books, ended)
 
 
 def noted(verb: Callable[P, R]) -> Callable[P, R]:

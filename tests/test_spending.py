@@ -134,6 +134,24 @@ def test_a_budget_is_not_passed_and_the_rest_goes_on_from_there(study: Study) ->
     assert cost["usd"] == pytest.approx(plan.usd - spent)
 
 
+def test_runs_tell_what_they_cost_and_a_budget_cancels(study: Study) -> None:
+    study.simulate("free", 4)
+    study.use_backend(ToyBackend(WORDS), price_in=1e4, price_out=1e5)
+    budget = study.plan("simulate", n=40, max_tokens=8, weights="uniform").usd / 2
+    with study.within(budget), pytest.raises(BudgetError):
+        study.simulate("x", 40, max_tokens=8, weights="uniform")
+    rest = study.resume()
+    free, stopped, resumed = study.runs()
+    assert (free.usd, free.state) == (None, "finished")
+    assert (stopped.state, stopped.failed) == ("cancelled", 0)
+    assert stopped.requested == stopped.finished + stopped.cancelled == 40
+    assert 0.7 * budget < stopped.usd <= budget
+    assert (resumed.state, resumed.kept) == ("finished", stopped.finished)
+    assert resumed.usd == pytest.approx(rest.provenance["cost"]["usd"])
+    assert study.runs().frame["usd"].to_list()[1:] == [stopped.usd, resumed.usd]
+    assert f"{resumed.usd:.4f}" in study.runs()._repr_html_()
+
+
 def test_a_budget_is_a_number_and_needs_a_price(study: Study, server: ScriptedServer) -> None:
     for usd in (-1, float("nan"), float("inf")):
         with pytest.raises(DataError), study.within(usd):

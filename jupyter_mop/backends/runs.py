@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 RUNNING, INTERRUPTED, FINISHED = "running", "interrupted", "finished"
 COLUMNS = (
     *("run", "state", "what", "started", "requested", "kept"),
-    *("finished", "failed", "cancelled", "seconds", "model"),
+    *("finished", "failed", "cancelled", "seconds", "usd", "model"),
 )
 _SHOWN = 20
 _LONGEST = 60
@@ -70,6 +70,11 @@ class StoredRun:
     facts: Mapping[str, Any]
 
     @property
+    def usd(self) -> float | None:
+        """US dollars that it spent; None where nothing costs, nobody knows, or it was killed."""
+        return self.facts.get("usd")
+
+    @property
     def is_over(self) -> bool:
         """Whether nobody is at it."""
         return self.state != RUNNING
@@ -100,10 +105,10 @@ class Runs(Sequence[StoredRun]):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Return run, state, what, started, the counts, seconds, model and facts."""
+        """Return run, state, what, started, the counts, seconds, usd, model and facts."""
         import pandas as pd
 
-        rows = [{**asdict(run), "what": run.what} for run in self.runs]
+        rows = [{**asdict(run), "what": run.what, "usd": run.usd} for run in self.runs]
         frame = pd.DataFrame(rows, columns=[*COLUMNS, "verb", "arguments", "facts"])
         return frame.assign(started=[datetime.fromtimestamp(t).astimezone() for t in frame.started])
 
@@ -181,6 +186,7 @@ def _told(run: StoredRun) -> list[str]:
         f"{datetime.fromtimestamp(run.started).astimezone():%Y-%m-%d %H:%M:%S}",
         *(f"{count:,}" for count in counts),
         "" if run.seconds is None else f"{run.seconds:.1f}",
+        "" if run.usd is None else f"{run.usd:.4f}",
         run.model or "",
     ]
 
