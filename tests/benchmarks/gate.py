@@ -12,14 +12,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from environments import python_with
 
-from jupyter_mop import config
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.exemplars import Exemplar
 from jupyter_mop.engine.gate import Gate
@@ -214,7 +213,7 @@ def against_torch(size=PAIRED, *, judged=1_000):
     Both learn from the same evidence and choose by the same records when to stop and with which
     settings; the time is that of the one fit chosen. None where PyTorch cannot be installed.
     """
-    python = torch_python()
+    python = python_with("torch", ["numpy"], [TORCH, "--index-url", TORCH_INDEX])
     if python is None:
         return None
     start, train, stop, judge, _ = gathered(World.random(*size), judged=judged)
@@ -265,20 +264,6 @@ def arrays(prefix, evidence):
         "pool": pool,
     }
     return {prefix + name: values for name, values in found.items()}
-
-
-def torch_python():
-    """Return the Python of an environment with PyTorch for the CPU, or None."""
-    folder = config.cache_dir() / "benchmarks" / "torch"
-    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
-    if not (folder / "ready").exists():
-        venv.create(folder, with_pip=True)
-        pip = [str(python), "-m", "pip", "install", "-qqq", "--retries", "1"]
-        for what in (["numpy"], [TORCH, "--index-url", TORCH_INDEX]):
-            if subprocess.run([*pip, *what], check=False).returncode:
-                return None
-        (folder / "ready").touch()
-    return str(python)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 import raw
 import reweighting
+import throughput
 
 from jupyter_mop.backends.base import (
     GenerationRequest,
@@ -266,6 +267,7 @@ def main():
     report.limit("a weight moved, 20 personas, all figures", 1000 * max(few, many), 5, "ms", 2)
     report.limit("a weight moved, 10**6 against 10**3 responses", many / few, 1.2, "", 2)
     report.limit("slider to screen, 20 personas, 2,000 points", slider_to_screen(), 16, "ms", 1)
+    throughput.add_rows(report)
     gate.add_rows(report)
     return int(report.missed)
 

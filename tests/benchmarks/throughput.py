@@ -1,22 +1,30 @@
 """Calls a second to an endpoint that takes 100 ms, on loopback: ours, the client by hand, EDSL.
 
 Run it alone: python tests/benchmarks/throughput.py. Every side runs in a process of its own, one
-after the other, in turns; the server is a process too. EDSL is installed in an environment of its
-own, kept in build/.
+after the other, in turns; the server is a process too. EDSL has an environment of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
-import venv
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from aiohttp import web
+from environments import python_with
+from openai import AsyncOpenAI, DefaultAioHttpClient
+
+from jupyter_mop import OpenAIBackend
+from jupyter_mop.backends.base import GenerationRequest, Message, Prompt, SamplingParams
+from jupyter_mop.backends.cached import CachedBackend
+from jupyter_mop.backends.capabilities import CHAT, SEEDS, Capabilities, Finding
+from jupyter_mop.backends.store import Store
 
 CALLS, LATENCY = 2_000, 0.1
 ROUNDS = 3
@@ -39,8 +47,6 @@ ANSWER = {
 
 def serve():
     """Answer every chat after 100 ms; print the port."""
-    from aiohttp import web
-
     text = json.dumps(ANSWER)
 
     async def chat(request):
@@ -65,42 +71,31 @@ def serve():
     asyncio.run(run())
 
 
-def timed(function):
-    """Print the wall time, the CPU time of this process, and its peak memory."""
-    before, began = time.process_time(), time.perf_counter()
-    function()
-    taken, cpu = time.perf_counter() - began, time.process_time() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": taken, "cpu": cpu, "peak": peak}))
-
-
-def ours(url, in_flight, n=CALLS):
-    """Draw with the whole path: limits, meter, retries, store."""
-    from jupyter_mop import OpenAIBackend
-    from jupyter_mop.backends.base import GenerationRequest, Message, Prompt, SamplingParams
-    from jupyter_mop.backends.cached import CachedBackend
-    from jupyter_mop.backends.capabilities import Capabilities, Finding
-    from jupyter_mop.backends.store import Store
-
+def ours(url, in_flight, *, is_kept=True):
+    """Draw as a study does: with limits, meter, retries and, where asked, the store."""
     backend = OpenAIBackend(url, "slow", in_flight=in_flight)
-    found = (Finding("chat", works=True), Finding("seed", works=True))
+    found = (Finding(CHAT, works=True), Finding(SEEDS, works=True))
     backend.__dict__["capabilities"] = Capabilities(url, "slow", found)
 
-    def requests(first, count):
-        return [
-            GenerationRequest(Prompt((Message("user", f"Write sentence {i} of a review."),)), i)
-            for i in range(first, first + count)
-        ]
-
     with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/store.sqlite") as store:
-        model = CachedBackend(backend, store)
-        model.generate(requests(n, in_flight), SamplingParams())  # connections stand
-        timed(lambda: model.generate(requests(0, n), SamplingParams()))
+        model = CachedBackend(backend, store) if is_kept else backend
+        model.generate(requests(CALLS, in_flight), SamplingParams())  # the connections stand
+        before, began = time.process_time(), time.perf_counter()
+        said = model.generate(requests(0, CALLS), SamplingParams())
+        taken, cpu = time.perf_counter() - began, time.process_time() - before
+    assert len(said) == CALLS
+    print(json.dumps({"seconds": taken, "cpu": cpu}))
+
+
+def requests(first, count):
+    return [
+        GenerationRequest(Prompt((Message("user", f"Write sentence {i} of a review."),)), i)
+        for i in range(first, first + count)
+    ]
 
 
 def by_hand(url, in_flight):
     """The openai client on its aiohttp transport, as many at once, nothing kept."""
-    from openai import AsyncOpenAI, DefaultAioHttpClient
 
     async def run():
         client = AsyncOpenAI(
@@ -124,61 +119,87 @@ def by_hand(url, in_flight):
         before, began = time.process_time(), time.perf_counter()
         await all_of(CALLS)
         taken, cpu = time.perf_counter() - began, time.process_time() - before
-        print(json.dumps({"seconds": taken, "cpu": cpu, "peak": 0}))
+        print(json.dumps({"seconds": taken, "cpu": cpu}))
         await client.close()
 
     asyncio.run(run())
 
 
-def side(name, url, in_flight, python=sys.executable):
+def side(*command):
     """Run one side in a process of its own and return what it says."""
-    command = [str(python), __file__, name, url, str(in_flight)]
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    told = subprocess.run(
+        [str(part) for part in command], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
     return json.loads(told.splitlines()[-1])
 
 
-def in_turns(names, url, in_flight):
-    """Return each side's best turn."""
-    turns = {name: [] for name in names}
+def in_turns(commands):
+    """Return each side's least seconds and least seconds of CPU."""
+    turns = {name: [] for name in commands}
     for turn in range(ROUNDS):
-        for name in list(names)[:: 1 if turn % 2 else -1]:
-            turns[name].append(side(name, url, in_flight))
-    return {name: min(told, key=lambda turn: turn["seconds"]) for name, told in turns.items()}
+        for name in list(commands)[:: 1 if turn % 2 else -1]:
+            turns[name].append(side(*commands[name]))
+    return {
+        name: tuple(min(turn[what] for turn in told) for what in ("seconds", "cpu"))
+        for name, told in turns.items()
+    }
 
 
 def add_rows(report):
     """Report both numbers in flight against what was asked."""
-    server = subprocess.Popen(
-        [sys.executable, __file__, "serve"], stdout=subprocess.PIPE, text=True
-    )
+    here = sys.executable, __file__
+    server = subprocess.Popen([*here, "serve"], stdout=subprocess.PIPE, text=True)
     try:
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
-        few = min(side("ours", url, 32)["seconds"] for _ in range(ROUNDS))
-        report.limit("2,000 calls, 32 in flight, against the ideal", few / ideal(32), 1.15, "", 2)
-        many = in_turns(["ours", "by_hand"], url, 200)
-        rates = [CALLS / many[name]["seconds"] for name in ("ours", "by_hand")]
-        report.ratio("2,000 calls, 200 in flight, against the client", rates, 0.9, "calls/s")
-        cpus = [many[name]["cpu"] / CALLS * 1000 for name in ("ours", "by_hand")]
-        report.limit("CPU of a call against the client's", cpus[0] / cpus[1], 0.5, "", 2)
-        print(f"{'':12}{cpus[0]:.2f} against {cpus[1]:.2f} ms", flush=True)
+        sides = ("ours", "unkept", "hand")
+        found = in_turns({"few": [*here, "ours", url, 32]})
+        ideal = CALLS / 32 * LATENCY
+        report.limit(
+            "2,000 calls, 32 in flight, against the ideal", found["few"][0] / ideal, 1.15, "", 2
+        )
+        found = in_turns({name: [*here, name, url, 200] for name in sides})
+        rates = {name: CALLS / seconds for name, (seconds, _) in found.items()}
+        cpus = {name: 1000 * cpu / CALLS for name, (_, cpu) in found.items()}
+        pair = rates["ours"], rates["hand"]
+        report.ratio("2,000 calls, 200 in flight, against the client", pair, 0.9, "calls/s")
+        report.limit(
+            "CPU of a call against the client's", cpus["unkept"] / cpus["hand"], 0.5, "", 2
+        )
+        print(
+            f"{'':12}{cpus['unkept']:.2f} ms, {cpus['ours']:.2f} with the store, against "
+            f"{cpus['hand']:.2f}",
+            flush=True,
+        )
+        python = python_with("edsl", [EDSL, "openai"])
+        if python:
+            script = Path(__file__).with_name("edsl_calls.py")
+            rival = CALLS / side(python, script, url, CALLS)["seconds"]
+            report.ratio(
+                "2,000 calls, 200 in flight, against EDSL", (rates["ours"], rival), 4, "calls/s"
+            )
+        else:
+            print("EDSL could not be installed: not compared", flush=True)
     finally:
         server.terminate()
         server.wait()
 
 
-def ideal(in_flight):
-    return CALLS / in_flight * LATENCY
+def main():
+    """Do what the command line names, or everything."""
+    from run import Report, hardware  # noqa: PLC0415  it needs the embedded model's libraries
+
+    print(hardware())
+    report = Report()
+    add_rows(report)
+    return int(report.missed)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["serve"]:
+    if not sys.argv[1:]:
+        sys.exit(main())
+    elif sys.argv[1] == "serve":
         serve()
-    elif sys.argv[1:]:
-        {"ours": ours, "by_hand": by_hand}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1] == "hand":
+        by_hand(sys.argv[2], int(sys.argv[3]))
     else:
-        from run import Report, hardware
-
-        print(hardware())
-        report = Report()
-        add_rows(report)
-        sys.exit(int(report.missed))
+        ours(sys.argv[2], int(sys.argv[3]), is_kept=sys.argv[1] == "ours")
