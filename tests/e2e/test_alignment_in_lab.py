@@ -96,6 +96,15 @@ def test_weights_set_in_python_move_the_panel(notebook):
     assert shown(notebook) == pytest.approx(asked(notebook)[1], abs=1e-6)
 
 
+def test_no_key_is_lost_to_what_the_kernel_echoes(notebook):
+    notebook.execute("panel.weights = [1, 2, 1]; print()")
+    slider = notebook.page.get_by_role("slider", name="Weight of critic", exact=True)
+    for _ in range(40):
+        slider.press("ArrowUp")
+        notebook.page.wait_for_timeout(20)
+    assert asked(notebook)[0][0] == pytest.approx(0.65)
+
+
 def test_align_then_copy_as_code_then_run_it(notebook):
     before = shown(notebook)["MAUVE"]
     notebook.page.get_by_label("Figure to align").select_option("MAUVE")

@@ -103,6 +103,15 @@ def test_keys_move_by_one_and_ten_percent(panel):
     assert python_weights(panel) == [1, 0, 0, 0]
 
 
+def test_no_key_is_lost_to_what_the_kernel_echoes(panel):
+    critic = slider(panel, "critic")
+    critic.focus()
+    for i in range(30):
+        critic.press("ArrowUp")
+        panel.page.wait_for_timeout(i)  # the echo of one key meets the next at some of these
+    assert python_weights(panel)[0] == pytest.approx(0.7)
+
+
 def test_keys_in_the_panel_do_not_reach_the_notebook(panel):
     lock, fan = panel.page.get_by_role("button", name="Lock critic"), slider(panel, "fan")
     panel.page.evaluate("() => { jupyterapp.shell.currentWidget.content.activeCellIndex = 0; }")

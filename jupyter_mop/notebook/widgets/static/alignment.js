@@ -15,7 +15,6 @@ import { buildReader } from "./response_list.js";
 import { either, move, mute, percent, rescale, same, solo, unmute } from "./simplex.js";
 
 const ORDER = ["JS", "TV", "W1", "FID", "MAUVE", "KL cosine", "length"];
-const SYNC_AFTER = 100;
 const SETTLED_AFTER = 300;
 const EXACT_PATIENCE = 60_000;
 const TARGET_SIZE = 100;
@@ -42,7 +41,7 @@ function whyStill({ names, undrawn }, { locked, muted }) {
 function buildMixer(model, data) {
   const past = [];
   const future = [];
-  let [gesture, timer, extra] = [null, 0, {}];
+  let [gesture, extra] = [null, {}];
 
   function read() {
     const weights = model.get("weights");
@@ -51,15 +50,13 @@ function buildMixer(model, data) {
   }
   const held = () => either(read().locked, read().muted);
 
+  // Saved at once: what is set but not yet saved, the kernel's echo of the move before undoes.
   function write(state) {
     extra = state;
     model.set("weights", state.weights);
     model.set("locked", state.locked.map((lock, i) => lock && !data.undrawn[i]));
     model.set("muted", state.muted);
-    timer ||= setTimeout(() => {
-      timer = 0;
-      model.save_changes();
-    }, SYNC_AFTER);
+    model.save_changes();
   }
 
   function step(next) {

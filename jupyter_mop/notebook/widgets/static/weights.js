@@ -69,17 +69,14 @@ export default () => {
   const past = [];
   const future = [];
   let gesture = null;
-  let frame = 0;
 
   const read = (model) => ({ weights: model.get("weights"), locked: model.get("locked") });
 
+  // Saved at once: what is set but not yet saved, the kernel's echo of the move before undoes.
   function write(model, { weights, locked }) {
     model.set("weights", weights);
     model.set("locked", locked);
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      model.save_changes();
-    });
+    model.save_changes();
   }
 
   function step(model, next) {
