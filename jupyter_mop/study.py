@@ -226,6 +226,7 @@ class Study(Spending, Noted):
         weights: str | Mapping[str, float] | None = None,
         baseline: str | None = None,
         n_shown: int = N_SHOWN,
+        n_candidates: int | None = None,
         temperature: float = config.DEFAULT_TEMPERATURE,
         top_p: float = config.DEFAULT_TOP_P,
         max_tokens: int = config.DEFAULT_MAX_TOKENS,
@@ -249,6 +250,9 @@ class Study(Spending, Noted):
             Prompt in another way: one of `jupyter_mop.engine.baselines.described()`.
         n_shown : int
             Exemplars in a prompt of a baseline that shows several.
+        n_candidates : int, optional
+            Responses drawn for each that is kept, by its odds of being real; default: 4, of a
+            baseline 1. See `MixtureOfPersonas.simulate`.
         temperature, top_p, max_tokens
             How each response is drawn.
         random_state : int
@@ -267,6 +271,7 @@ class Study(Spending, Noted):
                 weights=self._panel() if weights == "panel" else weights,
                 baseline=baseline,
                 n_shown=n_shown,
+                n_candidates=n_candidates,
                 template=template,
                 params=params,
                 name=name,
