@@ -13,6 +13,7 @@ from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
 from jupyter_mop.backends.chat_templates import ChatTemplate
+from jupyter_mop.backends.openai import OpenAIBackend
 from jupyter_mop.backends.prices import stated
 from jupyter_mop.engine import asking, views
 from jupyter_mop.engine.answers import PopulationAnswer
@@ -251,8 +252,9 @@ class Study(Spending, Noted):
         n_shown : int
             Exemplars in a prompt of a baseline that shows several.
         n_candidates : int, optional
-            Responses drawn for each that is kept, by its odds of being real; default: 4, of a
-            baseline 1. See `MixtureOfPersonas.simulate`.
+            Responses drawn for each that is kept, by its odds of being real: so many times the
+            calls. Default: 4, of a baseline or through an endpoint, which may cost, 1. See
+            `MixtureOfPersonas.simulate`.
         temperature, top_p, max_tokens
             How each response is drawn.
         random_state : int
@@ -263,6 +265,8 @@ class Study(Spending, Noted):
             Called with (what, total); returns what is called as each response comes.
         """
         params, before = SamplingParams(temperature, top_p, max_tokens), self.backend.usage
+        if n_candidates is None and isinstance(self.backend.backend, OpenAIBackend):
+            n_candidates = 1
         mixture = self.mixture or self._new_mixture(template).initialise(self._needed_population())
         with self._on(client):
             simulation = mixture.simulate(
