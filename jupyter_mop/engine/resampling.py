@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,9 @@ from jupyter_mop.engine.exemplars import Exemplar
 FEWEST = 20  # draws, and real responses, below which nothing can be learned of their odds
 _AT_ONCE = 1000  # draws, so that memory does not grow with their number
 _MOST_REAL = 4000
+_MOST_CONTEXTS, _FEWEST_OF_ONE = 8, 50  # contexts with odds of their own; real responses each
 _FOLDS = 5
-_INVERSE_PENALTY = 3.0  # chosen by log-loss on reviews to learn from
+_INVERSE_PENALTY = 2.0  # chosen by log-loss on reviews to learn from
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,11 @@ class Resampler:
 
     Sampling-importance-resampling (Rubin 1987): candidate y of a draw is kept with a probability
     in proportion to r(y, x) = p_real(y, x) / p_model(y, x), estimated as the odds that a logistic
-    regression gives it of being real (Sugiyama, Suzuki and Kanamori 2012) from the vectors of the
-    response alone and with its context. The odds of a draw's candidates come from a fit that has
-    not seen them. The candidates of a draw share persona and exemplar, so the mixture's weights
-    stay what they are: what changes is what a component says.
+    regression gives it of being real (Sugiyama, Suzuki and Kanamori 2012) from the vector of the
+    response; contexts with many real responses have coefficients of their own. The odds of a
+    draw's candidates come from a fit that has not seen them. The candidates of a draw share persona
+    and exemplar, so the mixture's weights stay what they are: what changes is what a component
+    says.
 
     Parameters
     ----------
@@ -112,8 +116,18 @@ class Resampler:
         return np.asarray(log_odds[len(real) :], dtype=np.float64)
 
     def _features(self, said: Sequence[Exemplar]) -> NDArray[np.float64]:
-        texts = [e.response for e in said], [e.text for e in said]
-        return np.hstack([self.encoder.encode(part) for part in texts]).astype(np.float64)
+        """Return each response's vector, and once more in the place of its context."""
+        vectors = self.encoder.encode([e.response for e in said]).astype(np.float64)
+        contexts = np.array([", ".join(e.record.values()) for e in said], dtype=object)
+        own = [vectors * (contexts == context)[:, None] for context in self._contexts]
+        return np.hstack([vectors, *own])
+
+    @cached_property
+    def _contexts(self) -> list[str]:
+        """The contexts that most real responses are of."""
+        counts = Counter(", ".join(e.record.values()) for e in self.real)
+        most = counts.most_common(_MOST_CONTEXTS)
+        return [context for context, n in most if n >= _FEWEST_OF_ONE]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from jupyter_mop.engine.resampling import Kept, Resampler
 from jupyter_mop.errors import DataError
 
 WORDS = ["sun", "rain", "wind"]
-NOON = {"topic": "noon"}
+NOON, NIGHT = {"topic": "noon"}, {"topic": "night"}
 
 
 def resampler(real, *, seed=0):
@@ -40,6 +40,14 @@ def test_a_model_that_speaks_like_people_is_left_as_it_is() -> None:
     kept = resampler(real).choose([NOON] * 1500, drawn.tolist())
     assert np.bincount(kept.chosen) / 1500 == pytest.approx(0.25, abs=0.04)
     assert kept.facts["effective_candidates"] > 3.9
+
+
+def test_what_suits_one_context_is_not_kept_in_another() -> None:
+    real = [Exemplar(NOON, "sun"), Exemplar(NIGHT, "rain")] * 200
+    drawn = [["sun", "rain"]] * 400
+    kept = resampler(real).choose([NOON, NIGHT] * 200, drawn)
+    assert kept.chosen[::2].mean() < 0.2
+    assert kept.chosen[1::2].mean() > 0.8
 
 
 def test_an_empty_candidate_is_kept_only_where_all_are_empty() -> None:
