@@ -36,7 +36,7 @@ def check(number: str, answer: object, **given: object) -> Verdict:
     Examples
     --------
     >>> check("2.2", ...)
-    2.2 to do: Put the effective sample size, one number, in the place of the dots.
+    2.2 to do: Wanted: the effective sample size, one number. Put it in the place of the dots.
     >>> check("2.2", 3, weights=[1.0, 1.0, 0.0]).state
     'not yet'
     """

@@ -44,7 +44,7 @@ def floor(answer: Callable[[list[str], np.random.Generator], float]) -> Verdict:
     if abs(ratio - 1) < _SLACK:
         return right(
             f"About {truth:.2f} here, for 100 people: so far apart are people from people. "
-            "A simulation that is no further off cannot be told from them."
+            "A simulation no further off cannot be told from them by this figure."
         )
     if abs(ratio - 2) < 2 * _SLACK:
         return not_yet("Twice too large: total variation is half the sum of the differences.")
@@ -61,7 +61,7 @@ def _reference(said: Sequence[str], rng: np.random.Generator) -> float:
     return float(abs(is_yes[order[:half]].mean() - is_yes[order[half:]].mean()))
 
 
-@question("5.2", "the names of the methods, as a list,")
+@question("5.2", "the names of the methods, as a list")
 def level_with(answer: object, *, frame: pd.DataFrame) -> Verdict:
     """Judge which methods have a MAUVE interval that overlaps the learned mixture's."""
     methods = [name for name in dict.fromkeys(frame["method"]) if name != _OURS]

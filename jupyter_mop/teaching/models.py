@@ -19,7 +19,7 @@ _DESCRIPTIONS = ("You write about the portion.", "You wait in the queue.", "Loca
 _NEAR = 0.15
 
 
-@question("6.1", "your model, made by calling its class,")
+@question("6.1", "your model, made by calling its class")
 def parrot(answer: object) -> Verdict:
     """Judge a backend of a few lines: one word of the persona, by seed and draw."""
     if isinstance(answer, type):
@@ -94,7 +94,7 @@ def matched(answer: Mapping[str, float], *, learned: Mapping[str, float]) -> Ver
     )
 
 
-@question("6.3", "the cost in US dollars, one number,")
+@question("6.3", "the cost in US dollars, one number")
 def dollars(answer: object, *, plan: CostEstimate) -> Verdict:
     """Judge a cost worked out by hand against the dry run."""
     given, price = number(answer), plan.price

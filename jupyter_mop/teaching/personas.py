@@ -14,7 +14,7 @@ from jupyter_mop.teaching.reading import listed, number
 from jupyter_mop.teaching.verdicts import Verdict, not_yet, question, right
 
 
-@question("3.1", "one word that the missing guests write, as a text,")
+@question("3.1", "one word that the missing guests write, as a text")
 def missing(answer: str, *, made: Synthesis) -> Verdict:
     """Judge whether the kind of guests without a persona was found."""
     word, absent = str(answer).strip().lower(), missing_kinds(made.personas)
@@ -34,7 +34,7 @@ def missing(answer: str, *, made: Synthesis) -> Verdict:
     )
 
 
-@question("3.2", "a number of personas, by the rule of one standard error,")
+@question("3.2", "a number of personas, by the rule of one standard error")
 def how_many(answer: object, *, ladder: pd.DataFrame) -> Verdict:
     """Judge the choice of k: the smallest within one standard error of the best."""
     k, steps = number(answer), [int(step) for step in ladder["k"]]
@@ -55,7 +55,7 @@ def how_many(answer: object, *, ladder: pd.DataFrame) -> Verdict:
     )
 
 
-@question("3.3", "your own personas, one a line,")
+@question("3.3", "your own personas, one a line")
 def better(answer: object, *, study: Study, made: Synthesis) -> Verdict:
     """Judge personas by what counts: held-out cards are likelier than under the made ones."""
     found = guests(answer)

@@ -83,7 +83,7 @@ def missing_kinds(personas: object) -> list[str]:
 
     Examples
     --------
-    >>> missing_kinds("a: price cheap portion plate\nb: queue wait")
+    >>> missing_kinds("a: portion, plate\nb: queue, fast\nc: price")
     ['green']
     """
     found = {_main_kind(persona) for persona in read_personas(personas)}

@@ -12,7 +12,7 @@ from jupyter_mop.teaching.verdicts import Verdict, not_yet, question, right
 _SAME = 0.005
 
 
-@question("4.1", "the share of each option, in the order of the table's columns,")
+@question("4.1", "the share of each option, in the order of the table's columns")
 def mixed(answer: object, *, weights: object, table: object) -> Verdict:
     """Judge the weighted mean of the personas' option probabilities."""
     v, p = np.asarray(weights, dtype=np.float64).ravel(), np.asarray(table, dtype=np.float64)
@@ -30,7 +30,7 @@ def mixed(answer: object, *, weights: object, table: object) -> Verdict:
     return not_yet("For each option: first weight times first row, plus second times second, ...")
 
 
-@question("4.2", "the total variation, one number between 0 and 1,")
+@question("4.2", "the total variation, one number between 0 and 1")
 def distance(answer: object, *, predicted: object, real: object) -> Verdict:
     """Judge a total variation by hand."""
     given = number(answer)
@@ -55,7 +55,7 @@ def distance(answer: object, *, predicted: object, real: object) -> Verdict:
     return not_yet("Half the sum of the absolute differences of the shares.")
 
 
-@question("4.3", "the names of the groups, as a list,")
+@question("4.3", "the names of the groups, as a list")
 def believable(answer: object, *, answered: PopulationAnswer, by: str) -> Verdict:
     """Judge which groups are answered as well as another sample of people would."""
     rows = answered.distances(by).query("figure == 'TV'").set_index("group")

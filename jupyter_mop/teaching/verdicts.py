@@ -66,7 +66,9 @@ class Asked:
     def verdict(self, answer: object, **given: object) -> Verdict:
         """Judge an answer; one that is missing or unreadable is told so, never raised."""
         if answer is ... or answer is None:
-            return Verdict(TO_DO, f"Put {self.wanted} in the place of the dots.", self.number)
+            return Verdict(
+                TO_DO, f"Wanted: {self.wanted}. Put it in the place of the dots.", self.number
+            )
         try:
             found = self.judge(answer, **given)
         except Exception as error:  # noqa: BLE001  whatever a student may answer

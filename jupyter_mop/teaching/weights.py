@@ -56,7 +56,7 @@ def _first(codes: np.ndarray) -> np.ndarray:
     return np.unique(codes, return_index=True)[1]
 
 
-@question("2.2", "the effective sample size, one number,")
+@question("2.2", "the effective sample size, one number")
 def effective(answer: object, *, weights: object) -> Verdict:
     """Judge Kish's effective sample size."""
     given, w = number(answer), np.asarray(weights, dtype=np.float64)
@@ -79,7 +79,7 @@ def effective(answer: object, *, weights: object) -> Verdict:
     return not_yet("The square of the sum of the weights, over the sum of their squares.")
 
 
-@question("2.3", "a share for each kind of guest, by name,")
+@question("2.3", "a share for each kind of guest, by name")
 def by_hand(answer: Mapping[str, float], *, game: HiddenWeights) -> Verdict:
     """Judge weights found by hand against the hidden ones."""
     named_shares(game.study.personas, answer)
