@@ -8,7 +8,7 @@ from __future__ import annotations
 from jupyter_mop.teaching.canteen import canteen_cards, canteen_model, canteen_study
 from jupyter_mop.teaching.checks import check
 from jupyter_mop.teaching.hidden import HiddenWeights
-from jupyter_mop.teaching.survey import survey_study
+from jupyter_mop.teaching.survey import survey_answers, survey_study
 from jupyter_mop.teaching.verdicts import Verdict
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "canteen_model",
     "canteen_study",
     "check",
+    "survey_answers",
     "survey_study",
 ]

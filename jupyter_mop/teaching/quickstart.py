@@ -49,7 +49,7 @@ def records(answer: Population, *, frame: object) -> Verdict:
     )
 
 
-@question("1.2", "one persona a line, `name: description`")
+@question("1.2", "one persona a line, name: description")
 def guests(answer: object) -> Verdict:
     """Judge whether each kind of guest has a persona that speaks like it, and like it alone."""
     personas = read_personas(answer)

@@ -11,7 +11,13 @@ from jupyter_mop.backends.costs import CostEstimate, Step
 from jupyter_mop.backends.prices import Price
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.errors import DataError
-from jupyter_mop.teaching import canteen_cards, canteen_study, check, survey_study
+from jupyter_mop.teaching import (
+    canteen_cards,
+    canteen_study,
+    check,
+    survey_answers,
+    survey_study,
+)
 from jupyter_mop.teaching.canteen import PERSONAS, SHARES
 from jupyter_mop.teaching.survey import QUESTION
 from jupyter_mop.teaching.verdicts import QUESTIONS, Verdict
@@ -188,7 +194,7 @@ def test_distance(answer, words):
 
 
 def test_believable():
-    study = survey_study()
+    study = survey_study(survey_answers(random_state=10))
     answered = study.ask(QUESTION, "saturdays", weights="learned")
     rows = answered.distances("year").query("figure == 'TV'").set_index("group")
     wanted = set(rows.index[rows["value"] <= rows["floor"]])
