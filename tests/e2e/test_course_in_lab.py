@@ -29,17 +29,21 @@ def test_a_slider_moved_by_keyboard_is_scored_and_verdicts_read_in_the_dark_at_t
     after = float(notebook.execute("print(game.score().total_variation)"))
     assert weight > 0.25
     assert after < before
+    slider.scroll_into_view_if_needed()
     page.screenshot(path=artefacts / "course_game.png")
     notebook.set_theme("JupyterLab Dark")
-    page.evaluate("() => { document.body.style.zoom = 2; }")
+    page.evaluate("() => jupyterapp.commands.execute('application:toggle-left-area')")
+    page.set_viewport_size({"width": 640, "height": 450})  # of 1280 x 900, at 200 %
     verdict = page.get_by_role("status").filter(has_text="2.2 to do:").first
     verdict.scroll_into_view_if_needed()
     ink, shade = verdict.evaluate(
         "box => [getComputedStyle(box).color, getComputedStyle(document.body).backgroundColor]"
     )
     page.screenshot(path=artefacts / "course_verdict_dark.png")
-    page.evaluate("() => { document.body.style.zoom = 1; }")
+    box = verdict.bounding_box()
+    page.set_viewport_size({"width": 1280, "height": 900})
     notebook.set_theme("JupyterLab Light")
+    assert box["x"] + box["width"] <= 640
     assert min(channels(ink)) > 180
     assert max(channels(shade)) < 100
 
