@@ -118,6 +118,7 @@ class HiddenWeights:
             weights="uniform",
             temperature=AS_IS.temperature,
             top_p=AS_IS.top_p,
+            n_candidates=1,
         )
         self.scores: list[Score] = []
 
