@@ -73,7 +73,9 @@ def build(folder):
 def step(name, command, repo, env):
     began = time.monotonic()
     with Watch() as watch:
-        process = subprocess.Popen(command, cwd=repo, env=env, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=repo, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         watch.follow(process.pid)
         told, _ = process.communicate()
     if process.returncode:
