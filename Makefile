@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench faults binder check format clean chromium
+.PHONY: help demo test bench faults binder environments check format clean chromium
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -13,6 +13,7 @@ help:
 	@echo "make bench    print the benchmarks: name, ratio, what was asked"
 	@echo "make faults   kill kernels and servers, fill disks, lie; print what became of each run"
 	@echo "make binder   build what Binder builds, run every notebook in it with its limits"
+	@echo "make environments  install the wheel in fresh ones, try it in each, write the table"
 	@echo "make check    lint, format check, type check"
 	@echo "make format   format the code and mend what lint can mend"
 	@echo "make clean    remove what make made, the fetched models excepted"
@@ -29,6 +30,9 @@ bench: $(VENV)/test.stamp
 
 faults: $(VENV)/test.stamp
 	$(RUN) tests/faults/run.py
+
+environments: $(VENV)/test.stamp chromium
+	$(RUN) tests/environments/run.py
 
 binder:
 	$(PYTHON) tests/binder/run.py
