@@ -56,9 +56,9 @@ def main(python):
         wait(url)
         with sync_playwright() as playwright:
             path = find_chromium(playwright.chromium.executable_path)
-            with playwright.chromium.launch(executable_path=path, args=ARGS) as browser:
-                with guarded_page(browser) as page:
-                    look(page, url, artefacts)
+            launch = playwright.chromium.launch(executable_path=path, args=ARGS)
+            with launch as browser, guarded_page(browser) as page:
+                look(page, url, artefacts)
     finally:
         end_group(process)
     print("done")

@@ -1,7 +1,7 @@
 """Try the built wheel where people use it, each in a fresh environment: make environments.
 
-Prints a line for each and writes the table of docs/environments.md. Names of rows on the command
-line try only these, and write nothing.
+Prints a line for each and writes those that pass into the table of docs/environments.md. Names of
+rows on the command line try only these.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PAGE = ROOT / "docs" / "environments.md"
+HEAD = "| where | what works | how it is known |\n| --- | --- | --- |\n"
 BEGIN, END = "<!-- tried -->\n", "<!-- end -->\n"
 
 
@@ -34,10 +35,10 @@ class Row:
 E2E = ("{here}", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{ROOT}/tests/e2e")
 ROWS = {
     "script": Row(
-        "a script, IPython not to be imported",
+        "a script",
         (),
         ("{python}", f"{HERE}/session.py"),
-        "`Study` and all its verbs, tables as text, charts saved as PNG",
+        "`Study` and its verbs, IPython not imported; tables as text, charts saved as files",
     ),
     "ipython": Row(
         "`ipython` in a terminal",
@@ -50,13 +51,13 @@ ROWS = {
         ("jupyterlab",),
         (*E2E[:-1], *(f"{E2E[-1]}/test_{name}_in_lab.py" for name in ("weights", "alignment")),
          "-k", "not notebook_7 and not this_interpreter"),
-        "all: magics, live charts, panels, run monitor",
+        "magics and panels; live charts and the run monitor are tested from the source",
     ),
     "notebook": Row(
         "Notebook 7",
         ("notebook>=7",),
         (*E2E[:-1], f"{E2E[-1]}/test_alignment_in_lab.py", "-k", "notebook_7"),
-        "all: magics, live charts, panels",
+        "magics and panels",
     ),
     "marimo": Row(
         "marimo",
@@ -124,26 +125,30 @@ def line(key, row, wheel, folder):
     return f"| {row.name} | {row.works} | {told} |\n"
 
 
-def write(lines):
-    """Put the lines into the page, between its two marks."""
+def write(row, told):
+    """Put a row's line into the page, between its two marks, in the place of an older one."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    head = "| where | what works | how it is known |\n| --- | --- | --- |\n"
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}{head}{''.join(lines)}{END}{after}", encoding="utf-8")
+    table, _, after = rest.partition(END)
+    mark = f"| {row.name} |"
+    lines = [line for line in table.splitlines(True)[2:] if not line.startswith(mark)]
+    order = [f"| {other.name} |" for other in ROWS.values()]
+    lines = sorted([*lines, told], key=lambda line: order.index(line[: line.index("|", 1) + 1]))
+    PAGE.write_text(f"{before}{BEGIN}{HEAD}{''.join(lines)}{END}{after}", encoding="utf-8")
 
 
 def main(names):
-    """Try the rows that are named, or all of them and write the page."""
+    """Try the rows that are named, or all of them; write those that pass into the page."""
+    faults = 0
     with tempfile.TemporaryDirectory() as folder:
         wheel = build(Path(folder))
-        lines = []
         for key in names or ROWS:
             own = Path(folder) / key
             own.mkdir()
-            lines.append(line(key, ROWS[key], wheel, own))
-    if not names and all(lines):
-        write(lines)
-    return int(not all(lines))
+            told = line(key, ROWS[key], wheel, own)
+            faults += told is None
+            if told:
+                write(ROWS[key], told)
+    return int(bool(faults))
 
 
 if __name__ == "__main__":
