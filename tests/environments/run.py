@@ -63,7 +63,7 @@ ROWS = {
         "marimo",
         ("marimo",),
         ("{here}", f"{HERE}/marimo_check.py", "{python}"),
-        "`Study` and its verbs, panels as anywidgets, tables, charts; no magics, marimo has none",
+        "`Study` and its verbs, panels as anywidgets, tables; no magics, marimo has none",
     ),
 }  # fmt: skip
 
