@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench faults check format clean chromium
+.PHONY: help demo test bench faults binder environments worked picture release check format clean chromium
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -12,6 +12,11 @@ help:
 	@echo "make test     set up what the tests need, check, run all tests"
 	@echo "make bench    print the benchmarks: name, ratio, what was asked"
 	@echo "make faults   kill kernels and servers, fill disks, lie; print what became of each run"
+	@echo "make binder   build what Binder builds, run every notebook in it with its limits"
+	@echo "make environments  install the wheel in fresh ones, try it in each, write the table"
+	@echo "make worked   do the examples of docs/adding.md in a clone, tests first"
+	@echo "make picture  draw the floors of the package from its imports: docs/floors.png"
+	@echo "make release  build, and try the wheel on the oldest and newest Python; uploads nothing"
 	@echo "make check    lint, format check, type check"
 	@echo "make format   format the code and mend what lint can mend"
 	@echo "make clean    remove what make made, the fetched models excepted"
@@ -28,6 +33,22 @@ bench: $(VENV)/test.stamp
 
 faults: $(VENV)/test.stamp
 	$(RUN) tests/faults/run.py
+
+environments: $(VENV)/test.stamp chromium
+	$(RUN) tests/environments/run.py
+
+worked: $(VENV)/test.stamp chromium
+	$(RUN) tests/contributing/run.py
+
+picture: $(VENV)/test.stamp
+	$(RUN) docs/picture.py
+
+release: $(VENV)/test.stamp
+	$(RUN) -m pip install --quiet --editable ".[release]"
+	$(RUN) tests/release/run.py
+
+binder:
+	$(PYTHON) tests/binder/run.py
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .

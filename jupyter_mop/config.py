@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from jupyter_mop.errors import ModelError
+
 DEFAULT_TEMPERATURE = 0.9
 DEFAULT_TOP_P = 0.95
 DEFAULT_MAX_TOKENS = 48
@@ -14,6 +16,7 @@ DEFAULT_CANDIDATES = 4
 DEFAULT_EXEMPLARS = 1000
 DEFAULT_RECORDS = 200
 DEFAULT_COMPONENTS = 16
+DEFAULT_CACHE_BLOCKS = 384
 
 _overrides: dict[str, str] = {}
 
@@ -52,3 +55,20 @@ def store_path() -> Path:
     """Return the path of the SQLite store (JUPYTER_MOP_STORE moves it)."""
     chosen = setting("store")
     return Path(chosen).expanduser() if chosen else cache_dir() / "store.sqlite"
+
+
+def cache_blocks() -> int:
+    """Return the size of the embedded model's cache, in blocks (JUPYTER_MOP_CACHE_BLOCKS).
+
+    Raises
+    ------
+    ModelError
+        The setting is not a whole number above zero.
+    """
+    chosen = setting("cache_blocks") or str(DEFAULT_CACHE_BLOCKS)
+    if not chosen.isdecimal() or not int(chosen):
+        raise ModelError(
+            f"JUPYTER_MOP_CACHE_BLOCKS is {chosen!r}, not a whole number above zero.",
+            hint=f"Set it to a number of blocks, or not at all: {DEFAULT_CACHE_BLOCKS}.",
+        )
+    return int(chosen)

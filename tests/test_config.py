@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_mop import config
+from jupyter_mop.errors import ModelError
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +52,19 @@ def test_settings_end_with_an_error_too() -> None:
     with pytest.raises(KeyError), config.settings(cache_dir="/data"):
         raise KeyError
     assert config.setting("cache_dir") is None
+
+
+def test_the_models_cache_is_as_large_as_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JUPYTER_MOP_CACHE_BLOCKS", raising=False)
+    assert config.cache_blocks() == config.DEFAULT_CACHE_BLOCKS
+    monkeypatch.setenv("JUPYTER_MOP_CACHE_BLOCKS", "128")
+    assert config.cache_blocks() == 128
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "many", "1.5"])
+def test_a_size_of_the_cache_that_is_none_is_refused(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_MOP_CACHE_BLOCKS", wrong)
+    with pytest.raises(ModelError, match=f"JUPYTER_MOP_CACHE_BLOCKS is '{wrong}'"):
+        config.cache_blocks()

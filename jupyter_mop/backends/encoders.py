@@ -19,6 +19,10 @@ from jupyter_mop.errors import DataError, ModelError, missing
 _BATCH_SIZE = 32
 _MAX_TOKENS = 256
 _CHUNK = 1024
+_OPTIONS = {
+    "INFERENCE_PRECISION_HINT": "f32",
+    "CPU_RUNTIME_CACHE_CAPACITY": "64",  # code for that many shapes: all of them are 50 MB
+}
 
 Ids = NDArray[np.int64]
 
@@ -252,8 +256,7 @@ def _compile(path: Path) -> tuple[Any, int]:
     import openvino
 
     try:
-        options = {"INFERENCE_PRECISION_HINT": "f32"}
-        model = load_apart(lambda: openvino.Core().compile_model(path, "CPU", options))
+        model = load_apart(lambda: openvino.Core().compile_model(path, "CPU", _OPTIONS))
         return model, int(model.output(0).partial_shape[2].get_length())
     except RuntimeError as error:
         raise ModelError(

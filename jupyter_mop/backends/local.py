@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from jupyter_mop import config
 from jupyter_mop.backends.base import (
     Completion,
     GenerationRequest,
@@ -45,9 +46,10 @@ class LocalBackend:
     ----------
     model : path, optional
         Another GGUF file or the folder of an OpenVINO model; fetched on first use by default.
-    cache_blocks : int
+    cache_blocks : int, optional
         Size of the cache of keys and values, in blocks of 32 tokens (0.74 MB each for the
-        embedded model).
+        embedded model); `JUPYTER_MOP_CACHE_BLOCKS` or 384 by default. Fewer take less memory,
+        and fewer responses are drawn at a time.
 
     Raises
     ------
@@ -61,10 +63,11 @@ class LocalBackend:
     can_embed = False
     price = FREE
 
-    def __init__(self, model: str | Path | None = None, *, cache_blocks: int = 384) -> None:
+    def __init__(self, model: str | Path | None = None, *, cache_blocks: int | None = None) -> None:
+        blocks = config.cache_blocks() if cache_blocks is None else cache_blocks
         self.path = None if model is None else Path(model).expanduser().absolute()
-        self.cache_blocks = cache_blocks
-        self._pipeline = Pipeline(self.path or language_model_path(), cache_blocks=cache_blocks)
+        self.cache_blocks = blocks
+        self._pipeline = Pipeline(self.path or language_model_path(), cache_blocks=blocks)
 
     @cached_property
     def fingerprint(self) -> str:

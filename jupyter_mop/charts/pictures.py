@@ -55,6 +55,20 @@ def specification(chart: AnyChart) -> dict[str, Any]:
     return spec
 
 
+def description(spec: dict[str, Any]) -> str:
+    """Return what a screen reader says of a chart's picture: its title and subtitle.
+
+    Examples
+    --------
+    >>> description({"title": {"text": "Weights", "subtitle": ["Learned", "from 200 records"]}})
+    'Chart. Weights. Learned from 200 records'
+    """
+    title = spec.get("title") or {}
+    parts = [title.get("text"), title.get("subtitle")] if isinstance(title, dict) else [title]
+    lines = [" ".join(part) if isinstance(part, list) else part for part in parts if part]
+    return ". ".join(["Chart", *lines])
+
+
 def bundle(chart: AnyChart, *, live: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what a notebook shows of `chart`, by MIME type, with its metadata.
 
@@ -62,11 +76,11 @@ def bundle(chart: AnyChart, *, live: bool = True) -> tuple[dict[str, Any], dict[
     too, which JupyterLab, Notebook and VS Code draw themselves, with tooltips. They read version 5,
     of which these charts use nothing that version 6 has changed.
     """
-    picture = png(chart)
+    picture, spec = png(chart), specification(chart) | {"$schema": SCHEMA}
     width, height = struct.unpack(">II", picture[16:24])
     data: dict[str, Any] = {"text/plain": f"<{type(chart).__name__}>", "image/png": picture}
-    metadata: dict[str, Any] = {"image/png": {"width": width // 2, "height": height // 2}}
-    spec = specification(chart) | {"$schema": SCHEMA}
+    size = {"width": width // 2, "height": height // 2}
+    metadata: dict[str, Any] = {"image/png": size | {"alt": description(spec)}}
     if live and len(json.dumps(spec)) <= MAX_LIVE_BYTES:
         data[VEGA_LITE] = spec
         metadata[VEGA_LITE] = {"embed_options": {"actions": False, "renderer": "svg"}}

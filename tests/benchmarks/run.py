@@ -19,6 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import first_minutes
 import gate
 import numpy as np
 import pandas as pd
@@ -267,6 +268,7 @@ def main():
     report.limit("a weight moved, 20 personas, all figures", 1000 * max(few, many), 5, "ms", 2)
     report.limit("a weight moved, 10**6 against 10**3 responses", many / few, 1.2, "", 2)
     report.limit("slider to screen, 20 personas, 2,000 points", slider_to_screen(), 16, "ms", 1)
+    first_minutes.add_rows(report)
     throughput.add_rows(report)
     gate.add_rows(report)
     return int(report.missed)

@@ -28,6 +28,7 @@ from playwright.sync_api import Page, sync_playwright
 from jupyter_mop.config import cache_dir
 
 ROOT = Path(__file__).parents[2]
+LAB_PYTHON = os.environ.get("JUPYTER_MOP_LAB_PYTHON") or sys.executable  # with the wheel installed
 CHROMIUM_ARGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -163,7 +164,7 @@ def lab_environment(home: Path) -> dict[str, str]:
         "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces",
         "JUPYTER_MOP_CACHE_DIR": cache_dir(),
         "JUPYTER_MOP_STORE": home / "store.sqlite",
-        "PYTHONPATH": ROOT,
+        "PYTHONPATH": "" if sys.executable != LAB_PYTHON else ROOT,
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
     return kept | {name: str(folder) for name, folder in folders.items()}
@@ -211,7 +212,7 @@ def lab(tmp_path_factory):
     log = home / "lab.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *LAB_FLAGS, *addressed],
+            [LAB_PYTHON, "-m", "jupyterlab", *LAB_FLAGS, *addressed],
             env=lab_environment(home),
             stdout=stream,
             stderr=subprocess.STDOUT,

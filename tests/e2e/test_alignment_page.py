@@ -22,6 +22,7 @@ from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.statistics import PersonaStatistics
 from jupyter_mop.notebook import values
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
+from tests.e2e.accessibility import faults, tab_stops
 
 pytestmark = pytest.mark.browser
 
@@ -435,6 +436,32 @@ def test_photographs(show, comparison, artefacts, scheme, width):
     root = page.locator(".mop-alignment")
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
     assert page.evaluate("() => document.body.scrollWidth <= window.innerWidth")
+    assert faults(page, "html") == []
+
+
+def test_what_is_not_accessible_is_found(show, comparison):
+    page = show(comparison)
+    page.evaluate(
+        "() => document.querySelector('.mop-alignment').append("
+        "Object.assign(document.createElement('p'), { textContent: 'faint', style: "
+        "'color: #bbb; background: #fff' }), document.createElement('button'))"
+    )
+    found = [line.split()[0] for line in faults(page, "html")]
+    assert sorted(found) == ["button-name", "color-contrast"]
+
+
+def test_tab_comes_to_everything_that_a_mouse_can_use(show, comparison):
+    page = show(comparison, learned=[4, 3, 2, 1])
+    page.set_viewport_size({"width": 640, "height": 500})  # as at 200 % in 1280 x 1000
+    stops = tab_stops(page, ".mop-alignment")
+    assert [s for s in stops if not (s["seen"] and (s["name"] or "").strip())] == []
+    usable = (
+        "button:visible, input:visible, select:visible, summary:visible, [tabindex='0']:visible"
+    )
+    reached = page.locator(".mop-alignment").locator(usable)
+    assert len(stops) == reached.count()
+    kinds = {stop["kind"] for stop in stops}
+    assert {"range", "number", "search", "select-one", "button"} <= kinds
 
 
 LAB = """
@@ -479,6 +506,7 @@ def test_with_a_kernel_python_follows_and_answers_with_exact_figures(lab, page, 
     for theme in ("Light", "Dark"):
         notebook.set_theme(f"JupyterLab {theme}")
         page.locator(".mop-alignment").screenshot(path=artefacts / f"alignment-lab-{theme}.png")
+        assert faults(page, ".mop-alignment") == []
     notebook.set_theme("JupyterLab Light")
 
 
@@ -547,6 +575,7 @@ def test_closed_answers_are_bars_against_the_real_ones(show, comparison, artefac
     assert shares == pytest.approx(weights_now @ asked.statistics.answers.personas, abs=1e-9)
     assert page.locator(".mop-answer .mop-name").nth(2).inner_text() == ATTACK
     page.screenshot(path=artefacts / "alignment-closed.png", full_page=True)
+    assert faults(page, "html") == []
 
 
 def test_the_exact_shares_of_an_answer_follow_a_slider(show, artefacts):

@@ -6,6 +6,8 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
+from tests.e2e.accessibility import faults
+
 pytestmark = pytest.mark.browser
 
 SETUP = """
@@ -121,6 +123,8 @@ def test_charts_and_tables_are_photographed(notebook, artefacts, theme):
     notebook.set_theme(f"JupyterLab {theme}")
     notebook.run_all()
     photographs(notebook, artefacts, theme.lower())
+    # JupyterLab draws pictures with no alternative text, though the output has one.
+    assert faults(notebook.page, ".jp-OutputArea", but={"image-alt"}) == []
 
 
 def test_hostile_text_is_text_in_charts_and_tables(lab, page):
@@ -147,6 +151,7 @@ def test_exported_html_shows_the_charts_from_disk(notebook, page, tmp_path):
     opened.goto(path.as_uri(), wait_until="domcontentloaded")
     pictures = opened.locator(".jp-OutputArea-output img")
     assert pictures.count() == len(LIVE) + len(STILL)
+    assert faults(opened, ".jp-OutputArea-output") == []
     widths = pictures.evaluate_all("nodes => nodes.map(node => node.naturalWidth)")
     assert min(widths) > 600
     opened.context.close()

@@ -8,6 +8,8 @@ import re
 import nbformat
 import pytest
 
+from tests.e2e.accessibility import faults
+
 pytestmark = pytest.mark.browser
 
 HOSTILE = [
@@ -278,6 +280,7 @@ def test_screenshots(notebook, artefacts, pace, theme):
     button(panel, "Pause").click()
     button(panel, "Resume").wait_for()
     notebook.page.screenshot(path=artefacts / f"monitor-paused-{theme.lower()}.png")
+    assert faults(notebook.page, ".mop-monitor") == []
     pace(0.01)
     button(panel, "Resume").click()
     wait_for_end(notebook)

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.e2e.accessibility import faults, tab_stops
+
 pytestmark = pytest.mark.browser
 
 BUILD = """
@@ -306,6 +308,7 @@ def test_photographs(panel, artefacts, theme):
     page.get_by_role("button", name="Add persona").click()
     shown.screenshot(path=artefacts / f"personas-{theme.lower()}-merge.png")
     page.screenshot(path=artefacts / f"personas-{theme.lower()}.png")
+    assert faults(page, ".mop-personas") == []
     panel.set_theme("JupyterLab Light")
 
 
@@ -320,3 +323,8 @@ def test_nothing_overflows_when_narrow(lab, page, artefacts):
     page.screenshot(path=artefacts / "personas-420px.png")
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
     assert field(panel, "Text of fan").bounding_box()["width"] > 150
+    assert faults(page, ".mop-personas") == []
+    stops = tab_stops(page, ".mop-personas")
+    usable = "button:visible, input:visible, textarea:visible, select:visible, summary:visible"
+    assert len(stops) == root.locator(usable).count()
+    assert [stop for stop in stops if not (stop["seen"] and stop["name"])] == []

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.e2e.accessibility import faults, tab_stops
+
 pytestmark = pytest.mark.browser
 
 BUILD = """
@@ -210,6 +212,7 @@ def test_photographs(panel, artefacts, theme):
     slider(panel, "fan").press("PageUp")
     page.screenshot(path=artefacts / f"weights-{theme.lower()}.png")
     page.locator(".mop-weights").screenshot(path=artefacts / f"weights-{theme.lower()}-panel.png")
+    assert faults(page, ".mop-weights") == []
     panel.set_theme("JupyterLab Light")
 
 
@@ -224,3 +227,7 @@ def test_nothing_overflows_when_narrow_or_zoomed(lab, page, artefacts, width, zo
     page.screenshot(path=artefacts / f"weights-{width}px-zoom{zoom}.png")
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
     assert slider(panel, "fan").bounding_box()["width"] > 40
+    assert faults(page, ".mop-weights") == []
+    stops = tab_stops(page, ".mop-weights")
+    assert len(stops) == root.locator("button:visible, input:visible").count()
+    assert [stop for stop in stops if not (stop["seen"] and stop["name"])] == []

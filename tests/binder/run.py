@@ -1,0 +1,213 @@
+"""Build what Binder builds, here, and run every notebook in it with its limits: make binder.
+
+The steps are repo2docker's, in its order: a clone, the Python of runtime.txt, requirements.txt,
+postBuild, and start around the server; the home folder is the clone, as in the image. What is
+measured is the resident memory of the server and all its children, on one pinned core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+from memory import MEGABYTE, Watch
+
+ROOT = Path(__file__).resolve().parents[2]
+HARD_LIMIT, QUICKSTART_LIMIT = 2000, 1200  # megabytes: mybinder.org's, and what we ask
+FIRST_ANSWER = 10  # seconds
+LARGEST = 8
+
+
+def find_python(repo):
+    """Return the Python that runtime.txt asks for, or this one, saying so."""
+    file = repo / "binder" / "runtime.txt"
+    asked = file.read_text().strip().removeprefix("python-") if file.exists() else ""
+    pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{asked}*/bin/python{asked}"))
+    for found in filter(None, [asked and shutil.which(f"python{asked}"), *map(str, pyenv)]):
+        if not subprocess.run([found, "-c", ""], check=False, capture_output=True).returncode:
+            print(f"Python {asked}, as runtime.txt asks")
+            return found
+    print(f"Python {sys.version.split()[0]}: {asked or 'no version'} of runtime.txt is not here")
+    return sys.executable
+
+
+def environment(repo, venv):
+    """Return the variables of the image: home is the clone, its Python comes first."""
+    mine = ("JUPYTER", "PYTHON", "IPYTHON", "VIRTUAL_ENV", "MALLOC", "XDG")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
+    path = os.pathsep.join([str(venv / "bin"), kept["PATH"]])
+    return kept | {"HOME": str(repo), "PATH": path, "VIRTUAL_ENV": str(venv)}
+
+
+def check_packages(repo):
+    """Fail where a Debian package of apt.txt is not installed here: installing is the image's."""
+    file = repo / "binder" / "apt.txt"
+    for package in file.read_text().split() if file.exists() else ():
+        subprocess.run(["dpkg", "-s", package], check=True, capture_output=True)
+
+
+def build(folder):
+    """Do repo2docker's steps in `folder`; return the clone and its environment."""
+    repo, venv = folder / "home", folder / "venv"
+    subprocess.run(["git", "clone", "-q", f"file://{ROOT}", str(repo)], check=True)
+    env = environment(repo, venv)
+    subprocess.run([find_python(repo), "-m", "venv", str(venv)], check=True)
+    check_packages(repo)
+    pip = ["python", "-m", "pip", "install", "--quiet", "--no-cache-dir", "-r"]
+    step("requirements.txt", [*pip, "binder/requirements.txt"], repo, env)
+    step("postBuild", ["./binder/postBuild"], repo, env)
+    return repo, env
+
+
+def step(name, command, repo, env):
+    began = time.monotonic()
+    with Watch() as watch:
+        process = subprocess.Popen(
+            command, cwd=repo, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        watch.follow(process.pid)
+        told, _ = process.communicate()
+    if process.returncode:
+        sys.exit(f"{told}\n{name} failed")
+    taken = time.monotonic() - began
+    print(f"{name}: {taken:.0f} s, at most {watch.peak:.0f} MB of memory", flush=True)
+
+
+def megabytes(path):
+    """Return the size on disk of a file or of all files of a folder, links counted once."""
+    files = [path] if path.is_file() else (file for file in path.rglob("*"))
+    sizes = {}
+    for file in files:
+        found = file.lstat()
+        sizes[found.st_ino] = found.st_blocks * 512
+    return sum(sizes.values()) / MEGABYTE
+
+
+def tell_layers(repo, venv):
+    """Print what the image holds beside its base, and the largest packages."""
+    cache = repo / ".cache" / "jupyter-mop"
+    stored = sum(megabytes(file) for file in cache.glob("store.sqlite*"))
+    layers = {"environment": megabytes(venv), "models": megabytes(cache / "models")}
+    layers |= {"stored answers": stored, "the clone": megabytes(repo) - megabytes(cache)}
+    for name, size in layers.items():
+        print(f"  {name:18}{size:8.1f} MB")
+    print(f"  {'in all':18}{sum(layers.values()):8.1f} MB")
+    (site,) = venv.glob("lib/python*/site-packages")
+    sizes = sorted(((megabytes(item), item.name) for item in site.iterdir()), reverse=True)
+    print("  of it", *(f"{name} {size:.0f}," for size, name in sizes[:LARGEST]), "...", flush=True)
+
+
+class Server:
+    """The image's server, started as Binder starts it, on one core."""
+
+    def __init__(self, repo, env):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        self.token = secrets.token_hex(16)
+        flags = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={self.url[17:]}"]
+        self.process = subprocess.Popen(
+            ["binder/start", "jupyter", "lab", *flags, f"--IdentityProvider.token={self.token}"],
+            cwd=repo,
+            env=env,
+            stderr=(repo.parent / "server.log").open("wb"),
+        )
+        os.sched_setaffinity(self.process.pid, [min(os.sched_getaffinity(0))])
+
+    def __enter__(self):
+        for _ in range(300):
+            with contextlib.suppress(OSError):
+                self.ask("/api/status")
+                return self
+            time.sleep(0.2)
+        raise TimeoutError(self.url)
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def ask(self, path, method="GET", body=None):
+        """Return the server's answer as text."""
+        request = urllib.request.Request(  # noqa: S310  it is our own server
+            self.url + path,
+            json.dumps(body).encode() if body else None,
+            {"Authorization": f"token {self.token}"},
+            method=method,
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as answer:
+            self.path = answer.url.removeprefix(self.url)
+            return answer.read().decode()
+
+
+def check_start(server, first):
+    """Fail where the server does not open the first notebook with nothing beside it."""
+    server.ask("/")
+    assert server.path == f"/lab/tree/notebooks/{first}", server.path
+    found = json.loads(server.ask("/lab/api/workspaces/default"))["data"]["layout-restorer:data"]
+    assert found["main"]["current"] == f"notebook:notebooks/{first}", found
+    assert found["left"]["collapsed"], found
+    assert found["right"]["collapsed"], found
+    print(f"opens {first}, side panels folded away", flush=True)
+
+
+def run_notebook(server, repo, env, name):
+    """Run all cells of a notebook; return seconds to the first answer, in all, and peak MB."""
+    runner = Path(__file__).with_name("execute.py")
+    with Watch(limit=HARD_LIMIT) as watch:
+        watch.follow(server.process.pid)
+        command = ["python", str(runner), str(repo / "notebooks" / name), server.url, server.token]
+        told = subprocess.run(command, env=env, check=False, stdout=subprocess.PIPE, text=True)
+    if watch.over:
+        sys.exit(f"{name}: stopped at {watch.peak:.0f} MB, the limit is {HARD_LIMIT} MB")
+    if told.returncode:
+        sys.exit(f"{told.stdout}\n{name} failed")
+    first, whole = map(float, told.stdout.split()[-2:])
+    return first, whole, watch.peak
+
+
+def check(repo, env):
+    """Run every notebook and print a line for each; return whether all kept to what is asked."""
+    kept = True
+    names = sorted(path.name for path in (repo / "notebooks").glob("[0-9]*.ipynb"))
+    with Server(repo, env) as server:
+        check_start(server, names[0])
+        print(f"{'':22}{'first answer':>14}{'in all':>10}{'peak':>12}")
+        for name in names:
+            first, whole, peak = run_notebook(server, repo, env, name)
+            is_kept = first < FIRST_ANSWER and peak < QUICKSTART_LIMIT
+            verdict = "pass" if is_kept else "FAIL"
+            print(f"{name:22}{first:12.1f} s{whole:8.0f} s{peak:9.0f} MB  {verdict}", flush=True)
+            kept = kept and is_kept
+    asked = f"first answer < {FIRST_ANSWER} s, server and kernel < {QUICKSTART_LIMIT} MB"
+    print(f"asked: {asked}, one core")
+    return kept
+
+
+def main():
+    """Build in the folder that was named, or in one that is removed again."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, help="build here, and keep it")
+    parser.add_argument("--again", action="store_true", help="use what was built there")
+    chosen = parser.parse_args()
+    with contextlib.ExitStack() as stack:
+        folder = chosen.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        repo, venv = folder.resolve() / "home", folder.resolve() / "venv"
+        env = environment(repo, venv) if chosen.again else build(folder.resolve())[1]
+        tell_layers(repo, venv)
+        return int(not check(repo, env))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

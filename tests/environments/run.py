@@ -1,0 +1,155 @@
+"""Try the built wheel where people use it, each in a fresh environment: make environments.
+
+Prints a line for each and writes those that pass into the table of docs/environments.md. Names of
+rows on the command line try only these.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+PAGE = ROOT / "docs" / "environments.md"
+HEAD = "| where | what works | how it is known |\n| --- | --- | --- |\n"
+BEGIN, END = "<!-- tried -->\n", "<!-- end -->\n"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Where the wheel is tried: what is installed beside it, and the command that tries it."""
+
+    name: str
+    installs: tuple[str, ...]
+    command: tuple[str, ...]
+    works: str
+
+
+E2E = ("{here}", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"{ROOT}/tests/e2e")
+ROWS = {
+    "script": Row(
+        "a script",
+        (),
+        ("{python}", f"{HERE}/session.py"),
+        "`Study` and its verbs, IPython not imported; tables as text, charts saved as files",
+    ),
+    "ipython": Row(
+        "`ipython` in a terminal",
+        (),
+        ("{python}", f"{HERE}/terminal.py"),
+        "all magics, progress as a line, tables as text; panels tell weights, charts their kind",
+    ),
+    "lab": Row(
+        "JupyterLab",
+        ("jupyterlab",),
+        (*E2E[:-1], *(f"{E2E[-1]}/test_{name}_in_lab.py" for name in ("weights", "alignment")),
+         "-k", "not notebook_7 and not this_interpreter"),
+        "magics and panels; live charts and the run monitor are tested from the source",
+    ),
+    "notebook": Row(
+        "Notebook 7",
+        ("notebook>=7",),
+        (*E2E[:-1], f"{E2E[-1]}/test_alignment_in_lab.py", "-k", "notebook_7"),
+        "magics and panels",
+    ),
+    "marimo": Row(
+        "marimo",
+        ("marimo",),
+        ("{here}", f"{HERE}/marimo_check.py", "{python}"),
+        "`Study` and its verbs, panels as anywidgets, tables; no magics, marimo has none",
+    ),
+}  # fmt: skip
+
+
+def build(folder):
+    """Return the path of the wheel, built from the working tree."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def installed(folder, wheel, packages):
+    """Return the Python of a new environment with the wheel and `packages` in it."""
+    venv.create(folder, with_pip=True)
+    python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    pip = [str(python), "-m", "pip", "install", "-qqq", str(wheel), *packages]
+    subprocess.run(pip, check=True)
+    return python
+
+
+def versions(python, packages):
+    """Return the versions of `packages` in an environment, as told in the table."""
+    names = [name.partition(">")[0] for name in packages] or ["ipython"]
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    told = subprocess.run(
+        [str(python), "-c", code, *names], check=True, capture_output=True, text=True
+    )
+    return ", ".join(f"{n} {v}" for n, v in zip(names, told.stdout.split(), strict=True))
+
+
+def tried(row, python, folder):
+    """Run the row's command in an empty folder with a store of its own; return what failed."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    env = kept | {
+        "JUPYTER_MOP_STORE": str(folder / "store.sqlite"),
+        "JUPYTER_MOP_LAB_PYTHON": str(python),
+        "IPYTHONDIR": str(folder / "ipython"),
+    }
+    names = {"{python}": str(python), "{here}": sys.executable}
+    command = [names.get(part, part) for part in row.command]
+    if command[0] == sys.executable:
+        env["PYTHONPATH"] = str(ROOT)
+    done = subprocess.run(command, check=False, cwd=folder, env=env, capture_output=True, text=True)
+    return "" if not done.returncode else f"{done.stdout}\n{done.stderr}"
+
+
+def line(key, row, wheel, folder):
+    """Try a row; return its line of the table, or None where it failed."""
+    began = time.monotonic()
+    python = installed(folder / "env", wheel, row.installs)
+    had = time.monotonic()
+    fault = tried(row, python, folder)
+    print(f"{key:10}{'FAIL' if fault else 'pass'}  installed in {had - began:.0f} s, ", end="")
+    print(f"tried in {time.monotonic() - had:.0f} s\n{fault}", flush=True)
+    if fault:
+        return None
+    told = f"tried: {versions(python, row.installs)}"
+    return f"| {row.name} | {row.works} | {told} |\n"
+
+
+def write(row, told):
+    """Put a row's line into the page, between its two marks, in the place of an older one."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    table, _, after = rest.partition(END)
+    mark = f"| {row.name} |"
+    lines = [line for line in table.splitlines(True)[2:] if not line.startswith(mark)]
+    order = [f"| {other.name} |" for other in ROWS.values()]
+    lines = sorted([*lines, told], key=lambda line: order.index(line[: line.index("|", 1) + 1]))
+    PAGE.write_text(f"{before}{BEGIN}{HEAD}{''.join(lines)}{END}{after}", encoding="utf-8")
+
+
+def main(names):
+    """Try the rows that are named, or all of them; write those that pass into the page."""
+    faults = 0
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = build(Path(folder))
+        for key in names or ROWS:
+            own = Path(folder) / key
+            own.mkdir()
+            told = line(key, ROWS[key], wheel, own)
+            faults += told is None
+            if told:
+                write(ROWS[key], told)
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
