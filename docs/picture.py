@@ -21,6 +21,7 @@ from tests.test_layers import MODULES, imports, inside, is_ours, is_under
 FLOORS = {
     "notebook": ("notebook",),
     "experiments": ("experiments",),
+    "teaching": ("teaching",),
     "study": (
         *("study", "spending", "inspection", "runs", "holdings", "inference"),
         *("alignment", "comparison"),
@@ -34,6 +35,7 @@ FLOORS = {
 TOLD = {
     "notebook": "magics, panels, progress",
     "experiments": "the paper's, as commands",
+    "teaching": "worlds whose truth is known, checks",
     "study": "the verbs and their memory",
     "charts": "values to pictures and tables",
     "datasets": "real records",
