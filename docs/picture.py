@@ -35,7 +35,7 @@ FLOORS = {
 TOLD = {
     "notebook": "magics, panels, progress",
     "experiments": "the paper's, as commands",
-    "teaching": "worlds whose truth is known, checks",
+    "teaching": "toy worlds, checks",
     "study": "the verbs and their memory",
     "charts": "values to pictures and tables",
     "datasets": "real records",
