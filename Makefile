@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench faults check format clean chromium
+.PHONY: help demo test bench faults docs check format clean chromium
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -12,6 +12,7 @@ help:
 	@echo "make test     set up what the tests need, check, run all tests"
 	@echo "make bench    print the benchmarks: name, ratio, what was asked"
 	@echo "make faults   kill kernels and servers, fill disks, lie; print what became of each run"
+	@echo "make docs     build the documentation, its links checked: build/docs/index.html"
 	@echo "make check    lint, format check, type check"
 	@echo "make format   format the code and mend what lint can mend"
 	@echo "make clean    remove what make made, the fetched models excepted"
@@ -28,6 +29,9 @@ bench: $(VENV)/test.stamp
 
 faults: $(VENV)/test.stamp
 	$(RUN) tests/faults/run.py
+
+docs: $(VENV)/docs.stamp
+	$(RUN) docs/build.py
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -48,6 +52,11 @@ $(VENV)/venv.stamp:
 $(VENV)/demo.stamp: $(VENV)/venv.stamp pyproject.toml
 	@echo "Installing: this takes a few minutes the first time."
 	$(RUN) -m pip install --quiet --editable ".[local,examples]"
+	touch $@
+
+$(VENV)/docs.stamp: $(VENV)/venv.stamp pyproject.toml
+	@echo "Installing: this takes a few minutes the first time."
+	$(RUN) -m pip install --quiet --editable ".[docs]"
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/venv.stamp pyproject.toml
