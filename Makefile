@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench faults docs check format clean chromium
+.PHONY: help demo test bench faults docs docs-check check format clean chromium
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -13,6 +13,7 @@ help:
 	@echo "make bench    print the benchmarks: name, ratio, what was asked"
 	@echo "make faults   kill kernels and servers, fill disks, lie; print what became of each run"
 	@echo "make docs     build the documentation, its links checked: build/docs/index.html"
+	@echo "make docs-check  and open all of its pages in a Chromium, search included"
 	@echo "make check    lint, format check, type check"
 	@echo "make format   format the code and mend what lint can mend"
 	@echo "make clean    remove what make made, the fetched models excepted"
@@ -32,6 +33,9 @@ faults: $(VENV)/test.stamp
 
 docs: $(VENV)/docs.stamp
 	$(RUN) docs/build.py
+
+docs-check: docs $(VENV)/test.stamp chromium
+	$(RUN) docs/check_pages.py
 
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .

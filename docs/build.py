@@ -12,12 +12,11 @@ import sys
 import time
 from pathlib import Path
 
+from generate import links, magics, notebooks, reference, results
+from sphinx.cmd.build import main as sphinx
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-sys.path[:0] = [str(ROOT), str(HERE)]
-
-from generate import links, magics, notebooks, reference, results  # noqa: E402  found through the line above
-from sphinx.cmd.build import main as sphinx  # noqa: E402
 
 
 def main(to: Path = ROOT / "build" / "docs") -> int:

@@ -49,6 +49,7 @@ html_title = "jupyter-mop"
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
 html_copy_source = False
+html_show_copyright = False
 html_show_sourcelink = False
 html_show_search_summary = False  # it would fetch pages, which a browser refuses from disk
 html_theme_options = {"navigation_with_keys": False}

@@ -42,7 +42,7 @@ PANELS = {
 LARGEST = 60_000
 
 
-def browser_fixtures() -> Any:  # noqa: ANN401  a module
+def browser_fixtures() -> Any:
     """Return the module with the fixtures of the browser tests."""
     spec = importlib.util.spec_from_file_location("browser_fixtures", CONFTEST)
     if spec is None or spec.loader is None:
@@ -58,7 +58,7 @@ lab, chromium, page = _FIXTURES.lab, _FIXTURES.chromium, _FIXTURES.page  # pytes
 
 
 @pytest.mark.parametrize("name", PANELS)
-def test_take(name: str, lab: Any, page: Any) -> None:  # noqa: ANN401  the fixtures
+def test_take(name: str, lab: Any, page: Any) -> None:
     """Open a panel in JupyterLab and keep what it looks like."""
     code, root = PANELS[name]
     page.set_viewport_size({"width": 1000, "height": 1000})

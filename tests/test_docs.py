@@ -45,12 +45,14 @@ def test_every_magic_has_a_page_with_all_of_its_options(pages):
         ours = [a for a in actions if not isinstance(a, argparse._HelpAction)]
         assert page.count("````{option}") == len(ours)
         for action in ours:
-            assert re.search(rf"\{{option\}} .*{re.escape((action.option_strings or [action.dest])[-1])}", page)
+            assert re.search(
+                rf"\{{option\}} .*{re.escape((action.option_strings or [action.dest])[-1])}", page
+            )
         assert f"({name}.md)" in index
 
 
 def test_every_magic_has_an_example_that_ran_or_a_picture(pages):
-    shown = {"mop_backend", "mop_resume"}  # nothing to see without an endpoint or a killed run
+    shown = {"mop_resume"}  # there is nothing to see without a run that was stopped
     for name in magics.magics().keys() - shown:
         page = (pages / "magics" / f"{name}.md").read_text()
         assert "## Example" in page or f"../pictures/{name}.png" in page, name
@@ -60,7 +62,7 @@ def test_every_public_name_and_module_has_a_page(pages):
     written = {file.stem for file in (pages / "reference").glob("*.rst")}
     index = (pages / "reference" / "index.rst").read_text()
     for name in set(jupyter_mop.__all__) - reference.PLAIN:
-        assert f".. auto" in (pages / "reference" / f"{name}.rst").read_text()
+        assert ".. auto" in (pages / "reference" / f"{name}.rst").read_text()
         assert f":doc:`{name} <" in index
     files = (ROOT / "jupyter_mop").rglob("[a-z]*.py")
     modules = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files}
@@ -87,9 +89,9 @@ def test_every_notebook_is_a_page(pages):
         assert f"\n{file.stem}\n" in index
 
 
-@pytest.mark.parametrize("page", HOW_TO, ids=lambda page: page.stem)
-def test_the_code_of_a_how_to_page_runs(page):
-    assert snippets.check(page) > 1 or page.stem == "index"
+@pytest.mark.parametrize("how_to", HOW_TO, ids=lambda how_to: how_to.stem)
+def test_the_code_of_a_how_to_page_runs(how_to):
+    assert snippets.check(how_to) > 1 or how_to.stem == "index"
 
 
 def test_code_that_does_not_run_or_shows_something_else_is_found(tmp_path):

@@ -11,36 +11,53 @@ from generate.shell import Bundle, private_shell, run
 
 # In this order, in one notebook: (magic, cell). A cell with no magic's name is only run.
 CELLS = [
-    ("mop_population", "%mop_population guests --context hour --response said"),
+    ("mop_backend", "toy = ToyBackend(words)\n%mop_backend toy"),
+    ("mop_population", "people = %mop_population guests --context hour --response said\npeople"),
+    ("mop_population", "people.plot()"),
     (
         "mop_personas",
-        "%%mop_personas\n"
-        "early [0.5]: You come early. You say warm and fresh.\n"
-        "student: You come with friends. You say cheap and loud.\n"
-        "critic: You are hard to please. You say slow and dear.",
+        (
+            "%%mop_personas\n"
+            "early [0.5]: You come early. You say warm and fresh.\n"
+            "student: You come with friends. You say cheap and loud.\n"
+            "critic: You are hard to please. You say slow and dear."
+        ),
     ),
-    ("mop_fit", "%%mop_fit --exemplars 24 --records 240 --components 24\nHow is the cafe in the {hour}?"),
-    ("mop_simulate", "%mop_simulate learned -n 240"),
+    (
+        "mop_fit",
+        "%%mop_fit --exemplars 24 --records 240 --components 24\nHow is the cafe in the {hour}?",
+    ),
+    ("mop_simulate", "sims = %mop_simulate learned -n 240\nsims"),
+    ("mop_simulate", "sims.plot()"),
     ("", "%mop_simulate plain -n 240 --baseline plain;"),
     ("", "%mop_simulate even -n 240 --weights uniform;"),
     ("mop_align", "%mop_align"),
-    ("mop_weights", ""),
     ("mop_panel", "%mop_panel learned"),
-    ("mop_reweight", "%mop_reweight even --weights critic=0.6 --as heavy"),
+    ("mop_reweight", "heavy = %mop_reweight even --weights critic=0.6 --as heavy\nheavy.plot()"),
+    ("mop_reweight", "print(heavy.reliability())"),
     ("mop_match", "%mop_match even"),
     (
         "mop_calibrate",
-        "def first(said):\n    return said.split()[0] if said.split()[0] in known else 'other'\n\n"
-        "known = {'warm': 0.25, 'cheap': 0.15, 'other': 0.6}\n"
-        "%mop_calibrate even --targets known --of first",
+        (
+            "def first(said):\n    word = said.split()[0]\n"
+            "    return word if word in known else 'other'\n\n"
+            "known = {'warm': 0.25, 'cheap': 0.15, 'other': 0.6}\n"
+            "found = %mop_calibrate even --targets known --of first\nfound"
+        ),
     ),
-    ("mop_diagnose", "%mop_diagnose even"),
-    ("mop_explain", "%mop_explain morning"),
+    ("mop_calibrate", "found.plot()"),
+    ("mop_diagnose", "diagnosis = %mop_diagnose even\ndiagnosis"),
+    ("mop_diagnose", "diagnosis.plot()"),
+    ("mop_explain", "who = %mop_explain morning\nwho"),
+    ("mop_explain", "who.plot()"),
     (
         "mop_estimate",
-        "def warm(said):\n    return float('warm' in said)\n\n"
-        "few = guests.tail(40)\n%mop_estimate learned --of warm --human few",
+        (
+            "def warm(said):\n    return float('warm' in said)\n\n"
+            "few = guests.tail(40)\nshare = %mop_estimate learned --of warm --human few\nshare"
+        ),
     ),
+    ("mop_estimate", "share.plot()"),
     (
         "mop_ask",
         '%%mop_ask again --options "warm|cheap|slow"\nHow is the cafe in the {hour}?',
@@ -78,12 +95,13 @@ def shown(folder: Path) -> dict[str, list[Example]]:
             bundles = run(shell, code)
             if name and code:
                 kept = [bundle for bundle in bundles if not _is_monitor(bundle)]
+                n = len(examples.setdefault(name, []))
                 outputs = [
-                    _shown(bundle, folder / f"{name}-{i}.png", hidden)
+                    _shown(bundle, folder / f"{name}-{n}-{i}.png", hidden)
                     for i, bundle in enumerate(kept)
                 ]
                 cell = code.replace("$folder/", "")
-                examples.setdefault(name, []).append(Example(cell, outputs))
+                examples[name].append(Example(cell, outputs))
     return examples
 
 
@@ -96,9 +114,7 @@ def _shown(bundle: Bundle, picture: Path, hidden: str) -> str:
     if "image/png" in bundle:
         data = bundle["image/png"]
         picture.write_bytes(data if isinstance(data, bytes) else base64.b64decode(data))
-        return f"![{bundle.get('text/plain', 'A chart')}]({picture.name})"
-    html = bundle.get("text/html")
-    if html is None:
-        text = str(bundle["text/plain"]).replace(f"{hidden}/", "").replace(hidden, "")
-        html = f"<pre>{escape(text)}</pre>"
+        return f"![What the cell shows, as a chart]({picture.name})"
+    html = bundle.get("text/html") or f"<pre>{escape(str(bundle['text/plain']))}</pre>"
+    html = html.replace(f"{hidden}/", "").replace(hidden, "")
     return f'````{{raw}} html\n<div class="output">{html}</div>\n````'

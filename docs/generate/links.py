@@ -44,7 +44,8 @@ def faults(folder: Path) -> list[str]:
         outside = [url for url in page.loads if urlsplit(url).scheme not in {"", "data"}]
         outside += [url for url in page.loads if url.startswith("//")]
         found += [f"{name} loads {url[:120]}" for url in outside]
-        inside = [url for url in (*page.links, *page.loads) if not urlsplit(url).scheme]
+        found += [f"{name} leads to {u}" for u in page.links if u in {"http://", "https://"}]
+        inside = [url for url in (*page.links, *page.loads) if not any(urlsplit(url)[:2])]
         found += [f"{name} leads to {url}" for url in inside if not _leads(url, file, pages)]
     return found
 

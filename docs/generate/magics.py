@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 import re
 from pathlib import Path
@@ -20,8 +19,14 @@ GROUPS = {
     "Judge and conclude": ["align", "diagnose", "explain", "estimate"],
     "Keep and go on": ["save", "load", "export", "runs", "resume", "status"],
 }
+_ABOUT = (
+    "`%load_ext jupyter_mop` adds them. Each has `?` help and tab completion, returns its value "
+    "(`sims = %mop_simulate ...`), shows its progress, and can be interrupted: what is finished is "
+    "kept, and the next run goes on from there. A semicolon at the end of the line silences the "
+    "output."
+)
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$|])")
-_CODE = re.compile(r"(%%?mop_\w+|--[a-z][\w-]+|OPENAI_API_KEY|`[^`]+`|\{column\})")
+_CODE = re.compile(r"(%%?mop_\w+|--[a-z][\w-]+|OPENAI_API_KEY|https?://|`[^`]+`|\{column\})")
 _USED = re.compile(r"%%?(mop_\w+)")
 
 
@@ -57,7 +62,9 @@ def _needs_cell(name: str) -> bool:
 def text(plain: str) -> str:
     """Return plain text as Markdown that shows the same, with options and magics as code."""
     parts = _CODE.split(plain)
-    marked = [f"`{p.strip('`')}`" if i % 2 else _MARKDOWN.sub(r"\\\1", p) for i, p in enumerate(parts)]
+    marked = [
+        f"`{p.strip('`')}`" if i % 2 else _MARKDOWN.sub(r"\\\1", p) for i, p in enumerate(parts)
+    ]
     return "".join(marked)
 
 
@@ -77,7 +84,10 @@ def _page(
             *(example.markdown() for example in examples),
         ]
     links = [f"[{n}](../notebooks/{n}.ipynb)" for n in notebooks]
-    see = [f"Verb in a script: {_verb(name)}.", f"In notebooks: {', '.join(links)}." if links else ""]
+    see = [
+        f"Verb in a script: {_verb(name)}.",
+        f"In notebooks: {', '.join(links)}." if links else "",
+    ]
     return "\n\n".join([*parts, "## See also", " ".join(see).strip()]) + "\n"
 
 
@@ -111,7 +121,7 @@ def _option(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     facts.append(_default(action))
     names = ", ".join(f"{name} {kind}".strip() for name in action.option_strings)
     head = names or action.dest
-    body = " ".join(filter(None, [f"{told[:1].upper()}{told[1:]}.".replace("..", "."), *facts]))
+    body = " ".join(filter(None, [told if told.endswith(".") else f"{told}.", *facts]))
     return f"````{{option}} {head}\n{body}\n````"
 
 
@@ -145,10 +155,7 @@ def _used_in(notebooks: Path) -> dict[str, list[str]]:
 def _index() -> str:
     parts = [
         "# Magics",
-        "`%load_ext jupyter_mop` adds them. Each has `?` help and tab completion, returns its value "
-        "(`sims = %mop_simulate ...`), shows its progress, and can be interrupted: what is finished "
-        "is kept, and the next run goes on from there. A semicolon at the end of the line silences "
-        "the output.",
+        _ABOUT,
     ]
     known = magics()
     for title, verbs in GROUPS.items():
@@ -157,12 +164,9 @@ def _index() -> str:
             f"{text(known[f'mop_{verb}'].parser.description.strip().splitlines()[0])} |"
             for verb in verbs
         ]
-        parts.append("\n".join([f"## {title}\n", "| magic | what it does |", "| --- | --- |", *rows]))
+        parts.append(
+            "\n".join([f"## {title}\n", "| magic | what it does |", "| --- | --- |", *rows])
+        )
     entries = "\n".join(f"mop_{verb}" for verbs in GROUPS.values() for verb in verbs)
     parts.append(f"```{{toctree}}\n:hidden:\n\n{entries}\n```")
     return "\n\n".join(parts) + "\n"
-
-
-def decoded(picture: str | bytes) -> bytes:
-    """Return the bytes of a PNG, which a bundle holds as such or in base64."""
-    return picture if isinstance(picture, bytes) else base64.b64decode(picture)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from typing import Any, TypeVar
 
@@ -10,6 +11,8 @@ from sphinx.addnodes import pending_xref
 from sphinx.util.nodes import find_pending_xref_condition
 
 import jupyter_mop
+
+_SEVERAL = re.compile(r"(\w+(?:, \w+)+)( : .+|)")
 
 
 def full_name(name: str, module: str | None) -> str | None:
@@ -27,7 +30,7 @@ def public(name: str) -> str:
     return f"jupyter_mop.{last}" if home and module == f"jupyter_mop.{home}" else name
 
 
-def resolve(_app: object, doctree: Any) -> None:  # noqa: ANN401
+def resolve(_app: object, doctree: Any) -> None:
     """Give each reference of a docstring its full name; a parameter's name is no reference."""
     for node in list(doctree.findall(pending_xref)):
         if node.get("refdomain") != "py":
@@ -41,7 +44,24 @@ def resolve(_app: object, doctree: Any) -> None:  # noqa: ANN401
             node.replace_self(shown.children)
 
 
-def is_elsewhere(_app: object, _domain: object, node: Any) -> bool | None:  # noqa: ANN401
+def tidy(
+    _app: object, _what: str, name: str, value: object, _options: object, lines: list[str]
+) -> None:
+    """Give each of several names of one entry an entry of its own; leave a magic to its page."""
+    if hasattr(value, "parser"):
+        magic = name.rpartition(".")[2]
+        lines[:] = [
+            value.parser.description.strip().split("\n")[0],
+            "",
+            f"See :doc:`/magics/{magic}`.",
+        ]
+    for i in reversed(range(len(lines))):
+        found = _SEVERAL.fullmatch(lines[i])
+        if found and "Attributes" in lines[:i]:
+            lines[i : i + 1] = [f"{name}{found[2]}" for name in found[1].split(", ")]
+
+
+def is_elsewhere(_app: object, _domain: object, node: Any) -> bool | None:
     """Say nothing of a name in a docstring that is not one of ours: a parameter, a pandas type.
 
     Every reference of the written pages, and every full name of ours in a docstring, is checked.
@@ -57,8 +77,9 @@ def _is_variable(name: str) -> bool:
     return isinstance(getattr(sys.modules.get(module), last, None), TypeVar)
 
 
-def setup(app: Any) -> dict[str, bool]:  # noqa: ANN401
+def setup(app: Any) -> dict[str, bool]:
     """Connect what is written above."""
+    app.connect("autodoc-process-docstring", tidy, priority=400)  # before napoleon
     app.connect("doctree-read", resolve)
     app.connect("warn-missing-reference", is_elsewhere)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

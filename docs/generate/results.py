@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jupyter_mop.experiments.report import read_result
 
-_ASKED = re.compile(r"^<!-- results (\w+) -->$", re.M)
+_ASKED = re.compile(r"^<!-- results (\w+) -->$", re.MULTILINE)
 
 
 def fill(page: Path, results: Path) -> None:
@@ -20,7 +20,9 @@ def _table(file: Path) -> str:
     result = read_result(file)
     table, made = result.table(), result.provenance
     rows = [["", *table.columns], ["---"] * (1 + len(table.columns))]
-    rows += [[str(name), *map(str, row)] for name, row in zip(table.index, table.values, strict=True)]
+    rows += [
+        [str(name), *map(str, row)] for name, row in zip(table.index, table.values, strict=True)
+    ]
     lines = [f"| {' | '.join(row)} |" for row in rows]
     source = f"`{made['command']}`, {made['hardware']}, {made['date'][:10]}; 95 % intervals."
     return "\n".join([*lines, "", source])

@@ -43,7 +43,7 @@ def private_shell() -> Iterator[InteractiveShell]:
         load_ipython_extension(shell)
         study = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=Path(folder) / "store.sqlite")
         shell.magics_manager.registry["MopMagics"].study = study
-        shell.user_ns.update(guests=guests(), folder=folder)
+        shell.user_ns.update(guests=guests(), folder=folder, words=WORDS, ToyBackend=ToyBackend)
         yield shell
         study.store.close()
         atexit.unregister(shell.atexit_operations)
@@ -53,8 +53,8 @@ def private_shell() -> Iterator[InteractiveShell]:
 
 def run(shell: InteractiveShell, code: str) -> list[Bundle]:
     """Run a cell; return what it shows as MIME bundles; raise what it raises."""
-    with capture_output() as captured:
+    with shell.display_trap, capture_output() as captured:  # in this order: both set one hook
         result = shell.run_cell(code)
     result.raise_error()
-    shown = [output.data for output in captured.outputs]
+    shown = [output.data for output in captured.outputs if output.data]
     return ([{"text/plain": captured.stdout}] if captured.stdout else []) + shown

@@ -11,20 +11,24 @@ import doctest
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import dedent
 
-from generate.shell import private_shell, run
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic_arguments import parse_argstring
 
-_FENCE = re.compile(r"^```(ipython|python|\{code-block\} ipython)\n(.*?)^```$", re.DOTALL | re.M)
-_MAGIC = re.compile(r"^(?:\w+ = )?%%?(mop_\w+)(.*)$", re.M)
+from generate.shell import private_shell, run
+
+_FENCE = re.compile(
+    r"^( *)```(ipython|python|\{code-block\} ipython)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE
+)
+_MAGIC = re.compile(r"^(?:\w+ = )?%%?(mop_\w+)(.*)$", re.MULTILINE)
 _OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def snippets(page: Path) -> Iterator[tuple[str, str]]:
     """Yield the kind and the text of each piece of code of a page."""
     for found in _FENCE.finditer(page.read_text(encoding="utf-8")):
-        yield found[1], found[2]
+        yield found[2], dedent(found[3])
 
 
 def check(page: Path) -> int:
