@@ -13,6 +13,7 @@ from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
 from jupyter_mop.backends.chat_templates import ChatTemplate
+from jupyter_mop.backends.openai import OpenAIBackend
 from jupyter_mop.backends.prices import stated
 from jupyter_mop.engine import asking, views
 from jupyter_mop.engine.answers import PopulationAnswer
@@ -226,6 +227,7 @@ class Study(Spending, Noted):
         weights: str | Mapping[str, float] | None = None,
         baseline: str | None = None,
         n_shown: int = N_SHOWN,
+        n_candidates: int | None = None,
         temperature: float = config.DEFAULT_TEMPERATURE,
         top_p: float = config.DEFAULT_TOP_P,
         max_tokens: int = config.DEFAULT_MAX_TOKENS,
@@ -249,6 +251,10 @@ class Study(Spending, Noted):
             Prompt in another way: one of `jupyter_mop.engine.baselines.described()`.
         n_shown : int
             Exemplars in a prompt of a baseline that shows several.
+        n_candidates : int, optional
+            Responses drawn for each that is kept, by its odds of being real: so many times the
+            calls. Default: 4, of a baseline or through an endpoint, which may cost, 1. See
+            `MixtureOfPersonas.simulate`.
         temperature, top_p, max_tokens
             How each response is drawn.
         random_state : int
@@ -259,6 +265,8 @@ class Study(Spending, Noted):
             Called with (what, total); returns what is called as each response comes.
         """
         params, before = SamplingParams(temperature, top_p, max_tokens), self.backend.usage
+        if n_candidates is None and isinstance(self.backend.backend, OpenAIBackend):
+            n_candidates = 1
         mixture = self.mixture or self._new_mixture(template).initialise(self._needed_population())
         with self._on(client):
             simulation = mixture.simulate(
@@ -267,6 +275,7 @@ class Study(Spending, Noted):
                 weights=self._panel() if weights == "panel" else weights,
                 baseline=baseline,
                 n_shown=n_shown,
+                n_candidates=n_candidates,
                 template=template,
                 params=params,
                 name=name,

@@ -117,19 +117,24 @@ def test_an_unknown_verb_is_refused(study: Study) -> None:
 
 def test_a_budget_is_not_passed_and_the_rest_goes_on_from_there(study: Study) -> None:
     study.use_backend(ToyBackend(WORDS), price_in=1e4, price_out=1e5)
-    plan = study.plan("simulate", n=40, max_tokens=8, weights="uniform")
+    plan = study.plan("simulate", n=40, n_candidates=1, max_tokens=8, weights="uniform")
     assert 0 < plan.usd < plan.most_usd
     budget = plan.usd / 2
     with study.within(budget), pytest.raises(BudgetError) as caught:
-        study.simulate("x", 40, max_tokens=8, weights="uniform")
+        study.simulate("x", 40, n_candidates=1, max_tokens=8, weights="uniform")
     done = asked(study)
     assert 0 < done < 40
     assert f"{done} of 40 responses are finished" in caught.value.message
     spent = study.backend.price.of(study.backend.usage.tokens_in, study.backend.usage.tokens_out)
     assert 0.7 * budget < spent <= budget
     assert study.store.counts().completions == done
-    assert study.plan("simulate", n=40, max_tokens=8, weights="uniform").calls == 40 - done
-    cost = study.simulate("x", 40, max_tokens=8, weights="uniform").provenance["cost"]
+    assert (
+        study.plan("simulate", n=40, n_candidates=1, max_tokens=8, weights="uniform").calls
+        == 40 - done
+    )
+    cost = study.simulate("x", 40, n_candidates=1, max_tokens=8, weights="uniform").provenance[
+        "cost"
+    ]
     assert (cost["calls"], cost["cache_hits"], asked(study)) == (40 - done, done, 40)
     assert cost["usd"] == pytest.approx(plan.usd - spent)
 
@@ -137,9 +142,9 @@ def test_a_budget_is_not_passed_and_the_rest_goes_on_from_there(study: Study) ->
 def test_runs_tell_what_they_cost_and_a_budget_cancels(study: Study) -> None:
     study.simulate("free", 4)
     study.use_backend(ToyBackend(WORDS), price_in=1e4, price_out=1e5)
-    budget = study.plan("simulate", n=40, max_tokens=8, weights="uniform").usd / 2
+    budget = study.plan("simulate", n=40, n_candidates=1, max_tokens=8, weights="uniform").usd / 2
     with study.within(budget), pytest.raises(BudgetError):
-        study.simulate("x", 40, max_tokens=8, weights="uniform")
+        study.simulate("x", 40, n_candidates=1, max_tokens=8, weights="uniform")
     rest = study.resume()
     free, stopped, resumed = study.runs()
     assert (free.usd, free.state) == (None, "finished")
@@ -246,3 +251,14 @@ def test_a_planned_model_without_typical_answers_expects_the_longest(study: Stud
     request = GenerationRequest(Prompt((Message("user", "Well?"),)), 0)
     planned.generate([request], SamplingParams(max_tokens=7))
     assert planned.estimate("it").tokens_out == planned.estimate("it").most_out == 7
+
+
+def test_candidates_are_planned_and_an_endpoint_is_asked_once(
+    study: Study, server: ScriptedServer
+) -> None:
+    frame = pd.DataFrame({"topic": "dawn", "said": [f"sun {i}" for i in range(80)]})
+    study.use_population(frame, context="topic", response="said")
+    assert study.plan("simulate", n=24, weights="uniform").calls == 96
+    study.use_backend(OpenAIBackend(server.url, "scripted"))
+    assert study.plan("simulate", n=24, weights="uniform").calls == 24
+    assert study.plan("simulate", n=24, n_candidates=2, weights="uniform").calls == 48

@@ -144,14 +144,14 @@ def test_an_interrupted_simulation_goes_on_in_another_process_image(
     study: Study, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
-        study.simulate("a", 100, on_step=stop_after(37))
+        study.simulate("a", 100, n_candidates=1, on_step=stop_after(37))
     assert study.simulations == {}
     assert study.store.counts().completions == 37
     study.store.close()
     later = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "study.sqlite")
     later.use_personas(PERSONAS)
     later.use_population(frame, context="topic", response="said")
-    assert len(later.simulate("a", 100)) == 100
+    assert len(later.simulate("a", 100, n_candidates=1)) == 100
     assert toy(later).n_generated == 63
 
 

@@ -34,7 +34,16 @@ _OF_JSON = (
     "this one. Made with jupyter-mop."
 )
 _PERSONA, _WEIGHT, _TABLES = "persona", "weight", "tables"
-_TOLD = ("model", "weights", "temperature", "top_p", "max_tokens", "seed", "finished")
+_TOLD = (
+    "model",
+    "weights",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "seed",
+    "n_candidates",
+    "finished",
+)
 _ESCAPES = {ord(mark): f"\\{mark}" for mark in string.punctuation}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from jupyter_mop import config
 from jupyter_mop.backends.base import Backend, Encoder, OnCompletion, SamplingParams
 from jupyter_mop.engine import baselines, sampling, saving
 from jupyter_mop.engine.learning import OnStep
@@ -15,6 +16,7 @@ from jupyter_mop.engine.personas import named_shares
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.reading import Reading, Weights
+from jupyter_mop.engine.resampling import FEWEST, Resampler
 from jupyter_mop.engine.simulation import CONTEXT, Simulation
 from jupyter_mop.engine.training import Array
 from jupyter_mop.errors import DataError
@@ -106,6 +108,7 @@ class MixtureOfPersonas(Reading):
         weights: Weights | None = None,
         baseline: str | None = None,
         n_shown: int = baselines.N_SHOWN,
+        n_candidates: int | None = None,
         template: str | None = None,
         params: SamplingParams | None = None,
         name: str = "simulation",
@@ -129,6 +132,10 @@ class MixtureOfPersonas(Reading):
             says what each does.
         n_shown : int
             Exemplars in a prompt of a baseline that shows several.
+        n_candidates : int, optional
+            How many responses are drawn for each one that is kept, by its odds of being real, see
+            `Resampler`; so many times the calls. Default: 4, of a baseline 1, and 1 for fewer
+            responses or exemplars than 20, of which no odds can be learned.
         template : str, optional
             Another question than the fit's.
         params : SamplingParams, optional
@@ -146,7 +153,8 @@ class MixtureOfPersonas(Reading):
         self._initialised()
         asked = population or self.population_
         params = params or SamplingParams()
-        sampling.check_request(n, baseline, params, n_shown)
+        sampling.check_request(n, baseline, params, n_shown, n_candidates)
+        n_candidates = n_candidates or self._n_candidates(n, baseline)
         contexts = asked.take(asked.draw(n, random_state=random_state))
         question = PromptTemplate(template) if template else self.template_
         question.check(contexts.context)
@@ -179,7 +187,9 @@ class MixtureOfPersonas(Reading):
             params=params,
             provenance={"name": name, "weights": described},
             random_state=random_state,
-            on_result=on_step(name, n) if on_step and not on_result else on_result,
+            on_result=on_step(name, n * n_candidates) if on_step and not on_result else on_result,
+            resampler=Resampler(self.exemplars_, self.encoder, random_state),
+            n_candidates=n_candidates,
         )
 
     def draw_log_prob(self, simulation: Simulation, weights: Weights | None = None) -> Array:
@@ -230,6 +240,10 @@ class MixtureOfPersonas(Reading):
         Either is told by a warning.
         """
         return saving.load(cls, Path(path), backend, encoder)
+
+    def _n_candidates(self, n: int, baseline: str | None) -> int:
+        enough = min(n, len(self.exemplars_)) >= FEWEST
+        return config.DEFAULT_CANDIDATES if enough and not baseline else 1
 
     def _described(self, weights: Weights | None) -> str:
         if isinstance(weights, Mapping):

@@ -26,6 +26,7 @@ from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.engine.resampling import Resampler
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.errors import DataError
 
@@ -84,26 +85,42 @@ def simulate(
     provenance: Mapping[str, Any],
     random_state: int,
     on_result: OnCompletion | None,
+    resampler: Resampler | None = None,
+    n_candidates: int = 1,
 ) -> Simulation:
-    """Let the model answer each context, shown what `method` draws for it, round by round."""
-    seeds = np.random.default_rng([random_state, 1]).integers(_SEEDS, size=len(contexts))
+    """Let the model answer each context, shown what `method` draws for it, round by round.
+
+    Of several candidates for each draw the `resampler` keeps one. The first ones are what would be
+    drawn alone.
+    """
+    shape = n_candidates, len(contexts)
+    seeds = np.random.default_rng([random_state, 1]).integers(_SEEDS, size=shape).T
     shown, said, finished = list[Shown](), list[str](), Counter[str]()
+    kept_seeds, facts = list[int](), dict[str, Any]()
     for rows in np.array_split(np.arange(len(contexts)), method.n_rounds):
         told = [Exemplar(contexts.records[i], text) for i, text in enumerate(said)]
         pool = [*exemplars, *told]
         fresh = method.draw(rows.tolist(), said)
-        requests = [
-            GenerationRequest(
-                _prompt(template, contexts.records[i], show, personas, pool),
-                seed=int(seeds[i]),
-                draw=int(i),
-            )
+        prompts = [
+            _prompt(template, contexts.records[i], show, personas, pool)
             for i, show in zip(rows, fresh, strict=True)
         ]
-        completions = backend.generate(requests, params, on_result=_from(len(said), on_result))
-        shown += fresh
-        said += [completion.text for completion in completions]
+        requests = [
+            GenerationRequest(prompt, seed=int(seed), draw=int(i))
+            for i, prompt in zip(rows, prompts, strict=True)
+            for seed in seeds[i]
+        ]
+        tick = _from(len(said) * n_candidates, on_result)
+        completions = backend.generate(requests, params, on_result=tick)
         finished.update(completion.finish_reason for completion in completions)
+        texts = np.array([c.text for c in completions], dtype=object).reshape(-1, n_candidates)
+        chosen = np.zeros(len(rows), np.intp)
+        if resampler and n_candidates > 1:
+            kept = resampler.choose([contexts.records[i] for i in rows], texts.tolist())
+            chosen, facts = kept.chosen, kept.facts
+        shown += fresh
+        said += texts[np.arange(len(rows)), chosen].tolist()
+        kept_seeds += seeds[rows, chosen].tolist()
     names = [persona.name for persona in personas]
     frame = pd.DataFrame(
         {
@@ -113,7 +130,7 @@ def simulate(
             columns.RESPONSE: said,
             columns.LOG_PROB: method.log_prob,
             columns.WEIGHT: 1.0,
-            columns.SEED: seeds,
+            columns.SEED: kept_seeds,
             columns.DRAW: np.arange(len(contexts)),
         }
     ).astype({columns.PERSONA: object, columns.EXEMPLAR: "Int64"})
@@ -131,6 +148,7 @@ def simulate(
         "max_tokens": params.max_tokens,
         "seed": random_state,
         "finished": dict(finished),
+        **facts,
         **method.facts,
         **_shown(shown),
     }
@@ -160,7 +178,13 @@ def draw_log_prob(
     return np.asarray(log_pi + gate.exemplar_log_weights(contexts, codes)[rows, exemplars])
 
 
-def check_request(n: int, baseline: str | None, params: SamplingParams, n_shown: int = 1) -> None:
+def check_request(
+    n: int,
+    baseline: str | None,
+    params: SamplingParams,
+    n_shown: int = 1,
+    n_candidates: int | None = None,
+) -> None:
     """Raise a DataError for a number of responses, a baseline or parameters that cannot be."""
     if n < 1:
         raise DataError(f"The number of responses must be at least 1, not {n}.", hint="Use -n 300.")
@@ -168,6 +192,11 @@ def check_request(n: int, baseline: str | None, params: SamplingParams, n_shown:
         raise DataError(
             f"The number of exemplars shown must be at least 1, not {n_shown}.",
             hint="Leave it out for the default.",
+        )
+    if n_candidates is not None and n_candidates < 1:
+        raise DataError(
+            f"The number of candidates for each response must be at least 1, not {n_candidates}.",
+            hint="Leave it out for the default; 1 keeps what was drawn.",
         )
     if baseline is not None:
         find(baseline)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from jupyter_mop.engine.learning import OnStep, Tick
 from jupyter_mop.errors import DataError, MopError
-from jupyter_mop.experiments import ablations, classifier, generation, transfer
+from jupyter_mop.experiments import ablations, classifier, generation, transfer, words
 from jupyter_mop.experiments.data import SOURCES
 from jupyter_mop.experiments.recipe import QUICK, Recipe
 from jupyter_mop.experiments.report import Result
@@ -23,6 +23,7 @@ from jupyter_mop.experiments.workbench import Workbench
 
 EXPERIMENTS: dict[str, Callable[[Workbench], Result]] = {
     "generation": generation.run,
+    "words": words.run,
     "classifier": classifier.run,
     "ablations": ablations.run,
     "transfer": transfer.run,

@@ -9,11 +9,12 @@ from jupyter_mop.engine import sampling
 from jupyter_mop.engine.baselines import Drawn
 from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.simulation import Simulation
-from jupyter_mop.experiments.generation import FLOOR, LEARNED, UNIFORM, notes
+from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, notes
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
 COMPONENTS = (1, 2, 4, 8)
+RESAMPLED = "fewshot, resampled"
 STRANGERS = (
     "You bake bread in a small town and rise at three.",
     "You are a night nurse who likes crosswords.",
@@ -35,25 +36,33 @@ STRANGERS = (
 
 
 def run(bench: Workbench) -> Result:
-    """Compare the whole mixture with it less one part at a time."""
+    """Compare the whole mixture with it less one part at a time.
+
+    First goes the resampling; the other parts are taken from the mixture of one candidate, whose
+    differences resampling would hide. What it does for few-shot prompting stands beside.
+    """
     bench.restore()
     made = {
         LEARNED: bench.simulate(LEARNED, weights="learned"),
-        UNIFORM: bench.simulate(UNIFORM, weights="uniform"),
+        RESAMPLED: bench.simulate(
+            RESAMPLED, baseline="fewshot", n_candidates=bench.settings.recipe.n_candidates
+        ),
+        ONE: bench.simulate(ONE, weights="learned", n_candidates=1),
+        UNIFORM: bench.simulate(UNIFORM, weights="uniform", n_candidates=1),
         "no exemplars": without_exemplars(bench),
         "no personas": bench.simulate("no personas", baseline="exemplars"),
     }
     whole = bench.study.personas
     for m in COMPONENTS:
         bench.fit(n_components=m)
-        made[f"M = {m}"] = bench.simulate(f"M = {m}", weights="learned")
+        made[f"M = {m}"] = bench.simulate(f"M = {m}", weights="learned", n_candidates=1)
     for name, personas in {
         "no synthesiser: records as personas": records_as_personas(bench),
         "personas of strangers": strangers(len(whole)),
     }.items():
         bench.study.use_personas(personas)
         bench.fit()
-        made[name] = bench.simulate(name, weights="learned")
+        made[name] = bench.simulate(name, weights="learned", n_candidates=1)
     bench.restore()
     frame = bench.figures.table(bench.vectors(made))
     told = [*notes(bench), f"{LEARNED}: M = {bench.settings.recipe.n_components}."]

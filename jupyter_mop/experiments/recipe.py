@@ -24,6 +24,8 @@ class Recipe:
         J, records learned from, and M; see `MixtureOfPersonas`.
     n_shown : int
         Exemplars in a prompt of the baselines that show several.
+    n_candidates : int
+        Responses that the mixture draws for each that it keeps.
     temperature, top_p, max_tokens
         How each response is drawn.
     stratify : str or None
@@ -42,6 +44,7 @@ class Recipe:
     n_records: int = config.DEFAULT_RECORDS
     n_components: int = config.DEFAULT_COMPONENTS
     n_shown: int = N_SHOWN
+    n_candidates: int = config.DEFAULT_CANDIDATES
     temperature: float = config.DEFAULT_TEMPERATURE
     top_p: float = config.DEFAULT_TOP_P
     max_tokens: int = config.DEFAULT_MAX_TOKENS

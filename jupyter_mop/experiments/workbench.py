@@ -109,16 +109,27 @@ class Workbench:
         )
 
     def simulate(
-        self, name: str, *, baseline: str | None = None, weights: str | None = None
+        self,
+        name: str,
+        *,
+        baseline: str | None = None,
+        weights: str | None = None,
+        n_candidates: int | None = None,
     ) -> Simulation:
-        """Return `n` responses to the contexts of the held-out records."""
+        """Return `n` responses to the contexts of the held-out records.
+
+        Of a baseline one candidate each is drawn, of the mixture as many as the recipe says,
+        unless `n_candidates` is given.
+        """
         recipe = self.settings.recipe
+        usual = 1 if baseline else recipe.n_candidates
         return self.study.simulate(
             name,
             self.settings.n,
             weights=weights,
             baseline=baseline,
             n_shown=recipe.n_shown,
+            n_candidates=n_candidates or usual,
             temperature=recipe.temperature,
             top_p=recipe.top_p,
             max_tokens=recipe.max_tokens,

@@ -37,6 +37,9 @@ class SimulationMagics(StudyMagics):
               + " ".join(map(str, BASELINES.values())))  # fmt: skip
     @argument("--shown", dest="n_shown", type=int, default=N_SHOWN, help="exemplars in a prompt of "
               "a baseline that shows several")  # fmt: skip
+    @argument("--candidates", dest="n_candidates", type=int, help="responses drawn for each that "
+              "is kept, by its odds of being real: so many times the calls; default: "
+              f"{config.DEFAULT_CANDIDATES}, of a baseline or an endpoint 1")  # fmt: skip
     @argument("--temperature", type=float, default=config.DEFAULT_TEMPERATURE, help="0: greedy")
     @argument("--top-p", type=float, default=config.DEFAULT_TOP_P, help="nucleus mass")
     @argument("--max-tokens", type=int, default=config.DEFAULT_MAX_TOKENS, help="longest answer")

@@ -59,8 +59,8 @@ def test_each_experiment_prints_and_saves_its_table(
         assert row["low"] <= row["high"]
         assert row["n"] == 20
     methods = {row["method"] for row in facts["rows"]}
-    if name in ("generation", "classifier"):
-        assert methods == {*BASELINES, "mixture, uniform", "mixture, learned"}
+    if name in ("generation", "words", "classifier"):
+        assert methods == {*BASELINES, "mixture, one candidate", "mixture, learned"}
     if name == "ablations":
         assert {"M = 1", "M = 2", "M = 4", "M = 8", "no exemplars"} < methods
 
