@@ -115,6 +115,10 @@ ALLOWED = {
         *("experiments", "study", "holdings", "charts", "engine", "backends"),
         *("datasets", "config", "errors", ""),
     ),
+    "teaching": (
+        *("teaching", "study", "alignment", "engine", "errors"),
+        *("backends.base", "backends.costs", "backends.toy"),
+    ),
     "notebook": (
         *("notebook", "study", "comparison", "alignment", "charts", "engine"),
         *("backends.base", "backends.capabilities", "backends.chat_templates", "backends.costs"),

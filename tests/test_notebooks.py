@@ -13,9 +13,10 @@ from jupyter_mop.datasets import load_movie_reviews
 from jupyter_mop.experiments.report import read_result
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-QUICKSTART = NOTEBOOKS[0]
-PERSONAS = next(path for path in NOTEBOOKS if path.stem == "03_personas")
-SURVEYS = QUICKSTART.with_name("04_surveys.ipynb")
+START, QUICKSTART, PERSONAS, SURVEYS = (
+    next(path for path in NOTEBOOKS if path.stem == stem)
+    for stem in ("00_start_here", "01_quickstart", "03_personas", "04_surveys")
+)
 METHODS = ["plain", "personas", "fewshot", "exemplars", "uniform", "learned"]
 MAX_BYTES = 500_000
 SHORTEST = 30

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.baselines import BASELINES
+from jupyter_mop.engine.memorisation import COPIED, Run, longest_runs
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
@@ -25,7 +30,8 @@ def methods(bench: Workbench) -> dict[str, Simulation]:
 
 def run(bench: Workbench) -> Result:
     """Compare all methods with the held-out records, and the mixture with the best baseline."""
-    vectors = bench.vectors(methods(bench))
+    made = methods(bench)
+    vectors = bench.vectors(made)
     frame = bench.figures.table(vectors)
     gains = bench.figures.gains(frame, vectors, LEARNED, RIVALS)
     return Result(
@@ -33,11 +39,25 @@ def run(bench: Workbench) -> Result:
         bench.source.name,
         frame,
         FLOOR,
-        notes(bench),
+        [*notes(bench), copies(made)],
         gains,
         alignment_chart(frame),
         bench.provenance,
     )
+
+
+def copies(made: Mapping[str, Simulation]) -> str:
+    """Return how many responses of each method repeat a record of the pool for eight words."""
+    shares = {
+        name: np.mean([run.size >= COPIED for run in _longest_runs(simulation)])
+        for name, simulation in made.items()
+    }
+    told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    return f"Responses with {COPIED} words in a row of some exemplar: {told}."
+
+
+def _longest_runs(simulation: Simulation) -> list[Run]:
+    return longest_runs(simulation.responses, [e.response for e in simulation.exemplars])
 
 
 def notes(bench: Workbench) -> list[str]:

@@ -31,7 +31,7 @@ def test_a_dry_run_of_each_verb_asks_nothing(shell: InteractiveShell, ready: Stu
 def test_a_budget_stops_and_a_higher_one_goes_on(shell: InteractiveShell, ready: Study) -> None:
     shell.user_ns["toy"] = ToyBackend(["sun", "rain", "wind", "fog"])
     shell.run_line_magic("mop_backend", "toy --price-in 1000 --price-out 10000")
-    line = "first -n 30 --max-tokens 6 --weights uniform --budget"
+    line = "first -n 30 --candidates 1 --max-tokens 6 --weights uniform --budget"
     with capture_output(), pytest.raises(BudgetError, match="of 30 responses are finished"):
         shell.run_line_magic("mop_simulate", f"{line} 0.5")
     with capture_output():

@@ -381,10 +381,10 @@ def test_an_interrupt_keeps_what_is_finished_and_the_next_run_goes_on(
     model = StoppedBackend(WORDS)
     ready.use_backend(model)
     with pytest.raises(Interrupted, match="Stopped after 37 of 100"):
-        line(shell, "mop_simulate a -n 100")
+        line(shell, "mop_simulate a -n 100 --candidates 1")
     assert ready.store.counts().completions == 37
     assert ready.simulations == {}
-    assert len(line(shell, "mop_simulate a -n 100")) == 100
+    assert len(line(shell, "mop_simulate a -n 100 --candidates 1")) == 100
     assert model.n_generated == 38 + 63
 
 

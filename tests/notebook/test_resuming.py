@@ -27,7 +27,7 @@ def stop(*_):
 
 def test_a_stopped_run_is_listed_and_resumed(shell, ready):
     with pytest.raises(KeyboardInterrupt):
-        ready.simulate(EVIL, 20, on_step=lambda *_: stop)
+        ready.simulate(EVIL, 20, n_candidates=1, on_step=lambda *_: stop)
     runs = shell.run_line_magic("mop_runs", "")
     assert [run.state for run in runs] == ["cancelled"]
     assert (runs[0].requested, runs[0].failed) == (20, 0)
@@ -50,5 +50,5 @@ def test_other_records_are_not_resumed(ready, frame):
 
 
 def test_a_dry_run_leaves_no_run(ready):
-    assert ready.plan("simulate", n=20).calls == 20
+    assert ready.plan("simulate", n=20).calls == 80
     assert len(ready.runs()) == 0

@@ -1,0 +1,23 @@
+"""What the course is taught with: a toy canteen whose truth is known, a game, and checks in words.
+
+Everything here runs on the toy language model, in seconds and with no network.
+"""
+
+from __future__ import annotations
+
+from jupyter_mop.teaching.canteen import canteen_cards, canteen_model, canteen_study
+from jupyter_mop.teaching.checks import check
+from jupyter_mop.teaching.hidden import HiddenWeights
+from jupyter_mop.teaching.survey import survey_answers, survey_study
+from jupyter_mop.teaching.verdicts import Verdict
+
+__all__ = [
+    "HiddenWeights",
+    "Verdict",
+    "canteen_cards",
+    "canteen_model",
+    "canteen_study",
+    "check",
+    "survey_answers",
+    "survey_study",
+]

@@ -1,0 +1,131 @@
+"""A canteen whose guests write cards: a toy population of which everything is known.
+
+Four kinds of guests, each with words of its own, and some words that anybody uses. The toy model
+says a kind's words more often when it is told to be that kind, by an amount that is known, so that
+the truth can be written down and every estimate compared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from jupyter_mop.backends.base import GenerationRequest, SamplingParams
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
+from jupyter_mop.engine.personas import named_shares, read_personas
+from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.study import Study
+
+WORDS = {
+    "hungry": ("portion", "plate", "full"),
+    "thrifty": ("price", "cheap", "pay"),
+    "green": ("vegan", "local", "organic"),
+    "hurried": ("queue", "fast", "wait"),
+}
+ANYBODY = ("food", "today", "again", "nice")
+PERSONAS = """
+hungry: You write about the portion, the plate, and whether you are full.
+thrifty: You write about the price, what is cheap, and what you pay.
+green: You write about what is vegan, local or organic.
+hurried: You write about the queue, what is fast, and how long you wait.
+"""
+MEALS = ("lunch", "dinner")
+TEMPLATE = "Write a card about {meal}."
+SHARES = {"hungry": 0.45, "thrifty": 0.3, "green": 0.05, "hurried": 0.2}
+N_CARDS = 600
+N_WORDS = 5
+AS_IS = SamplingParams(temperature=1.0, top_p=1.0)
+
+
+def canteen_model() -> ToyBackend:
+    """Return the toy model of the canteen, which heeds a persona and no exemplar.
+
+    Examples
+    --------
+    >>> model = canteen_model()
+    >>> len(model.vocabulary), model.exemplar_boost
+    (16, 0.0)
+    """
+    return ToyBackend(_vocabulary(), length=N_WORDS, persona_boost=2.5, exemplar_boost=0.0)
+
+
+def canteen_cards(
+    shares: Mapping[str, float] | None = None,
+    n: int = N_CARDS,
+    *,
+    random_state: int = 0,
+    signed: bool = False,
+) -> pd.DataFrame:
+    """Return `n` cards of guests, of whom each kind is a known share.
+
+    Parameters
+    ----------
+    shares : mapping of str to float, optional
+        Share of each kind; those not named share the rest. Default: `SHARES`.
+    n : int
+        Number of cards.
+    random_state : int
+        Seed.
+    signed : bool
+        Whether the column `guest`, the kind that wrote the card, is there too. Nobody has it
+        outside of an exercise.
+
+    Returns
+    -------
+    pandas.DataFrame
+        meal and card, n rows.
+
+    Examples
+    --------
+    >>> canteen_cards({"green": 1.0}, n=200, signed=True)["guest"].unique().tolist()
+    ['green']
+    >>> list(canteen_cards(n=8))
+    ['meal', 'card']
+    """
+    kinds, rng = read_personas(PERSONAS), np.random.default_rng(random_state)
+    guests = rng.choice(len(kinds), n, p=named_shares(kinds, SHARES if shares is None else shares))
+    meals, question = rng.choice(MEALS, n), PromptTemplate(TEMPLATE)
+    prompts = [
+        question.render({"meal": m}, persona=kinds[k]) for m, k in zip(meals, guests, strict=True)
+    ]
+    requests = [GenerationRequest(p, random_state, draw) for draw, p in enumerate(prompts)]
+    said = [completion.text for completion in canteen_model().generate(requests, AS_IS)]
+    names = [kinds[k].name for k in guests]
+    frame = pd.DataFrame({"guest": names, "meal": meals, "card": said})
+    return frame if signed else frame.drop(columns="guest")
+
+
+def canteen_study(
+    cards: pd.DataFrame | None = None, personas: object = PERSONAS, *, mute: bool = False
+) -> Study:
+    """Return a study of the canteen: toy model, toy encoder, personas, and cards, half held out.
+
+    Parameters
+    ----------
+    cards : DataFrame, optional
+        With the columns meal and card; default: `canteen_cards()`.
+    personas : object
+        Whatever `read_personas` reads; default: the four kinds of guests.
+    mute : bool
+        Whether the model tells no likelihoods, as most models behind an endpoint.
+
+    Examples
+    --------
+    >>> study = canteen_study(canteen_cards(n=40))
+    >>> study.population, len(study.target)
+    (Population(20 records, context: meal, response: card), 20)
+    """
+    model = canteen_model()
+    if mute:
+        model.can_score = False
+    study = Study(model, ToyEncoder(_vocabulary()))
+    study.use_personas(personas)
+    rows = canteen_cards() if cards is None else cards
+    study.use_population(rows, context="meal", response="card")
+    return study
+
+
+def _vocabulary() -> tuple[str, ...]:
+    return (*(word for words in WORDS.values() for word in words), *ANYBODY)

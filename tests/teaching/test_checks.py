@@ -1,0 +1,349 @@
+"""Wrong answers get the right words, and right ones are right."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_mop.backends.base import Completion
+from jupyter_mop.backends.costs import CostEstimate, Step
+from jupyter_mop.backends.prices import Price
+from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.errors import DataError
+from jupyter_mop.teaching import (
+    canteen_cards,
+    canteen_study,
+    check,
+    survey_answers,
+    survey_study,
+)
+from jupyter_mop.teaching.canteen import PERSONAS, SHARES
+from jupyter_mop.teaching.survey import QUESTION
+from jupyter_mop.teaching.verdicts import QUESTIONS, Verdict
+
+CHAPTERS = ["1", "2", "3", "4", "5", "6"]
+DRAWN = ["a"] * 6 + ["b"] * 2
+WANTED = {"a": 0.25, "b": 0.75}
+WEIGHTS = [1 / 3] * 6 + [3.0] * 2
+TABLE = [[0.8, 0.1, 0.1], [0.2, 0.6, 0.2], [0.1, 0.2, 0.7]]
+SHARE = [0.5, 0.3, 0.2]
+
+
+def says(number: str, answer: object, words: str, **given: object) -> None:
+    verdict = check(number, answer, **given)
+    assert verdict.state == ("right" if words.startswith("right") else "not yet"), verdict
+    assert words.removeprefix("right: ") in verdict.text
+
+
+def drawn() -> Simulation:
+    rows = {"persona": DRAWN, "response": DRAWN, "weight": 1.0}
+    return Simulation(pd.DataFrame(rows), (), {"personas": {"a": "", "b": ""}})
+
+
+def test_every_chapter_asks_three_questions():
+    assert sorted(QUESTIONS) == [f"{chapter}.{k}" for chapter in CHAPTERS for k in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("number", sorted(QUESTIONS))
+@pytest.mark.parametrize("nothing", [..., None])
+def test_no_answer_is_told_what_is_wanted(number, nothing):
+    verdict = check(number, nothing)
+    assert (verdict.state, verdict.is_right) == ("to do", False)
+    assert QUESTIONS[number].wanted in verdict.text
+
+
+@pytest.mark.parametrize("number", sorted(QUESTIONS))
+@pytest.mark.parametrize("odd", [object(), "<b>", {}, [[]], float("nan"), lambda: 1 / 0])
+def test_an_odd_answer_raises_nothing_and_is_not_right(number, odd):
+    verdict = check(number, odd)
+    assert verdict.state == "not yet"
+    assert verdict.text
+
+
+def test_an_unknown_question_names_a_near_one():
+    with pytest.raises(DataError, match=r"Did you mean '2\.1'"):
+        check("2.11", 1)
+
+
+def test_a_verdict_is_text_in_a_page():
+    html = Verdict("not yet", "<script>x</script>", "1.1")._repr_html_()
+    assert "<script>" not in html
+    assert "1.1 not yet:" in html
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"context": "meal", "response": "card"}, "right: 20 records to learn from"),
+        ({"context": "card", "response": "meal"}, "Here the meal is the response"),
+        ({"context": ["meal", "row"], "response": "card"}, "a context of its own"),
+        ({"context": ["meal", "card"], "response": "card"}, "would hold its answer"),
+        ({"context": "meal", "response": "row"}, "guests wrote the card"),
+        ({"context": "meal", "response": "card", "held_out": 0.1}, "10% of the records"),
+    ],
+)
+def test_records(columns, words):
+    frame = canteen_cards(n=40).reset_index(names="row")
+    says("1.1", canteen_study(frame).use_population(frame, **columns), words, frame=frame)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (PERSONAS, "right: Every kind of guest is there"),
+        (PERSONAS + "also: You pay a cheap price.", "right: Every kind of guest is there, one"),
+        ("a: portion plate\nb: price pay\nc: queue wait", "writes about vegan, local and organic"),
+        ("a: portion plate price pay\nb: queue wait\nc: local vegan", "speaks like hungry and"),
+        (PERSONAS + "odd: You like it here.", "'odd' names at most one word"),
+        ("no colon here", "cannot be read"),
+    ],
+)
+def test_guests(answer, words):
+    says("1.2", answer, words)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"plain": False, "equal": True}, "right: Only of plain"),
+        ({"plain": np.False_, "equal": np.True_}, "right: Only of plain"),
+        ({"plain": True, "equal": True}, "They do not touch"),
+        ({"plain": False, "equal": False}, "They have values in common"),
+        ({"plain": False}, "wanted for 'equal' too"),
+    ],
+)
+def test_level(answer, words):
+    class Aligned:
+        frame = pd.DataFrame(
+            {
+                "method": ["plain", "equal"],
+                "figure": "MAUVE",
+                "low": [0.3, 0.8],
+                "high": [0.5, 0.92],
+                "floor_low": 0.9,
+                "floor_high": 0.99,
+            }
+        )
+
+    says("1.3", answer, words, alignment=Aligned)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (WEIGHTS, "right: New share over old share"),
+        (np.multiply(WEIGHTS, 5), "right: The proportions are right"),
+        ([0.25] * 6 + [0.75] * 2, "divide by the share that was drawn"),
+        ([3.0] * 6 + [1 / 3] * 2, "upside down"),
+        ([1.0] * 8, "All weights are alike"),
+        ([-1.0] * 8, "zero or more"),
+        ([1.0] * 6 + [2.0] * 2, "Work out one response of 'b'"),
+        ([1.0] * 7, "8 numbers were expected, 7 came"),
+    ],
+)
+def test_importance(answer, words):
+    says("2.1", answer, words, simulation=drawn(), shares=WANTED)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (8**2 / (6 / 9 + 18), "right: 8 responses are worth 3"),
+        (8, "how many responses there are"),
+        (6 / 9 + 18, "the sum of the squares"),
+        (1 / (6 / 9 + 18), "Yours have mean 1"),
+        (8 / (6 / 9 + 18), "the sum is squared as well"),
+        (80, "between 1"),
+        (5, "The square of the sum"),
+        ([1, 2], "one number was expected"),
+    ],
+)
+def test_effective(answer, words):
+    says("2.2", answer, words, weights=WEIGHTS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (SHARE @ np.array(TABLE), "right: Each persona's answer"),
+        (np.mean(TABLE, axis=0), "answer of equal weights"),
+        (TABLE[0], "the largest group alone"),
+        (np.array(TABLE) @ SHARE, "taken by its columns"),
+        ([0.1, 0.1, 0.1], "these to 0.30"),
+        ([0.2, 0.2, 0.6], "first weight times first row"),
+    ],
+)
+def test_mixed(answer, words):
+    says("4.1", answer, words, weights=SHARE, table=TABLE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (0.3, "right: Of 100 answers, 30"),
+        (0.6, "Twice too much"),
+        (0.0, "cancel to zero"),
+        (0.14, "Those are squares"),
+        (0.14**0.5, "Those are squares"),
+        (0.45, "Half the sum"),
+    ],
+)
+def test_distance(answer, words):
+    says("4.2", answer, words, predicted=[0.6, 0.3, 0.1], real=[0.3, 0.4, 0.3])
+
+
+def test_believable():
+    study = survey_study(survey_answers(random_state=10))
+    answered = study.ask(QUESTION, "saturdays", weights="learned")
+    rows = answered.distances("year").query("figure == 'TV'").set_index("group")
+    wanted = set(rows.index[rows["value"] <= rows["floor"]])
+    assert "everyone" in wanted
+    assert "evening student" not in wanted
+    given = {"answered": answered, "by": "year"}
+    says("4.3", wanted, "right: Mind evening student", **given)
+    says("4.3", [], "One more is at or below its floor", **given)
+    says("4.3", ["evening student"], "another sample of people would be nearer", **given)
+    says("4.3", ["teachers"], "none of the groups", **given)
+
+
+def halves(said, rng, *, n=50, against=50, factor=0.5):
+    order = rng.permutation(said)
+    first, second = order[:n], order[-against:]
+    return factor * sum(abs((first == w).mean() - (second == w).mean()) for w in set(said))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (halves, "right: About 0.08"),
+        (lambda said, rng: halves(said, rng, factor=1.0), "Twice too large"),
+        (lambda said, rng: halves(said, rng, against=100), "not against everybody"),
+        (lambda said, rng: halves(said, rng, n=100, against=100), "hold the same people"),
+        (lambda said, _rng: halves(said, np.random.default_rng(0)), "the same each time"),
+        (lambda said, rng: halves(said, rng, n=25, against=25), "times what it should be"),
+        (lambda _said, _rng: 0.1, "the floor is 0"),
+        (0.08, "Pass the function itself"),
+    ],
+)
+def test_floor(answer, words):
+    says("5.1", answer, words)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (["fewshot"], "right: From fewshot"),
+        ([], "they overlap"),
+        (["fewshot", "plain"], "they do not touch"),
+        ("magic", "none of the methods"),
+    ],
+)
+def test_level_with(answer, words):
+    frame = pd.DataFrame(
+        {
+            "method": ["plain", "fewshot", "mixture, learned"],
+            "figure": "MAUVE",
+            "low": [0.2, 0.5, 0.6],
+            "high": [0.3, 0.7, 0.8],
+        }
+    )
+    says("5.2", answer, words, frame=frame)
+
+
+def test_gain():
+    gains = np.random.default_rng(0).normal(0.1, 0.5, 400)
+    error = gains.std() / 20
+    low, high = gains.mean() - 1.96 * error, gains.mean() + 1.96 * error
+    says("5.3", (low, high), "right: ", gains=gains)
+    assert "without zero" in check("5.3", (low, high), gains=gains).text
+    says("5.3", (high, low), "above the high end", gains=gains)
+    says("5.3", np.quantile(gains, [0.025, 0.975]), "how far single cards lie apart", gains=gains)
+    says("5.3", (low + 1, high + 1), "is outside of it", gains=gains)
+    says("5.3", (low + error, high - error), "Too narrow for 95 %", gains=gains)
+    shifted = gains - gains.mean()
+    assert "zero inside" in check("5.3", (-1.96 * error, 1.96 * error), gains=shifted).text
+
+
+class Parrot:
+    """Says one word of its persona; each fault is switched on by name."""
+
+    can_score = False
+    can_embed = False
+    fingerprint = "parrot"
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault = fault
+        self.n_asked = 0
+        if fault == "scores":
+            self.can_score = True
+        if fault == "nameless":
+            self.fingerprint = None
+
+    def generate(self, requests, params, *, on_result=None):  # noqa: ARG002
+        answers = []
+        for index, request in enumerate(requests):
+            self.n_asked += 1
+            words = request.prompt.messages[0].content.lower().replace(".", "").replace("!", "")
+            seeds = {"forgets": [self.n_asked], "deaf": [request.seed]}
+            seed = seeds.get(self.fault, [request.seed, request.draw])
+            word = str(np.random.default_rng(seed).choice(words.split()))
+            word = "squawk" if self.fault == "squawks" else word
+            answers.append(word if self.fault == "texts" else Completion(word, 1))
+            if on_result and self.fault != "silent":
+                on_result(index, answers[-1])
+        return answers[:-1] if self.fault == "short" else answers
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("", "right: A model in a few lines"),
+        ("scores", "can_score must be False"),
+        ("nameless", "no fingerprint"),
+        ("texts", "one Completion for each request"),
+        ("squawks", "it said 'squawk'"),
+        ("forgets", "said something else"),
+        ("deaf", "use request.draw"),
+        ("silent", "on_result was not called"),
+        ("short", "12 requests, and 11 answers"),
+    ],
+)
+def test_parrot(fault, words):
+    says("6.1", Parrot(fault), words)
+
+
+def test_a_class_is_no_parrot():
+    says("6.1", Parrot, "call it, as in Parrot()")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"hungry": 0.38, "thrifty": 0.33, "green": 0.02, "hurried": 0.27}, "right: 0.10 away"),
+        (dict.fromkeys(SHARES, 0.25), "equal weights, where the match begins"),
+        (SHARES, "the truth itself"),
+        ({"green": 0.7}, "away from the truth. Simulate"),
+        ({"critic": 1.0}, "There is no persona 'critic'"),
+    ],
+)
+def test_matched(answer, words):
+    says("6.2", answer, words, learned=SHARES)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (0.0035, "right: $0.0035 for 100 calls"),
+        (0.002, "what the model reads alone"),
+        (0.0015, "what the model writes alone"),
+        (3.5, "A thousand times off"),
+        (0.000035, "That is one call"),
+        (0.01225, "swapped"),
+        (1.0, "Tokens in times their price"),
+    ],
+)
+def test_dollars(answer, words):
+    step = Step("responses", 100, 100, 0, 20_000, 2_500, 6_400, 1.0, is_known=True)
+    plan = CostEstimate("simulate", (step,), Price(0.1, 0.6, "stated"), "a guess")
+    says("6.3", answer, words, plan=plan)

@@ -1,0 +1,68 @@
+"""The pages of the course that run nothing: their links and what they say of the chapters."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from jupyter_mop.teaching.verdicts import QUESTIONS
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+START, TEACHING = FOLDER / "00_start_here.ipynb", FOLDER / "TEACHING.md"
+EXERCISES = sorted((FOLDER / "exercises").rglob("*.ipynb"))
+CHAPTERS = {path.stem[:2]: path for path in FOLDER.glob("0[1-9]_*.ipynb")}
+TO_COME = {FOLDER / "06_your_model.ipynb"}
+LINK = re.compile(r"\]\(([^)#\s]+)\)|src=\"([^\"]+)\"")
+ANSWER = re.compile(r"^\d+\. .*\*([^*]+)\*$", re.MULTILINE)
+
+
+def text_of(path):
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+@pytest.mark.parametrize("path", [START, TEACHING, *EXERCISES], ids=lambda path: path.stem)
+def test_every_link_leads_somewhere(path):
+    targets = ["".join(found) for found in LINK.findall(text_of(path))]
+    assert targets
+    files = [(path.parent / target).resolve() for target in targets if "://" not in target]
+    assert {file for file in files if not file.is_file()} <= TO_COME
+
+
+def test_the_start_is_one_page_with_one_picture_and_leads_everywhere():
+    text = text_of(START)
+    assert text.count("<img ") == 1
+    assert 'alt="' in text
+    for stem in ("01_quickstart", "02_weights", "03_personas", "04_surveys", "05_does_it_work"):
+        assert f"({stem}.ipynb)" in text
+        assert f"(exercises/{stem}.ipynb)" in text
+    assert "(TEACHING.md)" in text
+    assert len(text.split()) < 350
+
+
+def test_the_teacher_is_sent_to_sections_and_questions_that_exist():
+    answers = ANSWER.findall(text_of(TEACHING))
+    assert len(answers) > 12
+    for answer in answers:
+        assert set(re.findall(r"\d\.\d", answer)) <= set(QUESTIONS), answer
+        for part in answer.split(";"):
+            named = re.findall(r'"([^"]+?)[.,]?"', part)
+            chapter = re.match(r"\s*(0\d),", part)
+            if named and chapter:
+                text = text_of(CHAPTERS[chapter[1]])
+                assert [name for name in named if name not in text] == []
+
+
+def test_times_are_the_same_for_students_and_teachers():
+    minutes = {}
+    for path in (START, TEACHING):
+        rows = re.findall(r"^\| \[(\d\d) .*$", text_of(path), re.MULTILINE)
+        lines = [line for line in text_of(path).splitlines() if line.startswith("| [0")]
+        minutes[path] = [re.findall(r"(?<!\d)([2-4]\d)(?!\d)", line) for line in lines]
+        assert rows == ["01", "02", "03", "04", "05", "06"]
+    assert minutes[START] == minutes[TEACHING]
