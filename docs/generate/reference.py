@@ -10,18 +10,19 @@ from types import ModuleType
 
 import jupyter_mop
 
+TITLES = {"jupyter_mop": "The study and what it returns"}
 FLOORS = {
-    "jupyter_mop": "The study and what it returns",
-    "jupyter_mop.engine": "Engine",
-    "jupyter_mop.engine.baselines": "Baselines",
-    "jupyter_mop.backends": "Backends",
-    "jupyter_mop.charts": "Charts",
-    "jupyter_mop.datasets": "Datasets",
-    "jupyter_mop.experiments": "Experiments",
-    "jupyter_mop.notebook": "Notebook",
-    "jupyter_mop.notebook.widgets": "Widgets",
+    package: TITLES.get(package, package.rpartition(".")[2].capitalize())
+    for package in [
+        "jupyter_mop",
+        *sorted(
+            found.name
+            for found in pkgutil.walk_packages(jupyter_mop.__path__, "jupyter_mop.")
+            if found.ispkg and "._" not in found.name
+        ),
+    ]
 }
-PLAIN = {"__version__", "datasets"}
+PLAIN = {"__version__", *(name for name, home in jupyter_mop._PUBLIC.items() if not home)}  # noqa: SLF001
 
 
 def public_names() -> list[str]:
