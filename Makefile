@@ -1,5 +1,6 @@
 .POSIX:
-.PHONY: help demo test bench faults binder environments worked picture release check format clean chromium
+.PHONY: help demo test bench faults docs docs-check binder environments worked picture release \
+	check format clean chromium
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -17,6 +18,8 @@ help:
 	@echo "make worked   do the examples of docs/adding.md in a clone, tests first"
 	@echo "make picture  draw the floors of the package from its imports: docs/floors.png"
 	@echo "make release  build, and try the wheel on the oldest and newest Python; uploads nothing"
+	@echo "make docs     build the documentation, its links checked: build/docs/index.html"
+	@echo "make docs-check  and open all of its pages in a Chromium, search included"
 	@echo "make check    lint, format check, type check"
 	@echo "make format   format the code and mend what lint can mend"
 	@echo "make clean    remove what make made, the fetched models excepted"
@@ -50,6 +53,12 @@ release: $(VENV)/test.stamp
 binder:
 	$(PYTHON) tests/binder/run.py
 
+docs: $(VENV)/docs.stamp
+	$(RUN) docs/build.py
+
+docs-check: docs $(VENV)/test.stamp chromium
+	$(RUN) docs/check_pages.py
+
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -69,6 +78,11 @@ $(VENV)/venv.stamp:
 $(VENV)/demo.stamp: $(VENV)/venv.stamp pyproject.toml
 	@echo "Installing: this takes a few minutes the first time."
 	$(RUN) -m pip install --quiet --editable ".[local,examples]"
+	touch $@
+
+$(VENV)/docs.stamp: $(VENV)/venv.stamp pyproject.toml
+	@echo "Installing: this takes a few minutes the first time."
+	$(RUN) -m pip install --quiet --editable ".[docs]"
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/venv.stamp pyproject.toml

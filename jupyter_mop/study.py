@@ -101,7 +101,7 @@ class Study(Spending, Noted):
         Parameters
         ----------
         backend : Backend, str or path
-            "local", a path to a model, the http:// address of an endpoint, or a Backend.
+            "local", a path to a model, the `http://` address of an endpoint, or a Backend.
         model : str, optional
             The model's name at the endpoint; default: the only one that it has.
         chat_template : str or ChatTemplate, optional

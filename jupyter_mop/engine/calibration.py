@@ -148,7 +148,7 @@ def calibrate(
 
 
 def nearest_weights(gaps: Vectors, start: Vectors, *, penalty: float = PENALTY) -> Vectors:
-    """Return the weights v that minimise KL(v || start) + penalty / 2 * |v'gaps|^2, shape (K,).
+    """Return the v that minimise KL(v, start) + penalty / 2 * sum((v @ gaps)**2), shape (K,).
 
     Parameters
     ----------

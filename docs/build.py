@@ -1,0 +1,56 @@
+"""Build the documentation: python docs/build.py, or `make docs`.
+
+Copies the written pages to build/docs-source, writes the pages of magics, reference and notebooks
+beside them, lets Sphinx build them all into build/docs with warnings as errors, and checks the
+links of what came out.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from generate import links, magics, notebooks, reference, results
+from sphinx.cmd.build import main as sphinx
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+
+
+def main(to: Path = ROOT / "build" / "docs") -> int:
+    """Build into `to`; 1 if something is wrong, which is printed."""
+    began, source = time.monotonic(), to.with_name(f"{to.name}-source")
+    stage(source)
+    shutil.rmtree(to, ignore_errors=True)
+    doctrees = str(to.with_name(f"{to.name}-doctrees"))
+    options = ["--fail-on-warning", "--fresh-env", "--quiet", "--jobs", "2", "-d", doctrees]
+    failed = sphinx(["-b", "html", *options, str(source), str(to)])
+    if failed:
+        return failed
+    found = links.faults(to)
+    if found:
+        print(*found, f"{len(found)} links lead nowhere or outside.", sep="\n")
+        return 1
+    print(f"{to / 'index.html'} is there after {time.monotonic() - began:.0f} s.")
+    return 0
+
+
+def stage(source: Path) -> None:
+    """Put everything that Sphinx reads into `source`."""
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("__pycache__", "build.py"))
+    notebooks.write(ROOT / "notebooks", source)
+    reference.write(source)
+    magics.write(source, ROOT / "notebooks", HERE / "pictures")
+    for page in source.glob("*.md"):
+        results.fill(page, ROOT / "notebooks" / "results")
+    if not (source / "environments.md").is_file():
+        index = source / "index.md"
+        lines = index.read_text(encoding="utf-8").splitlines(keepends=True)
+        index.write_text("".join(x for x in lines if "environments" not in x), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(Path, sys.argv[1:])))

@@ -1,0 +1,120 @@
+"""An example of each magic, run on the toy cafe; what it shows stands on the magic's page."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+
+from generate.shell import Bundle, private_shell, run
+
+# In this order, in one notebook: (magic, cell). A cell with no magic's name is only run.
+CELLS = [
+    ("mop_backend", "toy = ToyBackend(words)\n%mop_backend toy"),
+    ("mop_population", "people = %mop_population guests --context hour --response said\npeople"),
+    ("mop_population", "people.plot()"),
+    (
+        "mop_personas",
+        (
+            "%%mop_personas\n"
+            "early [0.5]: You come early. You say warm and fresh.\n"
+            "student: You come with friends. You say cheap and loud.\n"
+            "critic: You are hard to please. You say slow and dear."
+        ),
+    ),
+    (
+        "mop_fit",
+        "%%mop_fit --exemplars 24 --records 240 --components 24\nHow is the cafe in the {hour}?",
+    ),
+    ("mop_simulate", "sims = %mop_simulate learned -n 240\nsims"),
+    ("mop_simulate", "sims.plot()"),
+    ("", "%mop_simulate plain -n 240 --baseline plain;"),
+    ("", "%mop_simulate even -n 240 --weights uniform;"),
+    ("mop_align", "%mop_align"),
+    ("mop_panel", "%mop_panel learned"),
+    ("mop_reweight", "heavy = %mop_reweight even --weights critic=0.6 --as heavy\nheavy.plot()"),
+    ("mop_reweight", "print(heavy.reliability())"),
+    ("mop_match", "%mop_match even"),
+    (
+        "mop_calibrate",
+        (
+            "def first(said):\n    word = said.split()[0]\n"
+            "    return word if word in known else 'other'\n\n"
+            "known = {'warm': 0.25, 'cheap': 0.15, 'other': 0.6}\n"
+            "found = %mop_calibrate even --targets known --of first\nfound"
+        ),
+    ),
+    ("mop_calibrate", "found.plot()"),
+    ("mop_diagnose", "diagnosis = %mop_diagnose even\ndiagnosis"),
+    ("mop_diagnose", "diagnosis.plot()"),
+    ("mop_explain", "who = %mop_explain morning\nwho"),
+    ("mop_explain", "who.plot()"),
+    (
+        "mop_estimate",
+        (
+            "def warm(said):\n    return float('warm' in said)\n\n"
+            "few = guests.tail(40)\nshare = %mop_estimate learned --of warm --human few\nshare"
+        ),
+    ),
+    ("mop_estimate", "share.plot()"),
+    (
+        "mop_ask",
+        '%%mop_ask again --options "warm|cheap|slow"\nHow is the cafe in the {hour}?',
+    ),
+    ("mop_synthesize", "%mop_synthesize -k 3 --records 120 --draws 2 --shown 4"),
+    ("", "%mop_fit --exemplars 24 --records 240 --components 24;"),
+    ("mop_save", "%mop_save $folder/cafe"),
+    ("mop_load", "%mop_load $folder/cafe"),
+    ("", "%mop_simulate learned -n 60;"),
+    ("mop_export", "%mop_export learned $folder/learned.csv"),
+    ("mop_runs", "%mop_runs"),
+    ("mop_status", "%mop_status"),
+]
+_MONITOR = '<table><thead><tr><th style="text-align: left">step'
+
+
+@dataclass
+class Example:
+    """A cell and what it showed."""
+
+    code: str
+    outputs: list[str] = field(default_factory=list)
+
+    def markdown(self) -> str:
+        """Return cell and outputs as Markdown."""
+        return "\n\n".join([f"```ipython\n{self.code}\n```", *self.outputs])
+
+
+def shown(folder: Path) -> dict[str, list[Example]]:
+    """Run all cells; write their pictures into `folder`; return the examples of each magic."""
+    examples: dict[str, list[Example]] = {}
+    with private_shell() as shell:
+        hidden = shell.user_ns["folder"]
+        for name, code in CELLS:
+            bundles = run(shell, code)
+            if name and code:
+                kept = [bundle for bundle in bundles if not _is_monitor(bundle)]
+                n = len(examples.setdefault(name, []))
+                outputs = [
+                    _shown(bundle, folder / f"{name}-{n}-{i}.png", hidden)
+                    for i, bundle in enumerate(kept)
+                ]
+                cell = code.replace("$folder/", "")
+                examples[name].append(Example(cell, outputs))
+    return examples
+
+
+def _is_monitor(bundle: Bundle) -> bool:
+    return str(bundle.get("text/html", "")).startswith(_MONITOR)
+
+
+def _shown(bundle: Bundle, picture: Path, hidden: str) -> str:
+    """Return one output as Markdown: its picture, or its HTML, or its text."""
+    if "image/png" in bundle:
+        data = bundle["image/png"]
+        picture.write_bytes(data if isinstance(data, bytes) else base64.b64decode(data))
+        return f"![What the cell shows, as a chart]({picture.name})"
+    html = bundle.get("text/html") or f"<pre>{escape(str(bundle['text/plain']))}</pre>"
+    html = html.replace(f"{hidden}/", "").replace(hidden, "")
+    return f'````{{raw}} html\n<div class="output">{html}</div>\n````'

@@ -1,0 +1,137 @@
+"""The documentation's sources: nothing public is left out, and all code on the pages runs.
+
+`make docs` builds the pages and checks their links; it takes longer than these tests may.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import jupyter_mop
+from jupyter_mop.notebook.magics import MopMagics
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+sys.path.insert(0, str(DOCS))
+
+from generate import links, magics, notebooks, reference, results, snippets  # noqa: E402  as in build.py
+
+HOW_TO = sorted((DOCS / "howto").glob("*.md"))
+LARGEST = 60_000
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """Write the pages of the magics, whose examples run, and of the reference."""
+    folder = tmp_path_factory.mktemp("pages")
+    magics.write(folder, ROOT / "notebooks", DOCS / "pictures")
+    reference.write(folder)
+    notebooks.write(ROOT / "notebooks", folder)
+    return folder
+
+
+def test_every_magic_has_a_page_with_all_of_its_options(pages):
+    known = {*MopMagics.magics["line"], *MopMagics.magics["cell"]}
+    index = (pages / "magics" / "index.md").read_text()
+    assert len(known) > 20
+    for name in known:
+        page = (pages / "magics" / f"{name}.md").read_text()
+        actions = getattr(MopMagics, name).parser._actions
+        ours = [a for a in actions if not isinstance(a, argparse._HelpAction)]
+        assert page.count("````{option}") == len(ours)
+        for action in ours:
+            assert re.search(
+                rf"\{{option\}} .*{re.escape((action.option_strings or [action.dest])[-1])}", page
+            )
+        assert f"({name}.md)" in index
+
+
+def test_every_magic_has_an_example_that_ran_or_a_picture(pages):
+    shown = {"mop_resume"}  # there is nothing to see without a run that was stopped
+    for name in magics.magics().keys() - shown:
+        page = (pages / "magics" / f"{name}.md").read_text()
+        assert "## Example" in page or f"../pictures/{name}.png" in page, name
+
+
+def test_every_public_name_and_module_has_a_page(pages):
+    written = {file.stem for file in (pages / "reference").glob("*.rst")}
+    index = (pages / "reference" / "index.rst").read_text()
+    for name in set(jupyter_mop.__all__) - reference.PLAIN:
+        assert ".. auto" in (pages / "reference" / f"{name}.rst").read_text()
+        assert f":doc:`{name} <" in index
+    files = (ROOT / "jupyter_mop").rglob("[a-z]*.py")
+    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files}
+    assert modules <= written
+    floors = {page.removeprefix("floor-") for page in written if page.startswith("floor-")}
+    assert floors == {
+        ".".join(file.parent.relative_to(ROOT).parts)
+        for file in (ROOT / "jupyter_mop").rglob("__init__.py")
+    }
+
+
+def test_every_public_class_and_function_is_in_the_page_of_its_module_or_its_own(pages):
+    for floor in reference.FLOORS:
+        for module in reference.modules(floor):
+            page = (pages / "reference" / f"{module}.rst").read_text()
+            for name in reference._own(sys.modules[module]):
+                assert re.search(rf"\b{name}\b", page), f"{module}.{name}"
+
+
+def test_every_notebook_is_a_page(pages):
+    index = (pages / "notebooks" / "index.md").read_text()
+    for file in (ROOT / "notebooks").glob("*.ipynb"):
+        assert (pages / "notebooks" / file.name).is_file()
+        assert f"\n{file.stem}\n" in index
+
+
+@pytest.mark.parametrize("how_to", HOW_TO, ids=lambda how_to: how_to.stem)
+def test_the_code_of_a_how_to_page_runs(how_to):
+    assert snippets.check(how_to) > 1 or how_to.stem == "index"
+
+
+def test_code_that_does_not_run_or_shows_something_else_is_found(tmp_path):
+    page = tmp_path / "page.md"
+    for code in (
+        "```ipython\n%mop_simulate\n```\n",
+        "```python\n>>> 1 + 1\n3\n```\n",
+        "```{code-block} ipython\n%mop_fit --exemplar_count 3\n```\n",
+    ):
+        page.write_text(code)
+        with pytest.raises((Exception, SystemExit)):
+            snippets.check(page)
+
+
+def test_a_link_that_leads_nowhere_and_what_comes_from_outside_are_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top">A</h1><a href="b.html#there">b</a><a href="b.html#gone">b</a>'
+        '<a href="c.html">c</a><a href="https://example.org">fine</a><img src="data:,">'
+        '<script src="https://example.org/x.js"></script><link rel="stylesheet" href="//x.org/y">'
+    )
+    (tmp_path / "b.html").write_text('<h1 id="there">B</h1><a href="a.html#top">a</a>')
+    assert links.faults(tmp_path) == [
+        "a.html loads https://example.org/x.js",
+        "a.html loads //x.org/y",
+        "a.html leads to b.html#gone",
+        "a.html leads to c.html",
+    ]
+
+
+def test_tables_of_results_are_read_not_retyped(tmp_path):
+    page = tmp_path / "trust.md"
+    page.write_text((DOCS / "trust.md").read_text())
+    results.fill(page, ROOT / "notebooks" / "results")
+    text = page.read_text()
+    assert "<!-- results" not in text
+    assert re.search(r"\| two halves of the real \| \d\.\d{3} \[", text)
+
+
+def test_pictures_are_small_and_used():
+    names = {f"{name}.png" for name in magics.magics()}
+    for picture in (DOCS / "pictures").glob("*"):
+        assert picture.stat().st_size < LARGEST
+        assert picture.name in names
