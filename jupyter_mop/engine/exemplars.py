@@ -9,8 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jupyter_mop import config
 from jupyter_mop.engine.population import Population
 from jupyter_mop.errors import DataError
+
+_ROOM, _BYTES_A_TOKEN = 0.9, 4
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,21 @@ def draw_exemplars(
     chosen = _spread([strata[i] for i in distinct])[:n]
     rows = [distinct[position] for position in chosen]
     return [Exemplar(population.records[i], population.responses[i]) for i in rows]
+
+
+def usual_max_tokens(exemplars: Sequence[Exemplar]) -> int:
+    """Return how many tokens a response may take: room for nine in ten of the real ones.
+
+    At four bytes a token, a common rule for English; at least 48 and at most 256.
+
+    Examples
+    --------
+    >>> usual_max_tokens([Exemplar({}, "Short.")]), usual_max_tokens([Exemplar({}, "word " * 120)])
+    (48, 150)
+    """
+    sizes = [len(exemplar.response.encode()) for exemplar in exemplars]
+    room = int(np.ceil(np.quantile(sizes, _ROOM) / _BYTES_A_TOKEN)) if sizes else 0
+    return int(np.clip(room, config.DEFAULT_MAX_TOKENS, config.MOST_TOKENS))
 
 
 def own_exemplars(population: Population, exemplars: Sequence[Exemplar]) -> NDArray[np.bool_]:

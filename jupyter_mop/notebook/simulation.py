@@ -42,7 +42,8 @@ class SimulationMagics(StudyMagics):
               f"{config.DEFAULT_CANDIDATES}, of a baseline or an endpoint 1")  # fmt: skip
     @argument("--temperature", type=float, default=config.DEFAULT_TEMPERATURE, help="0: greedy")
     @argument("--top-p", type=float, default=config.DEFAULT_TOP_P, help="nucleus mass")
-    @argument("--max-tokens", type=int, default=config.DEFAULT_MAX_TOKENS, help="longest answer")
+    @argument("--max-tokens", type=int, help="longest answer; default: room for nine in ten of the "
+              f"real ones, {config.DEFAULT_MAX_TOKENS} to {config.MOST_TOKENS}")  # fmt: skip
     @argument("--seed", type=values.seed, default=0, help="seed of contexts and answers")
     @argument("--client", help="the variable of a dask.distributed.Client, whose workers answer")
     @costing

@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mop.engine.exemplars import Exemplar, draw_exemplars, own_exemplars
+from jupyter_mop.engine.exemplars import (
+    Exemplar,
+    draw_exemplars,
+    own_exemplars,
+    usual_max_tokens,
+)
 from jupyter_mop.engine.population import Population
 from jupyter_mop.errors import DataError
 
@@ -105,3 +110,13 @@ def test_strata_that_are_not_there_are_one_sentence(by: object) -> None:
     with pytest.raises(DataError, match=r"no context column|One stratum per record") as caught:
         draw_exemplars(two_columns(), 3, by=by)
     assert caught.value.hint
+
+
+def test_room_for_nine_answers_in_ten() -> None:
+    sizes = [40] * 8 + [400, 4000]
+    pool = [Exemplar({}, "x" * size) for size in sizes]
+    assert usual_max_tokens(pool[:8]) == 48
+    assert usual_max_tokens(pool[:9]) == 48
+    assert usual_max_tokens([Exemplar({}, "x" * 400)] * 5) == 100
+    assert usual_max_tokens([Exemplar({}, "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 400)]) == 256
+    assert usual_max_tokens([]) == 48
