@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench faults check format clean chromium
+.PHONY: help demo test bench scaling faults check format clean chromium
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -11,6 +11,7 @@ help:
 	@echo "make demo     set up, fetch the model, run the quickstart, print its table"
 	@echo "make test     set up what the tests need, check, run all tests"
 	@echo "make bench    print the benchmarks: name, ratio, what was asked"
+	@echo "make scaling  responses a second by workers of a cluster: measured with 1 and 2, simulated beyond"
 	@echo "make faults   kill kernels and servers, fill disks, lie; print what became of each run"
 	@echo "make check    lint, format check, type check"
 	@echo "make format   format the code and mend what lint can mend"
@@ -25,6 +26,9 @@ test: $(VENV)/test.stamp chromium check
 
 bench: $(VENV)/test.stamp
 	$(RUN) tests/benchmarks/run.py
+
+scaling: $(VENV)/test.stamp
+	$(RUN) tests/benchmarks/scaling.py
 
 faults: $(VENV)/test.stamp
 	$(RUN) tests/faults/run.py

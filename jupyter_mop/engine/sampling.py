@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,11 @@ from jupyter_mop.engine.prompts import PromptTemplate
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.errors import DataError
 
+T = TypeVar("T")
+
 _SEEDS = 2**31 - 1
 _ROWS = 1024
+_BLOCK = 10_000
 
 
 def draw_components(
@@ -92,18 +95,20 @@ def simulate(
         told = [Exemplar(contexts.records[i], text) for i, text in enumerate(said)]
         pool = [*exemplars, *told]
         fresh = method.draw(rows.tolist(), said)
-        requests = [
-            GenerationRequest(
-                _prompt(template, contexts.records[i], show, personas, pool),
-                seed=int(seeds[i]),
-                draw=int(i),
-            )
-            for i, show in zip(rows, fresh, strict=True)
-        ]
-        completions = backend.generate(requests, params, on_result=_from(len(said), on_result))
+        for block, show in zip(_blocks(rows), _blocks(fresh), strict=True):
+            requests = [
+                GenerationRequest(
+                    _prompt(template, contexts.records[i], one, personas, pool),
+                    seed=int(seeds[i]),
+                    draw=int(i),
+                )
+                for i, one in zip(block, show, strict=True)
+            ]
+            report = _from(len(said), on_result)
+            completions = backend.generate(requests, params, on_result=report)
+            said += [completion.text for completion in completions]
+            finished.update(completion.finish_reason for completion in completions)
         shown += fresh
-        said += [completion.text for completion in completions]
-        finished.update(completion.finish_reason for completion in completions)
     names = [persona.name for persona in personas]
     frame = pd.DataFrame(
         {
@@ -197,6 +202,11 @@ def _prompt(
         exemplars=[pool[j] for j in shown.exemplars],
         wishes=shown.wishes,
     )
+
+
+def _blocks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield parts of `rows`: of a prompt, a request and an answer no more are held than of one."""
+    return (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
 
 
 def _from(start: int, on_result: OnCompletion | None) -> OnCompletion | None:
