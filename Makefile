@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench faults docs docs-check binder environments worked picture release \
+.PHONY: help demo test bench scaling faults docs docs-check binder environments worked picture release \
 	check format clean chromium
 
 PYTHON ?= python3
@@ -12,6 +12,7 @@ help:
 	@echo "make demo     set up, fetch the model, run the quickstart, print its table"
 	@echo "make test     set up what the tests need, check, run all tests"
 	@echo "make bench    print the benchmarks: name, ratio, what was asked"
+	@echo "make scaling  responses a second by workers of a cluster: measured with 1 and 2, simulated beyond"
 	@echo "make faults   kill kernels and servers, fill disks, lie; print what became of each run"
 	@echo "make binder   build what Binder builds, run every notebook in it with its limits"
 	@echo "make environments  install the wheel in fresh ones, try it in each, write the table"
@@ -33,6 +34,9 @@ test: $(VENV)/test.stamp chromium check
 
 bench: $(VENV)/test.stamp
 	$(RUN) tests/benchmarks/run.py
+
+scaling: $(VENV)/test.stamp
+	$(RUN) tests/benchmarks/scaling.py
 
 faults: $(VENV)/test.stamp
 	$(RUN) tests/faults/run.py

@@ -126,6 +126,25 @@ class Holdings:
         finally:
             self.backend.backend = model
 
+    @contextmanager
+    def _encoding_on(self, client: Client | None) -> Iterator[None]:
+        """Let the workers of a cluster encode meanwhile, if one is given; the store stays here."""
+        if client is None:
+            yield
+            return
+        from tqdm.std import tqdm
+
+        from jupyter_mop.backends.cluster import ClusterEncoder
+
+        encoder = self.encoder.encoder
+        cluster = ClusterEncoder(encoder, client)
+        tqdm.write(f"Cluster: {cluster.described}")
+        self.encoder.encoder = cluster
+        try:
+            yield
+        finally:
+            self.encoder.encoder = encoder
+
     def _needed_personas(self) -> list[Persona]:
         if not self.personas:
             raise NotFittedError(

@@ -24,7 +24,14 @@ from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.saving import SETTINGS
-from jupyter_mop.errors import BudgetError, DataError, MopError, NotFittedError, StoreError
+from jupyter_mop.errors import (
+    BudgetError,
+    DataError,
+    ModelError,
+    MopError,
+    NotFittedError,
+    StoreError,
+)
 from jupyter_mop.holdings import Holdings
 
 P = ParamSpec("P")
@@ -152,7 +159,7 @@ def _close(books: Books, error: BaseException | None = None) -> None:
         ours = isinstance(error, MopError)
         books.facts["error"] = str(error) if ours else type(error).__name__
     try:
-        if isinstance(error, DataError | NotFittedError) and not books.has_asked:
+        if isinstance(error, DataError | NotFittedError | ModelError) and not books.has_asked:
             books.forget()
         else:
             books.end(state)

@@ -360,19 +360,29 @@ class Study(Spending, Noted):
         self.simulations[name] = answer.draw(n, random_state=random_state)
         return answer
 
-    def align(self, *names: str, random_state: int = 0, on_step: OnStep | None = None) -> Alignment:
-        """Compare simulations, all or those named, with the held-out records."""
+    def align(
+        self,
+        *names: str,
+        random_state: int = 0,
+        client: Client | None = None,
+        on_step: OnStep | None = None,
+    ) -> Alignment:
+        """Compare simulations, all or those named, with the held-out records.
+
+        Given a Dask `client`, its workers encode.
+        """
         from jupyter_mop.alignment import align
 
         chosen = {name: self._simulation(name) for name in names or self.simulations}
         self._needed_population()
-        self.alignment = align(
-            self.target or [],
-            chosen,
-            encoder=self.encoder,
-            random_state=random_state,
-            on_step=on_step,
-        )
+        with self._encoding_on(client):
+            self.alignment = align(
+                self.target or [],
+                chosen,
+                encoder=self.encoder,
+                random_state=random_state,
+                on_step=on_step,
+            )
         return self.alignment
 
     def panel(

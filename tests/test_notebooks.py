@@ -13,9 +13,9 @@ from jupyter_mop.datasets import load_movie_reviews
 from jupyter_mop.experiments.report import read_result
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-START, QUICKSTART, PERSONAS, SURVEYS = (
+START, QUICKSTART, PERSONAS, SURVEYS, ENDPOINTS = (
     next(path for path in NOTEBOOKS if path.stem == stem)
-    for stem in ("00_start_here", "01_quickstart", "03_personas", "04_surveys")
+    for stem in ("00_start_here", "01_quickstart", "03_personas", "04_surveys", "06_your_model")
 )
 METHODS = ["plain", "personas", "fewshot", "exemplars", "uniform", "learned"]
 MAX_BYTES = 500_000
@@ -133,3 +133,38 @@ def test_the_notebook_of_personas_runs_from_the_top_in_small(
     assert len(rows) == 2
     assert all(row["description"].startswith("You ") for row in rows)
     assert all(row["longest_copy"] < 6 for row in rows if row["source"] == "model")
+
+
+@pytest.mark.model
+def test_the_notebook_of_endpoints_runs_from_the_top_in_small(notebooks_store, monkeypatch):
+    monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
+    monkeypatch.setenv("JUPYTER_MOP_STORE", str(notebooks_store))
+    notebook = nbformat.read(ENDPOINTS, as_version=4)
+    probe = (
+        "print(runs.frame['state'].tolist()[-1], len(uniform), again.frame.equals(carried.frame))"
+    )
+    notebook.cells.append(nbformat.v4.new_code_cell(probe))
+    NotebookClient(
+        notebook, timeout=600, resources={"metadata": {"path": ENDPOINTS.parent}}
+    ).execute()
+    told = [text for cell in code_cells(notebook) for text in _errors(cell)]
+    expected = [
+        "no model 'smolm'",
+        "no server",
+        "no log-probabilities",
+        "before the budget",
+        "Stopped",
+    ]
+    assert len(told) == len(expected)
+    assert all(part in text for part, text in zip(expected, told, strict=True))
+    assert notebook.cells[-1].outputs[0].text == "cancelled 48 True\n"
+
+
+def _errors(cell):
+    return ["\n".join(o.traceback) for o in cell.outputs if o.output_type == "error"]
+
+
+def test_the_committed_notebook_of_endpoints_finds_its_key_nowhere():
+    text = output_text(nbformat.read(ENDPOINTS, as_version=4))
+    assert "(0, False)" in text
+    assert "sk-made-up" not in text

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import queue
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jupyter_mop.backends import workers
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_mop.backends import fanout, workers
 from jupyter_mop.backends.base import (
     Backend,
     Completion,
+    Encoder,
     FirstTokens,
     GenerationRequest,
     OnCompletion,
     OnFirstTokens,
     OnScores,
+    OnVectors,
     Prompt,
     SamplingParams,
     ScoreRequest,
@@ -26,18 +28,12 @@ from jupyter_mop.backends.base import (
     TokenScores,
 )
 from jupyter_mop.backends.capabilities import Capabilities
-from jupyter_mop.backends.constants import POLL_SECONDS
-from jupyter_mop.errors import DataError, ModelError, MopError, missing
+from jupyter_mop.backends.fanout import fan_out
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
 Value = TypeVar("Value")
-Pairs = list[tuple[int, Any]]
-
-MOST, LEAST = 128, 8  # requests in a shard
-_PER_THREAD = 2  # shards that are handed to the cluster at once
-_ALONE_SECONDS = 60.0
 
 
 class ClusterBackend:
@@ -70,7 +66,7 @@ class ClusterBackend:
     """
 
     def __init__(self, backend: Backend, client: Client) -> None:
-        self.client = _checked(client)
+        self.client = fanout.checked(client)
         self.backend = backend
         self._recipe = workers.recipe_for(backend)
 
@@ -80,9 +76,7 @@ class ClusterBackend:
     @property
     def described(self) -> str:
         """How many workers there are, and where to watch them."""
-        n_workers = len(self.client.nthreads())
-        link = self.client.dashboard_link
-        return f"{n_workers} worker{'s' * (n_workers != 1)}" + (f", dashboard: {link}" * bool(link))
+        return fanout.described(self.client)
 
     @property
     def can_score(self) -> bool:
@@ -143,25 +137,65 @@ class ClusterBackend:
         kind: Callable[..., Value],
         on_result: Callable[[int, Value], None] | None,
     ) -> list[Value]:
-        values: dict[int, Value] = {}
+        cut = shards(prompts, fanout.n_threads(self.client))
+        task = partial(workers.answer, self._recipe, ask)
+        return fan_out(self.client, task, requests, cut, on_result=on_result, kind=kind)
 
-        def hand_out(pairs: Pairs) -> None:
-            for index, value in pairs:
-                if index not in values:
-                    if on_result:
-                        on_result(index, value)
-                    values[index] = value
 
-        run = _Run(self.client, partial(workers.answer, self._recipe, ask), requests, kind)
-        try:
-            for pairs in run.finished(shards(prompts, sum(self.client.nthreads().values()))):
-                hand_out(pairs)
-        except KeyboardInterrupt:
-            hand_out(run.arrived())
-            raise
-        finally:
-            run.close()
-        return [values[index] for index in range(len(requests))]
+class ClusterEncoder:
+    """A sentence encoder that the workers of a Dask cluster hold, one each.
+
+    Texts of like length go together. The vectors are those of `encoder`, and are kept as such;
+    lost workers and interrupts are met as by `ClusterBackend`.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        `MiniLMEncoder`, `OpenAIEncoder`, `CallableEncoder` or `ToyEncoder`.
+    client : dask.distributed.Client
+        Of a cluster with workers.
+
+    Raises
+    ------
+    MissingPackageError, DataError, ModelError
+        As of `ClusterBackend`.
+    """
+
+    def __init__(self, encoder: Encoder, client: Client) -> None:
+        self.client = fanout.checked(client)
+        self.encoder = encoder
+        self._recipe = workers.recipe_for_encoder(encoder)
+
+    def __repr__(self) -> str:
+        return f"ClusterEncoder({self.encoder!r}, {self.described})"
+
+    @property
+    def described(self) -> str:
+        """How many workers there are, and where to watch them."""
+        return fanout.described(self.client)
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the encoder."""
+        return self.encoder.fingerprint
+
+    def encode(
+        self, texts: Sequence[str], *, on_result: OnVectors | None = None
+    ) -> NDArray[np.float32]:
+        """Return the unit vectors of `texts`, shape (len(texts), d), float32."""
+        if not len(texts):
+            return self.encoder.encode(texts)
+
+        def report(index: int, vector: NDArray[np.float32]) -> None:
+            if on_result:
+                on_result([index], vector[None])
+
+        size = fanout.shard_size(len(texts), fanout.n_threads(self.client))
+        in_order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        cut = [in_order[start : start + size] for start in range(0, len(texts), size)]
+        task = partial(workers.encode, self._recipe)
+        found: list[NDArray[np.float32]] = fan_out(self.client, task, texts, cut, on_result=report)
+        return np.stack(found)
 
 
 def shards(prompts: Sequence[Prompt], n_threads: int) -> list[list[int]]:
@@ -177,7 +211,7 @@ def shards(prompts: Sequence[Prompt], n_threads: int) -> list[list[int]]:
     >>> shards([a, b, a, b, a, b] * 2, n_threads=1)
     [[0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11]]
     """
-    size = min(max(-(-len(prompts) // (4 * n_threads or 1)), LEAST), MOST)
+    size = fanout.shard_size(len(prompts), n_threads)
     turns = [tuple((m.role, m.content) for m in prompt.messages) for prompt in prompts]
     cut: list[list[int]] = [[]]
     in_order = sorted(range(len(prompts)), key=turns.__getitem__)
@@ -190,146 +224,3 @@ def shards(prompts: Sequence[Prompt], n_threads: int) -> list[list[int]]:
                 cut.append([])
             cut[-1].append(index)
     return [shard for shard in cut if shard]
-
-
-class _Run:
-    """The shards of one call: a few are with the cluster, what comes back goes into one queue."""
-
-    def __init__(
-        self,
-        client: Client,
-        answer: Callable[..., workers.Outcome],
-        requests: Sequence[Any],
-        kind: Callable[..., Any],
-    ) -> None:
-        self._client, self._answer, self._requests, self._kind = client, answer, requests, kind
-        self._name = uuid.uuid4().hex
-        self._topic = f"jupyter-mop-{client.id}"
-        self._arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._under_way: dict[Future[Any], int] = {}
-        self._shards: list[list[int]] = []
-        self._seen = self._looked = time.monotonic()
-        client.subscribe_topic(self._topic, self._hear)
-
-    def finished(self, shards: list[list[int]]) -> Iterator[Pairs]:
-        """Yield answers with their indices as they come, some of them twice.
-
-        Raises
-        ------
-        MopError
-            A shard could not be answered; what had come before is yielded first.
-        """
-        self._shards = shards
-        todo = iter(range(len(shards)))
-        self._submit(todo)
-        while self._under_way:
-            try:
-                item = self._arrived.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                self._check_cluster()
-                continue
-            pairs, error = self._read(item)
-            yield pairs
-            if error:
-                yield self.arrived()
-                raise error
-            self._submit(todo)
-
-    def arrived(self) -> Pairs:
-        """Return what has come and was not yielded, errors left out."""
-        pairs: Pairs = []
-        while not self._arrived.empty():
-            pairs += self._read(self._arrived.get())[0]
-        return pairs
-
-    def close(self) -> None:
-        """Cancel what is under way."""
-        if self._client.status == "running":
-            self._client.cancel(list(self._under_way))
-            self._client.unsubscribe_topic(self._topic)
-        self._under_way.clear()
-
-    def _submit(self, todo: Iterator[int]) -> None:
-        """Hand shards to the cluster until each thread has one, and one to go on with."""
-        room = _PER_THREAD * max(sum(self._client.nthreads().values()), 1) - len(self._under_way)
-        for number in islice(todo, max(room, 0)):
-            requests = [self._requests[index] for index in self._shards[number]]
-            whose = (self._topic, self._name, number)
-            future = self._client.submit(self._answer, requests, *whose, pure=False)
-            self._under_way[future] = number
-            future.add_done_callback(self._arrived.put)
-
-    def _hear(self, event: tuple[float, Any]) -> None:
-        if event[1][0] == self._name:
-            self._arrived.put(event[1])
-
-    def _read(self, item: Any) -> tuple[Pairs, MopError | None]:  # noqa: ANN401  message or future
-        """Return the answers of a message or of a shard that has ended, and what went wrong."""
-        if isinstance(item, tuple):
-            _, number, rows = item
-            return [(self._shards[number][place], self._kind(*row)) for place, row in rows], None
-        shard = self._shards[self._under_way.pop(item)]
-        try:
-            outcome = item.result()
-        except Exception as error:  # noqa: BLE001  whatever a worker raises
-            return [], _explained(error)
-        return [(shard[place], value) for place, value in outcome.values.items()], outcome.error
-
-    def _check_cluster(self) -> None:
-        """Give up where the cluster is gone, or has had no worker for a minute."""
-        now = time.monotonic()
-        if self._client.status != "running":
-            raise _explained(ConnectionError())
-        if now - self._looked < _ALONE_SECONDS / 10:
-            return
-        self._looked = now
-        if self._client.nthreads():
-            self._seen = now
-        elif now - self._seen > _ALONE_SECONDS:
-            raise _no_workers()
-
-
-def _explained(error: Exception) -> MopError:
-    """Return what happened on the cluster and what to do about it."""
-    from distributed import CancelledError, KilledWorker
-
-    if isinstance(error, KilledWorker):
-        return ModelError(
-            "The workers of the cluster died again and again on the same requests.",
-            hint="Give them more memory, or fewer on a machine; what is finished is kept.",
-        )
-    if isinstance(error, CancelledError | ConnectionError):
-        return ModelError(
-            "The cluster is gone, or its client was closed.",
-            hint="Connect again; what is finished is kept.",
-        )
-    return ModelError(
-        f"A worker of the cluster failed ({type(error).__name__}: {error}).",
-        hint='Install the same version on each: pip install "jupyter-mop[local,cluster]"',
-    )
-
-
-def _no_workers() -> ModelError:
-    return ModelError(
-        "The cluster has no workers.",
-        hint="Start some and wait for them: client.wait_for_workers(1).",
-    )
-
-
-def _checked(client: object) -> Client:
-    """Return the client of a cluster with workers."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise missing("distributed", "cluster") from error
-    if not isinstance(client, Client) or client.asynchronous:
-        kind = "an asynchronous one" if isinstance(client, Client) else f"a {type(client).__name__}"
-        raise DataError(
-            f"Expected a dask.distributed.Client, but got {kind}.",
-            hint="Make one: client = Client(LocalCluster(n_workers=2, threads_per_worker=1)).",
-        )
-    if client.status != "running":
-        raise _explained(ConnectionError())
-    if not client.nthreads():
-        raise _no_workers()
-    return client

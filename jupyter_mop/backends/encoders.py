@@ -45,6 +45,8 @@ class MiniLMEncoder:
     ----------
     dimension : int
         Size d of a vector, 384 for the embedded model.
+    path : Path or None
+        The model's file; None for the embedded one.
 
     Raises
     ------
@@ -56,7 +58,8 @@ class MiniLMEncoder:
 
     def __init__(self, model: str | Path | None = None) -> None:
         _require_packages()
-        files = encoder_paths() if model is None else _own_files(Path(model))
+        self.path = None if model is None else Path(model)
+        files = encoder_paths() if self.path is None else _own_files(self.path)
         self._tokenizer = _load_tokenizer(files.tokenizer)
         self._model, self.dimension = _compile(files.model)
         self._fingerprint = _fingerprint(files)

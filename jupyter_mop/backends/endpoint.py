@@ -177,13 +177,13 @@ class Endpoint:
         path: str,
         size: Size = _NOTHING,
         **options: Any,  # noqa: ANN401
-    ) -> str:
+    ) -> bytes:
         connection, guessed = self._connected(), size.tokens_in + size.most_out
         call, url = getattr(connection.client, method), f"{self.base_url}{path}"
         await connection.limit.enter(guessed)
         began, overloaded, pause = time.monotonic(), False, 0.0
         try:
-            text: str = await call(url, cast_to=str, **options)
+            answer: bytes = await call(url, cast_to=bytes, **options)
         except Exception as error:
             overloaded = failures.is_overload(error)
             pause = failures.retry_after(error) or 0 if failures.may_pass(error) else 0
@@ -191,7 +191,7 @@ class Endpoint:
         finally:
             seconds = time.monotonic() - began
             connection.limit.leave(seconds=seconds, overloaded=overloaded, pause=pause)
-        return text
+        return answer
 
     def _explained(self, error: Exception, path: str, attempt: int) -> MopError:
         call = failures.Call(self.base_url, path, bool(self._key.text), self.timeout, attempt)
@@ -294,9 +294,10 @@ def _rate(per_minute: float | None, what: str) -> float | None:
     return per_minute
 
 
-def _parsed(text: str) -> Json:
+def _parsed(content: bytes) -> Json:
+    """Read JSON, which is UTF-8 whatever a header says."""
     try:
-        answer = json.loads(text)
+        answer = json.loads(content.decode("utf-8", "replace"))
     except ValueError:
         raise MalformedError("what is no JSON") from None
     if not isinstance(answer, dict):

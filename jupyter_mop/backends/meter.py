@@ -155,9 +155,14 @@ class Meter:
         assert self._budget is not None  # noqa: S101  see `_fits`
         self._ended.set()
         return BudgetError(
-            f"Stopped before the budget of ${self._budget[0]:,.2f} is passed: "
+            f"Stopped before the budget of ${_dollars(self._budget[0])} is passed: "
             f"${self.spent:,.4f} is spent on {self._calls:,} calls, "
             f"and the next could cost ${self._worst(size):,.4f}.",
             hint="What is finished is kept and costs nothing again: to go on from there, run the "
             "same with a new --budget, or with none.",
         )
+
+
+def _dollars(usd: float) -> str:
+    """Return an amount to the cent, a small one to two digits."""
+    return f"{usd:,.2f}" if usd >= 0.1 or not usd else f"{usd:.2g}"  # noqa: PLR2004

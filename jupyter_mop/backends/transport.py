@@ -14,6 +14,7 @@ import aiohttp
 import httpx2
 
 _MAX_REDIRECTS = 5
+_LATIN = "latin-1"
 _DECODED = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
@@ -52,16 +53,18 @@ class Transport(httpx2.AsyncBaseTransport):
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=httpx2.create_ssl_context())
             self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        raw = request.headers.raw
         async with self._session.request(
             request.method,
             str(request.url),
-            headers=request.headers.multi_items(),
+            headers=[(name.decode(_LATIN), value.decode(_LATIN)) for name, value in raw],
             data=request.content or None,
             max_redirects=_MAX_REDIRECTS,
         ) as answer:
             content = await answer.read()
         headers = [pair for pair in answer.raw_headers if pair[0].lower() not in _DECODED]
-        return httpx2.Response(answer.status, headers=headers, content=content, request=request)
+        told = httpx2.Headers(headers, encoding=_LATIN)
+        return httpx2.Response(answer.status, headers=told, content=content, request=request)
 
 
 class Client(httpx2.AsyncClient):

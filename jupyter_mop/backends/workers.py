@@ -1,4 +1,4 @@
-"""What a worker of a cluster does: it holds one model, and answers shards of requests with it."""
+"""What a worker of a cluster does: it holds one model and one encoder, and answers shards."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from jupyter_mop.backends.base import (
     Backend,
     Completion,
+    Encoder,
     FirstTokens,
     GenerationRequest,
     Prompt,
@@ -23,22 +24,23 @@ from jupyter_mop.backends.base import (
     TokenScores,
 )
 from jupyter_mop.backends.chat_templates import ChatTemplate
-from jupyter_mop.backends.toy import ToyBackend
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.errors import DataError, ModelError, MopError
 
 Value = Completion | TokenScores | FirstTokens
+Model = Backend | Encoder
 OnValue = Callable[[int, Any], None]
 Ask = Callable[[Backend, Sequence[Any], OnValue], object]
 
 _SEND_SECONDS = 0.2
 
-_held: dict[tuple[str, str], tuple[Backend, Any]] = {}
+_held: dict[bool, tuple[tuple[str, str], Any, Any]] = {}  # is it an encoder: key, model, turn
 _opening = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a worker opens a language model: neither weights nor a key are in it.
+    """How a worker opens a language model or an encoder: neither weights nor a key are in it.
 
     Attributes
     ----------
@@ -50,19 +52,22 @@ class Recipe:
         Opens it.
     is_endpoint : bool
         Whether it may be asked from several threads.
+    is_encoder : bool
+        Whether it is an encoder; a worker holds one of each.
     """
 
     fingerprint: str
     key: str
-    open: Callable[[], Backend]
+    open: Callable[[], Any]
     is_endpoint: bool = False
+    is_encoder: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
     """The answers to a shard by their place in it, and what went wrong before the rest came."""
 
-    values: dict[int, Value]
+    values: dict[int, Any]
     error: MopError | None = None
 
 
@@ -103,6 +108,39 @@ def recipe_for(backend: Backend) -> Recipe:
     )
 
 
+def recipe_for_encoder(encoder: Encoder) -> Recipe:
+    """Return how workers open the same encoder.
+
+    Raises
+    ------
+    DataError
+        For an encoder of which that is not known.
+
+    Examples
+    --------
+    >>> recipe_for_encoder(ToyEncoder(["yes", "no"])).open().encode(["yes"]).shape
+    (1, 2)
+    """
+    from jupyter_mop.backends.embeddings import OpenAIEncoder
+    from jupyter_mop.backends.encoders import CallableEncoder, MiniLMEncoder
+
+    if isinstance(encoder, ToyEncoder | CallableEncoder):
+        itself = partial(_itself, encoder)
+        return Recipe(encoder.fingerprint, type(encoder).__name__, itself, is_encoder=True)
+    if isinstance(encoder, MiniLMEncoder):
+        local = partial(_open_minilm, encoder.path)
+        return Recipe(encoder.fingerprint, repr(encoder.path), local, is_encoder=True)
+    if isinstance(encoder, OpenAIEncoder):
+        server = encoder.endpoint
+        how = (server.base_url, encoder.model, server.timeout, server.in_flight)
+        remote = partial(_open_embeddings, *how)
+        return Recipe(encoder.fingerprint, repr(how), remote, is_endpoint=True, is_encoder=True)
+    raise DataError(
+        f"A cluster cannot open a {type(encoder).__name__} on its workers.",
+        hint="Use the embedded encoder, one of an endpoint, or a CallableEncoder.",
+    )
+
+
 def generate(
     params: SamplingParams,
     backend: Backend,
@@ -140,6 +178,15 @@ def answer(  # noqa: PLR0917  a task of Dask
     return Outcome(report.values)
 
 
+def encode(recipe: Recipe, texts: Sequence[str], _topic: str, _run: str, _number: int) -> Outcome:
+    """Encode a shard on a worker; its vectors come together at its end."""
+    try:
+        with _opened(recipe) as encoder:
+            return Outcome(dict(enumerate(encoder.encode(texts))))
+    except MopError as error:
+        return Outcome({}, error)
+
+
 class _Report:
     """Collects the answers to a shard and tells of them a few times a second."""
 
@@ -172,39 +219,51 @@ class _Report:
 
 
 @contextmanager
-def _opened(recipe: Recipe) -> Iterator[Backend]:
+def _opened(recipe: Recipe) -> Iterator[Any]:
     """Give the worker's one model, opened before or now; only an endpoint is shared by threads."""
+    key = (recipe.fingerprint, recipe.key)
     with _opening:
-        key = (recipe.fingerprint, recipe.key)
-        if key not in _held:
-            _held.clear()
-            _held[key] = _open(recipe), _turn(recipe)
-        backend, turn = _held[key]
+        if _held.get(recipe.is_encoder, (None,))[0] != key:
+            _held.pop(recipe.is_encoder, None)
+            _held[recipe.is_encoder] = key, _open(recipe), _turn(recipe)
+        _, model, turn = _held[recipe.is_encoder]
     with turn:
-        yield backend
+        yield model
 
 
 def _turn(recipe: Recipe) -> Any:  # noqa: ANN401  a context manager
     return nullcontext() if recipe.is_endpoint else threading.Lock()
 
 
-def _open(recipe: Recipe) -> Backend:
+def _open(recipe: Recipe) -> Model:
     try:
-        backend = recipe.open()
+        model: Model = recipe.open()
     except MopError as error:
         error.message = f"A worker of the cluster cannot open the model: {error.message}"
         raise
-    if backend.fingerprint != recipe.fingerprint:
+    if model.fingerprint != recipe.fingerprint:
         raise ModelError(
-            f"A worker of the cluster opened another model: {backend.fingerprint}, not "
+            f"A worker of the cluster opened another model: {model.fingerprint}, not "
             f"{recipe.fingerprint}.",
             hint="Give every worker the same model file and the same version of openvino-genai.",
         )
-    return backend
+    return model
 
 
-def _itself(backend: Backend) -> Backend:
-    return backend
+def _itself(model: Model) -> Model:
+    return model
+
+
+def _open_minilm(path: Path | None) -> Encoder:
+    from jupyter_mop.backends.encoders import MiniLMEncoder
+
+    return MiniLMEncoder(path)
+
+
+def _open_embeddings(base_url: str, model: str, timeout: float, in_flight: int) -> Encoder:
+    from jupyter_mop.backends.embeddings import OpenAIEncoder
+
+    return OpenAIEncoder(base_url, model, timeout=timeout, in_flight=in_flight)
 
 
 def _open_local(path: Path | None, cache_blocks: int) -> Backend:

@@ -137,6 +137,14 @@ class Kept:
     chosen: NDArray[np.intp]
     log_odds: NDArray[np.float64]
 
+    @classmethod
+    def joined(cls, parts: Sequence[Kept]) -> Kept:
+        """Return what was kept of several lots of draws as one."""
+        return cls(
+            np.concatenate([part.chosen for part in parts]),
+            np.concatenate([part.log_odds for part in parts]),
+        )
+
     @property
     def facts(self) -> dict[str, Any]:
         """What the provenance tells: candidates, and how many of them count (Kish, mean)."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,12 +26,15 @@ from jupyter_mop.engine.gate import Gate
 from jupyter_mop.engine.personas import Persona
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
-from jupyter_mop.engine.resampling import Resampler
+from jupyter_mop.engine.resampling import Kept, Resampler
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.errors import DataError
 
+T = TypeVar("T")
+
 _SEEDS = 2**31 - 1
 _ROWS = 1024
+_BLOCK = 10_000
 
 
 def draw_components(
@@ -96,31 +99,34 @@ def simulate(
     shape = n_candidates, len(contexts)
     seeds = np.random.default_rng([random_state, 1]).integers(_SEEDS, size=shape).T
     shown, said, finished = list[Shown](), list[str](), Counter[str]()
-    kept_seeds, facts = list[int](), dict[str, Any]()
-    for rows in np.array_split(np.arange(len(contexts)), method.n_rounds):
+    kept_seeds, kept = list[int](), list[Kept]()
+    for part in np.array_split(np.arange(len(contexts)), method.n_rounds):
+        rows: list[int] = part.tolist()
         told = [Exemplar(contexts.records[i], text) for i, text in enumerate(said)]
         pool = [*exemplars, *told]
-        fresh = method.draw(rows.tolist(), said)
-        prompts = [
-            _prompt(template, contexts.records[i], show, personas, pool)
-            for i, show in zip(rows, fresh, strict=True)
-        ]
-        requests = [
-            GenerationRequest(prompt, seed=int(seed), draw=int(i))
-            for i, prompt in zip(rows, prompts, strict=True)
-            for seed in seeds[i]
-        ]
-        tick = _from(len(said) * n_candidates, on_result)
-        completions = backend.generate(requests, params, on_result=tick)
-        finished.update(completion.finish_reason for completion in completions)
-        texts = np.array([c.text for c in completions], dtype=object).reshape(-1, n_candidates)
-        chosen = np.zeros(len(rows), np.intp)
-        if resampler and n_candidates > 1:
-            kept = resampler.choose([contexts.records[i] for i in rows], texts.tolist())
-            chosen, facts = kept.chosen, kept.facts
+        fresh = method.draw(rows, said)
+        for block, show in zip(_blocks(rows), _blocks(fresh), strict=True):
+            prompts = [
+                _prompt(template, contexts.records[i], one, personas, pool)
+                for i, one in zip(block, show, strict=True)
+            ]
+            requests = [
+                GenerationRequest(prompt, seed=int(seed), draw=i)
+                for i, prompt in zip(block, prompts, strict=True)
+                for seed in seeds[i]
+            ]
+            tick = _from(len(said) * n_candidates, on_result)
+            completions = backend.generate(requests, params, on_result=tick)
+            finished.update(completion.finish_reason for completion in completions)
+            texts = np.array([c.text for c in completions], dtype=object).reshape(-1, n_candidates)
+            chosen = np.zeros(len(block), np.intp)
+            if resampler and n_candidates > 1:
+                records = [contexts.records[i] for i in block]
+                kept.append(resampler.choose(records, texts.tolist()))
+                chosen = kept[-1].chosen
+            said += texts[np.arange(len(block)), chosen].tolist()
+            kept_seeds += seeds[block, chosen].tolist()
         shown += fresh
-        said += texts[np.arange(len(rows)), chosen].tolist()
-        kept_seeds += seeds[rows, chosen].tolist()
     names = [persona.name for persona in personas]
     frame = pd.DataFrame(
         {
@@ -148,7 +154,7 @@ def simulate(
         "max_tokens": params.max_tokens,
         "seed": random_state,
         "finished": dict(finished),
-        **facts,
+        **(Kept.joined(kept).facts if kept else {}),
         **method.facts,
         **_shown(shown),
     }
@@ -226,6 +232,11 @@ def _prompt(
         exemplars=[pool[j] for j in shown.exemplars],
         wishes=shown.wishes,
     )
+
+
+def _blocks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Yield parts of `rows`: of a prompt, a request and an answer no more are held than of one."""
+    return (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
 
 
 def _from(start: int, on_result: OnCompletion | None) -> OnCompletion | None:

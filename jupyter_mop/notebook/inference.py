@@ -27,6 +27,7 @@ class InferenceMagics(StudyMagics):
     @magic_arguments()
     @argument("names", nargs="*", help="simulations to compare; default: all")
     @argument("--seed", type=values.seed, default=0, help="seed of halves and bootstrap")
+    @argument("--client", help="the variable of a dask.distributed.Client, whose workers encode")
     @line_magic
     @output_can_be_silenced
     def mop_align(self, line: str) -> Alignment:
@@ -34,7 +35,8 @@ class InferenceMagics(StudyMagics):
         args = parsed(self.mop_align, line)
         with progress(self.shell, self.study) as on_step:
             names = [values.unquoted(name) for name in args.names]
-            return self.study.align(*names, random_state=args.seed, on_step=on_step)
+            client = values.client(self.shell, args.client)
+            return self.study.align(*names, random_state=args.seed, client=client, on_step=on_step)
 
     @magic_arguments()
     @argument("name", nargs="?", help="a simulation of the mixture; default: the last one")

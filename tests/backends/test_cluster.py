@@ -22,8 +22,11 @@ from jupyter_mop.backends.base import (
     SamplingParams,
     ScoreRequest,
 )
-from jupyter_mop.backends.cached import CachedBackend
-from jupyter_mop.backends.cluster import LEAST, MOST, ClusterBackend, shards
+from jupyter_mop.backends.cached import CachedBackend, CachedEncoder
+from jupyter_mop.backends.cluster import ClusterBackend, ClusterEncoder, shards
+from jupyter_mop.backends.embeddings import OpenAIEncoder
+from jupyter_mop.backends.encoders import CallableEncoder, MiniLMEncoder
+from jupyter_mop.backends.fanout import LEAST, MOST
 from jupyter_mop.backends.openai import OpenAIBackend
 from jupyter_mop.backends.store import Store
 from jupyter_mop.errors import DataError, ModelError
@@ -194,6 +197,75 @@ def test_a_cluster_without_workers():
         pytest.raises(ModelError, match="has no workers"),
     ):
         ClusterBackend(ToyBackend(WORDS), client)
+
+
+TEXTS = [f"{WORDS[i % 3]} {'and on ' * (i % 9)}" for i in range(150)]
+
+
+def counted_letters(texts):
+    return [[text.count(letter) + 1.0 for letter in "aeiou"] for text in texts]
+
+
+def test_vectors_are_those_of_the_encoder_itself_each_given_once(client, tmp_path):
+    encoder, told = CallableEncoder(counted_letters, fingerprint="letters"), {}
+    cluster = ClusterEncoder(encoder, client)
+    vectors = cluster.encode(TEXTS, on_result=lambda at, found: told.update(zip(at, found)))  # noqa: B905
+    assert (vectors == encoder.encode(TEXTS)).all()
+    assert vectors.dtype == "float32"
+    assert all((told[i] == vectors[i]).all() for i in range(len(TEXTS)))
+    assert ClusterEncoder(ToyEncoder(WORDS), client).encode([]).shape[0] == 0
+    with Store(tmp_path / "store.sqlite") as store:
+        kept = CachedEncoder(cluster, store)
+        kept.encode(TEXTS)
+        alone = CachedEncoder(encoder, store)
+        assert (alone.encode(TEXTS) == vectors).all()
+        assert (kept.misses, alone.misses) == (len(set(TEXTS)), 0)
+
+
+def one_is_short(texts):
+    return [[1.0, 0.0]] * (len(texts) - 1)
+
+
+def test_an_encoder_that_fails_on_a_worker_says_what_it_says_here(client):
+    encoder = CallableEncoder(one_is_short, fingerprint="short")
+    with pytest.raises(DataError, match="returned shape"):
+        ClusterEncoder(encoder, client).encode(TEXTS)
+    with pytest.raises(DataError, match="cannot open a object"):
+        ClusterEncoder(object(), client)
+
+
+@pytest.mark.model
+def test_a_worker_opens_the_embedded_encoder_beside_the_model(client):
+    encoder, held = MiniLMEncoder(), ClusterBackend(ToyBackend(WORDS), client)
+    held.generate(requests(32), PARAMS)
+    vectors = ClusterEncoder(encoder, client).encode(TEXTS)
+    assert (vectors == encoder.encode(TEXTS)).all()
+    kinds = client.run(lambda: sorted(workers._held))
+    assert set(map(tuple, kinds.values())) == {(False, True)}
+
+
+def test_the_key_of_an_encoder_stays_here(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-1")
+    encoder = OpenAIEncoder("http://h/v1", "m", api_key="sk-planted-2")
+    recipe = workers.recipe_for_encoder(encoder)
+    assert b"sk-planted" not in pickle.dumps(recipe)
+    opened = pickle.loads(pickle.dumps(recipe)).open()  # noqa: S301  its own
+    assert opened.fingerprint == encoder.fingerprint
+
+
+def test_a_study_aligns_on_a_cluster(client, tmp_path):
+    frame = pd.DataFrame({"topic": "weather", "said": TEXTS * 3})
+    made = {}
+    for name, on in {"here": None, "there": client}.items():
+        encoder = CallableEncoder(counted_letters, fingerprint="letters")
+        study = Study(ToyBackend(WORDS), encoder, store=tmp_path / f"{name}.sqlite")
+        study.use_personas("a: You say sun.\nb: You say rain.")
+        study.use_population(frame, context="topic", response="said")
+        study.simulate("s", 110)
+        made[name] = study.align(client=on).frame
+        assert study.encoder.encoder is encoder
+        study.store.close()
+    assert made["here"].equals(made["there"])
 
 
 def test_a_study_answers_on_a_cluster_and_its_books_balance(client, tmp_path):

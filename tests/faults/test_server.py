@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 
 import pytest
 import scripted_server
-from fault_study import IN_FLIGHT, new_study
+from fault_study import IN_FLIGHT, new_study, slow
 from scripted_server import Reply, chat, own_words
 
 from jupyter_mop.backends import constants
@@ -25,6 +26,7 @@ FAULTS = {
     "cut": Reply(body=chat("x" * 5000), cut=True),
     "malformed": Reply(body='{"choices": [{"mess'),
     "empty": Reply(body=chat() | {"choices": []}),
+    "hung up": Reply(shut=True),
 }
 
 
@@ -74,6 +76,40 @@ def test_a_fault_that_stays_ends_the_run_and_it_is_resumed(server, study, books,
     server.default = own_words
     assert len(study.resume()) == N
     assert len(server.seen) - asked == N - 12
+    books(study.store, study.runs()[-1], "finished", before=12)
+
+
+def test_a_storm_of_429_is_sat_out_with_fewer_calls_at_once(server, study, books):
+    refused, answered = [], itertools.count(1)
+    storm = Reply(429, {"error": {"message": "slow down"}}, {"retry-after": "0.2"})
+
+    def reply(asked):
+        now = time.monotonic()
+        if (refused or next(answered) > 10) and now - (refused or [now])[0] < 0.7:
+            refused.append(now)
+            return storm
+        return own_words(asked)
+
+    server.default = reply
+    assert len(set(study.simulate("s", N).responses)) == N
+    books(study.store, study.runs()[-1], "finished")
+    assert len(server.seen) == N + len(refused)
+    assert 4 <= len(refused) <= 12  # 4 at once, every 0.2 s, would be 16
+
+
+@slow
+def test_a_server_that_falls_silent_ends_the_run_and_it_is_resumed(
+    server, study, books, monkeypatch
+):
+    monkeypatch.setattr(constants, "ATTEMPTS", 2)
+    study.backend.backend.endpoint.timeout = 0.5
+    server.default = after(12, Reply(body=chat(), seconds=1.5), own_words)
+    with pytest.raises(ModelError, match="gave no answer within"):
+        study.simulate("s", N)
+    run = books(study.store, study.runs()[-1], "failed")
+    assert run.finished == 12
+    server.default = own_words
+    assert len(set(study.resume().responses)) == N
     books(study.store, study.runs()[-1], "finished", before=12)
 
 

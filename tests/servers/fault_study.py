@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import resource
+import signal
 import sys
 import time
 from pathlib import Path
@@ -50,6 +51,7 @@ def limit_files(n_bytes: int) -> None:
 def main() -> None:
     """Simulate or resume; print what came of it, one response a line."""
     path, url, verb, n, trouble = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     study = new_study(path, url)
     assert study.runs() is not None  # the store is open
     if trouble == "clock":

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 
 class Reply(NamedTuple):
-    """What is sent back; `cut` closes the connection after half of it."""
+    """What is sent back; `cut` closes the connection after half of it, `shut` sends nothing."""
 
     status: int = 200
     body: Any = None
     headers: Mapping[str, str] = {}
     seconds: float = 0.0
     cut: bool = False
+    shut: bool = False
 
 
 class Seen(NamedTuple):
@@ -78,6 +79,9 @@ class ScriptedServer:
                     self.reply(reply)
 
             def reply(self, reply: Reply) -> None:
+                if reply.shut:
+                    self.close_connection = True
+                    return
                 raw = isinstance(reply.body, str)
                 data = (reply.body if raw else json.dumps(reply.body)).encode()
                 self.send_response(reply.status)
