@@ -95,7 +95,7 @@ def simulate(
         told = [Exemplar(contexts.records[i], text) for i, text in enumerate(said)]
         pool = [*exemplars, *told]
         fresh = method.draw(rows.tolist(), said)
-        for block, show in zip(_blocks(rows), _blocks(fresh), strict=True):
+        for block, show in zip(_blocks(rows.tolist()), _blocks(fresh), strict=True):
             requests = [
                 GenerationRequest(
                     _prompt(template, contexts.records[i], one, personas, pool),
