@@ -21,7 +21,7 @@ from jupyter_mop.teaching.verdicts import Verdict, not_yet, question, right
 _SAID = ["yes"] * 60 + ["no"] * 40
 _N_CALLS, _N_BOOT = 800, 4000
 _SLACK = 0.12
-_OURS = "mixture, learned"
+_OURS = "mixture, one candidate"
 
 
 @question("5.1", "a function floor(said, rng) that returns one number")
@@ -63,7 +63,7 @@ def _reference(said: Sequence[str], rng: np.random.Generator) -> float:
 
 @question("5.2", "the names of the methods, as a list")
 def level_with(answer: object, *, frame: pd.DataFrame) -> Verdict:
-    """Judge which methods have a MAUVE interval that overlaps the learned mixture's."""
+    """Judge which methods' MAUVE intervals overlap that of the mixture of one candidate."""
     methods = [name for name in dict.fromkeys(frame["method"]) if name != _OURS]
     spans = {name: _interval(frame, name) for name in [*methods, _OURS]}
     wanted = {name for name in methods if overlap(spans[name], spans[_OURS])}
@@ -74,12 +74,13 @@ def level_with(answer: object, *, frame: pd.DataFrame) -> Verdict:
     for name in sorted(given ^ wanted):
         told = [f"{low:.3f} to {high:.3f}" for low, high in (spans[name], spans[_OURS])]
         return not_yet(
-            f"{name!r} has {told[0]}, the learned mixture {told[1]}: "
+            f"{name!r} has {told[0]}, the mixture of one candidate {told[1]}: "
             f"they {'overlap' if name in wanted else 'do not touch'}."
         )
     return right(
-        f"From {listed(wanted)} the mixture is not told apart. All of them show the model a real "
-        "record; the method adds nothing to that which this table can see."
+        f"From {listed(wanted)} the mixture of one candidate is not told apart. All of them show "
+        "the model a real record, and who speaks adds nothing that this table can see. Keeping one of "
+        "four candidates does."
     )
 
 

@@ -242,7 +242,7 @@ def test_floor(answer, words):
 def test_level_with(answer, words):
     frame = pd.DataFrame(
         {
-            "method": ["plain", "fewshot", "mixture, learned"],
+            "method": ["plain", "fewshot", "mixture, one candidate"],
             "figure": "MAUVE",
             "low": [0.2, 0.5, 0.6],
             "high": [0.3, 0.7, 0.8],
