@@ -79,8 +79,8 @@ def level_with(answer: object, *, frame: pd.DataFrame) -> Verdict:
         )
     return right(
         f"From {listed(wanted)} the mixture of one candidate is not told apart. All of them show "
-        "the model a real record, and who speaks adds nothing that this table can see. Keeping one of "
-        "four candidates does."
+        "the model a real record, and who speaks adds nothing that this table can see. Keeping "
+        "one of four candidates does."
     )
 
 
