@@ -29,6 +29,8 @@ def main(to: Path = ROOT / "build" / "docs") -> int:
     failed = sphinx(["-b", "html", *options, str(source), str(to)])
     if failed:
         return failed
+    images = to / "notebooks" / "images"  # those of <img> in a notebook, which Sphinx leaves out
+    shutil.copytree(ROOT / "notebooks" / "images", images, dirs_exist_ok=True)
     found = links.faults(to)
     if found:
         print(*found, f"{len(found)} links lead nowhere or outside.", sep="\n")
@@ -41,6 +43,7 @@ def stage(source: Path) -> None:
     """Put everything that Sphinx reads into `source`."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("__pycache__", "build.py"))
+    shutil.copy(ROOT / "SECURITY.md", source)
     notebooks.write(ROOT / "notebooks", source)
     reference.write(source)
     magics.write(source, ROOT / "notebooks", HERE / "pictures")

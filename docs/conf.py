@@ -21,7 +21,7 @@ extensions = [
     "generate.names",
 ]
 exclude_patterns = ["generate"]
-suppress_warnings = ["mystnb.unknown_mime_type", "ref.python"]
+suppress_warnings = ["misc.highlighting_failure", "mystnb.unknown_mime_type", "ref.python"]
 
 # Docstrings: numpydoc, in which `name` is code and a link where there is something of that name.
 default_role = "py:obj"
