@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from jupyter_mop.alignment import Alignment
+    from jupyter_mop.backends.cluster import ClusterBackend, ClusterEncoder
 
 
 class Holdings:
@@ -108,8 +109,6 @@ class Holdings:
         if client is None:
             yield
             return
-        from tqdm.std import tqdm
-
         from jupyter_mop.backends.cluster import ClusterBackend
 
         if self.backend.meter.is_limited:
@@ -117,14 +116,8 @@ class Holdings:
                 "A budget cannot be kept on a cluster, whose workers know nothing of each other.",
                 hint="Leave --budget or --client out.",
             )
-        model = self.backend.backend
-        cluster = ClusterBackend(model, client)
-        tqdm.write(f"Cluster: {cluster.described}")
-        self.backend.backend = cluster
-        try:
+        with _swapped(self.backend, "backend", ClusterBackend(self.backend.backend, client)):
             yield
-        finally:
-            self.backend.backend = model
 
     @contextmanager
     def _encoding_on(self, client: Client | None) -> Iterator[None]:
@@ -132,18 +125,10 @@ class Holdings:
         if client is None:
             yield
             return
-        from tqdm.std import tqdm
-
         from jupyter_mop.backends.cluster import ClusterEncoder
 
-        encoder = self.encoder.encoder
-        cluster = ClusterEncoder(encoder, client)
-        tqdm.write(f"Cluster: {cluster.described}")
-        self.encoder.encoder = cluster
-        try:
+        with _swapped(self.encoder, "encoder", ClusterEncoder(self.encoder.encoder, client)):
             yield
-        finally:
-            self.encoder.encoder = encoder
 
     def _needed_personas(self) -> list[Persona]:
         if not self.personas:
@@ -284,3 +269,19 @@ def _from_home(path: Path) -> str:
     """Return `path` as a person writes it, with ~ for the home folder."""
     home = Path.home()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
+
+
+@contextmanager
+def _swapped(
+    cached: CachedBackend | CachedEncoder, part: str, cluster: ClusterBackend | ClusterEncoder
+) -> Iterator[None]:
+    """Let a cluster do the work of what `cached` has as its `part`, and say where to watch it."""
+    from tqdm.std import tqdm
+
+    own = getattr(cached, part)
+    tqdm.write(f"Cluster: {cluster.described}")
+    setattr(cached, part, cluster)
+    try:
+        yield
+    finally:
+        setattr(cached, part, own)

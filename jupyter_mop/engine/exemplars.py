@@ -26,7 +26,12 @@ class Exemplar:
     @property
     def text(self) -> str:
         """Context and response as one text, for the encoder."""
-        return f"{', '.join(self.record.values())}: {self.response}"
+        return f"{self.context}: {self.response}"
+
+    @property
+    def context(self) -> str:
+        """The context columns as one text."""
+        return ", ".join(self.record.values())
 
 
 def draw_exemplars(

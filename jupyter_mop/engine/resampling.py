@@ -103,11 +103,11 @@ class Resampler:
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GroupKFold, cross_val_predict
 
-        real = self.real[:_MOST_REAL]
+        real = self._real_features
         apart = -1 - np.arange(len(real))
         log_odds = cross_val_predict(
             LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced", max_iter=1000),
-            self._features([*real, *said]),
+            np.vstack([real, self._features(said)]),
             np.repeat([1, 0], [len(real), len(said)]),
             groups=np.concatenate([apart, draw]),
             cv=GroupKFold(_FOLDS),
@@ -118,14 +118,18 @@ class Resampler:
     def _features(self, said: Sequence[Exemplar]) -> NDArray[np.float64]:
         """Return each response's vector, and once more in the place of its context."""
         vectors = self.encoder.encode([e.response for e in said]).astype(np.float64)
-        contexts = np.array([", ".join(e.record.values()) for e in said], dtype=object)
+        contexts = np.array([e.context for e in said], dtype=object)
         own = [vectors * (contexts == context)[:, None] for context in self._contexts]
         return np.hstack([vectors, *own])
 
     @cached_property
+    def _real_features(self) -> NDArray[np.float64]:
+        return self._features(self.real[:_MOST_REAL])
+
+    @cached_property
     def _contexts(self) -> list[str]:
         """The contexts that most real responses are of."""
-        counts = Counter(", ".join(e.record.values()) for e in self.real)
+        counts = Counter(e.context for e in self.real)
         most = counts.most_common(_MOST_CONTEXTS)
         return [context for context, n in most if n >= _FEWEST_OF_ONE]
 

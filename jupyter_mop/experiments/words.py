@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop.charts import alignment_chart
+from jupyter_mop.engine.vectors import unit
 from jupyter_mop.experiments.figures import Figures
 from jupyter_mop.experiments.generation import FLOOR, LEARNED, RIVALS, methods, notes
 from jupyter_mop.experiments.report import Result
@@ -66,8 +67,6 @@ def word_encoder(
     axes = TruncatedSVD(n_axes, random_state=random_state).fit(counts.transform(texts))
 
     def encode(said: Sequence[str]) -> NDArray[np.float32]:
-        vectors = axes.transform(counts.transform(said)) + _NO_WORD
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / lengths, dtype=np.float32)
+        return unit(axes.transform(counts.transform(said)) + _NO_WORD).astype(np.float32)
 
     return encode
