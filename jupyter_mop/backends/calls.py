@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from jupyter_mop.backends.constants import (
@@ -97,16 +98,15 @@ class _Work:
         self._todo = iter(enumerate(jobs))
         self._workers = min(at_once, len(jobs))
         self._call = call
-        self._done: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
+        self._fresh: list[int] = []
         self._failed = False
 
     def finished(self) -> Iterator[int]:
         """Yield the index of each value as it comes, until all have come or there is an error."""
         while not self.ended.is_set() or not self._done.empty():
-            try:
-                yield self._done.get(timeout=POLL_SECONDS)
-            except queue.Empty:
-                continue
+            with suppress(queue.Empty):
+                yield from self._done.get(timeout=POLL_SECONDS)
 
     async def run(self) -> None:
         """Work until all jobs are done or one fails."""
@@ -126,13 +126,23 @@ class _Work:
 
     async def _work(self) -> None:
         for index, job in self._todo:
-            while self._done.qsize() > self._workers:  # noqa: ASYNC110  another thread reads
+            while len(self.values) - len(self.told) > 2 * self._workers:  # noqa: ASYNC110  a thread
                 await asyncio.sleep(POLL_SECONDS)
             try:
                 self.values[index] = await self._call(job)
             except BaseException:
                 self._failed = True
                 raise
-            self._done.put(index)
+            self._hand_out(index)
             if self._failed:
                 return
+
+    def _hand_out(self, index: int) -> None:
+        """Wake the caller's thread once for all that finishes in one turn of the loop."""
+        if not self._fresh:
+            asyncio.get_running_loop().call_soon(self._wake)
+        self._fresh.append(index)
+
+    def _wake(self) -> None:
+        self._done.put(self._fresh)
+        self._fresh = []

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import itertools
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
@@ -22,7 +24,7 @@ from jupyter_mop.backends.tokens import size_of_body
 from jupyter_mop.errors import DataError, MopError
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import AsyncOpenAI, RequestOptions, Timeout
 
 Value = TypeVar("Value")
 Json = dict[str, Any]
@@ -57,6 +59,7 @@ class _Connection(NamedTuple):
     loop: asyncio.AbstractEventLoop
     client: AsyncOpenAI
     limit: AdaptiveLimit
+    options: Iterator[RequestOptions]
 
 
 class Endpoint:
@@ -183,7 +186,8 @@ class Endpoint:
         await connection.limit.enter(guessed)
         began, overloaded, pause = time.monotonic(), False, 0.0
         try:
-            answer: bytes = await call(url, cast_to=bytes, **options)
+            told = next(connection.options)
+            answer: bytes = await call(url, cast_to=bytes, options=told, **options)
         except Exception as error:
             overloaded = failures.is_overload(error)
             pause = failures.retry_after(error) or 0 if failures.may_pass(error) else 0
@@ -206,31 +210,53 @@ class Endpoint:
         """Return the client of the running loop, which a fork leaves behind."""
         loop = event_loop()
         if self._connection is None or self._connection.loop is not loop:
-            client = _client(self.base_url, self._key.text, self.timeout)
-            limit = AdaptiveLimit(
-                self.in_flight,
-                requests_per_minute=self.requests_per_minute,
-                tokens_per_minute=self.tokens_per_minute,
-            )
-            self._connection = _Connection(loop, client, limit)
-            atexit.register(_close, loop, client)
+            self._connection = self._connect(loop)
+            atexit.register(_close, loop, self._connection.client)
         return self._connection
 
+    def _connect(self, loop: asyncio.AbstractEventLoop) -> _Connection:
+        from openai import Timeout
 
-def _client(base_url: str, key: str, timeout: float) -> AsyncOpenAI:
+        patience = Timeout(self.timeout, connect=constants.CONNECT_SECONDS)
+        limit = AdaptiveLimit(
+            self.in_flight,
+            requests_per_minute=self.requests_per_minute,
+            tokens_per_minute=self.tokens_per_minute,
+        )
+        client = _client(self.base_url, self._key.text, patience)
+        return _Connection(loop, client, limit, _call_options(patience))
+
+
+def _call_options(patience: Timeout) -> Iterator[RequestOptions]:
+    """Yield what the client is told of each call.
+
+    It is all that the client would find out by itself, a name for the call included, but finding
+    it out takes a tenth of its time.
+    """
+    connection = uuid.uuid4()
+    same: RequestOptions = {
+        "headers": {},
+        "max_retries": 0,
+        "security": {"bearer_auth": True},
+        "timeout": patience,
+    }
+    for number in itertools.count():
+        yield {**same, "idempotency_key": f"{connection}-{number}"}
+
+
+def _client(base_url: str, key: str, patience: Timeout) -> AsyncOpenAI:
     """Return the client, on the leanest way to the server that there is here."""
     from openai import AsyncOpenAI
 
     return AsyncOpenAI(
-        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(timeout)
+        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(patience)
     )
 
 
-def _http_client(timeout: float) -> Any:  # noqa: ANN401  its class depends on the client's age
+def _http_client(patience: Timeout) -> Any:  # noqa: ANN401  its class depends on the client's age
     """Return ours on aiohttp; without it, with a proxy or an older client that client's own."""
-    from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient, Timeout
+    from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient
 
-    patience = Timeout(timeout, connect=constants.CONNECT_SECONDS)
     with suppress(ImportError):
         from jupyter_mop.backends.transport import Client
 

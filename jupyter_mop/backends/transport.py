@@ -63,8 +63,7 @@ class Transport(httpx2.AsyncBaseTransport):
         ) as answer:
             content = await answer.read()
         headers = [pair for pair in answer.raw_headers if pair[0].lower() not in _DECODED]
-        told = httpx2.Headers(headers, encoding=_LATIN)
-        return httpx2.Response(answer.status, headers=told, content=content, request=request)
+        return httpx2.Response(answer.status, headers=headers, content=content, request=request)
 
 
 class Client(httpx2.AsyncClient):
@@ -82,7 +81,10 @@ class Client(httpx2.AsyncClient):
         super().__init__(transport=self._direct, timeout=timeout)
 
     def build_request(self, method: str, url: Any, **options: Any) -> httpx2.Request:  # noqa: ANN401
-        """Return a request; one with nothing but headers and a content is made at once."""
+        """Return a request; one with nothing but headers and a content is made at once.
+
+        What depends on the address and the content, as their length, aiohttp adds.
+        """
         headers, content = options.pop("headers", None), options.pop("content", None)
         options.pop("timeout", None)  # the transport has its own
         if any(options.values()):
@@ -90,7 +92,10 @@ class Client(httpx2.AsyncClient):
             return super().build_request(method, url, **options)
         if url not in self._urls:
             self._urls[url] = httpx2.URL(url)
-        return httpx2.Request(method, self._urls[url], headers=headers, content=content)
+        stream = httpx2.ByteStream(content or b"")
+        request = httpx2.Request(method, self._urls[url], headers=headers, stream=stream)
+        request.read()
+        return request
 
     async def send(
         self,
