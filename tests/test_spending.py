@@ -99,6 +99,13 @@ def test_what_was_kept_is_not_counted_again(study: Study) -> None:
     assert other.seconds > 0
 
 
+def test_rows_in_blocks_depend_on_no_answer(study: Study) -> None:
+    plan = study.plan("simulate", n=10_001, weights="uniform", n_candidates=1)
+    assert plan.calls == 10_001
+    assert "depends on answers" not in repr(plan)
+    assert "depends on answers" in repr(study.plan("simulate", n=40, baseline="progen"))
+
+
 def test_an_answer_is_planned_and_its_cost_kept(study: Study) -> None:
     question = Question("At {topic}?", WORDS)
     plan = study.plan("ask", question, weights="uniform")

@@ -6,6 +6,7 @@ on to its end: responses as long as those seen so far, scores that favour nothin
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, cast
@@ -55,6 +56,8 @@ class PlannedBackend(CachedBackend):
     >>> planned.estimate("fit").calls, planned.estimate("fit").tokens_in
     (1, 2)
     """
+
+    prompts_at_once = sys.maxsize  # what does not depend on answers is one step
 
     def __init__(self, cached: CachedBackend, typical: Sequence[str] = ()) -> None:
         super().__init__(cached.backend, cached.store, price=cached.price)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,11 +31,9 @@ from jupyter_mop.engine.resampling import Kept, Resampler
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.errors import DataError
 
-T = TypeVar("T")
-
 _SEEDS = 2**31 - 1
 _ROWS = 1024
-_BLOCK = 10_000
+_BLOCK = 10_000  # draws of which prompts, requests and answers are held
 
 
 def draw_components(
@@ -97,46 +96,30 @@ def simulate(
     drawn alone.
     """
     shape = n_candidates, len(contexts)
-    seeds = np.random.default_rng([random_state, 1]).integers(_SEEDS, size=shape).T
-    shown, said, finished = list[Shown](), list[str](), Counter[str]()
-    kept_seeds, kept = list[int](), list[Kept]()
+    made = _Draws(
+        contexts=contexts,
+        personas=personas,
+        exemplars=exemplars,
+        template=template,
+        backend=backend,
+        params=params,
+        on_result=on_result,
+        resampler=resampler,
+        seeds=np.random.default_rng([random_state, 1]).integers(_SEEDS, size=shape).T,
+    )
     for part in np.array_split(np.arange(len(contexts)), method.n_rounds):
         rows: list[int] = part.tolist()
-        told = [Exemplar(contexts.records[i], text) for i, text in enumerate(said)]
-        pool = [*exemplars, *told]
-        fresh = method.draw(rows, said)
-        for block, show in zip(_blocks(rows), _blocks(fresh), strict=True):
-            prompts = [
-                _prompt(template, contexts.records[i], one, personas, pool)
-                for i, one in zip(block, show, strict=True)
-            ]
-            requests = [
-                GenerationRequest(prompt, seed=int(seed), draw=i)
-                for i, prompt in zip(block, prompts, strict=True)
-                for seed in seeds[i]
-            ]
-            tick = _from(len(said) * n_candidates, on_result)
-            completions = backend.generate(requests, params, on_result=tick)
-            finished.update(completion.finish_reason for completion in completions)
-            texts = np.array([c.text for c in completions], dtype=object).reshape(-1, n_candidates)
-            chosen = np.zeros(len(block), np.intp)
-            if resampler and n_candidates > 1:
-                records = [contexts.records[i] for i in block]
-                kept.append(resampler.choose(records, texts.tolist()))
-                chosen = kept[-1].chosen
-            said += texts[np.arange(len(block)), chosen].tolist()
-            kept_seeds += seeds[block, chosen].tolist()
-        shown += fresh
+        made.answer(rows, method.draw(rows, made.said))
     names = [persona.name for persona in personas]
     frame = pd.DataFrame(
         {
             columns.CONTEXT: contexts.contexts,
-            columns.PERSONA: [None if s.persona is None else names[s.persona] for s in shown],
-            columns.EXEMPLAR: [_drawn(show) for show in shown],
-            columns.RESPONSE: said,
+            columns.PERSONA: [None if s.persona is None else names[s.persona] for s in made.shown],
+            columns.EXEMPLAR: [_drawn(show) for show in made.shown],
+            columns.RESPONSE: made.said,
             columns.LOG_PROB: method.log_prob,
             columns.WEIGHT: 1.0,
-            columns.SEED: kept_seeds,
+            columns.SEED: made.kept_seeds,
             columns.DRAW: np.arange(len(contexts)),
         }
     ).astype({columns.PERSONA: object, columns.EXEMPLAR: "Int64"})
@@ -153,12 +136,72 @@ def simulate(
         "top_p": params.top_p,
         "max_tokens": params.max_tokens,
         "seed": random_state,
-        "finished": dict(finished),
-        **(Kept.joined(kept).facts if kept else {}),
+        "finished": dict(made.finished),
+        **(Kept.joined(made.kept).facts if made.kept else {}),
         **method.facts,
-        **_shown(shown),
+        **_shown(made.shown),
     }
     return Simulation(frame, tuple(exemplars), facts)
+
+
+@dataclass
+class _Draws:
+    """What has been drawn so far: `seeds` has a row for each draw, a column for each candidate."""
+
+    contexts: Population
+    personas: Sequence[Persona]
+    exemplars: Sequence[Exemplar]
+    template: PromptTemplate
+    backend: Backend
+    params: SamplingParams
+    on_result: OnCompletion | None
+    resampler: Resampler | None
+    seeds: NDArray[np.int64]
+    shown: list[Shown] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    kept_seeds: list[int] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    finished: Counter[str] = field(default_factory=Counter)
+
+    def answer(self, rows: Sequence[int], shown: Sequence[Shown]) -> None:
+        """Let the model answer the draws `rows` of one round, block by block."""
+        told = [Exemplar(self.contexts.records[i], text) for i, text in enumerate(self.said)]
+        pool = [*self.exemplars, *told]
+        at_once = getattr(self.backend, "prompts_at_once", _BLOCK)
+        for start in range(0, len(rows), at_once):
+            block = slice(start, start + at_once)
+            prompts = [
+                self._prompt(i, one, pool) for i, one in zip(rows[block], shown[block], strict=True)
+            ]
+            self._block(rows[block], prompts)
+        self.shown += shown
+
+    def _block(self, rows: Sequence[int], prompts: Sequence[Prompt]) -> None:
+        requests = [
+            GenerationRequest(prompt, seed=int(seed), draw=i)
+            for i, prompt in zip(rows, prompts, strict=True)
+            for seed in self.seeds[i]
+        ]
+        n_candidates = self.seeds.shape[1]
+        tick = _from(len(self.said) * n_candidates, self.on_result)
+        completions = self.backend.generate(requests, self.params, on_result=tick)
+        self.finished.update(completion.finish_reason for completion in completions)
+        texts = np.array([c.text for c in completions], dtype=object).reshape(-1, n_candidates)
+        chosen = np.zeros(len(rows), np.intp)
+        if self.resampler and n_candidates > 1:
+            records = [self.contexts.records[i] for i in rows]
+            self.kept.append(self.resampler.choose(records, texts.tolist()))
+            chosen = self.kept[-1].chosen
+        self.said += texts[np.arange(len(rows)), chosen].tolist()
+        self.kept_seeds += self.seeds[rows, chosen].tolist()
+
+    def _prompt(self, row: int, shown: Shown, pool: Sequence[Exemplar]) -> Prompt:
+        return self.template.render(
+            self.contexts.records[row],
+            persona=None if shown.persona is None else self.personas[shown.persona],
+            exemplars=[pool[j] for j in shown.exemplars],
+            wishes=shown.wishes,
+        )
 
 
 def draw_log_prob(
@@ -217,26 +260,6 @@ def check_request(
                 f"The {name} must be {limit}, not {getattr(params, name)}.",
                 hint="Leave it out for the default.",
             )
-
-
-def _prompt(
-    template: PromptTemplate,
-    record: Mapping[str, str],
-    shown: Shown,
-    personas: Sequence[Persona],
-    pool: Sequence[Exemplar],
-) -> Prompt:
-    return template.render(
-        record,
-        persona=None if shown.persona is None else personas[shown.persona],
-        exemplars=[pool[j] for j in shown.exemplars],
-        wishes=shown.wishes,
-    )
-
-
-def _blocks(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Yield parts of `rows`: of a prompt, a request and an answer no more are held than of one."""
-    return (rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK))
 
 
 def _from(start: int, on_result: OnCompletion | None) -> OnCompletion | None:
