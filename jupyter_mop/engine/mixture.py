@@ -97,8 +97,8 @@ class MixtureOfPersonas(Reading):
             persona and exemplar (indices) and log_prob (nats), n rows.
         """
         gate = self.gate_for(weights)
-        contexts = self._encode_each(population.contexts)
-        return sampling.draw_components(gate, contexts, random_state=random_state)
+        vectors, rows = self._encode_distinct(population.contexts)
+        return sampling.draw_components(gate, vectors, rows, random_state=random_state)
 
     def simulate(
         self,
@@ -207,8 +207,9 @@ class MixtureOfPersonas(Reading):
                 f"The simulation {simulation.name!r} was made with other exemplars than these.",
                 hint="Reweight it by shares, as in critic=0.4, or simulate again.",
             )
-        contexts = self._encode_each(list(simulation.frame[CONTEXT]))
-        return sampling.draw_log_prob(self.gate_for(weights), simulation, contexts, self.names)
+        vectors, rows = self._encode_distinct(list(simulation.frame[CONTEXT]))
+        gate = self.gate_for(weights)
+        return sampling.draw_log_prob(gate, simulation, vectors, rows, names=self.names)
 
     def with_backend(self, backend: Backend) -> MixtureOfPersonas:
         """Return this mixture with another language model, its weights carried over.

@@ -129,9 +129,14 @@ class Population(Viewed):
 
     @cached_property
     def records(self) -> list[dict[str, str]]:
-        """Each record's context columns as text, for templates, length n."""
-        rows = self.frame[list(self.context)].astype(str).to_dict("records")
-        return [{str(key): value for key, value in row.items()} for row in rows]
+        """Each record's context columns as text, for templates, length n.
+
+        Records of the same context are one object, so that there can be many of them.
+        """
+        rows = self.frame[list(self.context)].astype(str).itertuples(index=False, name=None)
+        same: dict[tuple[str, ...], dict[str, str]] = {}
+        names = [str(name) for name in self.context]
+        return [same.setdefault(row, dict(zip(names, row, strict=True))) for row in rows]
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -201,7 +206,9 @@ class Population(Viewed):
 
 
 def _joined(frame: pd.DataFrame) -> list[str]:
-    return [", ".join(map(str, row)) for row in frame.itertuples(index=False, name=None)]
+    texts = (", ".join(map(str, row)) for row in frame.itertuples(index=False, name=None))
+    same: dict[str, str] = {}
+    return [same.setdefault(text, text) for text in texts]
 
 
 def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:

@@ -37,13 +37,28 @@ _BLOCK = 10_000  # draws of which prompts, requests and answers are held
 
 
 def draw_components(
-    gate: Gate, contexts: NDArray[np.float64], *, random_state: int = 0
+    gate: Gate,
+    vectors: NDArray[np.float64],
+    rows: NDArray[np.intp] | None = None,
+    *,
+    random_state: int = 0,
 ) -> pd.DataFrame:
-    """Draw k ~ pi(x), then j ~ Omega_k(x), for context vectors of shape (n, d).
+    """Draw k ~ pi(x), then j ~ Omega_k(x), for the context vectors x of n draws.
 
     Each draw alone follows the weights; together they are spread more evenly than independent
     draws, by a scrambled Halton sequence (Owen 2017, arXiv 1706.02808), so that 1,000 draws from
     1,000 equal exemplars show nearly every one. The first draws do not depend on n.
+
+    Parameters
+    ----------
+    gate : Gate
+        The weights.
+    vectors : ndarray
+        Vectors of contexts, shape (m, d).
+    rows : ndarray, optional
+        Which of them each draw has, shape (n,); default: one draw for each.
+    random_state : int
+        Seed of the scrambling.
 
     Returns
     -------
@@ -52,18 +67,21 @@ def draw_components(
     """
     from scipy.stats import qmc
 
-    spread = qmc.Halton(2, seed=random_state).random(len(contexts))
-    parts = [
-        _drawn_rows(gate, contexts[start : start + _ROWS], spread[start : start + _ROWS])
-        for start in range(0, max(len(contexts), 1), _ROWS)
-    ]
+    rows = np.arange(len(vectors)) if rows is None else rows
+    spread = qmc.Halton(2, seed=random_state).random(len(rows))
+    parts = [_drawn_rows(gate, vectors[rows[part]], spread[part]) for part in _parts(len(rows))]
     return pd.concat(parts, ignore_index=True)
+
+
+def _parts(n: int) -> list[slice]:
+    """Return parts, at least one, of so few rows that weights of shape (rows, J) are small."""
+    return [slice(start, start + _ROWS) for start in range(0, max(n, 1), _ROWS)]
 
 
 def _drawn_rows(
     gate: Gate, contexts: NDArray[np.float64], spread: NDArray[np.float64]
 ) -> pd.DataFrame:
-    """Draw by the numbers in `spread`, shape (n, 2); rows are few, weights take (n, J)."""
+    """Draw by the numbers in `spread`, shape (n, 2)."""
     rows = np.arange(len(contexts))
     log_pi = gate.persona_log_weights(contexts)
     personas = _choice(log_pi, spread[:, 1])
@@ -119,7 +137,7 @@ def simulate(
             columns.RESPONSE: made.said,
             columns.LOG_PROB: method.log_prob,
             columns.WEIGHT: 1.0,
-            columns.SEED: made.kept_seeds,
+            columns.SEED: np.concatenate(made.kept_seeds),
             columns.DRAW: np.arange(len(contexts)),
         }
     ).astype({columns.PERSONA: object, columns.EXEMPLAR: "Int64"})
@@ -159,7 +177,7 @@ class _Draws:
     seeds: NDArray[np.int64]
     shown: list[Shown] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
-    kept_seeds: list[int] = field(default_factory=list)
+    kept_seeds: list[NDArray[np.int64]] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     finished: Counter[str] = field(default_factory=Counter)
 
@@ -193,7 +211,7 @@ class _Draws:
             self.kept.append(self.resampler.choose(records, texts.tolist()))
             chosen = self.kept[-1].chosen
         self.said += texts[np.arange(len(rows)), chosen].tolist()
-        self.kept_seeds += self.seeds[rows, chosen].tolist()
+        self.kept_seeds.append(self.seeds[rows, chosen])
 
     def _prompt(self, row: int, shown: Shown, pool: Sequence[Exemplar]) -> Prompt:
         return self.template.render(
@@ -205,9 +223,16 @@ class _Draws:
 
 
 def draw_log_prob(
-    gate: Gate, simulation: Simulation, contexts: NDArray[np.float64], names: Sequence[str]
+    gate: Gate,
+    simulation: Simulation,
+    vectors: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    *,
+    names: Sequence[str],
 ) -> NDArray[np.float64]:
     """Return with what log-probability `gate` draws each draw's persona and exemplar, shape (n,).
+
+    Draw i has the context vector `vectors[rows[i]]`; `names` are those of the gate's personas.
 
     Raises
     ------
@@ -220,11 +245,24 @@ def draw_log_prob(
             f"The simulation {simulation.name!r} drew no persona or no exemplar.",
             hint="Reweight a simulation of the mixture; baselines have no weights.",
         )
-    codes = simulation.codes(names)
-    rows = np.arange(len(simulation))
-    log_pi = gate.persona_log_weights(contexts)[rows, codes]
+    personas = simulation.codes(names)
     exemplars = drawn[columns.EXEMPLAR].to_numpy(dtype=np.intp)
-    return np.asarray(log_pi + gate.exemplar_log_weights(contexts, codes)[rows, exemplars])
+    parts = [
+        _log_prob(gate, vectors[rows[part]], personas[part], exemplars[part])
+        for part in _parts(len(rows))
+    ]
+    return np.concatenate(parts)
+
+
+def _log_prob(
+    gate: Gate,
+    contexts: NDArray[np.float64],
+    personas: NDArray[np.intp],
+    exemplars: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    rows = np.arange(len(contexts))
+    log_pi = gate.persona_log_weights(contexts)[rows, personas]
+    return np.asarray(log_pi + gate.exemplar_log_weights(contexts, personas)[rows, exemplars])
 
 
 def check_request(

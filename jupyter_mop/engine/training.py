@@ -174,5 +174,10 @@ class Training(Viewed):
 
     def _encode_each(self, texts: Sequence[str]) -> Array:
         """Encode texts of which many are alike, shape (n, d)."""
+        vectors, rows = self._encode_distinct(texts)
+        return vectors[rows]
+
+    def _encode_distinct(self, texts: Sequence[str]) -> tuple[Array, NDArray[np.intp]]:
+        """Encode the m different texts, shape (m, d), and say which is each of the n's, (n,)."""
         codes, distinct = pd.factorize(np.array(texts, dtype=object))
-        return self._encode([str(text) for text in distinct])[codes]
+        return self._encode([str(text) for text in distinct]), codes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -16,11 +17,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import pandas as pd
 from aiohttp import web
 from environments import python_with
 from openai import AsyncOpenAI, DefaultAioHttpClient
 
-from jupyter_mop import OpenAIBackend
+from jupyter_mop import OpenAIBackend, Study, ToyEncoder
 from jupyter_mop.backends.base import GenerationRequest, Message, Prompt, SamplingParams
 from jupyter_mop.backends.cached import CachedBackend
 from jupyter_mop.backends.capabilities import CHAT, SEEDS, Capabilities, Finding
@@ -28,6 +30,8 @@ from jupyter_mop.backends.store import Store
 
 CALLS, LATENCY = 2_000, 0.1
 ROUNDS = 3
+ROWS = 20_000, 100_000
+KILOBYTE = 1 if sys.platform == "darwin" else 1024
 EDSL = "edsl==1.0.9"
 ANSWER = {
     "id": "x",
@@ -74,9 +78,7 @@ def serve():
 def ours(url, in_flight, *, is_kept=True):
     """Draw as a study does: with limits, meter, retries and, where asked, the store."""
     backend = OpenAIBackend(url, "slow", in_flight=in_flight)
-    found = (Finding(CHAT, works=True), Finding(SEEDS, works=True))
-    backend.__dict__["capabilities"] = Capabilities(url, "slow", found)
-
+    backend.__dict__["capabilities"] = found(url)
     with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/store.sqlite") as store:
         model = CachedBackend(backend, store) if is_kept else backend
         model.generate(requests(CALLS, in_flight), SamplingParams())  # the connections stand
@@ -85,6 +87,29 @@ def ours(url, in_flight, *, is_kept=True):
         taken, cpu = time.perf_counter() - began, time.process_time() - before
     assert len(said) == CALLS
     print(json.dumps({"seconds": taken, "cpu": cpu}))
+
+
+def rows(url, n):
+    """Simulate n rows as a notebook does; print the peak memory and the size of the rows."""
+    backend = OpenAIBackend(url, "slow", in_flight=200)
+    backend.__dict__["capabilities"] = found(url)
+    said = pd.DataFrame({"topic": ["dawn", "dusk"] * 40, "said": [f"word {i}" for i in range(80)]})
+    with tempfile.TemporaryDirectory() as folder:
+        study = Study(backend, ToyEncoder(["dawn", "dusk"]), store=f"{folder}/store.sqlite")
+        study.use_personas("sunny: You say sun.\nrainy: You say rain.")
+        study.use_population(said, context="topic", response="said")
+        study.simulate("warm", 200, weights="uniform", random_state=1)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE
+        made = study.simulate("rows", n, weights="uniform")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE
+    size = int(made.frame.memory_usage(deep=True).sum())
+    print(json.dumps({"more": peak - before, "rows": size}))
+
+
+def found(url):
+    """Return what there is to know of the server, which is not to be probed."""
+    told = (Finding(CHAT, works=True), Finding(SEEDS, works=True))
+    return Capabilities(url, "slow", told)
 
 
 def requests(first, count):
@@ -152,14 +177,12 @@ def add_rows(report):
     try:
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
         sides = ("ours", "unkept", "hand")
-        found = in_turns({"few": [*here, "ours", url, 32]})
+        few, _ = in_turns({"few": [*here, "ours", url, 32]})["few"]
         ideal = CALLS / 32 * LATENCY
-        report.limit(
-            "2,000 calls, 32 in flight, against the ideal", found["few"][0] / ideal, 1.15, "", 2
-        )
-        found = in_turns({name: [*here, name, url, 200] for name in sides})
-        rates = {name: CALLS / seconds for name, (seconds, _) in found.items()}
-        cpus = {name: 1000 * cpu / CALLS for name, (_, cpu) in found.items()}
+        report.limit("2,000 calls, 32 in flight, against the ideal", few / ideal, 1.15, "", 2)
+        turns = in_turns({name: [*here, name, url, 200] for name in sides})
+        rates = {name: CALLS / seconds for name, (seconds, _) in turns.items()}
+        cpus = {name: 1000 * cpu / CALLS for name, (_, cpu) in turns.items()}
         pair = rates["ours"], rates["hand"]
         report.ratio("2,000 calls, 200 in flight, against the client", pair, 0.9, "calls/s")
         report.limit(
@@ -170,6 +193,7 @@ def add_rows(report):
             f"{cpus['hand']:.2f}",
             flush=True,
         )
+        add_memory(report, [*here, "rows", url])
         python = python_with("edsl", [EDSL, "openai"])
         if python:
             script = Path(__file__).with_name("edsl_calls.py")
@@ -182,6 +206,16 @@ def add_rows(report):
     finally:
         server.terminate()
         server.wait()
+
+
+def add_memory(report, command):
+    """Report what a simulation of many rows takes beside the rows, and how that grows."""
+    told = [side(*command, n) for n in ROWS]
+    beyond = [(one["more"] - one["rows"]) / 1e6 for one in told]
+    report.limit(f"{ROWS[1]:,} rows, peak memory beside them", beyond[1], 100, "MB")
+    growth = 1e3 * (beyond[1] - beyond[0]) / (ROWS[1] - ROWS[0])
+    own = told[1]["rows"] / ROWS[1] / 1e3
+    print(f"{'':12}a row takes {own:.2f} kB, and {growth:.2f} kB while it is made")
 
 
 def main():
@@ -201,5 +235,7 @@ if __name__ == "__main__":
         serve()
     elif sys.argv[1] == "hand":
         by_hand(sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1] == "rows":
+        rows(sys.argv[2], int(sys.argv[3]))
     else:
         ours(sys.argv[2], int(sys.argv[3]), is_kept=sys.argv[1] == "ours")

@@ -118,15 +118,16 @@ class Drawn:
 
     def draw(self, rows: Sequence[int], said: Sequence[str]) -> list[Shown]:  # noqa: ARG002
         """Return what was drawn for each of `rows`."""
-        pairs = self.drawn.iloc[list(rows)][[PERSONA, EXEMPLAR]].itertuples(index=False)
-        return [
-            Shown(
-                int(k) if self.persona else None,
-                (int(j),) if self.exemplar else (),
-                is_component=True,
-            )
-            for k, j in pairs
-        ]
+        drawn = self.drawn.iloc[list(rows)][[PERSONA, EXEMPLAR]]
+        shown = {pair: self._shown(*pair) for pair in set(drawn.itertuples(index=False, name=None))}
+        return [shown[pair] for pair in drawn.itertuples(index=False, name=None)]
+
+    def _shown(self, persona: int, exemplar: int) -> Shown:
+        return Shown(
+            int(persona) if self.persona else None,
+            (int(exemplar),) if self.exemplar else (),
+            is_component=True,
+        )
 
     @property
     def log_prob(self) -> NDArray[np.float64]:
