@@ -95,12 +95,17 @@ class AdaptiveLimit:
     async def enter(self, tokens: float = 0) -> None:
         """Wait until a call that may use so many tokens can begin."""
         await self._take_place()
+        if self._door.locked() or self.wait() > 0:
+            await self._wait()
+        now = self._now()
+        self._requests.take(1, now=now)
+        self._tokens.take(tokens, now=now)
+
+    async def _wait(self) -> None:
         try:
             async with self._door:
                 while (wait := self.wait()) > 0:  # noqa: ASYNC110  what is waited for is a time
                     await asyncio.sleep(wait)
-                self._requests.take(1, now=self._now())
-                self._tokens.take(tokens, now=self._now())
         except BaseException:
             self._give_place()
             raise

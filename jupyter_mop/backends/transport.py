@@ -14,7 +14,7 @@ import aiohttp
 import httpx2
 
 _MAX_REDIRECTS = 5
-_LATIN = "latin-1"
+_HEADERS = "headers as given"
 _DECODED = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
@@ -53,17 +53,19 @@ class Transport(httpx2.AsyncBaseTransport):
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=httpx2.create_ssl_context())
             self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
-        raw = request.headers.raw
         async with self._session.request(
             request.method,
             str(request.url),
-            headers=[(name.decode(_LATIN), value.decode(_LATIN)) for name, value in raw],
+            headers=request.extensions.get(_HEADERS) or request.headers.multi_items(),
             data=request.content or None,
             max_redirects=_MAX_REDIRECTS,
         ) as answer:
             content = await answer.read()
         headers = [pair for pair in answer.raw_headers if pair[0].lower() not in _DECODED]
-        return httpx2.Response(answer.status, headers=headers, content=content, request=request)
+        stream = httpx2.ByteStream(content)
+        told = httpx2.Response(answer.status, headers=headers, stream=stream, request=request)
+        told.read()
+        return told
 
 
 class Client(httpx2.AsyncClient):
@@ -93,7 +95,10 @@ class Client(httpx2.AsyncClient):
         if url not in self._urls:
             self._urls[url] = httpx2.URL(url)
         stream = httpx2.ByteStream(content or b"")
-        request = httpx2.Request(method, self._urls[url], headers=headers, stream=stream)
+        kept = {_HEADERS: headers}
+        request = httpx2.Request(
+            method, self._urls[url], headers=headers, stream=stream, extensions=kept
+        )
         request.read()
         return request
 
