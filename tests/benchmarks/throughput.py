@@ -29,7 +29,7 @@ from jupyter_mop.backends.capabilities import CHAT, SEEDS, Capabilities, Finding
 from jupyter_mop.backends.store import Store
 
 CALLS, LATENCY = 2_000, 0.1
-ROUNDS = 3
+ROUNDS = 5
 ROWS = 20_000, 100_000
 KILOBYTE = 1 if sys.platform == "darwin" else 1024
 EDSL = "edsl==1.0.9"
