@@ -36,9 +36,9 @@ from jupyter_mop.backends.store import Store
 
 HERE = Path(__file__).parent
 TABLE = HERE.parents[1] / "notebooks" / "results" / "scaling.csv"
-MEASURED, SIMULATED = (1, 2), (4, 8, 16, 32, 64)
+MEASURED, SIMULATED = (1, 2), (2, 4, 8, 16, 32, 64)
 ROUNDS, JOB = 2, 10_000
-N_EMBEDDED, N_CALLS, N_TOY = 48, 400, 1_000
+N_EMBEDDED, N_CALLS, N_TOY = 240, 2_000, 1_000
 PARAMS = SamplingParams(max_tokens=24)
 seeds = itertools.count()
 
