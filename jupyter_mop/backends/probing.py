@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 from collections.abc import Sequence
 from typing import Any
@@ -53,6 +54,9 @@ async def only_model(endpoint: Endpoint) -> str:
 async def probe(endpoint: Endpoint, model: str, template: ChatTemplate) -> Capabilities:
     """Try what the backend could use: about ten calls of at most a dozen tokens.
 
+    What does not depend on another answer is asked at once; seeds are tried alone, since some
+    servers write other words when they answer several calls together.
+
     Raises
     ------
     ModelError
@@ -60,8 +64,9 @@ async def probe(endpoint: Endpoint, model: str, template: ChatTemplate) -> Capab
     """
     probing = _Probing(endpoint, model, template)
     limit, n_prompt, says = await probing.chat()
-    n_top, tokens = await probing.tokens()
-    dialect, prompts = await probing.prompts()
+    (n_top, tokens), (dialect, prompts, scoring), many, embeddings = await asyncio.gather(
+        probing.tokens(), probing.likelihoods(n_prompt), probing.many(), probing.embeddings()
+    )
     return Capabilities(
         endpoint.name,
         model,
@@ -69,10 +74,10 @@ async def probe(endpoint: Endpoint, model: str, template: ChatTemplate) -> Capab
             Finding(names.CHAT, works=True, seen=says),
             tokens,
             prompts,
-            await probing.scoring(dialect, n_prompt),
+            scoring,
             await probing.seeds(),
-            await probing.many(),
-            await probing.embeddings(),
+            many,
+            embeddings,
         ),
         dialect=dialect,
         limit=limit,
@@ -119,6 +124,11 @@ class _Probing:
                 if told > 1:
                     return told, Finding(names.TOKENS, True, f"the {told} likeliest of each")
         return 0, Finding(names.TOKENS, False, seen)
+
+    async def likelihoods(self, n_prompt: int) -> tuple[str, Finding, Finding]:
+        """Return how a given text is scored, what was seen, and whether replies can be scored."""
+        dialect, prompts = await self.prompts()
+        return dialect, prompts, await self.scoring(dialect, n_prompt)
 
     async def prompts(self) -> tuple[str, Finding]:
         """Return how the server gives log-probabilities of a text that it is given."""
