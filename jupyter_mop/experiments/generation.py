@@ -60,13 +60,16 @@ def _longest_runs(simulation: Simulation) -> list[Run]:
     return longest_runs(simulation.responses, [e.response for e in simulation.exemplars])
 
 
-def notes(bench: Workbench) -> list[str]:
-    """Return what a reader of the figures has to know."""
+def notes(bench: Workbench, n_candidates: int | None = None) -> list[str]:
+    """Return what a reader of the figures has to know; candidates are the recipe's by default."""
     source = bench.synthesis.frame["source"].value_counts().to_dict()
     personas = ", ".join(f"{n} from the {who}" for who, n in source.items())
+    n_candidates = n_candidates or bench.settings.recipe.n_candidates
     resampled = (
-        f"Candidates for each response of the mixture: {bench.settings.recipe.n_candidates}, of "
-        "which one is kept by its odds of being real; of a baseline 1."
+        f"Candidates for each response of the mixture: {n_candidates}, of which one is kept by its "
+        "odds of being real; of a baseline 1."
+        if n_candidates > 1
+        else "One candidate for each response: what is drawn is kept."
     )
     return [
         f"{bench.settings.n} responses a side; 95 % intervals; unit: {bench.source.unit}.",

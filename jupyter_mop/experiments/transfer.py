@@ -44,7 +44,7 @@ def run(bench: Workbench) -> Result:
     rivals = [name for name in METHODS if name != LEARNED_ELSEWHERE]
     gains = bench.figures.gains(frame, vectors, LEARNED_ELSEWHERE, rivals)
     told = [
-        *notes(bench),
+        *notes(bench, n_candidates=1),
         f"Weights learned with {bench.study.backend.fingerprint}.",
         f"Responses of {second.fingerprint}; personas are those that the first model wrote.",
     ]
@@ -68,6 +68,7 @@ def _simulate(bench: Workbench, mixture: MixtureOfPersonas, name: str) -> Simula
         bench.target,
         baseline=baseline,
         weights=weights,
+        n_candidates=1,  # what the weights do is to be seen
         params=bench.settings.recipe.params,
         name=name,
         random_state=bench.settings.seed,
