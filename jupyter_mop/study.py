@@ -113,7 +113,7 @@ class Study(Spending, Noted):
             US dollars for a million tokens in and out; default: those of the table of prices.
         **endpoint
             More of what `OpenAIBackend` takes: api_key, timeout, in_flight, requests_per_minute,
-            tokens_per_minute.
+            tokens_per_minute, hedge_after.
         """
         chosen = load_backend(backend, model, chat_template, **endpoint)
         loaded = CachedBackend(chosen, self.store, price=stated(price_in, price_out))

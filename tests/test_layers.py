@@ -29,9 +29,11 @@ ALLOWED = {
     "backends.failures": ("backends.constants", "errors"),
     "backends.limits": ("backends.constants",),
     "backends.transport": (),
+    "backends.hedging": (),
+    "backends.connection": ("backends.constants", "backends.limits", "backends.transport"),
     "backends.endpoint": (
-        *("backends.calls", "backends.constants", "backends.failures", "backends.limits"),
-        *("backends.meter", "backends.tokens", "backends.transport", "errors"),
+        *("backends.calls", "backends.connection", "backends.constants", "backends.failures"),
+        *("backends.hedging", "backends.limits", "backends.meter", "backends.tokens", "errors"),
     ),
     "backends.echo": ("backends.base", "backends.failures"),
     "backends.embeddings": (

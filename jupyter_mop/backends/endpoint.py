@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import itertools
 import json
 import os
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from jupyter_mop.backends import constants, failures
 from jupyter_mop.backends.calls import event_loop
+from jupyter_mop.backends.connection import Connection, connect
 from jupyter_mop.backends.failures import MalformedError
+from jupyter_mop.backends.hedging import hedged
 from jupyter_mop.backends.limits import AdaptiveLimit
 from jupyter_mop.backends.meter import Meter, Size
 from jupyter_mop.backends.tokens import size_of_body
 from jupyter_mop.errors import DataError, MopError
-
-if TYPE_CHECKING:
-    from openai import AsyncOpenAI, RequestOptions, Timeout
 
 Value = TypeVar("Value")
 Json = dict[str, Any]
@@ -53,13 +48,6 @@ class Secret:
     def __reduce__(self) -> tuple[Any, ...]:
         """Leave the key behind when pickled; the other side reads its own environment."""
         return (_key, ())
-
-
-class _Connection(NamedTuple):
-    loop: asyncio.AbstractEventLoop
-    client: AsyncOpenAI
-    limit: AdaptiveLimit
-    options: Iterator[RequestOptions]
 
 
 class Endpoint:
@@ -98,14 +86,17 @@ class Endpoint:
         in_flight: int = constants.IN_FLIGHT,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        hedge_after: float | None = None,
     ) -> None:
         self.base_url, self.name = _address(base_url)
         self.timeout = timeout
         self._key = _key(api_key, urlsplit(self.base_url).netloc)
         self.in_flight = in_flight
-        self.requests_per_minute = _rate(requests_per_minute, "requests")
-        self.tokens_per_minute = _rate(tokens_per_minute, "tokens")
-        self._connection: _Connection | None = None
+        free = "Leave it out where the server sets no limit."
+        self.requests_per_minute = _positive(requests_per_minute, "requests_per_minute", free)
+        self.tokens_per_minute = _positive(tokens_per_minute, "tokens_per_minute", free)
+        self.hedge_after = _positive(hedge_after, "hedge_after", "Leave it out to wait.")
+        self._connection: Connection | None = None
         self.meter = Meter()
 
     def __repr__(self) -> str:
@@ -146,7 +137,7 @@ class Endpoint:
     ) -> Value:
         for attempt in range(1, attempts + 1):
             try:
-                return _read(read, await self._counted(method, path, **options))
+                return _read(read, await self._first(method, path, **options))
             except MopError:
                 raise
             except Exception as error:  # noqa: BLE001  all that the client raises
@@ -156,14 +147,28 @@ class Endpoint:
             await asyncio.sleep(pause)
         raise AssertionError
 
-    async def _counted(self, method: str, path: str, **options: Any) -> Json:  # noqa: ANN401
+    async def _first(self, method: str, path: str, **options: Any) -> Json:  # noqa: ANN401
+        """Return the answer to a call; to that or to a second one, where calls are hedged."""
+        if self.hedge_after is None:
+            return await self._counted(method, path, **options)
+        return await hedged(
+            lambda begun: self._counted(method, path, begun, **options), self.hedge_after
+        )
+
+    async def _counted(
+        self,
+        method: str,
+        path: str,
+        begun: asyncio.Future[None] | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> Json:
         """Make a call that the meter counts, and that keeps to its budget; looking up is free."""
         if "body" not in options:
-            return _parsed(await self._send(method, path, **options))
+            return _parsed(await self._send(method, path, begun=begun, **options))
         size, answer, calls = size_of_body(options["body"]), Json(), 1
         await self.meter.enter(size)
         try:
-            answer = _parsed(await self._send(method, path, size, **options))
+            answer = _parsed(await self._send(method, path, size, begun, **options))
         except Exception as error:
             calls = int(failures.may_be_charged(error))
             raise
@@ -179,11 +184,14 @@ class Endpoint:
         method: str,
         path: str,
         size: Size = _NOTHING,
+        begun: asyncio.Future[None] | None = None,
         **options: Any,  # noqa: ANN401
     ) -> bytes:
         connection, guessed = self._connected(), size.tokens_in + size.most_out
         call, url = getattr(connection.client, method), f"{self.base_url}{path}"
         await connection.limit.enter(guessed)
+        if begun:
+            begun.set_result(None)
         began, overloaded, pause = time.monotonic(), False, 0.0
         try:
             told = next(connection.options)
@@ -206,71 +214,22 @@ class Endpoint:
             told.args = (told.message,)
         return told
 
-    def _connected(self) -> _Connection:
+    def _connected(self) -> Connection:
         """Return the client of the running loop, which a fork leaves behind."""
         loop = event_loop()
         if self._connection is None or self._connection.loop is not loop:
-            self._connection = self._connect(loop)
-            atexit.register(_close, loop, self._connection.client)
+            self._connection = connect(
+                loop,
+                self.base_url,
+                self._key.text,
+                seconds=self.timeout,
+                limit=AdaptiveLimit(
+                    self.in_flight,
+                    requests_per_minute=self.requests_per_minute,
+                    tokens_per_minute=self.tokens_per_minute,
+                ),
+            )
         return self._connection
-
-    def _connect(self, loop: asyncio.AbstractEventLoop) -> _Connection:
-        from openai import Timeout
-
-        patience = Timeout(self.timeout, connect=constants.CONNECT_SECONDS)
-        limit = AdaptiveLimit(
-            self.in_flight,
-            requests_per_minute=self.requests_per_minute,
-            tokens_per_minute=self.tokens_per_minute,
-        )
-        client = _client(self.base_url, self._key.text, patience)
-        return _Connection(loop, client, limit, _call_options(patience))
-
-
-def _call_options(patience: Timeout) -> Iterator[RequestOptions]:
-    """Yield what the client is told of each call.
-
-    It is all that the client would find out by itself, a name for the call included, but finding
-    it out takes a tenth of its time.
-    """
-    connection = uuid.uuid4()
-    same: RequestOptions = {
-        "headers": {},
-        "max_retries": 0,
-        "security": {"bearer_auth": True},
-        "timeout": patience,
-    }
-    for number in itertools.count():
-        yield {**same, "idempotency_key": f"{connection}-{number}"}
-
-
-def _client(base_url: str, key: str, patience: Timeout) -> AsyncOpenAI:
-    """Return the client, on the leanest way to the server that there is here."""
-    from openai import AsyncOpenAI
-
-    return AsyncOpenAI(
-        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(patience)
-    )
-
-
-def _http_client(patience: Timeout) -> Any:  # noqa: ANN401  its class depends on the client's age
-    """Return ours on aiohttp; without it, with a proxy or an older client that client's own."""
-    from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient
-
-    with suppress(ImportError):
-        from jupyter_mop.backends.transport import Client
-
-        if not getproxies():
-            return Client(patience)
-    try:
-        return DefaultAioHttpClient(timeout=patience)
-    except RuntimeError:
-        return DefaultAsyncHttpxClient(timeout=patience)
-
-
-def _close(loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> None:
-    if loop.is_running():
-        asyncio.run_coroutine_threadsafe(client.close(), loop).result(constants.GRACE_SECONDS)
 
 
 def _key(api_key: str | None = None, host: str = "") -> Secret:
@@ -311,13 +270,10 @@ def _address(base_url: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}{path}", f"{host}{path}"
 
 
-def _rate(per_minute: float | None, what: str) -> float | None:
-    if per_minute is not None and not per_minute > 0:
-        raise DataError(
-            f"{what}_per_minute is {per_minute}, and must be a number above 0.",
-            hint="Leave it out where the server sets no limit.",
-        )
-    return per_minute
+def _positive(value: float | None, name: str, hint: str) -> float | None:
+    if value is not None and not value > 0:
+        raise DataError(f"{name} is {value}, and must be a number above 0.", hint=hint)
+    return value
 
 
 def _parsed(content: bytes) -> Json:

@@ -68,11 +68,14 @@ class OpenAIBackend:
         holds, and are halved when the server has too much to do.
     requests_per_minute, tokens_per_minute : float, optional
         What the server allows, where that is known.
+    hedge_after : float, optional
+        Seconds after which a call that has no answer is made a second time. The first answer
+        counts, and both calls are paid for; default: never.
 
     Raises
     ------
     DataError
-        For an address that is none, a chat template that is not known, or a rate that is no
+        For an address that is none, a chat template that is not known, or a rate or time that is no
         positive number.
     ModelError
         On first use: there is no server, it wants a key, it has no such model.
@@ -89,6 +92,7 @@ class OpenAIBackend:
         in_flight: int = constants.IN_FLIGHT,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
+        hedge_after: float | None = None,
     ) -> None:
         self.endpoint = Endpoint(
             base_url,
@@ -97,6 +101,7 @@ class OpenAIBackend:
             in_flight=in_flight,
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
+            hedge_after=hedge_after,
         )
         self.chat_template = find_template(chat_template)
         self._model = model

@@ -45,6 +45,8 @@ class SetupMagics(StudyMagics):
     @argument("--ask-key", action="store_true", help="ask for the endpoint's key, unseen")
     @argument("--requests-per-minute", type=float, help="the most calls that the endpoint allows")
     @argument("--tokens-per-minute", type=float, help="the most tokens that it allows")
+    @argument("--hedge-after", type=float, metavar="SECONDS", help="make a call that has no answer "
+              "by then a second time; the first answer counts, both cost")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_backend(self, line: str) -> pd.Series | Capabilities:
@@ -65,6 +67,7 @@ class SetupMagics(StudyMagics):
             price_out=args.price_out,
             requests_per_minute=args.requests_per_minute,
             tokens_per_minute=args.tokens_per_minute,
+            hedge_after=args.hedge_after,
         )
         return used.capabilities or self.study.status()
 

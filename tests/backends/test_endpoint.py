@@ -474,3 +474,55 @@ def test_a_key_is_given_or_kept_in_the_keyring_for_its_host_or_in_the_environmen
         assert Endpoint(url)._key.text == "sk-everywhere"
     finally:
         keyring.set_keyring(before)
+
+
+def hedging(scripted: ScriptedServer, seconds: float = 0.05, **options) -> OpenAIBackend:
+    return known(OpenAIBackend(scripted.url, "scripted", hedge_after=seconds, **options))
+
+
+def test_a_call_that_hangs_is_made_again_where_calls_are_hedged(scripted):
+    scripted.script = [Reply(body=chat("late"), seconds=30)]
+    backend = hedging(scripted)
+    (drawn,) = backend.generate(draws(1), PARAMS)
+    assert drawn.text == "fine"
+    assert scripted.seen[0].body == scripted.seen[1].body
+    usage = backend.meter.usage
+    assert (usage.calls, usage.unsure) == (2, 1)  # both are counted, the one left at its worst
+
+
+def test_a_call_is_not_made_again_before_its_time_nor_without_being_asked(scripted, backend):
+    scripted.default = Reply(body=chat(), seconds=0.2)
+    hedging(scripted, 60).generate(draws(4), PARAMS)
+    backend.generate(draws(4), PARAMS)
+    assert len(scripted.seen) == 8
+
+
+def test_to_wait_for_a_place_is_not_to_wait_for_the_server(scripted):
+    scripted.default = Reply(body=chat(), seconds=0.1)
+    hedging(scripted, 0.8, requests_per_minute=300).generate(draws(8), PARAMS)
+    assert len(scripted.seen) == 8
+
+
+def test_an_error_counts_only_where_the_other_call_has_none(scripted):
+    scripted.script = [Reply(body=chat("late"), seconds=0.5), Reply(status=400, body=TOO_MUCH)]
+    (drawn,) = hedging(scripted).generate(draws(1), PARAMS)
+    assert drawn.text == "late"
+    scripted.script = [Reply(status=400, body=TOO_MUCH, seconds=0.3)] * 2
+    with pytest.raises(ModelError, match="slow down"):
+        hedging(scripted).generate(draws(1), PARAMS)
+
+
+def test_an_interrupted_hedge_leaves_no_call_behind(scripted):
+    scripted.default = Reply(body=chat(), seconds=1.0)
+    backend = hedging(scripted)
+    timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        backend.generate(draws(1), PARAMS)
+    assert backend.endpoint._connection.limit.under_way == 0
+    assert backend.meter.usage.calls == len(scripted.seen) == 2
+
+
+def test_a_hedge_takes_time(scripted):
+    with pytest.raises(DataError, match="hedge_after is 0"):
+        OpenAIBackend(scripted.url, "scripted", hedge_after=0)
