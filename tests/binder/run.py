@@ -186,12 +186,13 @@ def check(repo, env):
         print(f"{'':22}{'first answer':>14}{'in all':>10}{'peak':>12}")
         for name in names:
             first, whole, peak = run_notebook(server, repo, env, name)
-            is_kept = first < FIRST_ANSWER and peak < QUICKSTART_LIMIT
+            most = QUICKSTART_LIMIT if name in names[:2] else HARD_LIMIT
+            is_kept = first < FIRST_ANSWER and peak < most
             verdict = "pass" if is_kept else "FAIL"
             print(f"{name:22}{first:12.1f} s{whole:8.0f} s{peak:9.0f} MB  {verdict}", flush=True)
             kept = kept and is_kept
-    asked = f"first answer < {FIRST_ANSWER} s, server and kernel < {QUICKSTART_LIMIT} MB"
-    print(f"asked: {asked}, one core")
+    limits = f"server and kernel < {QUICKSTART_LIMIT} MB in the quickstart, {HARD_LIMIT} elsewhere"
+    print(f"asked: first answer < {FIRST_ANSWER} s, {limits}, one core")
     return kept
 
 
