@@ -120,6 +120,7 @@ class _Work:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
             self.ended.set()
+            self._done.put([])  # nobody waits for one more
         for end in ends:
             if isinstance(end, Exception):
                 raise end

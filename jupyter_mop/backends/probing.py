@@ -54,8 +54,7 @@ async def only_model(endpoint: Endpoint) -> str:
 async def probe(endpoint: Endpoint, model: str, template: ChatTemplate) -> Capabilities:
     """Try what the backend could use: about ten calls of at most a dozen tokens.
 
-    What does not depend on another answer is asked at once; seeds are tried alone, since some
-    servers write other words when they answer several calls together.
+    What does not depend on another answer is asked at once, seeds too: draws are asked at once.
 
     Raises
     ------
@@ -64,8 +63,12 @@ async def probe(endpoint: Endpoint, model: str, template: ChatTemplate) -> Capab
     """
     probing = _Probing(endpoint, model, template)
     limit, n_prompt, says = await probing.chat()
-    (n_top, tokens), (dialect, prompts, scoring), many, embeddings = await asyncio.gather(
-        probing.tokens(), probing.likelihoods(n_prompt), probing.many(), probing.embeddings()
+    (n_top, tokens), (dialect, prompts, scoring), *others = await asyncio.gather(
+        probing.tokens(),
+        probing.likelihoods(n_prompt),
+        probing.seeds(),
+        probing.many(),
+        probing.embeddings(),
     )
     return Capabilities(
         endpoint.name,
@@ -75,9 +78,7 @@ async def probe(endpoint: Endpoint, model: str, template: ChatTemplate) -> Capab
             tokens,
             prompts,
             scoring,
-            await probing.seeds(),
-            many,
-            embeddings,
+            *others,
         ),
         dialect=dialect,
         limit=limit,
@@ -111,7 +112,7 @@ class _Probing:
 
     async def tokens(self) -> tuple[int, Finding]:
         """Return how many likeliest tokens the server tells of."""
-        seen = "it gives none"
+        seen = ""
         for n_top in TOP_TOKENS:
             try:
                 answer = await self._chat(1, logprobs=True, top_logprobs=n_top)
@@ -120,6 +121,7 @@ class _Probing:
                 seen = f"refused: {error.said}"
             except (LookupError, TypeError):
                 seen = "it gives none"
+                break
             else:
                 if told > 1:
                     return told, Finding(names.TOKENS, True, f"the {told} likeliest of each")
@@ -165,7 +167,9 @@ class _Probing:
     async def seeds(self) -> Finding:
         """Return whether a seed decides an answer."""
         try:
-            answers = [await self._chat(_N_DRAWN, seed=seed, temperature=1) for seed in _SEEDS]
+            answers = await asyncio.gather(
+                *(self._chat(_N_DRAWN, seed=seed, temperature=1) for seed in _SEEDS)
+            )
         except RefusedError as error:
             return Finding(names.SEEDS, False, f"refused: {error.said}")
         first, again, other = (str(a["choices"][0]["message"]["content"]) for a in answers)

@@ -150,8 +150,10 @@ def executed(python, code, folder):
 
 
 def page_of(notebook):
-    """Return the notebook as a page on disk."""
-    html, _ = HTMLExporter(require_js_url="", mathjax_url="").from_filename(str(notebook))
+    """Return the notebook as a page on disk, without widgets' states, as JupyterLab saves it."""
+    read = nbformat.read(notebook, as_version=4)
+    read.metadata.pop("widgets", None)
+    html, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(read)
     page = notebook.with_suffix(".html")
     page.write_text(html, encoding="utf-8")
     return page
