@@ -28,7 +28,6 @@ from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.questions import Question
 from jupyter_mop.engine.simulation import Simulation
 from jupyter_mop.engine.synthesis import Synthesis, synthesize_personas
-from jupyter_mop.engine.views import Chart
 from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.holdings import load_backend
 from jupyter_mop.runs import Noted, noted
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from jupyter_mop.alignment import Alignment
+    from jupyter_mop.engine.views import Chart
 
 
 class Study(Spending, Noted):

@@ -28,10 +28,11 @@ from jupyter_mop.engine.mixture import MixtureOfPersonas
 from jupyter_mop.engine.population import Population, are_closed
 from jupyter_mop.engine.simulation import PERSONA, WEIGHT, Simulation
 from jupyter_mop.engine.synthesis import Synthesis
-from jupyter_mop.engine.views import Chart
 
 if TYPE_CHECKING:
     import altair as alt
+
+    from jupyter_mop.engine.views import Chart
 
 MOST_CONTEXTS = 12
 NO_DIFFERENCE = 0.005

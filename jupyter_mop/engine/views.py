@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+
+TYPE_CHECKING = False  # typing is most of what the import of the package takes
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    class Chart(Protocol):
+        """What a plot can do, whoever draws it."""
+
+        def to_dict(self) -> dict[str, Any]:
+            """Return the chart's specification."""
+            ...
+
+        def save(self, fp: str) -> None:
+            """Write the chart to a file: PNG, SVG, HTML or JSON by its ending."""
+            ...
+
 
 _VIEWS: dict[str, Callable[[Any], Any]] = {}
-
-
-class Chart(Protocol):
-    """What a plot can do, whoever draws it."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the chart's specification."""
-        ...
-
-    def save(self, fp: str) -> None:
-        """Write the chart to a file: PNG, SVG, HTML or JSON by its ending."""
-        ...
 
 
 def register(kind: str, view: Callable[[Any], Any]) -> None:
