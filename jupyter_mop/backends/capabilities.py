@@ -10,6 +10,7 @@ TOKENS = "log-probabilities of what it writes"
 PROMPTS = "log-probabilities of a given text"
 SCORING = "scores of chat replies"
 SEEDS = "seeds"
+ALL_TOKENS = "draws from all tokens"
 MANY = "several answers to one call"
 EMBEDDINGS = "embeddings"
 

@@ -25,4 +25,5 @@ GRACE_SECONDS = 2.0
 LAST_CALLS_SECONDS = 10.0
 
 TOP_TOKENS = (20, 5)
+ALL_TOKENS = {"top_k": -1, "min_p": 0.0}  # limits that servers set where nothing is said: none
 EMBEDDED_AT_ONCE = 64

@@ -153,7 +153,7 @@ class OpenAIBackend:
     def fingerprint(self) -> str:
         """A string that changes whenever the answers could; no key is in it."""
         template = self.chat_template
-        facts = repr((template.turn, template.answer, template.begin))
+        facts = repr((template.turn, template.answer, template.begin, constants.ALL_TOKENS))
         digest = hashlib.sha256(facts.encode()).hexdigest()[:8]
         return f"openai:{self.endpoint.name}:{self.model}:{template.name}-{digest}"
 
@@ -193,6 +193,7 @@ class OpenAIBackend:
         found = self.capabilities
         fixed = {"temperature": params.temperature, "top_p": params.top_p}
         fixed |= {found.limit: params.max_tokens}
+        fixed |= constants.ALL_TOKENS if found.can(names.ALL_TOKENS) else {}
         sends_seeds = not found.seen(names.SEEDS).startswith("refused")
 
         async def draw(request: GenerationRequest) -> Completion:

@@ -12,7 +12,7 @@ from jupyter_mop.backends import echo
 from jupyter_mop.backends.base import Message, Prompt
 from jupyter_mop.backends.capabilities import Capabilities, Finding
 from jupyter_mop.backends.chat_templates import ChatTemplate
-from jupyter_mop.backends.constants import PROBE_ATTEMPTS, TOP_TOKENS
+from jupyter_mop.backends.constants import ALL_TOKENS, PROBE_ATTEMPTS, TOP_TOKENS
 from jupyter_mop.backends.endpoint import Endpoint, Json
 from jupyter_mop.backends.failures import RefusedError
 from jupyter_mop.errors import ModelError
@@ -67,6 +67,7 @@ async def probe(endpoint: Endpoint, model: str, template: ChatTemplate) -> Capab
         probing.tokens(),
         probing.likelihoods(n_prompt),
         probing.seeds(),
+        probing.all_tokens(),
         probing.many(),
         probing.embeddings(),
     )
@@ -178,6 +179,18 @@ class _Probing:
         if first == other:
             return Finding(names.SEEDS, False, "another seed gave the same words")
         return Finding(names.SEEDS, True, "the same seed gave the same words")
+
+    async def all_tokens(self) -> Finding:
+        """Return whether limits of the server's own on what may be drawn can be switched off.
+
+        llama.cpp's draws from the 40 likeliest tokens where nothing is said, whatever nucleus is
+        asked for; others take limits from the model's files.
+        """
+        try:
+            await self._chat(1, **ALL_TOKENS)
+        except RefusedError as error:
+            return Finding(names.ALL_TOKENS, False, f"refused: {error.said}")
+        return Finding(names.ALL_TOKENS, True, "its own top_k and min_p are switched off")
 
     async def many(self) -> Finding:
         """Return whether one call can give several answers."""

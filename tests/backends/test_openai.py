@@ -97,6 +97,12 @@ def test_llama_cpp_answers(llama, tmp_path):
     assert {c.finish_reason for c in drawn} <= {"stop", "length"}
 
 
+def test_llama_cpp_draws_from_all_tokens(llama):
+    requests = [GenerationRequest(PROMPT, 0, draw) for draw in range(160)]
+    drawn = llama.generate(requests, SamplingParams(temperature=2.5, top_p=1.0, max_tokens=1))
+    assert len({c.text for c in drawn}) > 60  # of the 40 likeliest alone it cannot be
+
+
 def test_a_wrong_model_of_llama_cpp_is_said_though_it_answers(llama_url):
     with pytest.raises(ModelError, match="no model 'gpt-5'") as caught:
         _ = OpenAIBackend(llama_url, "gpt-5").capabilities
