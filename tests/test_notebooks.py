@@ -11,6 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 from jupyter_mop.datasets import load_movie_reviews
+from jupyter_mop.experiments.__main__ import EXPERIMENTS
 from jupyter_mop.experiments.report import read_result
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
@@ -78,7 +79,7 @@ def test_the_committed_survey_shows_the_mixture_near_the_floor_where_plain_promp
 def test_the_committed_experiments_show_the_committed_results():
     text = output_text(nbformat.read(QUICKSTART.with_name("05_does_it_work.ipynb"), as_version=4))
     results = [read_result(file) for file in (QUICKSTART.parent / "results").glob("*.json")]
-    assert {result.name for result in results} == {"generation", "words", "classifier", "ablations"}
+    assert {result.name for result in results} == set(EXPERIMENTS)
     cells = {cell for result in results for cell in result.table().to_numpy().ravel()}
     assert not [cell for cell in cells if cell not in text]
 
