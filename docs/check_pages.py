@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from pictures import browser_fixtures
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "build" / "docs"
@@ -128,7 +129,7 @@ def test_the_panel_of_the_magics_page_is_alive(disk: Any) -> None:
     slider.wait_for()
     before = slider.input_value()
     slider.press("PageUp")
-    assert slider.input_value() != before
+    expect(slider).not_to_have_value(before)
 
 
 if __name__ == "__main__":
