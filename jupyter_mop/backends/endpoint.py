@@ -15,7 +15,7 @@ from jupyter_mop.backends import constants, failures
 from jupyter_mop.backends.calls import event_loop
 from jupyter_mop.backends.connection import Connection, connect
 from jupyter_mop.backends.failures import MalformedError
-from jupyter_mop.backends.hedging import hedged
+from jupyter_mop.backends.hedging import Begun, hedged
 from jupyter_mop.backends.limits import AdaptiveLimit
 from jupyter_mop.backends.meter import Meter, Size
 from jupyter_mop.backends.tokens import size_of_body
@@ -159,7 +159,7 @@ class Endpoint:
         self,
         method: str,
         path: str,
-        begun: asyncio.Future[None] | None = None,
+        begun: Begun | None = None,
         **options: Any,  # noqa: ANN401
     ) -> Json:
         """Make a call that the meter counts, and that keeps to its budget; looking up is free."""
@@ -184,7 +184,7 @@ class Endpoint:
         method: str,
         path: str,
         size: Size = _NOTHING,
-        begun: asyncio.Future[None] | None = None,
+        begun: Begun | None = None,
         **options: Any,  # noqa: ANN401
     ) -> bytes:
         connection, guessed = self._connected(), size.tokens_in + size.most_out

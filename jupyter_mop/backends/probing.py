@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from jupyter_mop.backends import capabilities as names
@@ -66,9 +66,9 @@ async def probe(endpoint: Endpoint, model: str, template: ChatTemplate) -> Capab
     (n_top, tokens), (dialect, prompts, scoring), *others = await asyncio.gather(
         probing.tokens(),
         probing.likelihoods(n_prompt),
-        probing.seeds(),
-        probing.all_tokens(),
-        probing.many(),
+        _unless_refused(names.SEEDS, probing.seeds()),
+        _unless_refused(names.ALL_TOKENS, probing.all_tokens()),
+        _unless_refused(names.MANY, probing.many()),
         probing.embeddings(),
     )
     return Capabilities(
@@ -167,12 +167,9 @@ class _Probing:
 
     async def seeds(self) -> Finding:
         """Return whether a seed decides an answer."""
-        try:
-            answers = await asyncio.gather(
-                *(self._chat(_N_DRAWN, seed=seed, temperature=1) for seed in _SEEDS)
-            )
-        except RefusedError as error:
-            return Finding(names.SEEDS, False, f"refused: {error.said}")
+        answers = await asyncio.gather(
+            *(self._chat(_N_DRAWN, seed=seed, temperature=1) for seed in _SEEDS)
+        )
         first, again, other = (str(a["choices"][0]["message"]["content"]) for a in answers)
         if first != again:
             return Finding(names.SEEDS, False, "the same seed gave other words")
@@ -186,18 +183,12 @@ class _Probing:
         llama.cpp's draws from the 40 likeliest tokens where nothing is said, whatever nucleus is
         asked for; others take limits from the model's files.
         """
-        try:
-            await self._chat(1, **ALL_TOKENS)
-        except RefusedError as error:
-            return Finding(names.ALL_TOKENS, False, f"refused: {error.said}")
+        await self._chat(1, **ALL_TOKENS)
         return Finding(names.ALL_TOKENS, True, "its own top_k and min_p are switched off")
 
     async def many(self) -> Finding:
         """Return whether one call can give several answers."""
-        try:
-            n = len((await self._chat(1, n=2))["choices"])
-        except RefusedError as error:
-            return Finding(names.MANY, False, f"refused: {error.said}")
+        n = len((await self._chat(1, n=2))["choices"])
         return Finding(names.MANY, n == 2, "" if n == 2 else f"asked for 2, got {n}")  # noqa: PLR2004
 
     async def embeddings(self) -> Finding:
@@ -252,6 +243,14 @@ class _Probing:
 def _choice(listed: Sequence[str]) -> str:
     more = ", ..." if len(listed) > _SHOWN else ""
     return f"It has {', '.join(listed[:_SHOWN])}{more}." if listed else ""
+
+
+async def _unless_refused(what: str, trying: Awaitable[Finding]) -> Finding:
+    """Return what is found by `trying`, or that the server refused it."""
+    try:
+        return await trying
+    except RefusedError as error:
+        return Finding(what, False, f"refused: {error.said}")
 
 
 def _chat(answer: Json) -> Json:

@@ -25,6 +25,7 @@ from jupyter_mop.engine.options import Asking, option_probabilities
 from jupyter_mop.engine.personas import Persona, named_shares, persona_shares, read_personas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.questions import Question
+from jupyter_mop.engine.vectors import encode_each
 from jupyter_mop.errors import DataError
 
 Array = NDArray[np.float64]
@@ -122,8 +123,8 @@ def learn(
     rows = draw_records(population, len(population), random_state=random_state)
     n_held_out = max(len(rows) // 4, MIN_RECORDS // 2)
     start = Gate.start(
-        _encode(encoder, [persona.description for persona in personas]),
-        np.zeros((1, _encode(encoder, population.contexts[:1]).shape[1])),
+        encode_each(encoder, [persona.description for persona in personas]),
+        np.zeros((1, encode_each(encoder, population.contexts[:1]).shape[1])),
         rank=rank,
         random_state=random_state,
     )
@@ -139,7 +140,7 @@ def learn(
         random_state=random_state,
     ).rename(columns={"log_lik_per_token": "log_lik"})
     gate, asked = _best(start, train, held_out), target or answer
-    vectors = _encode(encoder, asked.context_texts)
+    vectors = encode_each(encoder, asked.context_texts)
     learned = asked.reweighted(np.exp(gate.persona_log_weights(vectors)), described="learned")
     return learned.with_report(report)
 
@@ -204,7 +205,7 @@ def _evidence(answer: PopulationAnswer, population: Population, encoder: Encoder
         np.tile(np.arange(n_personas), n),
         np.zeros(n * n_personas, dtype=np.intp),
     )
-    vectors = _encode(encoder, population.contexts)
+    vectors = encode_each(encoder, population.contexts)
     excluded = np.zeros((n, 1), dtype=bool)
     return Evidence(vectors, components, np.concatenate(log_lik), excluded, population.weights)
 
@@ -239,9 +240,3 @@ def _marginal(evidence: Evidence, n_personas: int) -> Array:
         posterior = likelihood * weights
         weights = share @ (posterior / posterior.sum(axis=1, keepdims=True))
     return np.asarray(np.maximum(weights, LEAST))
-
-
-def _encode(encoder: Encoder, texts: Sequence[str]) -> Array:
-    """Encode texts of which many are alike, shape (n, d)."""
-    codes, distinct = pd.factorize(np.array(texts, dtype=object))
-    return encoder.encode([str(text) for text in distinct]).astype(np.float64)[codes]

@@ -94,7 +94,7 @@ def strongest_exemplars(
     return pd.DataFrame(
         {
             "exemplar": rows,
-            "context": [", ".join(exemplars[j].record.values()) for j in rows],
+            "context": [exemplars[j].context for j in rows],
             "response": [exemplars[j].response for j in rows],
             "weight": weight[rows],
             "start": 1 / len(exemplars),
@@ -124,5 +124,5 @@ def known_records(
     """Return contexts and responses of the records; of a loaded mixture, those of the pool."""
     if population.response in population.frame:
         return population.contexts, population.responses
-    contexts = [", ".join(exemplar.record.values()) for exemplar in exemplars]
+    contexts = [exemplar.context for exemplar in exemplars]
     return contexts, [exemplar.response for exemplar in exemplars]

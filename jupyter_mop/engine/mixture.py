@@ -19,6 +19,7 @@ from jupyter_mop.engine.reading import Reading, Weights
 from jupyter_mop.engine.resampling import FEWEST, Resampler
 from jupyter_mop.engine.simulation import CONTEXT, Simulation
 from jupyter_mop.engine.training import Array
+from jupyter_mop.engine.vectors import encode_distinct
 from jupyter_mop.errors import DataError
 
 
@@ -97,7 +98,7 @@ class MixtureOfPersonas(Reading):
             persona and exemplar (indices) and log_prob (nats), n rows.
         """
         gate = self.gate_for(weights)
-        vectors, rows = self._encode_distinct(population.contexts)
+        vectors, rows = encode_distinct(self.encoder, population.contexts)
         return sampling.draw_components(gate, vectors, rows, random_state=random_state)
 
     def simulate(
@@ -207,7 +208,7 @@ class MixtureOfPersonas(Reading):
                 f"The simulation {simulation.name!r} was made with other exemplars than these.",
                 hint="Reweight it by shares, as in critic=0.4, or simulate again.",
             )
-        vectors, rows = self._encode_distinct(list(simulation.frame[CONTEXT]))
+        vectors, rows = encode_distinct(self.encoder, list(simulation.frame[CONTEXT]))
         gate = self.gate_for(weights)
         return sampling.draw_log_prob(gate, simulation, vectors, rows, names=self.names)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop import config
@@ -26,6 +25,7 @@ from jupyter_mop.engine.learning import (
 from jupyter_mop.engine.personas import Persona, read_personas
 from jupyter_mop.engine.population import Population
 from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.engine.vectors import encode_each
 from jupyter_mop.engine.views import Viewed
 from jupyter_mop.errors import NotFittedError
 
@@ -174,10 +174,4 @@ class Training(Viewed):
 
     def _encode_each(self, texts: Sequence[str]) -> Array:
         """Encode texts of which many are alike, shape (n, d)."""
-        vectors, rows = self._encode_distinct(texts)
-        return vectors[rows]
-
-    def _encode_distinct(self, texts: Sequence[str]) -> tuple[Array, NDArray[np.intp]]:
-        """Encode the m different texts, shape (m, d), and say which is each of the n's, (n,)."""
-        codes, distinct = pd.factorize(np.array(texts, dtype=object))
-        return self._encode([str(text) for text in distinct]), codes
+        return encode_each(self.encoder, texts)

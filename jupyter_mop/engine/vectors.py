@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from jupyter_mop.backends.base import Encoder
 from jupyter_mop.errors import DataError
 
 Vectors = NDArray[np.float64]
+
+
+def encode_distinct(encoder: Encoder, texts: Sequence[str]) -> tuple[Vectors, NDArray[np.intp]]:
+    """Encode the m different texts, shape (m, d), and say which of them each of the n is, (n,)."""
+    codes, distinct = pd.factorize(np.array(texts, dtype=object))
+    return encoder.encode([str(text) for text in distinct]).astype(np.float64), codes
+
+
+def encode_each(encoder: Encoder, texts: Sequence[str]) -> Vectors:
+    """Encode texts of which many are alike, shape (n, d)."""
+    vectors, rows = encode_distinct(encoder, texts)
+    return vectors[rows]
 
 
 def checked(vectors: Vectors, *, at_least: int = 2) -> Vectors:

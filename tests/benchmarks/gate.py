@@ -7,7 +7,6 @@ random gate, and what is near those in a space of few dimensions explains it bet
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from environments import python_with
+from peak import peak_bytes
 
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.exemplars import Exemplar
@@ -167,8 +167,7 @@ def at_full_size():
 def use_full_size():
     """Print what `at_full_size` returns."""
     figures = own_seconds(*FULL)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps([*figures, peak * (1 if sys.platform == "darwin" else 1024)]))
+    print(json.dumps([*figures, peak_bytes()]))
 
 
 def growth():

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import pandas as pd
 import raw
 import reweighting
 import throughput
+from peak import peak_bytes
 
 from jupyter_mop.backends.base import (
     GenerationRequest,
@@ -187,8 +187,7 @@ def use_everything():
     prompts = [request.prompt for request in block(frame, PERSONAS[2])[:128]]
     backend.generate([GenerationRequest(prompt, i) for i, prompt in enumerate(prompts)], PARAMS)
     encoder.encode(list(frame.text[:256]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(peak * (1 if sys.platform == "darwin" else 1024))
+    print(peak_bytes())
 
 
 def peak_memory():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ import pandas as pd
 from aiohttp import web
 from environments import python_with
 from openai import AsyncOpenAI, DefaultAioHttpClient
+from peak import peak_bytes
 
 from jupyter_mop import OpenAIBackend, Study, ToyEncoder
 from jupyter_mop.backends.base import GenerationRequest, Message, Prompt, SamplingParams
@@ -31,7 +31,6 @@ from jupyter_mop.backends.store import Store
 CALLS, LATENCY = 2_000, 0.1
 ROUNDS = 5
 ROWS = 20_000, 100_000
-KILOBYTE = 1 if sys.platform == "darwin" else 1024
 EDSL = "edsl==1.0.9"
 ANSWER = {
     "id": "x",
@@ -77,8 +76,7 @@ def serve():
 
 def ours(url, in_flight, *, is_kept=True):
     """Draw as a study does: with limits, meter, retries and, where asked, the store."""
-    backend = OpenAIBackend(url, "slow", in_flight=in_flight)
-    backend.__dict__["capabilities"] = found(url)
+    backend = known(url, in_flight)
     with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/store.sqlite") as store:
         model = CachedBackend(backend, store) if is_kept else backend
         model.generate(requests(CALLS, in_flight), SamplingParams())  # the connections stand
@@ -91,25 +89,25 @@ def ours(url, in_flight, *, is_kept=True):
 
 def rows(url, n):
     """Simulate n rows as a notebook does; print the peak memory and the size of the rows."""
-    backend = OpenAIBackend(url, "slow", in_flight=200)
-    backend.__dict__["capabilities"] = found(url)
     said = pd.DataFrame({"topic": ["dawn", "dusk"] * 40, "said": [f"word {i}" for i in range(80)]})
     with tempfile.TemporaryDirectory() as folder:
-        study = Study(backend, ToyEncoder(["dawn", "dusk"]), store=f"{folder}/store.sqlite")
+        study = Study(known(url, 200), ToyEncoder(["dawn", "dusk"]), store=f"{folder}/store.sqlite")
         study.use_personas("sunny: You say sun.\nrainy: You say rain.")
         study.use_population(said, context="topic", response="said")
         study.simulate("warm", 200, weights="uniform", random_state=1)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE
+        before = peak_bytes()
         made = study.simulate("rows", n, weights="uniform")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KILOBYTE
+        peak = peak_bytes()
     size = int(made.frame.memory_usage(deep=True).sum())
     print(json.dumps({"more": peak - before, "rows": size}))
 
 
-def found(url):
-    """Return what there is to know of the server, which is not to be probed."""
-    told = (Finding(CHAT, works=True), Finding(SEEDS, works=True))
-    return Capabilities(url, "slow", told)
+def known(url, in_flight):
+    """Return a backend that need not probe the server."""
+    backend = OpenAIBackend(url, "slow", in_flight=in_flight)
+    found = (Finding(CHAT, works=True), Finding(SEEDS, works=True))
+    backend.__dict__["capabilities"] = Capabilities(url, "slow", found)
+    return backend
 
 
 def requests(first, count):

@@ -25,6 +25,7 @@ from memory import MEGABYTE, Watch
 
 ROOT = Path(__file__).resolve().parents[2]
 HARD_LIMIT, QUICKSTART_LIMIT = 2000, 1200  # megabytes: mybinder.org's, and what we ask
+HEAVIEST = "06_your_model.ipynb"  # it has a server and a cluster beside the kernel
 FIRST_ANSWER = 10  # seconds
 LARGEST = 8
 
@@ -186,12 +187,12 @@ def check(repo, env):
         print(f"{'':22}{'first answer':>14}{'in all':>10}{'peak':>12}")
         for name in names:
             first, whole, peak = run_notebook(server, repo, env, name)
-            most = QUICKSTART_LIMIT if name in names[:2] else HARD_LIMIT
+            most = HARD_LIMIT if name == HEAVIEST else QUICKSTART_LIMIT
             is_kept = first < FIRST_ANSWER and peak < most
             verdict = "pass" if is_kept else "FAIL"
             print(f"{name:22}{first:12.1f} s{whole:8.0f} s{peak:9.0f} MB  {verdict}", flush=True)
             kept = kept and is_kept
-    limits = f"server and kernel < {QUICKSTART_LIMIT} MB in the quickstart, {HARD_LIMIT} elsewhere"
+    limits = f"server and kernel < {QUICKSTART_LIMIT} MB, of {HEAVIEST} < {HARD_LIMIT}"
     print(f"asked: first answer < {FIRST_ANSWER} s, {limits}, one core")
     return kept
 

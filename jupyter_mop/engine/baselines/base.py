@@ -119,8 +119,9 @@ class Drawn:
     def draw(self, rows: Sequence[int], said: Sequence[str]) -> list[Shown]:  # noqa: ARG002
         """Return what was drawn for each of `rows`."""
         drawn = self.drawn.iloc[list(rows)][[PERSONA, EXEMPLAR]]
-        shown = {pair: self._shown(*pair) for pair in set(drawn.itertuples(index=False, name=None))}
-        return [shown[pair] for pair in drawn.itertuples(index=False, name=None)]
+        pairs = list(drawn.itertuples(index=False, name=None))
+        shown = {pair: self._shown(*pair) for pair in set(pairs)}
+        return [shown[pair] for pair in pairs]
 
     def _shown(self, persona: int, exemplar: int) -> Shown:
         return Shown(

@@ -84,7 +84,7 @@ def begin(scene: Scene) -> Picle:
     return Picle(
         scene.drawn[PERSONA].to_numpy(dtype=np.intp),
         scene.contexts.contexts,
-        [", ".join(exemplar.record.values()) for exemplar in candidates],
+        [exemplar.context for exemplar in candidates],
         np.array(told) - plain,
         [persona.name for persona in scene.personas],
         scene.n_shown,
