@@ -26,7 +26,7 @@ help:
 	@echo "make clean    remove what make made, the fetched models excepted"
 
 demo: $(VENV)/demo.stamp
-	$(RUN) -m jupyter_mop.backends.models
+	$(RUN) -m jupyter_mop.backends.model_files
 	$(RUN) notebooks/run.py 01_quickstart
 
 test: $(VENV)/test.stamp chromium check

@@ -31,7 +31,7 @@ LOOKED_AT = [
     "notebooks/01_quickstart",
     "reference/index",
     "reference/Study",
-    "reference/jupyter_mop.engine.metrics",
+    "reference/jupyter_mop.engine.metrics.alignment_table",
 ]
 OVERFLOW_JS = "() => document.documentElement.scrollWidth - window.innerWidth"
 
@@ -79,7 +79,10 @@ def test_every_page_opens_from_disk_and_asks_for_nothing_outside(disk: Any) -> N
     [
         ("refits", "magics/mop_fit.html"),
         ("MixtureOfPersonas", "reference/MixtureOfPersonas.html"),
-        ("effective sample size", "reference/jupyter_mop.engine.reweighting.html"),
+        (
+            "effective sample size",
+            "reference/jupyter_mop.engine.simulation.importance_weights.html",
+        ),
         ("keyring", "howto/own-model.html"),
     ],
 )

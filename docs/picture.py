@@ -15,7 +15,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from jupyter_mop.charts.pictures import png
+from jupyter_mop.charts.style.png import png
 from tests.test_layers import MODULES, imports, inside, is_ours, is_under
 
 FLOORS = {

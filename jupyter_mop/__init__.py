@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from jupyter_mop.engine import views
+from jupyter_mop import rendering
 
 TYPE_CHECKING = False  # see engine.views
 if TYPE_CHECKING:
@@ -15,45 +15,45 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "Alignment": "alignment",
-    "Calibration": "engine.calibration",
+    "Alignment": "engine.evaluation.alignment",
+    "Calibration": "engine.weighting.calibration",
     "ChatTemplate": "backends.chat_templates",
-    "Comparison": "comparison",
-    "Diagnosis": "engine.diagnosis",
-    "Estimates": "engine.estimates",
-    "Explanation": "engine.explanation",
-    "Gate": "engine.gate",
-    "LocalBackend": "backends.local",
-    "MiniLMEncoder": "backends.encoders",
-    "MixtureOfPersonas": "engine.mixture",
-    "OpenAIBackend": "backends.openai",
-    "OpenAIEncoder": "backends.embeddings",
-    "Persona": "engine.personas",
-    "Population": "engine.population",
-    "PopulationAnswer": "engine.answers",
-    "PromptTemplate": "engine.prompts",
-    "Question": "engine.questions",
-    "SamplingParams": "backends.base",
-    "Simulation": "engine.simulation",
-    "Store": "backends.store",
-    "Study": "study",
-    "Synthesis": "engine.synthesis",
+    "Comparison": "engine.weighting.comparison",
+    "Diagnosis": "engine.evaluation.diagnosis",
+    "Estimates": "engine.evaluation.estimates",
+    "Explanation": "engine.mixture.explanation",
+    "Gate": "engine.gate.gate",
+    "LocalBackend": "backends.openvino.backend",
+    "MiniLMEncoder": "backends.openvino.encoder",
+    "MixtureOfPersonas": "engine.mixture.mixture",
+    "OpenAIBackend": "backends.endpoint.backend",
+    "OpenAIEncoder": "backends.endpoint.encoder",
+    "Persona": "engine.data.personas",
+    "Population": "engine.data.population",
+    "PopulationAnswer": "engine.survey.population_answer",
+    "PromptTemplate": "engine.data.prompt_template",
+    "Question": "engine.survey.question",
+    "SamplingParams": "backends.protocols",
+    "Simulation": "engine.simulation.simulation",
+    "Store": "backends.store.sqlite_store",
+    "Study": "study.study",
+    "Synthesis": "engine.synthesis.synthesis",
     "ToyBackend": "backends.toy",
     "ToyEncoder": "backends.toy",
-    "align": "alignment",
-    "calibrate": "engine.calibration",
-    "ask": "engine.asking",
-    "compare": "comparison",
+    "align": "engine.evaluation.alignment",
+    "calibrate": "engine.weighting.calibration",
+    "ask": "engine.survey.asking",
+    "compare": "engine.weighting.comparison",
     "datasets": "",
-    "diagnose": "engine.diagnosis",
-    "estimate": "engine.estimates",
-    "read_personas": "engine.personas",
-    "synthesize_personas": "engine.synthesis",
+    "diagnose": "engine.evaluation.diagnosis",
+    "estimate": "engine.evaluation.estimates",
+    "read_personas": "engine.data.personas",
+    "synthesize_personas": "engine.synthesis.synthesis",
 }
 __all__ = ["__version__", "load_ipython_extension", *_PUBLIC]  # noqa: PLE0604  they are names
 
 
-def _plot(value: object) -> views.Chart:
+def _plot(value: object) -> rendering.Chart:
     from jupyter_mop.charts import plot
 
     return plot(value)
@@ -65,20 +65,27 @@ def _html(value: object) -> str:
     return html(value)
 
 
+def _map(alignment: Any) -> rendering.Chart:  # noqa: ANN401  an Alignment
+    from jupyter_mop.charts import response_map
+
+    return response_map(alignment.points, alignment.personas)
+
+
 def _panel(study_and_comparison: Any) -> Any:  # noqa: ANN401  a widget
     from jupyter_mop.notebook.panels import alignment_panel
 
     return alignment_panel(*study_and_comparison)
 
 
-views.register("plot", _plot)
-views.register("html", _html)
-views.register("panel", _panel)
+rendering.register("plot", _plot)
+rendering.register("html", _html)
+rendering.register("map", _map)
+rendering.register("panel", _panel)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Add the `%mop_*` magics to an IPython shell; `%load_ext jupyter_mop` calls this."""
-    from jupyter_mop.notebook.magics import register
+    from jupyter_mop.notebook.magics.register import register
 
     register(shell)
 

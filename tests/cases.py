@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jupyter_mop.engine.matching import match
-from jupyter_mop.engine.statistics import PersonaStatistics
+from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
+from jupyter_mop.engine.weighting.weight_matching import match
 
 FILE = Path(__file__).parent / "data" / "weights_cases.json"
 OPTIONS = ["never", "sometimes", "always"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import jupyter_mop
-from jupyter_mop.notebook.magics import MopMagics
+from jupyter_mop.notebook.magics.register import MopMagics
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-NEED_THE_MODEL = {"jupyter_mop.backends.local", "jupyter_mop.backends.encoders"}
+NEED_THE_MODEL = {"jupyter_mop.backends.openvino.backend", "jupyter_mop.backends.openvino.encoder"}
 MODULES = [
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
     for file in sorted((ROOT / "jupyter_mop").rglob("*.py"))

@@ -38,5 +38,5 @@ def test_importing_the_package_loads_no_library() -> None:
 
 def test_loading_the_extension_loads_no_slow_library() -> None:
     loaded = modules_after(LOAD)
-    assert "jupyter_mop.notebook.magics" in loaded
+    assert "jupyter_mop.notebook.magics.register" in loaded
     assert not SLOW & loaded

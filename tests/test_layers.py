@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,119 +17,65 @@ MODULES = {
     ".".join(file.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): file
     for file in sorted(PACKAGE.rglob("*.py"))
 }
-ALLOWED = {
+
+
+def inside(name: str) -> str:
+    return name.removeprefix("jupyter_mop").removeprefix(".")
+
+
+GROUND = ("errors", "config", "options", "rendering")
+PROTOCOLS = ("backends.protocols", "backends.chat_templates")
+BACKENDS = (
+    *("backends.cost", "backends.endpoint", "backends.openvino"),
+    *("backends.store", "backends.cluster", "backends"),
+)
+ENGINE = (  # from the ground up: a folder imports from those before it
+    *("metrics", "data", "gate", "simulation", "generation.baselines", "generation", "survey"),
+    *("weighting", "mixture", "evaluation", "synthesis"),
+)
+
+
+def below(folder: str) -> tuple[str, ...]:
+    """Return the engine's folders below `folder`, as dotted names."""
+    return tuple(f"engine.{name}" for name in ENGINE[: ENGINE.index(folder)])
+
+
+ALLOWED = {  # one row a folder: what it may import from besides itself
     "errors": (),
     "config": ("errors",),
-    "backends.base": ("errors",),
-    "backends.models": ("config", "errors"),
-    "backends.store": ("errors",),
-    "backends.constants": (),
-    "backends.capabilities": (),
-    "backends.chat_templates": ("backends.base", "errors"),
-    "backends.calls": ("backends.constants",),
-    "backends.failures": ("backends.constants", "errors"),
-    "backends.limits": ("backends.constants",),
-    "backends.transport": (),
-    "backends.hedging": (),
-    "backends.connection": ("backends.constants", "backends.limits", "backends.transport"),
-    "backends.endpoint": (
-        *("backends.calls", "backends.connection", "backends.constants", "backends.failures"),
-        *("backends.hedging", "backends.limits", "backends.meter", "backends.tokens", "errors"),
-    ),
-    "backends.echo": ("backends.base", "backends.failures"),
-    "backends.embeddings": (
-        *("backends.base", "backends.calls", "backends.constants", "backends.endpoint"),
-        *("backends.failures", "backends.probing"),
-    ),
-    "backends.probing": (
-        *("backends.base", "backends.capabilities", "backends.chat_templates"),
-        *("backends.constants", "backends.echo", "backends.endpoint", "backends.failures"),
-        "errors",
-    ),
-    "backends.openai": (
-        *("backends.base", "backends.calls", "backends.capabilities", "backends.chat_templates"),
-        *("backends.constants", "backends.echo", "backends.endpoint", "backends.failures"),
-        *("backends.meter", "backends.prices", "backends.probing", "backends.tokens", "errors"),
-    ),
-    "backends.books": ("backends.store", "errors"),
-    "backends.runs": ("backends.books", "backends.store", "errors"),
-    "backends.workers": (
-        *("backends.base", "backends.chat_templates", "backends.embeddings", "backends.encoders"),
-        *("backends.local", "backends.openai", "backends.toy", "errors"),
-    ),
-    "backends.fanout": ("backends.constants", "backends.workers", "errors"),
+    "options": ("errors",),
+    "rendering": (),
+    "datasets": ("errors",),
+    "backends.protocols": ("errors",),
+    "backends.chat_templates": ("backends.protocols", "errors"),
+    "backends": (*GROUND, *PROTOCOLS, *BACKENDS),
+    "backends.cost": (*GROUND, *PROTOCOLS),
+    "backends.endpoint": (*GROUND, *PROTOCOLS, "backends.cost"),
+    "backends.openvino": (*GROUND, *PROTOCOLS, "backends.cost", "backends.model_files"),
+    "backends.store": (*GROUND, *PROTOCOLS, "backends.cost", "backends.endpoint.capabilities"),
     "backends.cluster": (
-        *("backends.base", "backends.capabilities", "backends.fanout", "backends.workers"),
+        *(*GROUND, *PROTOCOLS, "backends.toy"),
+        *("backends.endpoint", "backends.openvino"),
     ),
-    "backends.cached": (
-        *("backends.base", "backends.batches", "backends.books", "backends.capabilities"),
-        *("backends.meter", "backends.prices", "backends.store", "backends.tokens"),
-        *("config", "errors"),
-    ),
-    "backends.batches": ("backends.base", "backends.books", "backends.store"),
-    "backends.prices": ("config", "errors"),
-    "backends.meter": ("backends.prices", "errors"),
-    "backends.tokens": ("backends.base", "backends.meter"),
-    "backends.costs": ("backends.meter", "backends.prices"),
-    "backends.planned": (
-        *("backends.base", "backends.batches", "backends.cached", "backends.costs"),
-        *("backends.tokens", "errors"),
-    ),
-    "backends.toy": ("backends.base", "backends.prices", "errors"),
-    "backends.loading": (),
-    "backends.gguf": ("backends.loading", "backends.models", "errors"),
-    "backends.pipeline": (
-        *("backends.base", "backends.chat_templates", "backends.gguf", "backends.loading"),
-        *("backends.models", "backends.prefixes", "errors"),
-    ),
-    "backends.local": (
-        *("backends.base", "backends.chat_templates", "backends.models", "backends.gguf"),
-        *("backends.pipeline", "backends.prefixes", "backends.prices", "config", "errors"),
-    ),
-    "backends": (
-        *("backends.base", "backends.loading", "backends.models", "backends.store", "config"),
-        "errors",
-    ),
-    "engine": ("engine", "backends.base", "config", "errors"),
-    "datasets": ("datasets", "errors"),
-    "charts": ("charts", "engine", "errors"),
-    "alignment": ("charts", "engine", "backends.base", "config", "errors"),
-    "comparison": ("alignment", "engine", "backends.base", "config", "errors"),
-    "holdings": ("alignment", "engine", "backends", "config", "errors"),
-    "inspection": ("holdings", "comparison", "engine", "backends.base", "config", "errors"),
-    "inference": ("inspection", "holdings", "alignment", "engine", "errors"),
-    "runs": ("holdings", "engine", "backends", "errors"),
-    "spending": ("inference", "backends", "errors"),
-    "study": (
-        "spending",
-        "inspection",
-        "runs",
-        "holdings",
-        "inference",
-        "alignment",
-        "comparison",
-        "charts",
-        "engine",
-        "backends",
-        "config",
-        "errors",
-    ),
-    "experiments": (
-        *("experiments", "study", "holdings", "charts", "engine", "backends"),
-        *("datasets", "config", "errors", ""),
-    ),
-    "teaching": (
-        *("teaching", "study", "alignment", "engine", "errors"),
-        *("backends.base", "backends.costs", "backends.toy"),
-    ),
-    "notebook": (
-        *("notebook", "study", "comparison", "alignment", "charts", "engine"),
-        *("backends.base", "backends.capabilities", "backends.chat_templates", "backends.costs"),
-        "backends.runs",
-        *("datasets", "config", "errors"),
-    ),
-    "": ("notebook", "charts", "engine.views"),
+    "engine": (),
+    **{f"engine.{name}": (*GROUND, "backends.protocols", *below(name)) for name in ENGINE},
+    "charts": (*GROUND, "charts", "engine", "backends"),
+    "charts.style": (*GROUND, "engine.data"),
+    "study": (*GROUND, "charts", "engine", "backends"),
+    "experiments": (*GROUND, "study", "charts", "engine", "backends", "datasets", ""),
+    "teaching": (*GROUND, "teaching", "study", "engine", "backends"),
+    "teaching.exercises": (*GROUND, "teaching", "study", "engine", "backends"),
+    "notebook": (*GROUND, "notebook", "study", "charts", "engine", "backends", "datasets"),
+    "notebook.magics": (*GROUND, "notebook", "study", "charts", "engine", "backends", "datasets"),
+    "notebook.widgets": (*GROUND, "notebook.run_state", "study", "charts", "engine", "backends"),
+    "": ("notebook", "charts", "rendering"),
 }
+FOLDERS = sorted(inside(name) for name, file in MODULES.items() if file.name == "__init__.py")
+MAX_MODULES = 12
+MARKUP = re.compile(
+    r"</?(?:p|b|i|td|th|tr|table|span|div|h[1-6]|br|style|script|svg|pre|code)\b[^>]*>"
+)
+WITH_MARKUP = ("charts", "notebook.widgets")
 ENGINE_LIBRARIES = {
     *("numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "yaml"),
     *("narwhals", "datasets", "pyarrow"),  # other frames in, and simulations out
@@ -157,22 +104,51 @@ def is_for_types(node: ast.If) -> bool:
     return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def inside(name: str) -> str:
-    return name.removeprefix("jupyter_mop").removeprefix(".")
-
-
 def is_under(name: str, rooms: tuple[str, ...]) -> bool:
     return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+def folder_of(name: str) -> str:
+    """Return the row of the table that a module belongs to: its own, or else its folder's."""
+    folder = name if name in FOLDERS else name.rpartition(".")[0]
+    return name if name in ALLOWED else folder
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_down_only(module: str) -> None:
     name = inside(module)
-    floor = max((room for room in ALLOWED if is_under(name, (room,)) or not room), key=len)
-    assert floor or not name, f"{module} is on no floor: give it one in this table"
+    row = folder_of(name)
+    assert row in ALLOWED, f"the folder {row!r} has no row in this table: give it one"
     own = {inside(wanted) for wanted in imports(MODULES[module]) if is_ours(wanted)}
-    wrong = {wanted for wanted in own if wanted and not is_under(wanted, ALLOWED[floor])}
+    allowed = (*ALLOWED[row], *([row] if row else []))
+    wrong = {wanted for wanted in own if wanted and not is_under(wanted, allowed)}
     assert not wrong, f"{module} imports {sorted(wrong)}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_has_a_row_and_few_modules(folder: str) -> None:
+    assert folder in ALLOWED
+    held = [name for name in map(inside, MODULES) if name.rpartition(".")[0] == folder]
+    modules = [name for name in held if name and name not in FOLDERS]
+    assert len(modules) <= MAX_MODULES, f"{folder} has {len(modules)} modules: {modules}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_markup_is_written_in_charts_and_widgets_only(module: str) -> None:
+    if is_under(inside(module), WITH_MARKUP):
+        return
+    for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found = MARKUP.search(node.value)
+            assert not found or is_docstring(module, node), f"{module}:{node.lineno} {found}"
+
+
+def is_docstring(module: str, constant: ast.Constant) -> bool:
+    """Tell whether a string is an example in a docstring, which writes nothing."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    texts = [ast.get_docstring(n, clean=False) for n in ast.walk(tree) if isinstance(n, kinds)]
+    return constant.value in texts
 
 
 def is_ours(name: str) -> bool:
@@ -218,5 +194,7 @@ def test_the_rules_can_fail(tmp_path: Path) -> None:
     file.write_text(
         "def f():\n    from jupyter_mop.notebook import magics\n    import altair.vegalite"
     )
-    assert set(imports(file)) == {"jupyter_mop.notebook.magics", "altair.vegalite"}
-    assert not is_under("notebook.magics", ALLOWED["engine"])
+    assert set(imports(file)) == {"jupyter_mop.notebook.magics.register", "altair.vegalite"}
+    assert not is_under("notebook.magics", ALLOWED["engine.metrics"])
+    assert not is_under("engine.mixture", ALLOWED["engine.data"])
+    assert MARKUP.search("<td class='x'>") and not MARKUP.search("a < b > c")

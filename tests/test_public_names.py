@@ -14,13 +14,13 @@ import jupyter_mop.engine
 from jupyter_mop.errors import MopError
 
 TAUGHT = [
-    "jupyter_mop.alignment",
-    "jupyter_mop.backends.cached",
-    "jupyter_mop.backends.store",
+    "jupyter_mop.engine.evaluation.alignment",
+    "jupyter_mop.backends.store.cached",
+    "jupyter_mop.backends.store.sqlite_store",
     "jupyter_mop.backends.toy",
     "jupyter_mop.charts",
     "jupyter_mop.notebook.widgets.weights",
-    "jupyter_mop.study",
+    "jupyter_mop.study.study",
     *(f"jupyter_mop.engine.{m.name}" for m in pkgutil.iter_modules(jupyter_mop.engine.__path__)),
 ]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE

@@ -10,7 +10,7 @@ from typing import Any
 
 from generate.examples import Example, shown
 from jupyter_mop import Study
-from jupyter_mop.notebook.magics import MopMagics
+from jupyter_mop.notebook.magics.register import MopMagics
 
 GROUPS = {
     "Set up": ["backend", "population", "personas", "synthesize", "fit"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from jupyter_mop.backends.base import Prompt
+from jupyter_mop.backends.protocols import Prompt
 from jupyter_mop.errors import DataError
 
 _ROLE, _CONTENT = "{role}", "{content}"
@@ -35,7 +35,7 @@ class ChatTemplate:
 
     Examples
     --------
-    >>> from jupyter_mop.backends.base import Message
+    >>> from jupyter_mop.backends.protocols import Message
     >>> CHATML.render(Prompt((Message("user", "Well?"),)))
     '<|im_start|>user\nWell?<|im_end|>\n<|im_start|>assistant\n'
     """

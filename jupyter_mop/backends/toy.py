@@ -11,7 +11,8 @@ from string import punctuation
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.base import (
+from jupyter_mop.backends.cost.prices import FREE, Price
+from jupyter_mop.backends.protocols import (
     Completion,
     GenerationRequest,
     OnCompletion,
@@ -22,7 +23,6 @@ from jupyter_mop.backends.base import (
     ScoreRequest,
     TokenScores,
 )
-from jupyter_mop.backends.prices import FREE, Price
 from jupyter_mop.errors import DataError
 
 
@@ -64,7 +64,7 @@ class ToyBackend:
 
     Examples
     --------
-    >>> from jupyter_mop.backends.base import Message, Prompt, ScoreRequest
+    >>> from jupyter_mop.backends.protocols import Message, Prompt, ScoreRequest
     >>> model = ToyBackend(["good", "bad"], persona_boost=1.0)
     >>> prompt = Prompt((Message("system", "You are good."), Message("user", "A film")))
     >>> model.log_probs(prompt).round(3)
@@ -106,7 +106,7 @@ class ToyBackend:
 
         Examples
         --------
-        >>> from jupyter_mop.backends.base import Message, Prompt
+        >>> from jupyter_mop.backends.protocols import Message, Prompt
         >>> ToyBackend(["yes", "no"]).log_probs(Prompt((Message("user", "Well?"),))).round(3)
         array([-0.693, -0.693])
         """
@@ -125,7 +125,7 @@ class ToyBackend:
 
         Examples
         --------
-        >>> from jupyter_mop.backends.base import *
+        >>> from jupyter_mop.backends.protocols import *
         >>> request = GenerationRequest(Prompt((Message("system", "always yes"),)), seed=0)
         >>> model = ToyBackend(["yes", "no"], length=2)
         >>> model.generate([request], SamplingParams(temperature=0.0))[0].text
@@ -164,7 +164,7 @@ class ToyBackend:
 
         Examples
         --------
-        >>> from jupyter_mop.backends.base import Message, Prompt
+        >>> from jupyter_mop.backends.protocols import Message, Prompt
         >>> ToyBackend(["yes", "no"]).count_tokens(Prompt((Message("user", "Is it?"),)), "yes")
         3
         """

@@ -6,13 +6,12 @@ on dark pages; `plot` and `html` show a result of the engine, whichever it is.
 
 from __future__ import annotations
 
-from jupyter_mop.charts.alignment import alignment_chart
-from jupyter_mop.charts.maps import response_map
-from jupyter_mop.charts.pictures import png
-from jupyter_mop.charts.results import html, plot
+from jupyter_mop.charts.alignment import alignment_chart, response_map
+from jupyter_mop.charts.persona_weights import likelihood_chart, weights_chart, weights_map
+from jupyter_mop.charts.registry import html, plot
+from jupyter_mop.charts.style.png import png
+from jupyter_mop.charts.style.theme import GREY, PERSONA_COLOURS, persona_colours
 from jupyter_mop.charts.synthesis import ladder_chart
-from jupyter_mop.charts.theme import GREY, PERSONA_COLOURS, persona_colours
-from jupyter_mop.charts.weights import likelihood_chart, weights_chart, weights_map
 
 __all__ = [
     "GREY",

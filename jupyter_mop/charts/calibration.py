@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jupyter_mop.charts.tables import cell, persona_chips, share_bar, table
-from jupyter_mop.charts.texts import plain, plain_frame
-from jupyter_mop.charts.theme import (
+from jupyter_mop.charts.persona_weights import tips, weights_layers
+from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
+from jupyter_mop.charts.style.notebook_chart import styled
+from jupyter_mop.charts.style.plain_text import plain, plain_frame
+from jupyter_mop.charts.style.theme import (
     INK,
     LIGHT_BLUE,
     ROW_HEIGHT,
@@ -16,10 +18,8 @@ from jupyter_mop.charts.theme import (
     persona_colours,
     share_axis,
     sized,
-    styled,
 )
-from jupyter_mop.charts.weights import tips, weights_layers
-from jupyter_mop.engine.calibration import Calibration
+from jupyter_mop.engine.weighting.calibration import Calibration
 
 if TYPE_CHECKING:
     import altair as alt

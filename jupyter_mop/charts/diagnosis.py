@@ -7,20 +7,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jupyter_mop.charts.tables import cell, persona_chips, table
-from jupyter_mop.charts.texts import plain, plain_frame
-from jupyter_mop.charts.theme import (
-    BLUE,
-    GREY,
-    INK,
-    ROW_HEIGHT,
-    name_axis,
-    share_axis,
-    sized,
-    styled,
-)
-from jupyter_mop.charts.weights import DARK_ENOUGH, tips
-from jupyter_mop.engine.diagnosis import Diagnosis
+from jupyter_mop.charts.persona_weights import DARK_ENOUGH, tips
+from jupyter_mop.charts.style.html_table import cell, persona_chips, table
+from jupyter_mop.charts.style.notebook_chart import styled
+from jupyter_mop.charts.style.plain_text import plain, plain_frame
+from jupyter_mop.charts.style.theme import BLUE, GREY, INK, ROW_HEIGHT, name_axis, share_axis, sized
+from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     import altair as alt

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jupyter_mop.charts.texts import plain, plain_frame
-from jupyter_mop.charts.theme import (
+from jupyter_mop.charts.persona_weights import tips, weights_layers
+from jupyter_mop.charts.style.html_table import (
+    LONGEST_RESPONSE,
+    cell,
+    persona_chips,
+    table,
+    weights_table,
+)
+from jupyter_mop.charts.style.notebook_chart import styled
+from jupyter_mop.charts.style.plain_text import plain, plain_frame
+from jupyter_mop.charts.style.theme import (
     INK,
     LIGHT_BLUE,
     ROW_HEIGHT,
@@ -15,14 +25,12 @@ from jupyter_mop.charts.theme import (
     name_axis,
     share_axis,
     sized,
-    styled,
 )
-from jupyter_mop.charts.weights import tips, weights_layers
 
 if TYPE_CHECKING:
     import altair as alt
 
-    from jupyter_mop.engine.explanation import Explanation
+    from jupyter_mop.engine.mixture.explanation import Explanation
 
 
 def explanation_chart(explanation: Explanation) -> alt.VConcatChart:
@@ -63,3 +71,26 @@ def exemplar_bars(frame: pd.DataFrame) -> alt.LayerChart:
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
     title = alt.TitleParams("Strongest exemplars (tick: uniform)", fontSize=12)
     return sized(alt.layer(bars, tick.encode(alt.X("start:Q")), title=title), 380, len(frame))
+
+
+def explanation_table(explanation: Explanation) -> str:
+    """Return who answers a context, what they are shown, and the nearest records."""
+    chips = persona_chips([str(name) for name in explanation.personas["persona"]])
+    exemplars = [
+        [cell(row.context), cell(row.response, LONGEST_RESPONSE), f"{row.weight:.1%}",
+         f"{row.start:.1%}", chips[str(row.persona)]]
+        for row in explanation.frame.itertuples()
+    ]  # fmt: skip
+    nearest = [
+        [cell(row.context), cell(row.response, LONGEST_RESPONSE), f"{row.cosine:.2f}"]
+        for row in explanation.nearest.itertuples()
+    ]
+    heading = f"{plain(explanation.context)}: {explanation.note}"
+    return "".join(
+        [
+            f"<p>{escape(heading)}</p>",
+            weights_table(explanation.personas),
+            table(["exemplar of", "response", "weight", "uniform", "mostly for"], exemplars),
+            table(["nearest records", "response", "cosine"], nearest),
+        ]
+    )

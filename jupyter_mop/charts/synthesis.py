@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 import pandas as pd
 
-from jupyter_mop.charts.tables import cell, persona_chips, share_bar, table
-from jupyter_mop.charts.theme import BLUE, INK, check, persona_colours, styled
-from jupyter_mop.charts.weights import weights_layers
-from jupyter_mop.engine.synthesis import Synthesis
+from jupyter_mop.charts.persona_weights import weights_layers
+from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
+from jupyter_mop.charts.style.notebook_chart import styled
+from jupyter_mop.charts.style.theme import BLUE, INK, check, persona_colours
+from jupyter_mop.engine.synthesis.synthesis import Synthesis
 
 if TYPE_CHECKING:
     import altair as alt

@@ -12,13 +12,19 @@ from typing import Any
 
 from tqdm import tqdm
 
-from jupyter_mop.engine.learning import OnStep, Tick
+from jupyter_mop.backends.protocols import OnStep, Tick
 from jupyter_mop.errors import DataError, MopError
 from jupyter_mop.experiments import ablations, classifier, generation, transfer, words
-from jupyter_mop.experiments.data import SOURCES
-from jupyter_mop.experiments.recipe import QUICK, Recipe
+from jupyter_mop.experiments.populations import SOURCES
 from jupyter_mop.experiments.report import Result
-from jupyter_mop.experiments.settings import N_BOOT, QUICK_N_BOOT, Settings, command_line
+from jupyter_mop.experiments.settings import (
+    N_BOOT,
+    QUICK,
+    QUICK_N_BOOT,
+    Recipe,
+    Settings,
+    command_line,
+)
 from jupyter_mop.experiments.workbench import Workbench
 
 EXPERIMENTS: dict[str, Callable[[Workbench], Result]] = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from jupyter_mop.charts import alignment_chart
-from jupyter_mop.engine import sampling
-from jupyter_mop.engine.baselines import Drawn
-from jupyter_mop.engine.personas import Persona
-from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.generation import responses
+from jupyter_mop.engine.generation.baselines import Drawn
+from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, notes
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
@@ -84,16 +86,13 @@ def without_exemplars(bench: Workbench) -> Simulation:
     contexts = bench.target.take(rows)
     drawn = mixture.sample(contexts, weights="learned", random_state=seed)
     tick = bench.on_step("no exemplars", bench.settings.n)
-    return sampling.simulate(
+    return responses.simulate(
         contexts,
         Drawn(drawn, exemplar=False),
-        personas=mixture.personas,
-        exemplars=mixture.exemplars_,
-        template=mixture.template_,
-        backend=bench.study.backend,
-        params=recipe.params,
+        responses.PromptBuilder(mixture.personas, mixture.exemplars_, mixture.template_),
+        bench.study.backend,
+        options=SimulationOptions(**asdict(recipe.params), random_state=seed),
         provenance={"name": "no exemplars", "weights": "learned"},
-        random_state=seed,
         on_result=tick,
     )
 

@@ -16,7 +16,7 @@ from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
 if TYPE_CHECKING:
-    from jupyter_mop.engine.population import Population
+    from jupyter_mop.engine.data.population import Population
 
 N_BOOT = 1000
 FLOOR = "as many real records"

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from jupyter_mop.charts import alignment_chart
-from jupyter_mop.engine.baselines import BASELINES
-from jupyter_mop.engine.memorisation import COPIED, Run, longest_runs
-from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.engine.evaluation.copying import COPIED, Run, longest_runs
+from jupyter_mop.engine.generation.baselines import BASELINES
+from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 

@@ -13,7 +13,7 @@ import pandas as pd
 from jupyter_mop.errors import DataError
 
 if TYPE_CHECKING:
-    from jupyter_mop.charts.theme import AnyChart
+    from jupyter_mop.charts.style.theme import AnyChart
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Result:
         files[1].write_text(json.dumps(facts, indent=1, default=str), encoding="utf-8")
         files[2].write_text(self.text(), encoding="utf-8")
         if self.chart is not None:
-            from jupyter_mop.charts.pictures import png
+            from jupyter_mop.charts.style.png import png
 
             files.append(out / f"{stem}.png")
             files[-1].write_bytes(png(self.chart))

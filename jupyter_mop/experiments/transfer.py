@@ -5,15 +5,14 @@ from __future__ import annotations
 import tempfile
 import warnings
 
-from jupyter_mop.backends.cached import CachedBackend
+from jupyter_mop.backends.store.cached import CachedBackend
 from jupyter_mop.charts import alignment_chart
-from jupyter_mop.engine.mixture import MixtureOfPersonas
-from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
-from jupyter_mop.experiments import models
 from jupyter_mop.experiments.generation import FLOOR, UNIFORM, notes
 from jupyter_mop.experiments.report import Result
-from jupyter_mop.experiments.workbench import Workbench
+from jupyter_mop.experiments.workbench import Workbench, open_backend
 
 LEARNED_ELSEWHERE = "mixture, learned with the first"
 METHODS = {
@@ -36,7 +35,7 @@ def run(bench: Workbench) -> Result:
             "A transfer needs a second model, and none was named.", hint="Add --backend PATH."
         )
     bench.restore()
-    second = models.open_backend(bench.settings.backend, bench.texts)
+    second = open_backend(bench.settings.backend, bench.texts)
     carried = carry_over(bench, CachedBackend(second, bench.study.store))
     made = {name: _simulate(bench, carried, name) for name in METHODS}
     vectors = bench.vectors(made)

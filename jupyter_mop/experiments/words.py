@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop.charts import alignment_chart
-from jupyter_mop.engine.vectors import unit
-from jupyter_mop.experiments.figures import Figures
+from jupyter_mop.engine.metrics.vectors import unit
 from jupyter_mop.experiments.generation import FLOOR, LEARNED, RIVALS, methods, notes
+from jupyter_mop.experiments.measurements import Figures
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 

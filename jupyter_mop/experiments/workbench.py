@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.learning import OnStep
-from jupyter_mop.engine.mixture import MixtureOfPersonas
-from jupyter_mop.engine.population import Population
-from jupyter_mop.engine.simulation import Simulation
-from jupyter_mop.engine.synthesis import Synthesis
-from jupyter_mop.experiments import data, models
-from jupyter_mop.experiments.figures import Figures
+from jupyter_mop.backends.opening import load_backend
+from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder, split_words
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.synthesis.synthesis import Synthesis
+from jupyter_mop.experiments import populations
+from jupyter_mop.experiments.measurements import Figures
 from jupyter_mop.experiments.settings import Settings, check_folder, provenance
-from jupyter_mop.study import Study
+from jupyter_mop.study.study import Study
+
+TOYS = {"toy": 2.0, "toy-other": 1.0}
+TOY_LENGTH, TOY_DIMENSIONS = 8, 48
 
 
 class Workbench:
@@ -40,18 +46,21 @@ class Workbench:
         The mixture of these personas with learned weights, likewise.
     """
 
-    def __init__(self, source: data.Source, settings: Settings, on_step: OnStep) -> None:
+    def __init__(self, source: populations.Source, settings: Settings, on_step: OnStep) -> None:
         self.source, self.settings, self.on_step = source, settings, on_step
-        records = data.records(source, settings.n, random_state=settings.seed)
-        self.texts = [*records[data.RESPONSE], *records[data.CONTEXT]]
+        records = populations.records(source, settings.n, random_state=settings.seed)
+        self.texts = [*records[populations.RESPONSE], *records[populations.CONTEXT]]
         self.study = Study(
-            models.open_backend(settings.model, self.texts),
-            models.open_encoder(settings.model, self.texts),
+            open_backend(settings.model, self.texts),
+            open_encoder(settings.model, self.texts),
             store=settings.store,
         )
         check_folder(settings.out, self.study.backend.fingerprint)
         self.population = self.study.use_population(
-            records, context=data.CONTEXT, response=data.RESPONSE, random_state=settings.seed
+            records,
+            context=populations.CONTEXT,
+            response=populations.RESPONSE,
+            random_state=settings.seed,
         )
 
     @property
@@ -148,3 +157,21 @@ class Workbench:
     def close(self) -> None:
         """Close the store."""
         self.study.store.close()
+
+
+def open_backend(name: str, texts: Sequence[str]) -> Backend:
+    """Return the model `name`: "local", a path, or a toy that knows the words of `texts`."""
+    if name not in TOYS:
+        return load_backend(name)
+    return ToyBackend(_words(texts), length=TOY_LENGTH, persona_boost=TOYS[name])
+
+
+def open_encoder(name: str, texts: Sequence[str]) -> Encoder | None:
+    """Return the encoder that goes with the model `name`; None for the embedded one."""
+    return ToyEncoder(_words(texts)[:TOY_DIMENSIONS]) if name in TOYS else None
+
+
+def _words(texts: Sequence[str]) -> list[str]:
+    """Return the words of `texts`, the most frequent first."""
+    counts = Counter(word for text in texts for word in split_words(text))
+    return [word for word, _ in counts.most_common()]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from jupyter_mop.alignment import Alignment
-    from jupyter_mop.engine.answers import PopulationAnswer
-    from jupyter_mop.engine.mixture import MixtureOfPersonas
-    from jupyter_mop.engine.synthesis import Synthesis
-    from jupyter_mop.engine.views import Chart, Viewed
+    from jupyter_mop.engine.evaluation.alignment import Alignment
+    from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+    from jupyter_mop.engine.survey.population_answer import PopulationAnswer
+    from jupyter_mop.engine.synthesis.synthesis import Synthesis
+    from jupyter_mop.rendering import Chart, Viewed
 
 
 def show_alignment(alignment: Alignment) -> None:
@@ -38,10 +38,18 @@ def register(shell: InteractiveShell) -> None:
     """Show results with their charts wherever a cell ends in one."""
     assert shell.display_formatter is not None  # noqa: S101  every shell has one
     formatter = shell.display_formatter.ipython_display_formatter
-    formatter.for_type_by_name("jupyter_mop.alignment", "Alignment", show_alignment)
-    formatter.for_type_by_name("jupyter_mop.engine.mixture", "MixtureOfPersonas", show_mixture)
-    formatter.for_type_by_name("jupyter_mop.engine.synthesis", "Synthesis", show_synthesis)
-    formatter.for_type_by_name("jupyter_mop.engine.answers", "PopulationAnswer", show_answer)
+    formatter.for_type_by_name(
+        "jupyter_mop.engine.evaluation.alignment", "Alignment", show_alignment
+    )
+    formatter.for_type_by_name(
+        "jupyter_mop.engine.mixture.mixture", "MixtureOfPersonas", show_mixture
+    )
+    formatter.for_type_by_name(
+        "jupyter_mop.engine.synthesis.synthesis", "Synthesis", show_synthesis
+    )
+    formatter.for_type_by_name(
+        "jupyter_mop.engine.survey.population_answer", "PopulationAnswer", show_answer
+    )
 
 
 def _show(value: Alignment | Viewed, *charts: Chart) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jupyter_mop.comparison import Comparison
+    from jupyter_mop.engine.weighting.comparison import Comparison
     from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
     from jupyter_mop.notebook.widgets.personas import PersonaPanel
     from jupyter_mop.notebook.widgets.weights import WeightsPanel
-    from jupyter_mop.study import Study
+    from jupyter_mop.study.study import Study
 
 
 def weights_panel(study: Study) -> WeightsPanel:

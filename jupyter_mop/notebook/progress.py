@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from tqdm.std import tqdm
 
-from jupyter_mop.engine.learning import OnStep, Tick
+from jupyter_mop.backends.protocols import OnStep, Tick
 from jupyter_mop.errors import Interrupted
-from jupyter_mop.notebook.runs import Controls, Run, Step
+from jupyter_mop.notebook.run_state import Controls, Run, Step
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-    from jupyter_mop.study import Study
+    from jupyter_mop.study.study import Study
 
 _SCREEN_SECONDS = 0.1
 _STILL_SECONDS = 5.0
@@ -149,7 +149,7 @@ def progress(shell: InteractiveShell, study: Study | None = None) -> Iterator[On
 
 def _new_run(study: Study | None) -> Run:
     """Return a run that reads what the study's model and encoder say, once they are loaded."""
-    parts = vars(study) if study else {}
+    parts = vars(study.session) if study else {}
 
     def n_kept(value: object) -> int:
         name = "encoder" if isinstance(value, np.ndarray) else "backend"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from jupyter_mop.teaching.canteen import canteen_cards, canteen_model, canteen_study
 from jupyter_mop.teaching.checks import check
-from jupyter_mop.teaching.hidden import HiddenWeights
-from jupyter_mop.teaching.survey import survey_answers, survey_study
+from jupyter_mop.teaching.student_survey import survey_answers, survey_study
 from jupyter_mop.teaching.verdicts import Verdict
+from jupyter_mop.teaching.weights_game import HiddenWeights
 
 __all__ = [
     "HiddenWeights",

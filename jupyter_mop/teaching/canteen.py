@@ -12,11 +12,12 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.backends.base import GenerationRequest, SamplingParams
+from jupyter_mop.backends.protocols import GenerationRequest, SamplingParams
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
-from jupyter_mop.engine.personas import named_shares, read_personas
-from jupyter_mop.engine.prompts import PromptTemplate
-from jupyter_mop.study import Study
+from jupyter_mop.engine.data.persona_weights import named_shares
+from jupyter_mop.engine.data.personas import read_personas
+from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.study.study import Study
 
 WORDS = {
     "hungry": ("portion", "plate", "full"),

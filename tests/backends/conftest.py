@@ -13,8 +13,8 @@ import pytest
 from model_server import ModelServer
 from scripted_server import ScriptedServer
 
-from jupyter_mop.backends.gguf import GGUF, Q4_1, Tensor, q4_1_blocks, read_gguf
-from jupyter_mop.backends.models import language_model_path
+from jupyter_mop.backends.model_files import language_model_path
+from jupyter_mop.backends.openvino.gguf import GGUF, Q4_1, Tensor, q4_1_blocks, read_gguf
 
 F32, Q8_0 = 0, 8
 LLAMA: list[Any] = []  # the server ends with its object

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_mop.backends.base import Message, Prompt
 from jupyter_mop.backends.chat_templates import CHATML, LLAMA_3, ChatTemplate, find_template, plain
+from jupyter_mop.backends.protocols import Message, Prompt
 from jupyter_mop.errors import DataError
 
 CHAT = Prompt((Message("system", "Be {brief}."), Message("user", "Well?")))

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from jupyter_mop.backends.base import (
+from jupyter_mop.backends.protocols import (
     Backend,
     Encoder,
     GenerationRequest,

@@ -42,7 +42,7 @@ shell.run_line_magic("load_ext", "{name}")
 """
 ASK = """
 from jupyter_mop import OpenAIBackend
-from jupyter_mop.backends.base import GenerationRequest, Message, Prompt, SamplingParams
+from jupyter_mop.backends.protocols import GenerationRequest, Message, Prompt, SamplingParams
 prompt = Prompt((Message("user", "Write a sentence of a review."),))
 backend = OpenAIBackend({url!r}, "slow")
 assert backend.generate([GenerationRequest(prompt, 0)], SamplingParams())[0].text
@@ -59,7 +59,7 @@ FRAME = "frame = pd.DataFrame({'persona': list('abcde'), 'weight': [.3, .25, .2,
 CHART = f"""
 import pandas as pd
 from jupyter_mop.charts import weights_chart
-from jupyter_mop.charts.pictures import png
+from jupyter_mop.charts.style.png import png
 {FRAME}
 assert png(weights_chart(frame))
 """

@@ -20,13 +20,13 @@ from environments import python_with
 from peak import peak_bytes
 
 from jupyter_mop.backends.toy import ToyBackend
-from jupyter_mop.engine.exemplars import Exemplar
-from jupyter_mop.engine.gate import Gate
-from jupyter_mop.engine.learning import Learner
-from jupyter_mop.engine.likelihood import Answers
-from jupyter_mop.engine.personas import Persona
-from jupyter_mop.engine.population import Population
-from jupyter_mop.engine.prompts import PromptTemplate
+from jupyter_mop.engine.data.exemplars import Exemplar
+from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.engine.gate.gate import Gate
+from jupyter_mop.engine.mixture.component_likelihood import ComponentLogLikelihoods, ComponentScorer
+from jupyter_mop.engine.mixture.fitting import ask_all, select_and_ask
 
 D, RANK, L2, SIZE = 384, 8, 0.01, 16
 FULL = (5_000, 200, 10_000)
@@ -101,7 +101,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class TableLearner(Learner):
+class TableScorer(ComponentScorer):
     """Looks likelihoods up where the real one asks a model; counts the seconds of doing so."""
 
     world: World = None
@@ -115,11 +115,11 @@ class TableLearner(Learner):
         log_lik = -60 + 3 * (self.world.by_persona[i] * personas[components.persona]).sum(1)
         log_lik += 3 * (self.world.by_exemplar[i] * exemplars[components.exemplar]).sum(1)
         self.clock.append(time.perf_counter() - began)
-        return Answers(components, log_lik, np.full(len(components), 20))
+        return ComponentLogLikelihoods(components, log_lik, np.full(len(components), 20))
 
 
-def learner(world):
-    return TableLearner(
+def table_scorer(world):
+    return TableScorer(
         world.personas,
         world.exemplars,
         PromptTemplate("{x}"),
@@ -133,13 +133,13 @@ def learner(world):
 
 def gathered(world, *, judged=0):
     """Return start, evidence to learn from, to stop on and, if asked for, to judge by."""
-    asker, start, n = learner(world), world.start(), len(world.population)
+    asker, start, n = table_scorer(world), world.start(), len(world.population)
     ends = n - judged - (n - judged) // 4, n - judged
     records, held_out, fresh = (
         world.population.take(range(*part)) for part in ((0, ends[0]), ends, (ends[1], n))
     )
-    train, stop, _ = asker.gather(records, held_out, start, size=SIZE, l2=L2)
-    judge = asker.everything("judge", fresh, n_exemplars=8, random_state=1)[0] if judged else None
+    train, stop, _ = select_and_ask(asker, records, held_out, start, size=SIZE, l2=L2)
+    judge = ask_all(asker, "judge", fresh, n_exemplars=8, random_state=1)[0] if judged else None
     return start, train, stop, judge, sum(asker.clock)
 
 

@@ -1,7 +1,7 @@
 // Prints the milliseconds of one update of the panel, all figures with their derivatives, at
 // K = 20 personas, 32 axes, 100 clusters and 50 bins: median and 95th percentile of 500 updates.
 
-import { figures } from "../../jupyter_mop/notebook/widgets/static/figures.js";
+import { figures } from "../../jupyter_mop/notebook/widgets/static/metrics/mixture_gradients.js";
 import { randomStatistics, seeded, simplexPoint } from "../notebook/widgets/javascript/tools.mjs";
 
 const UPDATES = 500;

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from jupyter_mop.engine.statistics import PersonaStatistics
+from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 
 N_PERSONAS = 20
 N_TURNS = 9

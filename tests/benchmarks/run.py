@@ -27,16 +27,16 @@ import reweighting
 import throughput
 from peak import peak_bytes
 
-from jupyter_mop.backends.base import (
+from jupyter_mop.backends.model_files import encoder_paths, language_model_path
+from jupyter_mop.backends.openvino.backend import LocalBackend
+from jupyter_mop.backends.openvino.encoder import MiniLMEncoder
+from jupyter_mop.backends.protocols import (
     GenerationRequest,
     Message,
     Prompt,
     SamplingParams,
     ScoreRequest,
 )
-from jupyter_mop.backends.encoders import MiniLMEncoder
-from jupyter_mop.backends.local import LocalBackend
-from jupyter_mop.backends.models import encoder_paths, language_model_path
 
 PERSONAS = [
     "You are a jaded film critic who prizes wit and has seen every film of the last fifty years.",

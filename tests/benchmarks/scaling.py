@@ -27,12 +27,12 @@ import pandas as pd
 from distributed import Client, LocalCluster
 
 from jupyter_mop import OpenAIBackend, ToyBackend
-from jupyter_mop.backends.base import GenerationRequest, Message, Prompt, SamplingParams
-from jupyter_mop.backends.cached import CachedBackend
-from jupyter_mop.backends.cluster import ClusterBackend
-from jupyter_mop.backends.fanout import shard_size
-from jupyter_mop.backends.local import LocalBackend
-from jupyter_mop.backends.store import Store
+from jupyter_mop.backends.cluster.backend import ClusterBackend
+from jupyter_mop.backends.cluster.shards import shard_size
+from jupyter_mop.backends.openvino.backend import LocalBackend
+from jupyter_mop.backends.protocols import GenerationRequest, Message, Prompt, SamplingParams
+from jupyter_mop.backends.store.cached import CachedBackend
+from jupyter_mop.backends.store.sqlite_store import Store
 
 HERE = Path(__file__).parent
 TABLE = HERE.parents[1] / "notebooks" / "results" / "scaling.csv"

@@ -23,10 +23,10 @@ from openai import AsyncOpenAI, DefaultAioHttpClient
 from peak import peak_bytes
 
 from jupyter_mop import OpenAIBackend, Study, ToyEncoder
-from jupyter_mop.backends.base import GenerationRequest, Message, Prompt, SamplingParams
-from jupyter_mop.backends.cached import CachedBackend
-from jupyter_mop.backends.capabilities import CHAT, SEEDS, Capabilities, Finding
-from jupyter_mop.backends.store import Store
+from jupyter_mop.backends.endpoint.capabilities import CHAT, SEEDS, Capabilities, Finding
+from jupyter_mop.backends.protocols import GenerationRequest, Message, Prompt, SamplingParams
+from jupyter_mop.backends.store.cached import CachedBackend
+from jupyter_mop.backends.store.sqlite_store import Store
 
 CALLS, LATENCY = 2_000, 0.1
 ROUNDS = 5

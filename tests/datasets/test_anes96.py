@@ -7,7 +7,7 @@ import pytest
 
 from jupyter_mop.datasets import load_anes96
 from jupyter_mop.datasets.anes96 import AGES, EDUCATIONS, INCOMES, PARTIES
-from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.data.population import Population
 from jupyter_mop.errors import MissingPackageError
 
 

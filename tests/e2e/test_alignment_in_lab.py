@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 SETUP = """
 import numpy as np, pandas as pd
 from jupyter_mop import ToyBackend, ToyEncoder
-from jupyter_mop.notebook.magics import MopMagics
+from jupyter_mop.notebook.magics.register import MopMagics
 %load_ext jupyter_mop
 words = ["sun", "rain", "wind", "snow"]
 rng = np.random.default_rng(0)
@@ -24,7 +24,7 @@ said = [" ".join(rng.choice(words, rng.integers(2, 7), p=[.4, .3, .2, .1])) for 
 df = pd.DataFrame({"topic": rng.choice(["dawn", "dusk"], 600), "said": said})
 study = get_ipython().magics_manager.registry["MopMagics"].study
 study.use_backend(ToyBackend(words))
-study._encoder_choice = ToyEncoder(words)
+study.session.encoder_choice = ToyEncoder(words)
 study.use_personas("critic: You say rain.\\nfan: You say sun.\\nparent: You say wind.")
 study.use_population(df, context="topic", response="said")
 %mop_simulate first -n 240 --weights uniform

@@ -13,14 +13,14 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbconvert import HTMLExporter
 
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
-from jupyter_mop.comparison import compare
-from jupyter_mop.engine.asking import ask
-from jupyter_mop.engine.matching import match
-from jupyter_mop.engine.population import Population
-from jupyter_mop.engine.questions import Question
-from jupyter_mop.engine.simulation import Simulation
-from jupyter_mop.engine.statistics import PersonaStatistics
-from jupyter_mop.notebook import values
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.survey.asking import ask
+from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.weighting.comparison import compare
+from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
+from jupyter_mop.engine.weighting.weight_matching import match
+from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
 from tests.e2e.accessibility import faults, tab_stops
 
@@ -347,7 +347,7 @@ def test_copied_code_gives_the_weights_back(show, comparison):
     start = '%mop_simulate sky --weights "'
     assert code.startswith(start)
     text = code.removeprefix(start[:-1])
-    found = values.weights(InteractiveShell.instance(), text)
+    found = arguments.weights(InteractiveShell.instance(), text)
     assert list(found) == NAMES
     assert list(found.values()) == pytest.approx([5 / 11, 3 / 11, 1 / 11, 2 / 11], abs=1e-4)
     assert sum(found.values()) == pytest.approx(1, abs=1e-12)
@@ -467,11 +467,11 @@ def test_tab_comes_to_everything_that_a_mouse_can_use(show, comparison):
 LAB = """
 import numpy as np, pandas as pd
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
-from jupyter_mop.comparison import compare
-from jupyter_mop.engine.population import Population
-from jupyter_mop.engine.questions import Question
-from jupyter_mop.engine.simulation import Simulation
-from jupyter_mop.engine.statistics import PersonaStatistics
+from jupyter_mop.engine.weighting.comparison import compare
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
 rng, words = np.random.default_rng(0), ["sun", "rain", "wind", "snow"]
 said = [" ".join(rng.choice(words, rng.integers(2, 9))) for _ in range(450)]

@@ -24,7 +24,7 @@ SETUP = f"""
 import pathlib, time
 import pandas as pd
 from jupyter_mop import Study, ToyBackend, ToyEncoder
-from jupyter_mop.backends.base import Completion
+from jupyter_mop.backends.protocols import Completion
 
 %load_ext jupyter_mop
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
-from jupyter_mop.engine.mixture import MixtureOfPersonas
-from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 
 WORDS = ["sun", "rain", "wind", "fog"]
 PERSONAS = "sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind."

@@ -15,7 +15,7 @@ LINES = [
     "said = ['sun rain', 'wind', 'rain'] * 40",
     "df = pd.DataFrame({'topic': ['dawn', 'dusk'] * 60, 'said': said})",
     "study = get_ipython().magics_manager.registry['MopMagics'].study",
-    "study.use_backend(ToyBackend(words)); study._encoder_choice = ToyEncoder(words)",
+    "study.use_backend(ToyBackend(words)); study.session.encoder_choice = ToyEncoder(words)",
     "personas = 'critic: You say rain.\\nfan: You say sun.'",
     "%mop_personas personas",
     "%mop_population df --context topic --response said",

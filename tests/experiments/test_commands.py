@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_mop.backends.store import Store
-from jupyter_mop.engine.baselines import BASELINES
+from jupyter_mop.backends.store.sqlite_store import Store
+from jupyter_mop.engine.generation.baselines import BASELINES
 from jupyter_mop.errors import DataError
 from jupyter_mop.experiments.__main__ import EXPERIMENTS, chosen, main
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from jupyter_mop import config
-from jupyter_mop.engine import metrics
+from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.errors import DataError
-from jupyter_mop.experiments import data, report, settings
+from jupyter_mop.experiments import populations, report, settings
 from jupyter_mop.experiments.ablations import STRANGERS, strangers
 from jupyter_mop.experiments.classifier import f1, f1_interval
-from jupyter_mop.experiments.figures import Figures
-from jupyter_mop.experiments.recipe import Recipe
+from jupyter_mop.experiments.measurements import Figures
+from jupyter_mop.experiments.settings import Recipe
 
 sentences = st.lists(st.sampled_from(["It is bad.", "Go and see it now!", "Why?", "dull "]))
 
@@ -28,34 +28,36 @@ sentences = st.lists(st.sampled_from(["It is bad.", "Go and see it now!", "Why?"
 @how(deadline=None)
 @given(sentences.map(" ".join), st.integers(1, 12))
 def test_an_opening_is_a_beginning_of_so_many_words(text: str, most: int) -> None:
-    cut = data.opening(text, most)
+    cut = populations.opening(text, most)
     assert len(cut.split()) <= most
     assert " ".join(text.split()).startswith(cut)
     assert bool(cut) == bool(text.split())
-    assert data.opening(cut, most) == cut
+    assert populations.opening(cut, most) == cut
 
 
 def test_an_opening_ends_with_a_sentence_where_it_can() -> None:
-    assert data.opening("It is bad.<br /><br />It is long. Go.", 6) == "It is bad. It is long."
-    assert data.opening("One two three four. Five.", 3) == "One two three"
+    assert (
+        populations.opening("It is bad.<br /><br />It is long. Go.", 6) == "It is bad. It is long."
+    )
+    assert populations.opening("One two three four. Five.", 3) == "One two three"
 
 
-@pytest.mark.parametrize("name", data.SOURCES)
+@pytest.mark.parametrize("name", populations.SOURCES)
 def test_records_of_each_source(name: str) -> None:
-    source = data.SOURCES[name]
-    frame = data.records(source, 50, random_state=1)
+    source = populations.SOURCES[name]
+    frame = populations.records(source, 50, random_state=1)
     assert len(frame) == 400
-    assert frame[data.RESPONSE].is_unique
-    assert set(frame[data.CONTEXT]) == {"positive", "negative"}
-    assert all(source.cut(text) == text for text in frame[data.RESPONSE])
-    assert "<br" not in " ".join(frame[data.RESPONSE])
-    pd.testing.assert_frame_equal(frame, data.records(source, 50, random_state=1))
+    assert frame[populations.RESPONSE].is_unique
+    assert set(frame[populations.CONTEXT]) == {"positive", "negative"}
+    assert all(source.cut(text) == text for text in frame[populations.RESPONSE])
+    assert "<br" not in " ".join(frame[populations.RESPONSE])
+    pd.testing.assert_frame_equal(frame, populations.records(source, 50, random_state=1))
 
 
 @pytest.mark.parametrize("n", [19, 0, -1, 2133, 10**6])
 def test_a_target_too_small_for_its_figures_is_refused(n: int) -> None:
     with pytest.raises(DataError, match="held out") as caught:
-        data.records(data.SOURCES["rotten_tomatoes"], n, random_state=0)
+        populations.records(populations.SOURCES["rotten_tomatoes"], n, random_state=0)
     assert "--n" in caught.value.hint
 
 
@@ -116,14 +118,14 @@ def test_figures_are_those_of_align_whether_computed_or_kept(
 ) -> None:
     first = figures.table(clouds)
     with pytest.warns(UserWarning, match="60 responses"):
-        together = metrics.align(figures.target, clouds, n_boot=8, random_state=3)
+        together = alignment_table.align(figures.target, clouds, n_boot=8, random_state=3)
     together["method"] = together["method"].astype(object)
     pd.testing.assert_frame_equal(first[together.columns], together, check_dtype=False)
 
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(metrics, "align", forbidden)
+    monkeypatch.setattr(alignment_table, "align", forbidden)
     pd.testing.assert_frame_equal(figures.table(clouds), first)
     with pytest.raises(AssertionError, match="computed again"):
         figures.table({"near": clouds["near"] + 1e-3})

@@ -11,16 +11,16 @@ import fault_study
 import pytest
 from scripted_server import ScriptedServer
 
-from jupyter_mop.backends import constants
-from jupyter_mop.backends.runs import StoredRun
-from jupyter_mop.backends.store import Store
-from jupyter_mop.study import Study
+from jupyter_mop.backends.endpoint import defaults
+from jupyter_mop.backends.store.run_history import StoredRun
+from jupyter_mop.backends.store.sqlite_store import Store
+from jupyter_mop.study.study import Study
 
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
-    monkeypatch.setattr(constants, "FIRST_WAIT", 0.02)
-    monkeypatch.setattr(constants, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(defaults, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(defaults, "LONGEST_WAIT", 0.1)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 

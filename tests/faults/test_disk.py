@@ -13,7 +13,7 @@ import pytest
 from fault_study import new_study, slow
 from scripted_server import Reply, chat, own_words
 
-from jupyter_mop.backends.store import APPLICATION_ID
+from jupyter_mop.backends.store.sqlite_store import APPLICATION_ID
 from jupyter_mop.errors import StoreError
 
 N = 60

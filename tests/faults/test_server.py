@@ -16,7 +16,7 @@ import scripted_server
 from fault_study import IN_FLIGHT, new_study, slow
 from scripted_server import Reply, chat, own_words
 
-from jupyter_mop.backends import constants
+from jupyter_mop.backends.endpoint import defaults
 from jupyter_mop.errors import ModelError
 
 N = 40
@@ -101,7 +101,7 @@ def test_a_storm_of_429_is_sat_out_with_fewer_calls_at_once(server, study, books
 def test_a_server_that_falls_silent_ends_the_run_and_it_is_resumed(
     server, study, books, monkeypatch
 ):
-    monkeypatch.setattr(constants, "ATTEMPTS", 2)
+    monkeypatch.setattr(defaults, "ATTEMPTS", 2)
     study.backend.backend.endpoint.timeout = 0.5
     server.default = after(12, Reply(body=chat(), seconds=1.5), own_words)
     with pytest.raises(ModelError, match="gave no answer within"):
@@ -174,8 +174,8 @@ def at(n, act):
 
 
 def test_a_server_that_is_killed_and_comes_back_is_waited_for(process, path, books, monkeypatch):
-    monkeypatch.setattr(constants, "LONGEST_WAIT", 2.0)
-    monkeypatch.setattr(constants, "FIRST_WAIT", 1.0)
+    monkeypatch.setattr(defaults, "LONGEST_WAIT", 2.0)
+    monkeypatch.setattr(defaults, "FIRST_WAIT", 1.0)
     study = new_study(path, f"http://127.0.0.1:{process.port}/v1")
 
     def restart():

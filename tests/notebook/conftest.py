@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from jupyter_mop import Study, ToyBackend, ToyEncoder, load_ipython_extension
-from jupyter_mop.notebook.magics import MopMagics
+from jupyter_mop.notebook.magics.register import MopMagics
 
 WORDS = ["sun", "rain", "wind", "fog"]
 PERSONAS = "sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind.\n"

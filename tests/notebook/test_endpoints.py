@@ -9,7 +9,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from scripted_server import Reply, ScriptedServer, chat
 
 from jupyter_mop import OpenAIBackend, Study
-from jupyter_mop.backends.capabilities import Capabilities
+from jupyter_mop.backends.endpoint.capabilities import Capabilities
 from jupyter_mop.errors import ModelError, MopError, NotFittedError
 
 

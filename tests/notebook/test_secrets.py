@@ -11,10 +11,10 @@ from IPython.utils.capture import capture_output
 from scripted_server import Reply, ScriptedServer, own_words
 
 from jupyter_mop import Study, ToyEncoder
-from jupyter_mop.backends import capabilities as names
-from jupyter_mop.backends import constants
-from jupyter_mop.backends.capabilities import Capabilities, Finding
-from jupyter_mop.backends.openai import OpenAIBackend
+from jupyter_mop.backends.endpoint import capabilities as names
+from jupyter_mop.backends.endpoint import defaults
+from jupyter_mop.backends.endpoint.backend import OpenAIBackend
+from jupyter_mop.backends.endpoint.capabilities import Capabilities, Finding
 
 KEY = "sk-planted-51c0ffee"
 WORDS = ["sun", "rain", "wind", "fog"]
@@ -36,8 +36,8 @@ def server():
 def kept(shell, server, monkeypatch, tmp_path, frame):
     """Give the folder that all is kept in, and a study on an endpoint in the shell."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    monkeypatch.setattr(constants, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(constants, "LONGEST_WAIT", 0.02)
+    monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(defaults, "LONGEST_WAIT", 0.02)
     backend = OpenAIBackend(server.url, "scripted", in_flight=2)
     found = (Finding("chat", works=True), Finding(names.SCORING, works=True))
     backend.__dict__["capabilities"] = Capabilities(server.url, "scripted", found, dialect="echo")
@@ -90,7 +90,9 @@ def test_a_planted_key_is_found_nowhere(shell, server, kept, caplog, monkeypatch
 
 @pytest.mark.usefixtures("kept")
 def test_a_key_that_is_asked_for_is_sent_and_not_shown(shell, server, monkeypatch):
-    monkeypatch.setattr("jupyter_mop.notebook.setup.getpass", lambda _prompt: "sk-typed-unseen")
+    monkeypatch.setattr(
+        "jupyter_mop.notebook.magics.setup.getpass", lambda _prompt: "sk-typed-unseen"
+    )
     server.default = own_words
     with capture_output() as shown:
         shell.run_cell(f"%mop_backend {server.url} --model scripted --ask-key")

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from jupyter_mop import OpenAIBackend, Study, ToyEncoder
-from jupyter_mop.backends import capabilities as names
-from jupyter_mop.backends.capabilities import Capabilities, Finding
+from jupyter_mop.backends.endpoint import capabilities as names
+from jupyter_mop.backends.endpoint.capabilities import Capabilities, Finding
 from jupyter_mop.errors import MopError
 
 WORDS = ["sun", "rain", "wind", "fog"]

@@ -11,9 +11,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from jupyter_mop.backends.base import Message, Prompt
-from jupyter_mop.backends.models import language_model_path
-from jupyter_mop.backends.pipeline import Job, Pipeline
+from jupyter_mop.backends.model_files import language_model_path
+from jupyter_mop.backends.openvino.pipeline import Job, Pipeline
+from jupyter_mop.backends.protocols import Message, Prompt
 
 MODEL = "smollm2"
 

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mop.backends.base import Completion
-from jupyter_mop.backends.costs import CostEstimate, Step
-from jupyter_mop.backends.prices import Price
-from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.backends.cost.estimate import CostEstimate, Step
+from jupyter_mop.backends.cost.prices import Price
+from jupyter_mop.backends.protocols import Completion
+from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
 from jupyter_mop.teaching import (
     canteen_cards,
@@ -19,7 +19,7 @@ from jupyter_mop.teaching import (
     survey_study,
 )
 from jupyter_mop.teaching.canteen import PERSONAS, SHARES
-from jupyter_mop.teaching.survey import QUESTION
+from jupyter_mop.teaching.student_survey import QUESTION
 from jupyter_mop.teaching.verdicts import QUESTIONS, Verdict
 
 CHAPTERS = ["1", "2", "3", "4", "5", "6"]

@@ -12,11 +12,10 @@ import numpy as np
 import traitlets
 
 from jupyter_mop.charts import persona_colours
-from jupyter_mop.engine.simulation import PERSONA, WEIGHT
+from jupyter_mop.engine.simulation.simulation import PERSONA, WEIGHT
 from jupyter_mop.errors import DataError
-from jupyter_mop.notebook.widgets.modules import module, style
-from jupyter_mop.notebook.widgets.page import fragment, page
-from jupyter_mop.notebook.widgets.points import wire_points, wire_statistics
+from jupyter_mop.notebook.widgets.assets import script, style
+from jupyter_mop.notebook.widgets.html_page import fragment, page
 from jupyter_mop.notebook.widgets.traits import (
     Flags,
     Names,
@@ -24,12 +23,13 @@ from jupyter_mop.notebook.widgets.traits import (
     Simplex,
     refuse_unknown,
 )
+from jupyter_mop.notebook.widgets.wire_format import wire_points, wire_statistics
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jupyter_mop.comparison import Comparison
-    from jupyter_mop.engine.simulation import Simulation
+    from jupyter_mop.engine.simulation.simulation import Simulation
+    from jupyter_mop.engine.weighting.comparison import Comparison
 
 _STILL_POINTS = 1000
 _FEW_RECORDS = 50
@@ -64,7 +64,7 @@ class AlignmentPanel(anywidget.AnyWidget):
     Parameters
     ----------
     comparison : Comparison
-        A simulation against the real responses, from `jupyter_mop.comparison.compare`.
+        A simulation against the real responses, from `jupyter_mop.engine.weighting.comparison.compare`.
     weights : sequence of float, shape (K,), optional
         Weights to start from; default: those that the simulation has.
     learned : sequence of float, shape (K,), optional
@@ -83,9 +83,9 @@ class AlignmentPanel(anywidget.AnyWidget):
     --------
     >>> import pandas as pd
     >>> from jupyter_mop.backends.toy import ToyEncoder
-    >>> from jupyter_mop.comparison import compare
-    >>> from jupyter_mop.engine.population import Population
-    >>> from jupyter_mop.engine.simulation import Simulation
+    >>> from jupyter_mop.engine.weighting.comparison import compare
+    >>> from jupyter_mop.engine.data.population import Population
+    >>> from jupyter_mop.engine.simulation.simulation import Simulation
     >>> said = [f"sun {'rain ' * (i % 7)}{'wind ' * (i % 5)}" for i in range(80)]
     >>> real = pd.DataFrame({"topic": "weather", "said": said})
     >>> rows = {"context": "weather", "persona": ["critic", "fan"] * 20, "response": said[:40]}
@@ -99,7 +99,7 @@ class AlignmentPanel(anywidget.AnyWidget):
     {'critic': 0.75, 'fan': 0.25}
     """
 
-    _esm = module("alignment")
+    _esm = script("alignment")
     _css = style("alignment")
 
     names = Names().tag(sync=True)
@@ -195,7 +195,7 @@ class AlignmentPanel(anywidget.AnyWidget):
             "live": False,
         }
         return fragment(
-            script=module("alignment"),
+            script=script("alignment"),
             style=style("alignment"),
             state=state,
             still=self._still(),

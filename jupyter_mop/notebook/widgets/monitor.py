@@ -8,8 +8,8 @@ from typing import Any
 import anywidget
 import traitlets
 
-from jupyter_mop.notebook.runs import Controls, Run
-from jupyter_mop.notebook.widgets.modules import STATIC, style
+from jupyter_mop.notebook.run_state import Controls, Run
+from jupyter_mop.notebook.widgets.assets import STATIC, style
 
 
 class RunMonitor(anywidget.AnyWidget):
@@ -37,7 +37,7 @@ class RunMonitor(anywidget.AnyWidget):
     1
     """
 
-    _esm = STATIC / "monitor.js"
+    _esm = STATIC / "monitor" / "monitor.js"
     _css = style("monitor")
 
     state = traitlets.Dict().tag(sync=True)

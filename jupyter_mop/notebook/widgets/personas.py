@@ -11,14 +11,14 @@ import anywidget
 import traitlets
 
 from jupyter_mop.charts import PERSONA_COLOURS
-from jupyter_mop.engine import persona_edits as edits
-from jupyter_mop.engine.mixture import MixtureOfPersonas
-from jupyter_mop.engine.neighbours import MOST_RECORDS
-from jupyter_mop.engine.personas import Persona, read_personas
-from jupyter_mop.engine.population import Population
+from jupyter_mop.engine.data import persona_edits as edits
+from jupyter_mop.engine.data.nearest_records import MOST_RECORDS
+from jupyter_mop.engine.data.personas import Persona, read_personas
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.errors import DataError, MopError
-from jupyter_mop.notebook.widgets.modules import STATIC, style
-from jupyter_mop.study import Study
+from jupyter_mop.notebook.widgets.assets import STATIC, style
+from jupyter_mop.study.study import Study
 
 _MOST_SHOWN = 600
 _FITTED = (
@@ -90,7 +90,7 @@ class PersonaPanel(anywidget.AnyWidget):
     >>> study.store.close()
     """
 
-    _esm = STATIC / "personas.js"
+    _esm = STATIC / "personas" / "personas.js"
     _css = style("personas")
 
     personas = traitlets.Any().tag(sync=True)
@@ -143,7 +143,7 @@ class PersonaPanel(anywidget.AnyWidget):
         self._sounds[persona.description] = {**heard, "busy": True, "problem": ""}
         self.cards = self._cards()
         try:
-            made = self._study.sound(persona, template=self._template(), random_state=turn)
+            made = self._study.preview(persona, template=self._template(), random_state=turn)
             rows = zip(made.frame["context"], made.responses, strict=True)
             heard = {"turn": turn, "responses": [_shown(*row) for row in rows], "problem": ""}
         except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  a callback's would be lost

@@ -8,7 +8,7 @@ from typing import Any
 
 import anywidget
 
-from jupyter_mop.notebook.widgets.modules import module, style
+from jupyter_mop.notebook.widgets.assets import script, style
 from jupyter_mop.notebook.widgets.traits import (
     Flags,
     Names,
@@ -57,7 +57,7 @@ class WeightsPanel(anywidget.AnyWidget):
     {'critic': 0.5, 'fan': 0.5}
     """
 
-    _esm = module("weights")
+    _esm = script("weights")
     _css = style("weights")
 
     names = Names().tag(sync=True)

@@ -12,20 +12,17 @@ import pytest
 from IPython.core.formatters import DisplayFormatter
 
 from jupyter_mop.backends.toy import ToyEncoder
-from jupyter_mop.comparison import compare
-from jupyter_mop.engine.population import Population
-from jupyter_mop.engine.simulation import Simulation
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.weighting.comparison import compare
 from jupyter_mop.errors import DataError
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
-from jupyter_mop.notebook.widgets.modules import STATIC, module, style
-from jupyter_mop.notebook.widgets.points import wire_points, wire_statistics
+from jupyter_mop.notebook.widgets.assets import STATIC, script, style
+from jupyter_mop.notebook.widgets.wire_format import wire_points, wire_statistics
 
 NAMES = ["critic", "fan", "parent"]
 WORDS = ["sun", "rain", "wind", "snow", "fog"]
-OWN = [
-    *("alignment", "code", "decode", "density", "elements", "figure_cards"),
-    *("map", "missing", "page", "persona_rows", "response_list"),
-]
+OWN = sorted(file for room in ("alignment", "shared") for file in (STATIC / room).glob("*.js"))
 
 
 def said(n, seed, persona=None):
@@ -212,9 +209,9 @@ def test_the_page_is_one_file(panel, tmp_path):
     assert "http" not in text.replace("http-equiv", "")
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_scripts_write_no_markup_and_end_their_listeners(name):
-    script = (STATIC / f"{name}.js").read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", OWN, ids=lambda file: file.stem)
+def test_scripts_write_no_markup_and_end_their_listeners(file):
+    script = file.read_text(encoding="utf-8")
     assert "innerHTML" not in script
     assert "insertAdjacentHTML" not in script
     assert "http" not in script.replace("http://www.w3.org/2000/svg", "")
@@ -223,7 +220,7 @@ def test_scripts_write_no_markup_and_end_their_listeners(name):
 
 
 def test_the_scripts_stay_small():
-    assert len(module("alignment").encode()) + len(style("alignment").encode()) < 95_000
+    assert len(script("alignment").encode()) + len(style("alignment").encode()) < 95_000
 
 
 def words_held(text):

@@ -17,7 +17,7 @@ TESTS = sorted((Path(__file__).parent / "javascript").glob("*.test.mjs"))
 def test_there_are_tests():
     assert {file.name for file in TESTS} >= {
         "eigen.test.mjs",
-        "figures.test.mjs",
+        "mixture_gradients.test.mjs",
         "matching.test.mjs",
         "simplex.test.mjs",
     }

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from jupyter_mop.backends.base import Completion
-from jupyter_mop.notebook.runs import Controls, Run
+from jupyter_mop.backends.protocols import Completion
+from jupyter_mop.notebook.run_state import Controls, Run
 from jupyter_mop.notebook.widgets.monitor import RunMonitor
 
 

@@ -10,8 +10,8 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.charts import PERSONA_COLOURS
 from jupyter_mop.errors import DataError
 from jupyter_mop.notebook.panels import persona_panel, weights_panel
-from jupyter_mop.notebook.widgets.modules import STATIC
-from jupyter_mop.study import Study
+from jupyter_mop.notebook.widgets.assets import STATIC
+from jupyter_mop.study.study import Study
 
 TEXT = "sunny [0.5]: You say sun.\nrainy: You say rain.\nwindy: You say wind."
 WORDS = ["sun", "rain", "wind", "fog"]
@@ -304,7 +304,7 @@ def test_a_model_that_fails_is_a_sentence_and_the_rest_stays_usable(study, error
 
 
 def test_the_study_lets_a_persona_speak_by_name_and_finds_its_records(study):
-    heard = study.sound("rainy", 3)
+    heard = study.preview("rainy", 3)
     assert set(heard.frame["persona"]) == {"rainy"}
     assert len(heard) == 3
     assert list(study.nearest(2)["persona"]) == [
@@ -316,7 +316,7 @@ def test_the_study_lets_a_persona_speak_by_name_and_finds_its_records(study):
         "windy",
     ]
     with pytest.raises(DataError, match="'rainey'") as caught:
-        study.sound("rainey")
+        study.preview("rainey")
     assert "'rainy'" in caught.value.hint
 
 
@@ -410,12 +410,12 @@ def test_the_bundle_has_a_live_view_and_a_still_table(study):
 
 @pytest.mark.parametrize(("name", "limit"), [("personas.js", 15_000), ("personas.css", 7_000)])
 def test_the_scripts_stay_small(name, limit):
-    text = (STATIC / name).read_text(encoding="utf-8")
+    text = (STATIC / "personas" / name).read_text(encoding="utf-8")
     assert len(text.encode()) < limit
     assert "http" not in text
     assert "innerHTML" not in text
 
 
 def test_every_listener_on_the_page_ends_with_the_view():
-    script = (STATIC / "personas.js").read_text(encoding="utf-8")
+    script = (STATIC / "personas" / "personas.js").read_text(encoding="utf-8")
     assert script.count("addEventListener(") == script.count("{ signal });") > 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 
 from jupyter_mop.errors import DataError
-from jupyter_mop.notebook.widgets.modules import STATIC
+from jupyter_mop.notebook.widgets.assets import STATIC
 from jupyter_mop.notebook.widgets.weights import WeightsPanel
 
 NAMES = ["critic", "fan", "parent"]
@@ -136,12 +136,12 @@ def test_the_still_table_has_no_learned_column_without_learned_weights():
 
 @pytest.mark.parametrize(("name", "limit"), [("weights.js", 10_000), ("weights.css", 4_000)])
 def test_the_scripts_stay_small(name, limit):
-    text = (STATIC / name).read_text(encoding="utf-8")
+    text = (STATIC / "weights" / name).read_text(encoding="utf-8")
     assert len(text.encode()) < limit
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
     assert "innerHTML" not in text
 
 
 def test_every_listener_on_the_page_ends_with_the_view():
-    script = (STATIC / "weights.js").read_text(encoding="utf-8")
+    script = (STATIC / "weights" / "weights.js").read_text(encoding="utf-8")
     assert script.count("addEventListener(") == script.count("{ signal });") > 0

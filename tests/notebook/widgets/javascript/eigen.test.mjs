@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { eigen } from "../../../../jupyter_mop/notebook/widgets/static/eigen.js";
+import { eigen } from "../../../../jupyter_mop/notebook/widgets/static/metrics/eigen.js";
 import { near, seeded } from "./tools.mjs";
 
 /** A symmetric matrix of this rank with eigenvalues over many orders of magnitude. */

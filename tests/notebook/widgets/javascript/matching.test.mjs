@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { figureNames, higherIsBetter } from "../../../../jupyter_mop/notebook/widgets/static/figures.js";
-import { match } from "../../../../jupyter_mop/notebook/widgets/static/matching.js";
+import { figureNames, higherIsBetter } from "../../../../jupyter_mop/notebook/widgets/static/metrics/mixture_gradients.js";
+import { match } from "../../../../jupyter_mop/notebook/widgets/static/metrics/matching.js";
 import { near, randomStatistics, seeded, sharedCases, simplexPoint } from "./tools.mjs";
 
 const SIZES = { personas: 5, axes: 4, clusters: 8, bins: 6, draws: 20 };

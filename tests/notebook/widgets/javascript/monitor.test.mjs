@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clock, figures, speed } from "../../../../jupyter_mop/notebook/widgets/static/monitor.js";
+import { clock, figures, speed } from "../../../../jupyter_mop/notebook/widgets/static/monitor/monitor.js";
 
 const NOTHING = { tokens: 0, kept: 0, cost: null, retries: {}, failures: {} };
 

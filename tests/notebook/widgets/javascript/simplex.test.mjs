@@ -3,7 +3,7 @@ import test from "node:test";
 
 import {
   either, move, movable, mutable, mute, percent, reach, rescale, same, solo, soloed, sum, unmute,
-} from "../../../../jupyter_mop/notebook/widgets/static/simplex.js";
+} from "../../../../jupyter_mop/notebook/widgets/static/shared/simplex.js";
 import { near, seeded, sharedCases } from "./tools.mjs";
 
 const none = (n) => Array(n).fill(false);

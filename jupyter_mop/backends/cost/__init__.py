@@ -1,0 +1,1 @@
+"""Tokens and dollars: prices, usage and estimates."""

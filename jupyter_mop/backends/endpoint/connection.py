@@ -1,0 +1,190 @@
+"""The official client of one server on one event loop, on the leanest way there is."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import itertools
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.request import getproxies
+
+import aiohttp
+import httpx2
+
+from jupyter_mop.backends.endpoint import defaults
+from jupyter_mop.backends.endpoint.rate_limits import AdaptiveLimit
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI, RequestOptions, Timeout
+
+_MAX_REDIRECTS = 5
+_HEADERS = "headers as given"
+_DECODED = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+
+
+class Connection(NamedTuple):
+    """A client, what it is told of each call, and how many calls go on at once."""
+
+    loop: asyncio.AbstractEventLoop
+    client: AsyncOpenAI
+    limit: AdaptiveLimit
+    options: Iterator[RequestOptions]
+
+
+def connect(
+    loop: asyncio.AbstractEventLoop,
+    base_url: str,
+    key: str,
+    *,
+    seconds: float,
+    limit: AdaptiveLimit,
+) -> Connection:
+    """Return a client for `loop`, which is closed at the end; an answer may take `seconds`."""
+    from openai import Timeout
+
+    patience = Timeout(seconds, connect=defaults.CONNECT_SECONDS)
+    client = _client(base_url, key, patience)
+    atexit.register(_close, loop, client)
+    return Connection(loop, client, limit, _call_options(patience))
+
+
+def _call_options(patience: Timeout) -> Iterator[RequestOptions]:
+    """Yield what the client is told of each call.
+
+    It is all that the client would find out by itself, a name for the call included, but finding
+    it out takes a tenth of its time.
+    """
+    connection = uuid.uuid4()
+    same: RequestOptions = {
+        "headers": {},
+        "max_retries": 0,
+        "security": {"bearer_auth": True},
+        "timeout": patience,
+    }
+    for number in itertools.count():
+        yield {**same, "idempotency_key": f"{connection}-{number}"}
+
+
+def _client(base_url: str, key: str, patience: Timeout) -> AsyncOpenAI:
+    """Return the client, on the leanest way to the server that there is here."""
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(
+        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(patience)
+    )
+
+
+def _http_client(patience: Timeout) -> Any:  # noqa: ANN401  its class depends on the client's age
+    """Return ours on aiohttp; without it, with a proxy or an older client that client's own."""
+    from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient
+
+    with suppress(ImportError):
+        if not getproxies():
+            return Client(patience)
+    try:
+        return DefaultAioHttpClient(timeout=patience)
+    except RuntimeError:
+        return DefaultAsyncHttpxClient(timeout=patience)
+
+
+def _close(loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> None:
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(client.close(), loop).result(defaults.GRACE_SECONDS)
+
+
+class Transport(httpx2.AsyncBaseTransport):
+    """One aiohttp session: a whole answer for each request.
+
+    Parameters
+    ----------
+    timeout : httpx2.Timeout
+        Of connecting, and of the time in which nothing comes.
+    """
+
+    def __init__(self, timeout: httpx2.Timeout) -> None:
+        self._timeout = aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request and read the answer."""
+        try:
+            return await self._answer(request)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise httpx2.ConnectTimeout(str(error), request=request) from error
+        except asyncio.TimeoutError as error:  # noqa: UP041
+            raise httpx2.ReadTimeout(str(error), request=request) from error
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL) as error:
+            raise httpx2.ConnectError(str(error), request=request) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx2.ReadError(str(error), request=request) from error
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(limit=0, ssl=httpx2.create_ssl_context())
+            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        async with self._session.request(
+            request.method,
+            str(request.url),
+            headers=request.extensions.get(_HEADERS) or request.headers.multi_items(),
+            data=request.content or None,
+            max_redirects=_MAX_REDIRECTS,
+        ) as answer:
+            content = await answer.read()
+        headers = [pair for pair in answer.raw_headers if pair[0].lower() not in _DECODED]
+        stream = httpx2.ByteStream(content)
+        told = httpx2.Response(answer.status, headers=headers, stream=stream, request=request)
+        told.read()
+        return told
+
+
+class Client(httpx2.AsyncClient):
+    """An HTTP client that hands a plain request straight to its transport.
+
+    Parameters
+    ----------
+    timeout : httpx2.Timeout
+        Of connecting, and of the time in which nothing comes.
+    """
+
+    def __init__(self, timeout: httpx2.Timeout) -> None:
+        self._direct = Transport(timeout)
+        self._urls: dict[str, httpx2.URL] = {}
+        super().__init__(transport=self._direct, timeout=timeout)
+
+    def build_request(self, method: str, url: Any, **options: Any) -> httpx2.Request:  # noqa: ANN401
+        """Return a request; one with nothing but headers and a content is made at once.
+
+        What depends on the address and the content, as their length, aiohttp adds.
+        """
+        headers, content = options.pop("headers", None), options.pop("content", None)
+        options.pop("timeout", None)  # the transport has its own
+        if any(options.values()):
+            options |= {"headers": headers, "content": content}
+            return super().build_request(method, url, **options)
+        if url not in self._urls:
+            self._urls[url] = httpx2.URL(url)
+        stream = httpx2.ByteStream(content or b"")
+        kept = {_HEADERS: headers}
+        request = httpx2.Request(
+            method, self._urls[url], headers=headers, stream=stream, extensions=kept
+        )
+        request.read()
+        return request
+
+    async def send(
+        self,
+        request: httpx2.Request,
+        **options: Any,  # noqa: ANN401
+    ) -> httpx2.Response:
+        """Return the answer, read to its end."""
+        if any(options.values()):
+            return await super().send(request, **options)
+        return await self._direct.handle_async_request(request)

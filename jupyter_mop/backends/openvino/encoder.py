@@ -1,0 +1,275 @@
+"""Sentence encoders: text -> unit vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from jupyter_mop.backends.model_files import EncoderFiles, encoder_paths, file_sha256
+from jupyter_mop.backends.openvino.load_thread import load_apart
+from jupyter_mop.backends.protocols import OnVectors
+from jupyter_mop.errors import DataError, ModelError, missing
+
+_BATCH_SIZE = 32
+_MAX_TOKENS = 256
+_CHUNK = 1024
+_OPTIONS = {
+    "INFERENCE_PRECISION_HINT": "f32",
+    "CPU_RUNTIME_CACHE_CAPACITY": "64",  # code for that many shapes: all of them are 50 MB
+}
+
+Ids = NDArray[np.int64]
+
+
+class MiniLMEncoder:
+    """The embedded sentence encoder: all-MiniLM-L6-v2, int8, run by OpenVINO.
+
+    Token vectors are averaged and normalised, as in Sentence-Transformers. A text longer than
+    256 tokens is cut there. Texts of the same number of tokens share a batch and nothing is
+    padded, so the vector of a text does not depend on the texts beside it (padding moves int8
+    rounding by up to 3e-3 per number) and a vector kept from one batch stands for any other.
+
+    Parameters
+    ----------
+    model : path, optional
+        Another ONNX or OpenVINO model with the same inputs, with its ``tokenizer.json`` in the
+        same folder; fetched on first use by default.
+
+    Attributes
+    ----------
+    dimension : int
+        Size d of a vector, 384 for the embedded model.
+    path : Path or None
+        The model's file; None for the embedded one.
+
+    Raises
+    ------
+    MissingPackageError
+        OpenVINO or tokenizers is not installed.
+    ModelError
+        The model is not there, or cannot be read.
+    """
+
+    def __init__(self, model: str | Path | None = None) -> None:
+        _require_packages()
+        self.path = None if model is None else Path(model)
+        files = encoder_paths() if self.path is None else _own_files(self.path)
+        self._tokenizer = _load_tokenizer(files.tokenizer)
+        self._model, self.dimension = _compile(files.model)
+        self._fingerprint = _fingerprint(files)
+
+    @property
+    def fingerprint(self) -> str:
+        """A string that changes whenever the vectors could."""
+        return self._fingerprint
+
+    def encode(
+        self, texts: Sequence[str], *, on_result: OnVectors | None = None
+    ) -> NDArray[np.float32]:
+        """Return the unit vectors of `texts`.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            What to encode, n texts.
+        on_result : callable, optional
+            Called with (indices, vectors) as each batch finishes, in any order.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, d)
+            One unit vector per text.
+
+        Raises
+        ------
+        DataError
+            Something in `texts` is not a string.
+        """
+        _check_texts(texts)
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        tokens = self._tokenise(texts)
+        for indices in _batches(tokens):
+            vectors[indices] = self._run(np.stack([tokens[index] for index in indices]))
+            if on_result is not None:
+                on_result(indices, vectors[indices])
+        return vectors
+
+    def _tokenise(self, texts: Sequence[str]) -> list[Ids]:
+        chunks = (texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK))
+        encodings = (encoding for chunk in chunks for encoding in self._encode_chunk(chunk))
+        return [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
+
+    def _encode_chunk(self, texts: Sequence[str]) -> Any:  # noqa: ANN401
+        return self._tokenizer.encode_batch_fast(list(texts))
+
+    def _run(self, ids: Ids) -> NDArray[np.float32]:
+        feed = {
+            "input_ids": ids,
+            "attention_mask": np.ones_like(ids),
+            "token_type_ids": np.zeros_like(ids),
+        }
+        return unit_vectors(self._model(feed)[0].mean(axis=1))
+
+
+class CallableEncoder:
+    """Any function from texts to vectors as an encoder.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a list of n strings, returns vectors of shape (n, d).
+    fingerprint : str
+        A name that changes whenever the vectors could: the store keeps vectors under it.
+
+    Examples
+    --------
+    >>> encoder = CallableEncoder(lambda texts: [[3.0, 4.0] for _ in texts], fingerprint="demo-1")
+    >>> encoder.encode(["a", "b"]).tolist()
+    [[0.6000000238418579, 0.800000011920929], [0.6000000238418579, 0.800000011920929]]
+    """
+
+    def __init__(self, function: Callable[[list[str]], ArrayLike], *, fingerprint: str) -> None:
+        self._function = function
+        self._fingerprint = f"callable:{fingerprint}"
+
+    @property
+    def fingerprint(self) -> str:
+        """The name that was given."""
+        return self._fingerprint
+
+    def encode(
+        self, texts: Sequence[str], *, on_result: OnVectors | None = None
+    ) -> NDArray[np.float32]:
+        """Return the function's vectors of `texts`, normalised.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            What to encode, n texts.
+        on_result : callable, optional
+            Called once with (indices, vectors).
+
+        Returns
+        -------
+        ndarray of float32, shape (n, d)
+            One unit vector per text.
+
+        Raises
+        ------
+        DataError
+            Something in `texts` is not a string, or the function's answer is not one finite
+            vector other than zero for each text.
+        """
+        _check_texts(texts)
+        vectors = np.asarray(self._function(list(texts)), dtype=np.float32)
+        if vectors.ndim != 2 or len(vectors) != len(texts):  # noqa: PLR2004
+            raise DataError(
+                f"The encoder returned shape {vectors.shape} for {len(texts)} texts.",
+                hint="Return one vector per text: an array of shape (n, d).",
+            )
+        vectors = unit_vectors(vectors)
+        if on_result is not None:
+            on_result(range(len(texts)), vectors)
+        return vectors
+
+
+def unit_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the rows of `vectors`, shape (n, d), divided by their length.
+
+    Raises
+    ------
+    DataError
+        A row is zero or not finite.
+
+    Examples
+    --------
+    >>> unit_vectors(np.array([[0.0, 2.0]], dtype=np.float32)).tolist()
+    [[0.0, 1.0]]
+    """
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+        raise DataError(
+            "The encoder returned a vector that is zero or not finite.",
+            hint="Check the encoder and the texts.",
+        )
+    return np.asarray(vectors / lengths, dtype=np.float32)
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise DataError("One string came where a list was expected.", hint="Give a list: [text].")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise DataError(
+                f"Text {index} is a {type(text).__name__}, not a string.",
+                hint="Drop missing values, or make them strings.",
+            )
+
+
+def _batches(tokens: Sequence[Ids]) -> Iterator[list[int]]:
+    """Yield the indices of texts of the same number of tokens, the longest first."""
+    lengths = defaultdict(list)
+    for index, ids in enumerate(tokens):
+        lengths[len(ids)].append(index)
+    for length in sorted(lengths, reverse=True):
+        indices = lengths[length]
+        for start in range(0, len(indices), _BATCH_SIZE):
+            yield indices[start : start + _BATCH_SIZE]
+
+
+def _require_packages() -> None:
+    try:
+        import openvino  # noqa: F401
+    except ImportError as error:
+        raise missing("openvino", "local") from error
+    try:
+        import tokenizers  # noqa: F401
+    except ImportError as error:
+        raise missing("tokenizers", "local") from error
+
+
+def _own_files(model: Path) -> EncoderFiles:
+    files = EncoderFiles(model, model.parent / "tokenizer.json")
+    for path in files:
+        if not path.is_file():
+            raise ModelError(
+                f"The encoder's file {path} is not there.",
+                hint="Give the path of a model file with its tokenizer.json beside it.",
+            )
+    return files
+
+
+def _load_tokenizer(path: Path) -> Any:  # noqa: ANN401
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(_MAX_TOKENS)
+    return tokenizer
+
+
+def _compile(path: Path) -> tuple[Any, int]:
+    """Return the compiled model and the size of its vectors."""
+    import openvino
+
+    try:
+        model = load_apart(lambda: openvino.Core().compile_model(path, "CPU", _OPTIONS))
+        return model, int(model.output(0).partial_shape[2].get_length())
+    except RuntimeError as error:
+        raise ModelError(
+            f"The encoder {path.name} cannot be read.",
+            hint="Give an ONNX or OpenVINO sentence encoder with inputs like MiniLM's.",
+        ) from error
+
+
+def _fingerprint(files: EncoderFiles) -> str:
+    import openvino
+
+    digest = hashlib.sha256("".join(map(file_sha256, files)).encode()).hexdigest()
+    return f"encoder:{digest[:16]}:{_MAX_TOKENS}:openvino-{openvino.__version__}"

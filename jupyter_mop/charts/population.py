@@ -1,0 +1,167 @@
+"""What was said, in short: shares of answers and contexts, and lengths of free text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jupyter_mop.charts.persona_weights import tips
+from jupyter_mop.charts.style.html_table import (
+    LONGEST_RESPONSE,
+    cell,
+    response_summary,
+    share_bar,
+    table,
+)
+from jupyter_mop.charts.style.notebook_chart import styled
+from jupyter_mop.charts.style.plain_text import plain, plain_frame
+from jupyter_mop.charts.style.theme import BLUE, LIGHT_BLUE, check, name_axis, share_axis, sized
+from jupyter_mop.engine.data.population import MOST_ANSWERS, Population, are_closed
+
+if TYPE_CHECKING:
+    import altair as alt
+
+N_RECORDS = 3
+N_CONTEXTS = 5
+
+
+MOST_BINS = 24
+NARROWEST = 6
+
+Weights = NDArray[np.float64]
+
+
+def shares(values: list[str], weights: Weights | None = None) -> pd.DataFrame:
+    """Return name, count and weighted share of each distinct value, the largest share first.
+
+    Examples
+    --------
+    >>> shares(["b", "a", "b"])["name"].tolist()
+    ['b', 'a']
+    """
+    weights = np.ones(len(values)) if weights is None else weights
+    frame = pd.DataFrame({"name": values, "share": weights / weights.sum()})
+    counted = frame.groupby("name", sort=False)["share"].agg(["size", "sum"]).reset_index()
+    counted.columns = pd.Index(["name", "count", "share"])
+    return counted.sort_values("share", ascending=False, kind="stable", ignore_index=True)
+
+
+def share_bars(frame: pd.DataFrame, title: str, most: int = MOST_ANSWERS) -> alt.LayerChart:
+    """Return bars of the largest shares, the rest as one, with their counts as text."""
+    import altair as alt
+
+    check(frame, "name count share")
+    frame = plain_frame(_with_rest(frame, most), "name")
+    order = list(frame["name"])
+    base = alt.Chart(frame).encode(
+        alt.X("share:Q", title="share", axis=share_axis()),
+        alt.Y("name:N", sort=order, title=None, axis=name_axis()),
+    )
+    bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6})
+    bars = bars.encode(tooltip=[*tips("name:N", "share:Q"), alt.Tooltip("count:Q", format=",")])
+    words = base.mark_text(align="left", dx=4, fontSize=11)
+    layers = alt.layer(
+        bars,
+        words.encode(alt.Text("count:Q", format=",")),
+        title=alt.TitleParams(title, fontSize=12),
+    )
+    return sized(layers, 300, len(order))
+
+
+def length_bars(responses: list[str], weights: Weights | None = None) -> alt.LayerChart:
+    """Return the distribution of the responses' lengths in words."""
+    import altair as alt
+
+    lengths = np.array([len(text.split()) for text in responses], dtype=np.float64)
+    frame = _histogram(lengths, np.ones(len(lengths)) if weights is None else weights)
+    whole = alt.Axis(tickCount=6, format="d", grid=False)
+    low, high = float(frame["low"].min()), float(frame["high"].max())
+    scale = alt.Scale(domain=[low, max(high, low + NARROWEST)], nice=False)
+    drawn = (
+        alt.Chart(frame)
+        .mark_bar(color=BLUE, stroke="white")
+        .encode(
+            alt.X("low:Q", title="words in a response", scale=scale, axis=whole),
+            alt.X2("high:Q"),
+            alt.Y("share:Q", title="share of the responses", axis=share_axis()),
+            alt.Y2Datum(0),
+            tooltip=[alt.Tooltip("words:N"), *tips("share:Q")],
+        )
+    )
+    layers = alt.layer(drawn, title=alt.TitleParams("Lengths", fontSize=12))
+    return cast("alt.LayerChart", layers).properties(width=260, height=170)
+
+
+def _with_rest(frame: pd.DataFrame, most: int) -> pd.DataFrame:
+    if len(frame) <= most:
+        return frame
+    rest = frame.iloc[most - 1 :]
+    name = f"({len(rest)} others)"
+    summed = {"name": [name], "count": [rest["count"].sum()], "share": [rest["share"].sum()]}
+    return pd.concat([frame.iloc[: most - 1], pd.DataFrame(summed)], ignore_index=True)
+
+
+def _histogram(lengths: Weights, weights: Weights) -> pd.DataFrame:
+    """Return the share of each bin of whole numbers; the longest fiftieth is in the last one."""
+    low, most = int(lengths.min()), int(np.quantile(lengths, 0.98))
+    step = max(1, -(-(most - low + 1) // MOST_BINS))
+    edges = np.arange(low, most + step + 1, step)
+    inside = np.minimum(lengths, edges[-1] - 0.5)
+    share = np.histogram(inside, edges, weights=weights / weights.sum())[0]
+    words = [f"{a}" if step == 1 else f"{a} to {a + step - 1}" for a in edges[:-1]]
+    if lengths.max() >= edges[-1]:
+        words[-1] = f"{edges[-2]} or more"
+    return pd.DataFrame(
+        {"low": edges[:-1] - 0.5, "high": edges[1:] - 0.5, "share": share, "words": words}
+    )
+
+
+def population_chart(population: Population) -> alt.HConcatChart:
+    """Draw how many records each context has, and the answers or the lengths of the responses."""
+    import altair as alt
+
+    contexts = shares(population.contexts, population.weights)
+    parts = [share_bars(contexts, "Contexts")] if len(contexts) > 1 else []
+    parts.append(response_chart(population.responses, population.weights))
+    title = alt.TitleParams(
+        f"{len(population):,} real responses",
+        subtitle=plain(
+            f"Context: {', '.join(population.context)}; response: {population.response}."
+        ),
+    )
+    chart: alt.HConcatChart = styled(alt.hconcat(*parts, title=title, spacing=32))
+    return chart
+
+
+def response_chart(responses: list[str], weights: Weights) -> alt.LayerChart:
+    if are_closed(responses):
+        return share_bars(shares(responses, weights), "Answers")
+    return length_bars(responses, weights)
+
+
+def population_table(population: Population) -> str:
+    """Return the records of each context, what was answered or how long, and a few records."""
+    contexts = shares(population.contexts, population.weights)
+    parts = [f"<p>{cell(repr(population))}; {response_summary(population.responses)}</p>"]
+    if len(contexts) > 1:
+        parts.append(_share_table("context", contexts))
+    if are_closed(population.responses):
+        parts.append(_share_table("answer", shares(population.responses, population.weights)))
+    columns = [*population.context, population.response]
+    records = population.frame[list(dict.fromkeys(columns))].head(N_RECORDS)
+    rows = ([cell(value, LONGEST_RESPONSE) for value in row] for row in records.to_numpy())
+    parts.append(table([str(column) for column in records.columns], rows))
+    return "".join(parts)
+
+
+def _share_table(what: str, counted: pd.DataFrame) -> str:
+    rows = [
+        [cell(name), f"{count:,}", share_bar(share)]
+        for name, count, share in counted.head(N_CONTEXTS).itertuples(index=False)
+    ]
+    rest = len(counted) - len(rows)
+    more = f"<p>and {rest:,} more</p>" if rest else ""
+    return table([what, "records", "share"], rows) + more

@@ -1,0 +1,117 @@
+"""The chart and the table of a simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from jupyter_mop.charts.persona_weights import weights_layers
+from jupyter_mop.charts.population import response_chart
+from jupyter_mop.charts.style.html_table import (
+    LONGEST_CONTEXT,
+    LONGEST_RESPONSE,
+    cell,
+    persona_chips,
+    table,
+)
+from jupyter_mop.charts.style.notebook_chart import styled
+from jupyter_mop.charts.style.plain_text import cost, plain
+from jupyter_mop.engine.simulation.simulation import (
+    CONTEXT,
+    EXEMPLAR,
+    PERSONA,
+    RESPONSE,
+    WEIGHT,
+    Simulation,
+)
+
+N_RESPONSES = 5
+LONGEST_EXEMPLAR = 30
+
+
+def simulation_chart(simulation: Simulation) -> alt.HConcatChart:
+    """Draw each persona's share of the responses, and the answers or their lengths."""
+    import altair as alt
+
+    weights = simulation.frame[WEIGHT].to_numpy(dtype=np.float64)
+    parts = [response_chart(simulation.responses, weights)]
+    if simulation.frame[PERSONA].notna().any():
+        reweighted = is_reweighted(simulation)
+        heading = "Personas (tick: as drawn)" if reweighted else "Personas"
+        personas = weights_layers(persona_shares(simulation), ticks=reweighted)
+        parts.insert(0, personas.properties(title=alt.TitleParams(heading, fontSize=12)))
+    title = alt.TitleParams(
+        f"{len(simulation):,} simulated responses: {plain(simulation.name)}",
+        subtitle=simulation_facts(simulation),
+    )
+    chart: alt.HConcatChart = styled(
+        alt.hconcat(*parts, title=title, spacing=32).resolve_scale(color="independent")
+    )
+    return chart
+
+
+def persona_shares(simulation: Simulation) -> pd.DataFrame:
+    """Return persona, weight (its share now) and start (its share as drawn), in their order."""
+    frame = simulation.frame[simulation.frame[PERSONA].notna()]
+    weights = frame[WEIGHT].astype(float)
+    now = weights.groupby(frame[PERSONA]).sum() / weights.sum()
+    drawn = frame[PERSONA].value_counts(normalize=True)
+    names = simulation.personas
+    counted = pd.DataFrame({"weight": now, "start": drawn}).reindex(names, fill_value=0.0)
+    return counted.rename_axis("persona").reset_index()
+
+
+def simulation_table(simulation: Simulation) -> str:
+    """Return the first responses, each with where it came from, and how they were drawn."""
+    shown = simulation.frame.head(N_RESPONSES)
+    columns = [c for c in (CONTEXT, PERSONA, EXEMPLAR) if shown[c].notna().any()]
+    columns += [RESPONSE, *([WEIGHT] if is_reweighted(simulation) else [])]
+    chips = persona_chips(simulation.personas)
+    rows = [
+        [_simulated(simulation, chips, *part) for part in zip(columns, row, strict=True)]
+        for row in shown[columns].astype(object).itertuples(index=False, name=None)
+    ]
+    caption = f"{plain(simulation.name)}: {len(shown)} of {len(simulation)} responses; "
+    return f"{table(columns, rows)}<p>{escape(caption + simulation_facts(simulation))}</p>"
+
+
+def simulation_facts(simulation: Simulation) -> str:
+    """Return how the responses were drawn, and what reweighting them has cost, as text."""
+    facts = [
+        f"{key}: {plain(value)}"
+        for key, value in simulation.provenance.items()
+        if key in ("weights", "temperature", "top_p", "seed")
+    ]
+    if is_reweighted(simulation):
+        weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
+        effective = weights.sum() ** 2 / (weights**2).sum()
+        facts.append(f"reweighted: worth {effective:,.0f} of {len(simulation):,} draws")
+    return ", ".join(filter(None, [*facts, cost(simulation.provenance.get("cost"))]))
+
+
+def is_reweighted(simulation: Simulation) -> bool:
+    """Return whether some responses count more than others."""
+    weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
+    return bool(len(weights) and np.ptp(weights) > 0)
+
+
+def _simulated(
+    simulation: Simulation,
+    chips: Mapping[str, str],
+    column: str,
+    value: Any,  # noqa: ANN401  whatever that column holds
+) -> str:
+    if pd.isna(value):
+        return ""
+    if column == PERSONA:
+        return chips.get(str(value), cell(value))
+    if column == EXEMPLAR and value < len(simulation.exemplars):
+        return cell(simulation.exemplars[value].response, LONGEST_EXEMPLAR)
+    if column == WEIGHT:
+        return f"{value:.3g}"
+    return cell(value, LONGEST_RESPONSE if column == RESPONSE else LONGEST_CONTEXT)

@@ -1,0 +1,1 @@
+"""How charts and tables look, whatever they show."""

@@ -1,0 +1,1 @@
+"""Inputs: populations, personas, exemplars and prompts, with no model call."""

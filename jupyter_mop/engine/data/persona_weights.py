@@ -1,0 +1,86 @@
+"""Persona weights by word, by name or as an array: what each form means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_mop.engine.data.personas import Persona, persona_index, persona_shares
+from jupyter_mop.errors import DataError
+
+Array = NDArray[np.float64]
+Weights = str | Mapping[str, float]
+
+UNIFORM, LEARNED, STATED, PANEL = "uniform", "learned", "stated", "panel"
+WEIGHT_WORDS = (UNIFORM, LEARNED, STATED, PANEL)
+"""The words that name persona weights: in `--weights`, `Study.simulate` and `Study.ask`."""
+
+
+def answer_weights(
+    personas: Sequence[Persona], weights: Weights | Array | None
+) -> tuple[Array, str]:
+    """Return the persona weights of an answer and their description.
+
+    Parameters
+    ----------
+    personas : sequence of Persona
+        The K personas; none for a plain question.
+    weights : str, mapping or ndarray, optional
+        "uniform", "stated" (the default), a share for each persona by name, or an array of shape
+        (K,) or (C, K). "learned" needs real answers and "panel" a panel: `Study.ask` resolves them.
+
+    Returns
+    -------
+    tuple of ndarray and str
+        Weights of shape (K,) or (C, K), and the words that a table shows.
+    """
+    if not personas:
+        return np.ones(1), "plain"
+    if isinstance(weights, np.ndarray):
+        return weights, "given"
+    if isinstance(weights, Mapping):
+        return named_shares(personas, weights), describe_shares(personas, weights)
+    if weights == UNIFORM:
+        return np.ones(len(personas)), UNIFORM
+    if weights in (None, STATED):
+        return persona_shares(personas), STATED
+    raise unknown_weights(weights)
+
+
+def unknown_weights(weights: object) -> DataError:
+    """Return the error for persona weights that no word and no mapping names."""
+    return DataError(
+        f"Unknown persona weights {weights!r}.",
+        hint=f"Use {', '.join(WEIGHT_WORDS)}, or NAME=0.4,NAME=0.6.",
+    )
+
+
+def describe_shares(personas: Sequence[Persona], weights: Mapping[str, float]) -> str:
+    r"""Return weights given by name as text, filled up and normalised.
+
+    Examples
+    --------
+    >>> from jupyter_mop.engine.data.personas import read_personas
+    >>> describe_shares(read_personas("a: x\nb: y"), {"b": 0.25})
+    'a=0.750, b=0.250'
+    """
+    pairs = zip(personas, named_shares(personas, weights), strict=True)
+    return ", ".join(f"{persona.name}={share:.3f}" for persona, share in pairs)
+
+
+def named_shares(personas: Sequence[Persona], weights: Mapping[str, float]) -> NDArray[np.float64]:
+    r"""Return the weights given by name, filled up and normalised like stated ones, shape (K,).
+
+    Examples
+    --------
+    >>> from jupyter_mop.engine.data.personas import read_personas
+    >>> named_shares(read_personas("a: x\nb: y\nc: z"), {"b": 0.5}).tolist()
+    [0.25, 0.5, 0.25]
+    """
+    stated = dict.fromkeys(range(len(personas)))
+    for name, weight in weights.items():
+        stated[persona_index(personas, name)] = weight
+    return persona_shares([replace(p, weight=stated[k]) for k, p in enumerate(personas)])

@@ -1,0 +1,1 @@
+"""How good a simulation is: alignment, diagnosis and estimates."""

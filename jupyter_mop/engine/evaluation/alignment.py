@@ -1,0 +1,213 @@
+"""How close simulated responses are to real ones: one frame, one chart and one map."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from jupyter_mop.backends.protocols import Encoder, OnStep
+from jupyter_mop.engine.data.encoding import encoded, some
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.metrics import alignment_table
+from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
+from jupyter_mop.errors import DataError
+from jupyter_mop.rendering import Viewed, view
+
+if TYPE_CHECKING:
+    from jupyter_mop.rendering import Chart
+
+Texts = Population | Simulation | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Alignment(Viewed):
+    """Figures of each method against the real responses, each with interval and human floor.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        One row per method and figure; see `jupyter_mop.engine.metrics.alignment_table.align`.
+    points : pandas.DataFrame
+        x, y, source, persona and response of every real and simulated response.
+    personas : tuple of str
+        All personas in the study's order, which gives them their colours.
+    sets : dict or None
+        The vectors that were compared, for `differences`.
+    """
+
+    frame: pd.DataFrame
+    points: pd.DataFrame
+    personas: tuple[str, ...] = ()
+    sets: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    def differences(self, against: str, *, n_boot: int = 200, n_splits: int = 20) -> pd.DataFrame:
+        """Return each method's figures minus those of `against`, paired, with interval and verdict.
+
+        See `jupyter_mop.engine.metrics.alignment_table.differences`; it takes as long as the alignment did.
+
+        Raises
+        ------
+        DataError
+            If there is no such method, or no other one.
+        """
+        if self.sets is None:
+            raise DataError(
+                "This alignment keeps no vectors to compare.", hint="Make it again with align(...)."
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return alignment_table.differences(
+                **self.sets, against=against, n_boot=n_boot, n_splits=n_splits
+            )
+
+    @cached_property
+    def chart(self) -> Chart:
+        """Each method's metrics with their intervals, the human floor as a line."""
+        chart: Chart = view("plot", self)
+        return chart
+
+    def plot(self) -> Chart:
+        """Draw `chart`; see also `map`."""
+        return self.chart
+
+    @cached_property
+    def map(self) -> Chart:
+        """Real and simulated responses in two dimensions, coloured by persona."""
+        chart: Chart = view("map", self)
+        return chart
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The figures as text, one row per method, the human floor last."""
+        return pd.concat([self._methods(), self._floor()])
+
+    def _methods(self) -> pd.DataFrame:
+        frame = self.frame.assign(
+            text=[_cell(*row) for row in self.frame[["value", "low", "high"]].to_numpy()]
+        )
+        return self._wide(frame, "method")
+
+    def _floor(self) -> pd.DataFrame:
+        first = self.frame[self.frame["method"] == self.frame["method"].iloc[0]]
+        text = [_cell(*row) for row in first[["floor", "floor_low", "floor_high"]].to_numpy()]
+        return self._wide(first.assign(text=text, method="two halves of the real"), "method")
+
+    def _wide(self, frame: pd.DataFrame, index: str) -> pd.DataFrame:
+        order = list(dict.fromkeys(frame[index]))
+        wide = frame.pivot_table("text", index, "figure", aggfunc="first").loc[order]
+        arrows = {"lower": "↓", "higher": "↑"}
+        better = dict(zip(self.frame["figure"], self.frame["better"], strict=True))
+        wide = wide[list(better)].rename(columns=lambda name: f"{name} {arrows[better[name]]}")
+        return wide.rename_axis(index=None, columns=None)
+
+    def __repr__(self) -> str:
+        n = int(self.frame["n"].iloc[0])
+        return f"{self.table.to_string()}\n({n} responses a side; 95 % intervals)"
+
+
+def align(
+    target: Texts,
+    simulations: Mapping[str, Texts],
+    *,
+    encoder: Encoder,
+    random_state: int = 0,
+    on_step: OnStep | None = None,
+) -> Alignment:
+    """Measure how close each simulation is to the real responses of `target`.
+
+    Parameters
+    ----------
+    target : Population or sequence of str
+        Real responses that had no part in the fit; twice as many as each simulation has are
+        best, since the human floor compares two halves of them.
+    simulations : mapping
+        Name to Simulation or sequence of str.
+    encoder : Encoder
+        Text to unit vectors.
+    random_state : int
+        Seed of the halves and the bootstrap.
+    on_step : callable, optional
+        Called with (what, total) before each long step; returns what is called at each tick.
+
+    Raises
+    ------
+    DataError
+        For nothing to compare or too few responses.
+
+    Examples
+    --------
+    >>> from jupyter_mop.backends.toy import ToyEncoder
+    >>> real = [f"sun {'rain ' * (i % 7)}{'wind ' * (i % 5)}" for i in range(400)]
+    >>> encoder = ToyEncoder(["sun", "rain", "wind"])
+    >>> alignment = align(real, {"bland": ["sun"] * 200}, encoder=encoder)
+    >>> alignment.frame["figure"].tolist()
+    ['FID', 'MAUVE', 'KL cosine']
+    """
+    if not simulations:
+        raise DataError("There is no simulation to compare.", hint="Simulate first.")
+    texts = {name: _texts(simulation) for name, simulation in simulations.items()}
+    n = min(map(len, texts.values()))
+    everyone = _texts(target)
+    real = [everyone[i] for i in some(len(everyone), 2 * n, random_state=random_state)]
+    target_vectors, *rest = encoded([real, *texts.values()], encoder, on_step)
+    vectors = dict(zip(texts, rest, strict=True))
+    tick = on_step("figures", 1 + 3 * len(vectors)) if on_step else None
+    sets: dict[str, Any] = {
+        "target_vectors": target_vectors,
+        "simulated": vectors,
+        "weights": {
+            name: simulation.weights
+            for name, simulation in simulations.items()
+            if isinstance(simulation, Simulation)
+        },
+        "random_state": random_state,
+    }
+    frame = alignment_table.align(
+        **sets,
+        on_result=(lambda done, _total: tick(done - 1, None)) if tick else None,
+    )
+    n = int(frame["n"].iloc[0])
+    points = _points(real[:n], target_vectors[:n], simulations, vectors)
+    return Alignment(frame, points, _personas(simulations), sets)
+
+
+def _texts(source: Texts) -> list[str]:
+    texts = source.responses if isinstance(source, Population | Simulation) else list(source)
+    if not all(isinstance(text, str) for text in texts):
+        raise DataError(
+            "Responses must be text; some are missing or are something else.",
+            hint="Leave them out: [text for text in texts if isinstance(text, str)].",
+        )
+    return texts
+
+
+def _points(
+    real: Sequence[str],
+    target: np.ndarray,
+    simulations: Mapping[str, Texts],
+    vectors: Mapping[str, np.ndarray],
+) -> pd.DataFrame:
+    parts = [pd.DataFrame({"source": "real", PERSONA: None, RESPONSE: list(real)})]
+    for name, simulation in simulations.items():
+        persona = simulation.frame[PERSONA] if isinstance(simulation, Simulation) else None
+        responses = _texts(simulation)
+        parts.append(pd.DataFrame({"source": name, PERSONA: persona, RESPONSE: responses}))
+    points = pd.concat([part.astype(object) for part in parts], ignore_index=True)
+    places = alignment_table.project(target, np.concatenate(list(vectors.values())))
+    return points.assign(x=places[:, 0], y=places[:, 1])
+
+
+def _personas(simulations: Mapping[str, Texts]) -> tuple[str, ...]:
+    """Return the names of all personas in the order of the first simulation that has them."""
+    known = [source.personas for source in simulations.values() if isinstance(source, Simulation)]
+    return tuple(dict.fromkeys(name for names in known for name in names))
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,0 +1,1 @@
+"""Responses: which components are drawn, what is asked, which candidate is selected."""

@@ -1,0 +1,98 @@
+"""Preview one persona: a few responses to contexts and exemplars drawn at random."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from jupyter_mop import config
+from jupyter_mop.backends.protocols import Backend
+from jupyter_mop.engine.data.exemplars import Exemplar, draw_exemplars
+from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.engine.generation.baselines import Drawn
+from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.responses import PromptBuilder, simulate
+from jupyter_mop.engine.simulation import simulation as columns
+from jupyter_mop.engine.simulation.simulation import Simulation
+
+
+def preview(
+    persona: Persona,
+    population: Population,
+    exemplars: Sequence[Exemplar],
+    backend: Backend,
+    *,
+    template: str | None = None,
+    options: SimulationOptions | None = None,
+) -> Simulation:
+    """Return a few responses of one persona, each shown an exemplar if there are any.
+
+    Parameters
+    ----------
+    persona : Persona
+        Who answers; it need not be part of a mixture.
+    population : Population
+        Whose contexts are asked.
+    exemplars : sequence of Exemplar
+        The pool, drawn from uniformly; with none, no exemplar is shown.
+    backend : Backend
+        The language model.
+    template : str, optional
+        The question; default: the context itself.
+    options : SimulationOptions, optional
+        Number of responses, sampling and seed; default: two responses.
+
+    Returns
+    -------
+    Simulation
+
+    Examples
+    --------
+    >>> from jupyter_mop.backends.toy import ToyBackend
+    >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain"]})
+    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> sunny = Persona("sunny", "You say sun.")
+    >>> preview(sunny, population, [], ToyBackend(["sun", "rain"], persona_boost=99)).responses
+    ['sun sun sun sun', 'sun sun sun sun']
+    """
+    options = options or SimulationOptions(n=2)
+    n, random_state = options.n, options.random_state
+    contexts = population.take(population.draw(n, random_state=random_state))
+    question = PromptTemplate(template or ", ".join(f"{{{name}}}" for name in population.context))
+    question.check(contexts.context)
+    return simulate(
+        contexts,
+        Drawn(_drawn(n, len(exemplars), random_state), exemplar=bool(exemplars)),
+        PromptBuilder([persona], exemplars, question),
+        backend,
+        options=options,
+        provenance={"name": persona.name, "weights": "one persona"},
+    )
+
+
+def pool(population: Population) -> list[Exemplar]:
+    """Return the exemplars that a new mixture of the default size would draw.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain"]})
+    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> sorted(exemplar.response for exemplar in pool(population))
+    ['rain', 'sun']
+    """
+    pairs = zip(population.responses, population.weights, strict=True)
+    n_distinct = len({response for response, weight in pairs if weight})
+    return draw_exemplars(population, min(config.DEFAULT_EXEMPLARS, n_distinct))
+
+
+def _drawn(n: int, n_exemplars: int, random_state: int) -> pd.DataFrame:
+    rng = np.random.default_rng([random_state, 2])
+    exemplars = rng.integers(max(n_exemplars, 1), size=n)
+    log_prob = -np.log(max(n_exemplars, 1))
+    return pd.DataFrame(
+        {columns.PERSONA: 0, columns.EXEMPLAR: exemplars, columns.LOG_PROB: log_prob}
+    )

@@ -1,0 +1,1 @@
+"""Metrics: arrays in, numbers out, one module for each."""

@@ -1,0 +1,1 @@
+"""The mixture of personas: the estimator, its fit, weights and files."""

@@ -1,0 +1,169 @@
+"""Component log-likelihoods: the one place where the fit asks the language model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jupyter_mop.backends.protocols import Backend, OnScores, OnStep, ScoreRequest
+from jupyter_mop.engine.data.exemplars import Exemplar
+from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
+from jupyter_mop.errors import ModelError
+
+
+@dataclass(frozen=True)
+class ComponentLogLikelihoods:
+    """Log-likelihoods of P components under the language model, sorted by record.
+
+    Attributes
+    ----------
+    components : Components
+    log_lik : numpy.ndarray, shape (P,)
+        Log-likelihood of the whole response, in nats.
+    n_tokens : numpy.ndarray, shape (P,)
+        Tokens of the response.
+    """
+
+    components: Components
+    log_lik: NDArray[np.float64]
+    n_tokens: NDArray[np.intp]
+
+    def merged(self, other: ComponentLogLikelihoods) -> ComponentLogLikelihoods:
+        """Return these log-likelihoods and the `other` ones, sorted by record."""
+        pairs = zip(self.components.arrays, other.components.arrays, strict=True)
+        record, persona, exemplar = (np.concatenate(pair) for pair in pairs)
+        order = np.argsort(record, kind="stable")
+        return ComponentLogLikelihoods(
+            Components(record[order], persona[order], exemplar[order]),
+            np.concatenate([self.log_lik, other.log_lik])[order],
+            np.concatenate([self.n_tokens, other.n_tokens])[order],
+        )
+
+
+def component_log_likelihood(
+    population: Population,
+    components: Components,
+    *,
+    personas: Sequence[Persona],
+    exemplars: Sequence[Exemplar | None],
+    template: PromptTemplate,
+    backend: Backend,
+    on_result: OnScores | None = None,
+) -> ComponentLogLikelihoods:
+    """Ask log p(response | persona, exemplar, context) once for each component.
+
+    Parameters
+    ----------
+    population : Population
+        The n records.
+    components : Components
+        P triples of indices.
+    personas, exemplars : sequences
+        The K personas and J exemplars that the triples index; an exemplar of None is not shown.
+    template : PromptTemplate
+        Renders the context columns.
+    backend : Backend
+        A language model that can score.
+    on_result : callable, optional
+        Called with (index, scores) as each finishes.
+
+    Returns
+    -------
+    ComponentLogLikelihoods
+        One log-likelihood for each component, in their order.
+
+    Raises
+    ------
+    ModelError
+        Where the backend cannot score, or gives what is no number.
+    """
+    if not backend.can_score:
+        raise ModelError(
+            "This model gives no log-probabilities of a given text, so weights cannot be learned "
+            "from likelihoods.",
+            hint="Learn them with the embedded model and carry them over: %mop_backend local, "
+            "%mop_fit, then %mop_backend with this model and --keep-weights. Or match samples: "
+            "%mop_simulate NAME --weights uniform, then %mop_match NAME.",
+        )
+    triples = zip(components.record, components.persona, components.exemplar, strict=True)
+    shown = [() if exemplar is None else (exemplar,) for exemplar in exemplars]
+    requests = [
+        ScoreRequest(
+            template.render(population.records[i], persona=personas[k], exemplars=shown[j]),
+            population.responses[i],
+        )
+        for i, k, j in triples
+    ]
+    scores = backend.score(requests, on_result=on_result)
+    log_lik = np.array([score.total for score in scores], dtype=np.float64)
+    if not np.isfinite(log_lik).all():
+        raise ModelError(
+            f"The model gave {np.sum(~np.isfinite(log_lik))} log-likelihoods that are no numbers.",
+            hint="Use another model, or a sound copy of this one.",
+        )
+    return ComponentLogLikelihoods(
+        components,
+        log_lik,
+        np.array([score.n_tokens for score in scores], dtype=np.intp),
+    )
+
+
+@dataclass(frozen=True)
+class ComponentScorer:
+    """A frozen language model seen as K x J components, each of which can score a record.
+
+    Attributes
+    ----------
+    personas, exemplars : sequences
+        The K personas and the J exemplars.
+    template : PromptTemplate
+    backend : Backend
+        A language model that can score.
+    encode : callable
+        Texts to unit vectors, shape (n, d).
+    on_step : callable, optional
+        Called with (what, total) before the model is asked; returns a callback for each score.
+    """
+
+    personas: Sequence[Persona]
+    exemplars: Sequence[Exemplar]
+    template: PromptTemplate
+    backend: Backend
+    encode: Callable[[Sequence[str]], NDArray[np.float64]]
+    on_step: OnStep | None = None
+
+    def ask(
+        self, what: str, population: Population, components: Components
+    ) -> ComponentLogLikelihoods:
+        """Ask the model once for each component."""
+        return component_log_likelihood(
+            population,
+            components,
+            personas=self.personas,
+            exemplars=self.exemplars,
+            template=self.template,
+            backend=self.backend,
+            on_result=self.on_step(what, len(components)) if self.on_step else None,
+        )
+
+    def scores(
+        self,
+        population: Population,
+        likelihoods: ComponentLogLikelihoods,
+        excluded: NDArray[np.bool_],
+        log_multiplicity: NDArray[np.float64] | float = 0.0,
+    ) -> ComponentScores:
+        """Return what the gate learns from: the log-likelihoods with contexts and weights."""
+        return ComponentScores(
+            self.encode(population.contexts),
+            likelihoods.components,
+            likelihoods.log_lik + log_multiplicity,
+            excluded,
+            population.weights,
+        )

@@ -1,0 +1,179 @@
+"""A mixture on disk: one JSON file that a person can read and one npz file of arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from jupyter_mop.engine.data.exemplars import Exemplar
+from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.engine.gate.gate import Gate
+from jupyter_mop.errors import DataError
+
+if TYPE_CHECKING:
+    from jupyter_mop.backends.protocols import Backend, Encoder
+    from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+
+VERSION = 1
+_FILES = ("gate.npz", "mixture.json")
+_WEIGHT = "__weight__"
+_ARRAYS = ("personas", "exemplars", "w_x", "w_g", "w_e", "b")
+SETTINGS = (
+    *("template", "n_exemplars", "n_records", "n_components"),
+    *("rank", "l2", "stratify", "random_state"),
+)
+
+
+def save(mixture: MixtureOfPersonas, path: Path) -> Path:
+    """Write `mixture` to the folder `path`; the JSON file last, so that half is never read."""
+    _check_free(path)
+    path.mkdir(parents=True, exist_ok=True)
+    arrays = {name: getattr(mixture.gate_, name) for name in _ARRAYS}
+    with (path / "gate.npz.part").open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    text = json.dumps(_described(mixture), ensure_ascii=False, indent=1)
+    (path / "mixture.json.part").write_text(text, encoding="utf-8")
+    for name in _FILES:
+        (path / f"{name}.part").replace(path / name)
+    return path
+
+
+def _check_free(path: Path) -> None:
+    """Raise a DataError where `path` is a file, or a folder of something else than a mixture."""
+    if path.is_file():
+        raise DataError(f"{str(path)!r} is a file, not a folder.", hint="Name a new folder.")
+    found = {file.name.removesuffix(".part") for file in path.iterdir()} if path.is_dir() else set()
+    if found and found.isdisjoint(_FILES):
+        raise DataError(
+            f"The folder {str(path)!r} holds something else than a mixture.",
+            hint="Name a new folder, or that of a mixture to replace.",
+        )
+
+
+def load(
+    kind: type[MixtureOfPersonas], path: Path, backend: Backend, encoder: Encoder
+) -> MixtureOfPersonas:
+    """Read the mixture in the folder `path`."""
+    with _readable(path):
+        facts = json.loads((path / "mixture.json").read_text(encoding="utf-8"))
+        is_newer = facts["version"] > VERSION
+    if is_newer:
+        raise DataError(
+            f"The mixture in {str(path)!r} is from a newer version of jupyter-mop.",
+            hint="Update with: pip install -U jupyter-mop",
+        )
+    with _readable(path):
+        with np.load(path / "gate.npz", allow_pickle=False) as arrays:
+            gate = Gate(**{name: arrays[name] for name in _ARRAYS})
+        learned_with = facts["encoder"], facts["model"]
+        marginal, digest = np.array(facts["weights"], dtype=np.float64), facts["digest"]
+    if digest != _digest(facts):
+        raise DataError(
+            f"The personas or exemplars in {str(path)!r} were edited after the fit.",
+            hint="Undo the edit, or give the edited personas to a new mixture and fit it.",
+        )
+    mixture = kind([Persona(**p) for p in facts["personas"]], backend, encoder, **facts["settings"])
+    mixture.gate_ = gate
+    mixture.template_ = PromptTemplate(facts["question"])
+    mixture.exemplars_ = [Exemplar(**exemplar) for exemplar in facts["exemplars"]]
+    mixture.population_ = _population(facts["contexts"])
+    if facts["report"]:
+        mixture.report_ = pd.DataFrame(facts["report"])
+    if learned_with[0] != encoder.fingerprint:
+        mixture.gate_ = _carried_over(mixture, marginal)
+    _warn_of_transfer(learned_with, encoder.fingerprint, backend.fingerprint)
+    return mixture
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say of whatever cannot be read that it is no mixture."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"There is no readable mixture in {str(path)!r}.",
+            hint="Give the folder that save(path) wrote.",
+        ) from error
+
+
+def _carried_over(mixture: MixtureOfPersonas, marginal: NDArray[np.float64]) -> Gate:
+    """Return a gate in the space of the mixture's encoder with these persona weights, (K,)."""
+    texts = [persona.description for persona in mixture.personas]
+    exemplars = [exemplar.text for exemplar in mixture.exemplars_]
+    personas, pool, contexts = (
+        mixture.encoder.encode(part).astype(np.float64)
+        for part in (texts, exemplars, mixture.population_.contexts)
+    )
+    gate = Gate.start(personas, pool, rank=mixture.rank, random_state=mixture.random_state)
+    return gate.with_marginal(marginal, contexts, mixture.population_.weights)
+
+
+def _warn_of_transfer(learned_with: tuple[str, str], encoder: str, model: str) -> None:
+    """Say once what a mixture loses with another encoder, and that a model is another one."""
+    if learned_with[0] != encoder:
+        warnings.warn(
+            f"The weights were learned with the encoder {learned_with[0]}, not {encoder}: the "
+            "overall persona weights are kept, those by context and of exemplars are not.",
+            stacklevel=4,
+        )
+    if learned_with[1] != model:
+        warnings.warn(
+            f"The weights were learned with the model {learned_with[1]} and are carried over to "
+            f"{model}; the held-out likelihoods are those of the former.",
+            stacklevel=4,
+        )
+
+
+def _described(mixture: MixtureOfPersonas) -> dict[str, Any]:
+    report = getattr(mixture, "report_", None)
+    return {
+        "version": VERSION,
+        "encoder": mixture.encoder.fingerprint,
+        "model": mixture.backend.fingerprint,
+        "digest": _digest(
+            {
+                "personas": [asdict(persona) for persona in mixture.personas],
+                "exemplars": [asdict(exemplar) for exemplar in mixture.exemplars_],
+            }
+        ),
+        "weights": mixture.persona_weights().tolist(),
+        "settings": {name: getattr(mixture, name) for name in SETTINGS},
+        "question": mixture.template_.text,
+        "personas": [asdict(persona) for persona in mixture.personas],
+        "exemplars": [asdict(exemplar) for exemplar in mixture.exemplars_],
+        "contexts": _contexts(mixture.population_),
+        "report": None if report is None else report.to_dict("records"),
+    }
+
+
+def _digest(facts: Mapping[str, Any]) -> str:
+    """Return a hash of what the rows and columns of the weights stand for."""
+    parts = [facts["personas"], facts["exemplars"]]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _contexts(population: Population) -> dict[str, Any]:
+    """Return each different context once, with the weight of its records."""
+    frame = pd.DataFrame(population.records).assign(**{_WEIGHT: population.weights})
+    columns = list(population.context)
+    counted = frame.groupby(columns, sort=False, as_index=False)[[_WEIGHT]].sum()
+    return {"columns": columns, "response": population.response, "rows": counted.to_dict("records")}
+
+
+def _population(facts: dict[str, Any]) -> Population:
+    frame = pd.DataFrame(facts["rows"])
+    return Population(frame, tuple(facts["columns"]), facts["response"], _WEIGHT)

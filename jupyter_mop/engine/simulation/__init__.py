@@ -1,0 +1,1 @@
+"""A simulation, its importance weights and its files."""

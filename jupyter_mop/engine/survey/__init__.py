@@ -1,0 +1,1 @@
+"""Closed questions: option probabilities and the population's answer."""

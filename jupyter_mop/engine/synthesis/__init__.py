@@ -1,0 +1,1 @@
+"""Personas made from records."""

@@ -1,0 +1,1 @@
+"""Persona weights from samples and known shares, with no model call."""

@@ -1,0 +1,1 @@
+"""The `%mop_*` magics."""

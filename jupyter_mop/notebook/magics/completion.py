@@ -1,0 +1,117 @@
+"""Tab completion of the magics: options, their values, columns, names of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from jupyter_mop.backends.chat_templates import TEMPLATES
+from jupyter_mop.engine.data.dataframes import is_frame, pandas_frame
+from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
+from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.survey.options import ElicitationOptions
+from jupyter_mop.options import Options, declared_options
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from jupyter_mop.notebook.magics.register import MopMagics
+
+_OF_A_SIMULATION = (
+    "mop_align",
+    "mop_match",
+    "mop_simulate",
+    "mop_calibrate",
+    "mop_estimate",
+    "mop_diagnose",
+    "mop_export",
+)
+_OPTIONS: dict[str, type[Options]] = {
+    "mop_simulate": SimulationOptions,
+    "mop_ask": ElicitationOptions,
+}
+_COLUMN_OPTIONS = ("--context", "--response", "--weight")
+
+
+def register(shell: InteractiveShell, magics: MopMagics) -> None:
+    """Complete every magic of `magics`, in line and cell form."""
+    for kind, prefix in (("line", "%"), ("cell", "%%")):
+        for name in magics.magics[kind]:
+            shell.set_hook("complete_command", _Completer(magics, name), str_key=prefix + name)
+
+
+class _Completer:
+    """Completes one magic; IPython calls it with itself and an event."""
+
+    def __init__(self, magics: MopMagics, name: str) -> None:
+        self.magics = magics
+        self.name = name
+
+    def __call__(self, _shell: object, event: Any) -> list[str]:  # noqa: ANN401  IPython's own
+        words = event.text_until_cursor.split()
+        typed = "" if event.text_until_cursor.endswith(" ") else words.pop()
+        found = self._candidates(words[-1], words) if words else []
+        return [word for word in found if word.startswith(typed)]
+
+    def _candidates(self, before: str, words: list[str]) -> list[str]:
+        study = self.magics.study
+        of_option: dict[str, Callable[[], list[str]]] = {
+            **self._declared(),
+            "--weights": lambda: [*WEIGHT_WORDS, *(f"{p.name}=" for p in study.personas)],
+            "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
+            "--template": lambda: list(TEMPLATES),
+            "--human": self._frames,
+            "--targets": lambda: self._variables((Mapping, pd.Series)),
+            "--start": lambda: self._variables((Mapping, pd.Series)),
+            "-k": lambda: ["auto", "4", "8", "16"],
+            "--stratify": lambda: [
+                *(study.population.context if study.population else ()),
+                "cluster",
+            ],
+            **dict.fromkeys(_COLUMN_OPTIONS, lambda: self._columns(words)),
+        }
+        if before in of_option:
+            return of_option[before]()
+        return [*self._names(), *self._options()]
+
+    def _declared(self) -> dict[str, Callable[[], list[str]]]:
+        """Return the values of the options that a set of options declares for this magic."""
+        kind = _OPTIONS.get(self.name)
+        options = [declared for _, _, declared in declared_options(kind)] if kind else []
+        return {
+            declared.flags[0]: lambda choices=declared.choices: list(choices)  # type: ignore[misc]
+            for declared in options
+            if declared.flags and declared.choices
+        }
+
+    def _names(self) -> list[str]:
+        if self.name in _OF_A_SIMULATION:
+            return list(self.magics.study.simulations)
+        if self.name == "mop_resume":
+            return [str(run.run) for run in self.magics.study.runs() if run.is_over]
+        if self.name == "mop_ask":
+            return list(self.magics.study.answers)
+        if self.name in ("mop_population", "mop_personas"):
+            return self._frames()
+        if self.name in ("mop_save", "mop_load"):
+            return [file.parent.as_posix() for file in Path().glob("*/mixture.json")]
+        return ["local", "http://localhost:8080/v1"] if self.name == "mop_backend" else []
+
+    def _variables(self, kind: type | tuple[type, ...]) -> list[str]:
+        names = self.magics.shell.user_ns.items()
+        return [k for k, v in names if isinstance(v, kind) and not k.startswith("_")]
+
+    def _frames(self) -> list[str]:
+        names = self.magics.shell.user_ns.items()
+        return [k for k, v in names if not k.startswith("_") and is_frame(v)]
+
+    def _options(self) -> list[str]:
+        parser = getattr(self.magics, self.name).parser
+        return [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001
+
+    def _columns(self, words: list[str]) -> list[str]:
+        frames = (self.magics.shell.user_ns.get(word) for word in words)
+        return [str(c) for frame in frames if is_frame(frame) for c in pandas_frame(frame)]

@@ -1,0 +1,55 @@
+"""A study's cost: what a verb would cost before it runs, a budget while it does, what it did cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import copy
+from typing import Any
+
+from jupyter_mop.backends.cost.estimate import actual
+from jupyter_mop.backends.cost.usage import Usage
+from jupyter_mop.backends.store.dry_run import PlannedBackend, PlannedEncoder
+from jupyter_mop.errors import DataError, ModelError
+from jupyter_mop.study.session import Session
+
+_TYPICAL_RECORDS = 200
+
+
+def dry_run_session(session: Session) -> tuple[Session, PlannedBackend]:
+    """Return a copy of the session whose model and encoder only count what they are asked."""
+    twin = copy(session)
+    records = session.population.responses[:_TYPICAL_RECORDS] if session.population else []
+    backend = PlannedBackend(session.backend, records)
+    encoder = PlannedEncoder(session.encoder.encoder, session.store)
+    vars(twin).update(backend=backend, encoder=encoder)
+    twin.simulations, twin.answers = dict(session.simulations), dict(session.answers)
+    if session.mixture is not None:
+        twin.mixture = session.mixture.with_backend(backend)
+        twin.mixture.encoder = encoder
+        encoder.dimension = session.mixture.gate_.personas.shape[1]
+    return twin, backend
+
+
+@contextmanager
+def budget(session: Session, usd: float) -> Iterator[None]:
+    """Spend at most `usd` US dollars on the language model inside a `with` block."""
+    if not 0 <= usd < math.inf:
+        raise DataError(
+            f"A budget must be zero or more US dollars, got {usd}.", hint="Use --budget 5.00."
+        )
+    price = session.backend.price
+    if price is None:
+        raise ModelError(
+            "No price is known for this model, so no budget can be kept.",
+            hint="State it, in US dollars per million tokens: %mop_backend ... --price-in 0.15 "
+            "--price-out 0.60.",
+        )
+    with session.backend.meter.limit(usd, price):
+        yield
+
+
+def cost_since(session: Session, before: Usage) -> dict[str, Any]:
+    """Return what the model has cost since `before`, for a provenance."""
+    return actual(session.backend.usage - before, session.backend.price)

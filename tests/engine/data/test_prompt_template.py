@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_mop.engine.data.exemplars import Exemplar
+from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.errors import DataError
+
+PERSONA = Persona("critic", "You review {films}.")
+EXEMPLAR = Exemplar({"mood": "sad", "year": "1999"}, "Not {that} good.")
+RECORD = {"mood": "happy", "year": "2001"}
+
+columns = st.text(min_size=1, max_size=12).filter(lambda name: not set(name) & set("{}.[]!:"))
+
+
+def turns(template: PromptTemplate, **parts: object) -> list[tuple[str, str]]:
+    return [(m.role, m.content) for m in template.render(RECORD, **parts).messages]
+
+
+def test_the_turns_are_persona_exemplar_context() -> None:
+    template = PromptTemplate("A {mood} word of {year}?")
+    question = ("user", "A happy word of 2001?")
+    system = ("system", "You review {films}.")
+    past = [("user", "A sad word of 1999?"), ("assistant", "Not {that} good.")]
+    assert turns(template) == [question]
+    assert turns(template, persona=PERSONA) == [system, question]
+    assert turns(template, exemplars=(EXEMPLAR,)) == [*past, question]
+    assert turns(template, persona=PERSONA, exemplars=(EXEMPLAR,)) == [system, *past, question]
+    second = Exemplar({"mood": "calm", "year": "2005"}, "Fine.")
+    more = [("user", "A calm word of 2005?"), ("assistant", "Fine.")]
+    assert turns(template, exemplars=[EXEMPLAR, second]) == [*past, *more, question]
+
+
+def test_double_braces_are_single_ones() -> None:
+    assert turns(PromptTemplate('{{"mood": "{mood}"}}')) == [("user", '{"mood": "happy"}')]
+
+
+def test_what_a_record_says_is_not_read_as_a_template() -> None:
+    prompt = PromptTemplate("{a}{b}").render({"a": "{b}{0.__class__}", "b": "x"})
+    assert prompt.messages[0].content == "{b}{0.__class__}x"
+
+
+def test_white_space_around_the_template_is_left_out() -> None:
+    assert PromptTemplate("\n {mood}\n\n").text == "{mood}"
+
+
+def test_check_finds_a_column_that_is_not_there() -> None:
+    template = PromptTemplate("{mood} {genre}")
+    assert template.columns == {"mood", "genre"}
+    template.check(["mood", "genre", "year"])
+    with pytest.raises(DataError) as caught:
+        template.check(["mood", "year"])
+    assert "{genre}" in caught.value.message
+    assert "'mood', 'year'" in caught.value.message
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  \n",
+        "{",
+        "}",
+        "{mood",
+        "mood}",
+        "{}",
+        "{mood.__class__}",
+        "{mood[0]}",
+        "{mood!r}",
+        "{mood:>9}",
+        "{mood:{year}}",
+        '{"mood": 1}',
+    ],
+)
+def test_a_template_of_no_use_is_refused_with_a_hint(text: str) -> None:
+    with pytest.raises(DataError) as caught:
+        PromptTemplate(text)
+    assert caught.value.hint
+
+
+@given(st.dictionaries(columns, st.text(), min_size=1), st.text())
+def test_any_column_and_any_value_are_rendered_as_they_are(
+    record: dict[str, str], rest: str
+) -> None:
+    rest = f"x{rest}x"
+    escaped = rest.replace("{", "{{").replace("}", "}}")
+    template = PromptTemplate(escaped + "".join(f"{{{name}}}" for name in record) + "|")
+    template.check(record)
+    content = template.render(record).messages[-1].content
+    assert content == rest + "".join(record.values()) + "|"
+
+
+@pytest.mark.parametrize("name", ["0", "2024", "my column", " padded ", "größe", "a-b"])
+def test_a_column_name_may_be_anything_plain(name: str) -> None:
+    prompt = PromptTemplate(f"<{{{name}}}>").render({name: "x"})
+    assert prompt.messages[0].content == "<x>"
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_template_that_renders_or_is_refused(text: str) -> None:
+    try:
+        template = PromptTemplate(text)
+    except DataError:
+        return
+    assert template.render(dict.fromkeys(template.columns, "")).messages[-1].role == "user"

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.errors import DataError, NotFittedError
+
+
+@pytest.fixture
+def fitted(mixture: MixtureOfPersonas, frame: pd.DataFrame) -> MixtureOfPersonas:
+    frame = frame.assign(w=np.arange(len(frame)) % 3 + 1)
+    mixture.template, mixture.rank, mixture.l2 = "What of {topic}?", 3, 0.02
+    population = Population.from_frame(frame, context="topic", response="said", weight="w")
+    return mixture.fit(population)
+
+
+def load(path: Path, like: MixtureOfPersonas) -> MixtureOfPersonas:
+    return MixtureOfPersonas.load(path, like.backend, like.encoder)
+
+
+def test_what_was_saved_comes_back(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    assert fitted.save(tmp_path / "mix") == tmp_path / "mix"
+    again = load(tmp_path / "mix", fitted)
+    np.testing.assert_array_equal(again.gate_.theta, fitted.gate_.theta)
+    np.testing.assert_allclose(again.persona_weights(), fitted.persona_weights(), atol=1e-12)
+    np.testing.assert_array_equal(
+        again.persona_weights(population), fitted.persona_weights(population)
+    )
+    assert again.personas == fitted.personas
+    assert again.exemplars_ == fitted.exemplars_
+    assert again.template_ == fitted.template_
+    assert (again.n_exemplars, again.rank, again.l2) == (6, 3, 0.02)
+    assert again.is_fitted
+    pd.testing.assert_frame_equal(again.report_, fitted.report_)
+
+
+def test_a_loaded_mixture_simulates_and_judges_the_same(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    again = load(fitted.save(tmp_path), fitted)
+    for weights in ("learned", "uniform", "stated", {"sunny": 0.7}):
+        first, second = (m.simulate(30, population, weights=weights) for m in (fitted, again))
+        pd.testing.assert_frame_equal(first.frame, second.frame)
+    np.testing.assert_allclose(again.log_prob(population), fitted.log_prob(population))
+    assert len(again.simulate(10)) == 10
+    assert set(again.simulate(50).frame["context"]) == set(population.contexts)
+
+
+def test_a_mixture_that_was_not_fitted_is_kept_so(
+    mixture: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    again = load(mixture.initialise(population).save(tmp_path), mixture)
+    assert not again.is_fitted
+    assert again.simulate(5).provenance["weights"] == "stated"
+
+
+def test_no_response_but_the_exemplars_is_written(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    text = (fitted.save(tmp_path) / "mixture.json").read_text(encoding="utf-8")
+    shown = {exemplar.response for exemplar in fitted.exemplars_}
+    assert all(response in text for response in shown)
+    assert not any(f'"{response}"' in text for response in set(population.responses) - shown)
+
+
+def test_the_files_are_json_and_arrays_without_pickle(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gate.npz", "mixture.json"]
+    assert json.loads((tmp_path / "mixture.json").read_text())["version"] == 1
+    with np.load(tmp_path / "gate.npz", allow_pickle=False) as arrays:
+        assert all(arrays[name].dtype == np.float64 for name in arrays)
+
+
+def test_a_save_that_was_cut_short_can_be_made_again(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    (tmp_path / "gate.npz.part").write_bytes(b"PK")
+    assert load(fitted.save(tmp_path), fitted).is_fitted
+
+
+def test_saving_again_replaces(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    fitted.initialise(population).save(tmp_path)
+    assert not load(tmp_path, fitted).is_fitted
+
+
+def test_what_is_there_already_is_not_written_over(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    (tmp_path / "thesis.txt").write_text("Chapter 1")
+    with pytest.raises(DataError, match="something else") as caught:
+        fitted.save(tmp_path)
+    assert "new folder" in caught.value.hint
+    with pytest.raises(DataError, match="is a file"):
+        fitted.save(tmp_path / "thesis.txt")
+    assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
+    assert (tmp_path / "thesis.txt").read_text() == "Chapter 1"
+
+
+def break_nothing_there(path: Path) -> None:
+    for file in path.iterdir():
+        file.unlink()
+
+
+def break_no_arrays(path: Path) -> None:
+    (path / "gate.npz").unlink()
+
+
+def break_arrays(path: Path) -> None:
+    (path / "gate.npz").write_bytes(b"PK\x03\x04 no arrays")
+
+
+def break_json(path: Path) -> None:
+    (path / "mixture.json").write_text('{"version": 1, ')
+
+
+def break_facts(path: Path) -> None:
+    (path / "mixture.json").write_text("{}")
+
+
+def break_shape(path: Path) -> None:
+    (path / "mixture.json").write_text("[1, 2]")
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [break_nothing_there, break_no_arrays, break_arrays, break_json, break_facts, break_shape],
+)
+def test_a_folder_that_holds_no_mixture_says_so(
+    fitted: MixtureOfPersonas, tmp_path: Path, spoil
+) -> None:
+    spoil(fitted.save(tmp_path))
+    with pytest.raises(DataError, match="no readable mixture") as caught:
+        load(tmp_path, fitted)
+    assert "save" in caught.value.hint
+
+
+def test_a_newer_version_says_what_to_do(fitted: MixtureOfPersonas, tmp_path: Path) -> None:
+    file = fitted.save(tmp_path) / "mixture.json"
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(
+        json.dumps({**facts, "version": 2, "encoder": "?", "digest": "?"}), encoding="utf-8"
+    )
+    with pytest.raises(DataError, match="newer version"):
+        load(tmp_path, fitted)
+    file.write_text('{"version": 2}', encoding="utf-8")
+    (tmp_path / "gate.npz").unlink()
+    with pytest.raises(DataError, match="newer version") as caught:
+        load(tmp_path, fitted)
+    assert "pip install" in caught.value.hint
+
+
+def test_another_model_is_told_of_once_and_used(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    other = ToyBackend(fitted.backend.vocabulary, persona_boost=1.0)
+    with pytest.warns(UserWarning, match="carried over") as told:
+        again = MixtureOfPersonas.load(tmp_path, other, fitted.encoder)
+    assert len(told) == 1
+    assert fitted.backend.fingerprint in str(told[0].message)
+    assert other.fingerprint in str(told[0].message)
+    np.testing.assert_array_equal(
+        again.persona_weights(population), fitted.persona_weights(population)
+    )
+    simulation = again.simulate(20, population)
+    assert simulation.provenance["model"] == other.fingerprint
+    assert simulation.provenance["weights"] == "learned"
+
+
+def test_another_encoder_keeps_the_overall_weights_and_says_what_is_lost(
+    fitted: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    fitted.save(tmp_path)
+    other = ToyEncoder(["other", "words", "sun"])
+    with pytest.warns(UserWarning, match="overall persona weights are kept") as told:
+        again = MixtureOfPersonas.load(tmp_path, fitted.backend, other)
+    assert len(told) == 1
+    assert fitted.encoder.fingerprint in str(told[0].message)
+    assert np.ptp(fitted.persona_weights()) > 0.01
+    np.testing.assert_allclose(again.persona_weights(), fitted.persona_weights(), atol=1e-9)
+    assert np.ptp(again.persona_weights(population), axis=0).max() < 1e-9
+    assert len(again.simulate(10, population)) == 10
+
+
+def test_the_same_model_and_encoder_are_not_spoken_of(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load(fitted.save(tmp_path), fitted)
+
+
+@pytest.mark.parametrize("what", ["personas", "exemplars"])
+def test_a_file_that_was_edited_after_the_fit_is_refused(
+    fitted: MixtureOfPersonas, tmp_path: Path, what: str
+) -> None:
+    file = fitted.save(tmp_path) / "mixture.json"
+    facts = json.loads(file.read_text(encoding="utf-8"))
+    name = "description" if what == "personas" else "response"
+    facts[what][0][name] += "!"
+    file.write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(DataError, match="edited after the fit") as caught:
+        load(tmp_path, fitted)
+    assert "fit it" in caught.value.hint
+
+
+def test_a_loaded_mixture_explains_and_has_no_intervals(
+    fitted: MixtureOfPersonas, tmp_path: Path
+) -> None:
+    again = load(fitted.save(tmp_path), fitted)
+    pool = {exemplar.response for exemplar in fitted.exemplars_}
+    assert set(again.explain("sun at dawn").nearest["response"]) <= pool
+    with pytest.raises(NotFittedError, match="likelihoods"):
+        again.persona_weight_intervals()

@@ -1,0 +1,498 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_mop.backends.protocols import OnScores, ScoreRequest, TokenScores
+from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
+from jupyter_mop.backends.store.sqlite_store import Store
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.gate.held_out import LEARNED, UNIFORM
+from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.errors import DataError, ModelError, NotFittedError
+
+AS_IS = {"temperature": 1.0, "top_p": 1.0, "max_tokens": 64}
+WEATHER = ["sun", "rain", "snow", "wind", "fog", "hail"]
+FOUR = "a: You say sun.\nb: You say rain.\nc: You say snow.\nd: You say wind."
+TRUE = {"a": 0.5, "b": 0.25, "c": 0.15, "d": 0.1}
+
+
+class RecordingBackend(ToyBackend):
+    """Remembers what it was asked to score."""
+
+    def score(
+        self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
+    ) -> list[TokenScores]:
+        self.asked = [*getattr(self, "asked", []), *requests]
+        return super().score(requests, on_result=on_result)
+
+
+class MuteBackend(ToyBackend):
+    can_score = False
+
+
+def four(**options: object) -> MixtureOfPersonas:
+    backend = ToyBackend(WEATHER, length=6, exemplar_boost=options.pop("exemplar_boost", 0.0))
+    return MixtureOfPersonas(FOUR, backend, ToyEncoder(WEATHER), **options)
+
+
+def simulated_population(n: int, seed: int = 3) -> Population:
+    """Return `n` records that the four personas said with their true weights."""
+    seeds = [" ".join([word] * (i + 1)) for i, word in enumerate(WEATHER)]
+    frame = pd.DataFrame({"topic": "weather", "said": seeds})
+    source = four().initialise(Population.from_frame(frame, context="topic", response="said"))
+    said = source.simulate(n, weights=TRUE, **AS_IS, random_state=seed).responses
+    frame = pd.DataFrame({"topic": "weather", "said": said})
+    return Population.from_frame(frame, context="topic", response="said")
+
+
+def variation(weights: np.ndarray) -> float:
+    return float(0.5 * np.abs(weights - np.array(list(TRUE.values()))).sum())
+
+
+def test_a_fit_recovers_the_weights_that_the_data_were_made_with() -> None:
+    population = simulated_population(2000)
+    mixture = four(n_exemplars=4, n_records=2000).fit(population)
+    assert variation(mixture.persona_weights()) < 0.05
+    assert mixture.report_.set_index("model").loc[LEARNED, "gain_low"] > 0
+
+
+def test_a_cut_sum_still_finds_who_is_many_and_who_is_few() -> None:
+    mixture = four(n_exemplars=8, n_records=1000, n_components=8).fit(simulated_population(1000))
+    weights = mixture.persona_weights()
+    assert variation(weights) < 0.5 * variation(np.full(4, 0.25))
+    assert list(np.argsort(-weights)[:2]) == [0, 1]
+
+
+def test_weights_follow_the_context(mixture: MixtureOfPersonas, population: Population) -> None:
+    mixture.backend = ToyBackend(mixture.backend.vocabulary, exemplar_boost=0.0)
+    mixture.fit(population)
+    dawn, dusk = mixture.persona_weights(population)[:2]
+    assert dawn[0] > dusk[0] + 0.1
+    assert dusk[1] > dawn[1] + 0.1
+    gain = mixture.report_.set_index("model").loc[LEARNED]
+    assert gain["gain_low"] > 0
+
+
+def test_an_exemplar_that_fits_the_context_gets_more_weight() -> None:
+    """Who is asked about fog says fog: an exemplar about fog makes that likelier."""
+    rng = np.random.default_rng(0)
+    topics = ["fog", "sun"] * 120
+    said = [" ".join([*[topic] * 3, *rng.choice(WEATHER, size=3)]) for topic in topics]
+    frame = pd.DataFrame({"topic": topics, "said": said})
+    population = Population.from_frame(frame, context="topic", response="said")
+    settings = {"n_exemplars": 12, "n_records": 240, "n_components": 48, "l2": 0.01}
+    mixture = four(exemplar_boost=1.0, **settings)
+    weights = mixture.fit(population).exemplar_weights(population.take([0, 1]), "d")
+    about_fog = np.array([e.record["topic"] == "fog" for e in mixture.exemplars_])
+    assert about_fog.sum() == 6
+    assert weights[0, about_fog].sum() > 0.8
+    assert weights[1, ~about_fog].sum() > 0.8
+    assert mixture.report_.set_index("model").loc[LEARNED, "gain_low"] > 0
+
+
+def test_no_record_is_scored_with_its_own_response_as_exemplar(population: Population) -> None:
+    backend = RecordingBackend(["sun", "rain", "wind", "fog"])
+    mixture = MixtureOfPersonas(
+        FOUR, backend, ToyEncoder(backend.vocabulary), n_exemplars=30, n_components=12
+    )
+    mixture.fit(population)
+    mixture.log_prob(population.take(range(10)))
+    shown = [r.prompt.messages[2] for r in backend.asked]
+    assert {message.role for message in shown} == {"assistant"}
+    assert len(backend.asked) > 500
+    assert {e.response for e in mixture.exemplars_} & set(population.responses)
+    pairs = zip(shown, backend.asked, strict=True)
+    assert not any(message.content == request.response for message, request in pairs)
+
+
+def test_more_components_than_there_are_asks_all_of_them() -> None:
+    population = simulated_population(60)
+    asked, weights = [], []
+    for n_components in (4 * 5, 4 * 5 + 1, 10**9):
+        mixture = four(n_exemplars=5, n_components=n_components).fit(population)
+        asked.append(mixture.backend.n_scored)
+        weights.append(mixture.gate_.theta)
+    assert len(mixture.exemplars_) == 5
+    assert asked[0] == asked[1] == asked[2] > 60 * 4 * 3
+    assert (weights[0] == weights[1]).all()
+    assert (weights[0] == weights[2]).all()
+
+
+@pytest.mark.parametrize("n_components", [8, 1000])
+def test_each_component_is_asked_once(n_components: int) -> None:
+    said = [f"{a} {b} {c}" for a in WEATHER for b in WEATHER[:4] for c in WEATHER[:3]]
+    frame = pd.DataFrame({"topic": "weather", "said": said})
+    population = Population.from_frame(frame, context="topic", response="said")
+    backend = RecordingBackend(WEATHER)
+    mixture = MixtureOfPersonas(
+        FOUR, backend, ToyEncoder(WEATHER), n_exemplars=10, n_components=n_components
+    )
+    mixture.fit(population)
+    assert len(set(backend.asked)) == len(backend.asked)
+    per_record = pd.Series([request.response for request in backend.asked]).value_counts()
+    assert len(per_record) == 72
+    assert per_record.max() <= 40
+
+
+def test_fitting_and_simulating_again_asks_nothing(tmp_path: Path, population: Population) -> None:
+    toy, toy_encoder = ToyBackend(["sun", "rain", "wind", "fog"]), None
+    toy_encoder = ToyEncoder(toy.vocabulary)
+    with Store(tmp_path / "s.sqlite") as store:
+        runs = []
+        for _ in range(2):
+            cached = CachedBackend(toy, store), CachedEncoder(toy_encoder, store)
+            mixture = MixtureOfPersonas(FOUR, *cached, n_exemplars=10, n_components=8)
+            mixture.fit(population)
+            responses = mixture.simulate(50).responses
+            counts = (toy.n_scored, toy.n_generated, toy_encoder.n_encoded)
+            runs.append((mixture.gate_.theta.tolist(), responses, counts))
+    assert runs[0] == runs[1]
+    assert runs[0][2][1] == 50
+
+
+def test_the_seed_decides_the_fit_and_the_simulation(population: Population) -> None:
+    def run(seed: int) -> tuple[list[float], list[str]]:
+        mixture = four(n_components=8, n_exemplars=8, random_state=seed)
+        mixture.backend = ToyBackend([*WEATHER])
+        mixture.fit(population)
+        simulation = mixture.simulate(40, random_state=seed)
+        return mixture.gate_.theta.tolist(), simulation.responses
+
+    first, again, other = run(1), run(1), run(2)
+    assert first == again
+    assert first[0] != other[0]
+    assert first[1] != other[1]
+
+
+def test_the_seed_of_a_simulation_alone_matters(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    mixture.initialise(population)
+    first, again, other = (mixture.simulate(40, random_state=seed) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first.frame, again.frame)
+    assert first.responses != other.responses
+
+
+def test_survey_weights_count_once() -> None:
+    """Weighting a half by three is the same as having three times as many of it."""
+    words = ["sun", "rain"]
+    said = [f"{'sun ' * 6}{'rain ' * (i % 2)}" for i in range(150)]
+    said += [f"{'rain ' * 6}{'sun ' * (i % 2)}" for i in range(150)]
+    frame = pd.DataFrame({"topic": "weather", "said": said, "w": np.repeat([3.0, 1.0], 150)})
+    population = Population.from_frame(frame, context="topic", response="said", weight="w")
+    mixture = MixtureOfPersonas(
+        "a: You say sun.\nb: You say rain.",
+        ToyBackend(words, exemplar_boost=0.0),
+        ToyEncoder(words),
+        n_records=300,
+    )
+    assert mixture.fit(population).persona_weights()[0] == pytest.approx(0.75, abs=0.04)
+
+
+def test_no_weighted_record_is_both_learned_from_and_held_out() -> None:
+    said = [f"{a} {b} {c}" for a in WEATHER for b in WEATHER[:4] for c in WEATHER[:3]]
+    weights = np.r_[np.full(4, 50.0), np.ones(60), np.zeros(8)]
+    frame = pd.DataFrame({"topic": "weather", "said": said, "w": weights})
+    population = Population.from_frame(frame, context="topic", response="said", weight="w")
+    backend = RecordingBackend(WEATHER)
+    mixture = MixtureOfPersonas(FOUR, backend, ToyEncoder(WEATHER), n_exemplars=72)
+    mixture.fit(population)
+    assert len({request.response for request in backend.asked}) == 64
+    assert len(mixture.exemplars_) == 64
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_a_fit_needs_a_few_records(
+    mixture: MixtureOfPersonas, population: Population, n: int
+) -> None:
+    with pytest.raises(DataError, match=f"at least 8 records; .* {n}") as caught:
+        mixture.fit(population.take(range(n)))
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_records": 0},
+        {"n_records": 7},
+        {"n_records": -1},
+        {"n_components": 0},
+        {"n_components": -5},
+        {"n_exemplars": 0},
+        {"n_exemplars": -1},
+        {"rank": 0},
+        {"l2": -1.0},
+        {"l2": float("nan")},
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_the_model_is_asked(
+    population: Population, options: dict[str, float]
+) -> None:
+    backend = ToyBackend(["sun", "rain", "wind", "fog"])
+    with pytest.raises(DataError) as caught:
+        MixtureOfPersonas(FOUR, backend, ToyEncoder(backend.vocabulary), **options).fit(population)
+    assert next(iter(options)) in str(caught.value)
+    assert backend.n_scored == 0
+
+
+def test_a_fit_works_on_the_fewest_records(population: Population) -> None:
+    mixture = four(n_exemplars=8)
+    mixture.fit(population.take(range(8)))
+    assert mixture.persona_weights().sum() == pytest.approx(1)
+
+
+def test_a_model_that_cannot_score_is_refused(population: Population) -> None:
+    backend = MuteBackend(["sun", "rain", "wind", "fog"])
+    mixture = MixtureOfPersonas(FOUR, backend, ToyEncoder(backend.vocabulary))
+    with pytest.raises(ModelError):
+        mixture.fit(population)
+    assert not mixture.is_fitted
+    assert len(mixture.simulate(5, weights="uniform")) == 5
+
+
+def test_a_template_that_names_an_absent_column_is_refused(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    mixture.template = "What of {genre}?"
+    with pytest.raises(DataError, match="genre"):
+        mixture.fit(population)
+    assert mixture.backend.n_scored == 0
+    mixture.template = None
+    mixture.initialise(population)
+    with pytest.raises(DataError, match="said"):
+        mixture.simulate(5, template="{topic}{said}")
+    assert mixture.backend.n_generated == 0
+
+
+def test_the_default_template_is_the_context(mixture: MixtureOfPersonas) -> None:
+    frame = pd.DataFrame({"age": [20] * 9, "topic": "tea", "said": ["sun", "rain", "fog"] * 3})
+    population = Population.from_frame(frame, context=["age", "topic"], response="said")
+    assert mixture.initialise(population).template_.text == "{age}, {topic}"
+    assert mixture.template is None
+
+
+def test_other_contexts_with_other_columns_are_refused(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    mixture.initialise(population)
+    frame = pd.DataFrame({"place": ["hill"], "said": ["sun"]})
+    hills = Population.from_frame(frame, context="place", response="said")
+    for template in (None, "What of {place}?"):
+        with pytest.raises(DataError):
+            mixture.simulate(5, hills, template=template)
+    assert len(mixture.simulate(5, hills, template="{place}?", baseline="plain")) == 5
+
+
+def everything(mixture: MixtureOfPersonas, population: Population) -> np.ndarray:
+    """log(pi Omega p) of every component in loops, (n, K, J); one's own exemplar is left out."""
+    pi = mixture.persona_weights(population)
+    joint = np.full((len(population), len(mixture.personas), len(mixture.exemplars_)), -np.inf)
+    for k, persona in enumerate(mixture.personas):
+        omega = mixture.exemplar_weights(population, persona.name)
+        for i, response in enumerate(population.responses):
+            allowed = [e.response != response for e in mixture.exemplars_]
+            shares = omega[i] * allowed / (omega[i] * allowed).sum()
+            for j in np.flatnonzero(allowed):
+                prompt = mixture.template_.render(
+                    population.records[i], persona=persona, exemplars=(mixture.exemplars_[j],)
+                )
+                total = mixture.backend.score([ScoreRequest(prompt, response)])[0].total
+                joint[i, k, j] = np.log(pi[i, k] * shares[j]) + total
+    return joint
+
+
+def test_log_prob_score_and_responsibilities_are_the_sums_they_say(
+    mixture: MixtureOfPersonas, frame: pd.DataFrame
+) -> None:
+    frame = frame.assign(w=np.arange(len(frame)) % 3 + 0.5)
+    population = Population.from_frame(frame, context="topic", response="said", weight="w")
+    part = mixture.fit(population).population_.take(range(9))
+    joint = everything(mixture, part)
+    log_prob = np.logaddexp.reduce(joint.reshape(9, -1), axis=1)
+    np.testing.assert_allclose(mixture.log_prob(part), log_prob)
+    assert mixture.score(part) == pytest.approx(np.average(log_prob, weights=part.weights))
+    found = mixture.responsibilities(part)
+    np.testing.assert_allclose(found, np.exp(joint - log_prob[:, None, None]).sum(2), atol=1e-9)
+    np.testing.assert_allclose(found.sum(1), 1)
+
+
+def test_weights_are_distributions(mixture: MixtureOfPersonas, population: Population) -> None:
+    mixture.fit(population)
+    assert mixture.persona_weights().shape == (3,)
+    rows = mixture.persona_weights(population)
+    np.testing.assert_allclose(rows.sum(1), 1)
+    np.testing.assert_allclose(rows.mean(0), mixture.persona_weights())
+    shown = mixture.exemplar_weights(population, "rainy")
+    assert shown.shape == (120, 6)
+    np.testing.assert_allclose(shown.sum(1), 1)
+
+
+def marginal(mixture: MixtureOfPersonas, population: Population, weights: object) -> list[float]:
+    gate = mixture.gate_for(weights)
+    contexts = mixture.encoder.encode(population.contexts).astype(float)
+    return [round(float(w), 6) for w in gate.persona_weights(contexts)]
+
+
+def test_every_way_to_name_weights(mixture: MixtureOfPersonas, population: Population) -> None:
+    mixture.personas = MixtureOfPersonas(
+        "sunny [0.5]: You say sun.\nrainy [0.2]: You say rain.\nwindy: You say wind.",
+        mixture.backend,
+        mixture.encoder,
+    ).personas
+    mixture.initialise(population)
+    assert marginal(mixture, population, None) == [0.5, 0.2, 0.3]
+    assert marginal(mixture, population, "uniform") == [round(1 / 3, 6)] * 3
+    mixture.fit(population)
+    learned = marginal(mixture, population, "learned")
+    assert learned == marginal(mixture, population, None) != [0.5, 0.2, 0.3]
+    assert marginal(mixture, population, "stated") == [0.5, 0.2, 0.3]
+    assert marginal(mixture, population, {"sunny": 0.8}) == [0.8, 0.1, 0.1]
+    assert marginal(mixture, population, {"sunny": 3, "rainy": 1, "windy": 0}) == [0.75, 0.25, 0]
+
+
+def test_named_weights_keep_the_learned_exemplars(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    mixture.fit(population)
+    contexts, k = np.eye(4)[:2], np.zeros(2, np.intp)
+    named, learned, uniform = (
+        mixture.gate_for(w).exemplar_log_weights(contexts, k)
+        for w in ({"sunny": 0.9}, "learned", "uniform")
+    )
+    np.testing.assert_allclose(named, learned)
+    np.testing.assert_allclose(np.exp(uniform), 1 / 6)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ("random", ["'random'", "uniform"]),
+        ("panel", ["'panel'"]),
+        ({"suny": 0.5}, ["'suny'", "'sunny'"]),
+        ({"sunny": -0.5}, ["'sunny'", "zero or more"]),
+        ({"sunny": float("nan")}, ["'sunny'"]),
+        ({"sunny": "half"}, ["'sunny'", "number"]),
+        ({"sunny": 1.5}, ["1.5"]),
+        ({"sunny": 0, "rainy": 0, "windy": 0}, ["sum to zero"]),
+    ],
+)
+def test_weights_that_cannot_be_used_say_why(
+    mixture: MixtureOfPersonas, population: Population, weights: object, words: list[str]
+) -> None:
+    mixture.initialise(population)
+    with pytest.raises(DataError) as caught:
+        mixture.simulate(5, weights=weights)
+    assert caught.value.hint
+    for word in words:
+        assert word in str(caught.value)
+    assert mixture.backend.n_generated == 0
+
+
+def test_a_result_before_its_step_says_what_to_do(
+    mixture: MixtureOfPersonas, population: Population, tmp_path: Path
+) -> None:
+    for ask in (
+        mixture.simulate,
+        mixture.persona_weights,
+        mixture.gate_for,
+        lambda: mixture.persona_weights(population),
+        lambda: mixture.exemplar_weights(population, "sunny"),
+        lambda: mixture.log_prob(population),
+        lambda: mixture.score(population),
+        lambda: mixture.responsibilities(population),
+        lambda: mixture.sample(population),
+        lambda: mixture.save(tmp_path),
+    ):
+        with pytest.raises(NotFittedError) as caught:
+            ask()
+        assert caught.value.hint
+    with pytest.raises(NotFittedError, match="not been learned"):
+        mixture.initialise(population).gate_for("learned")
+
+
+def test_an_unknown_persona_has_a_guess(mixture: MixtureOfPersonas, population: Population) -> None:
+    mixture.initialise(population)
+    with pytest.raises(DataError, match="Did you mean 'windy'"):
+        mixture.exemplar_weights(population, "wendy")
+
+
+def test_sample_costs_no_call(mixture: MixtureOfPersonas, population: Population) -> None:
+    mixture.initialise(population)
+    drawn = mixture.sample(population, weights={"sunny": 1.0}, random_state=1)
+    assert set(drawn["persona"]) == {0}
+    assert len(drawn) == 120
+    assert mixture.backend.n_generated == mixture.backend.n_scored == 0
+
+
+def test_simulated_shares_are_the_weights(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    mixture.initialise(population)
+    simulation = mixture.simulate(4000, weights={"sunny": 0.7, "rainy": 0.2})
+    shares = simulation.frame["persona"].value_counts(normalize=True)
+    assert shares[["sunny", "rainy", "windy"]].tolist() == pytest.approx([0.7, 0.2, 0.1], abs=0.03)
+    assert simulation.provenance["weights"] == "sunny=0.700, rainy=0.200, windy=0.100"
+
+
+def test_the_contexts_are_those_of_the_population(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    mixture.initialise(population)
+    part = population.take([0, 2, 4])
+    assert set(mixture.simulate(20, part).frame["context"]) == {"sun at dawn"}
+    counts = mixture.simulate(120, population).frame["context"].value_counts()
+    assert set(counts) == {60}
+
+
+@pytest.mark.parametrize("baseline", ["plain", "personas", "exemplars"])
+def test_a_baseline_has_uniform_weights_even_after_a_fit(
+    mixture: MixtureOfPersonas, population: Population, baseline: str
+) -> None:
+    simulation = mixture.fit(population).simulate(3000, baseline=baseline)
+    assert simulation.provenance["weights"] == baseline
+    if baseline == "personas":
+        shares = simulation.frame["persona"].value_counts(normalize=True)
+        np.testing.assert_allclose(shares, 1 / 3, atol=0.03)
+
+
+def test_initialising_again_forgets_the_fit(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    mixture.fit(population)
+    assert repr(mixture) == "MixtureOfPersonas(3 personas, fitted)"
+    assert not mixture.initialise(population).is_fitted
+    assert repr(mixture) == "MixtureOfPersonas(3 personas, not fitted)"
+
+
+def test_the_report_is_against_the_uniform_mixture(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    report = mixture.fit(population).report_.set_index("model")
+    assert report.loc[UNIFORM, "gain"] == 0
+    assert report["log_lik_per_token"].between(-3, -1).all()
+
+
+def test_the_pool_is_spread_over_a_column_or_over_groups_of_similar_responses(
+    backend: ToyBackend, encoder: ToyEncoder
+) -> None:
+    said = [f"rain {'sun ' * (i + 2)}" for i in range(90)] + ["fog", "fog fog"]
+    frame = pd.DataFrame({"topic": ["a", "b"] * 46, "said": said})
+    people = Population.from_frame(frame, context="topic", response="said")
+
+    def n_fog(stratify: str | None) -> int:
+        mixture = MixtureOfPersonas(
+            "a: You say sun.\nb: You say fog.", backend, encoder, n_exemplars=12, stratify=stratify
+        ).initialise(people)
+        assert len(mixture.exemplars_) == 12
+        return sum("fog" in exemplar.response for exemplar in mixture.exemplars_)
+
+    assert n_fog("cluster") == 2
+    assert n_fog(None) == n_fog("topic") == 0
+    with pytest.raises(DataError, match="no context column 'town'"):
+        n_fog("town")

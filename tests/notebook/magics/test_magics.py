@@ -1,0 +1,592 @@
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+import pytest
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from jupyter_mop import (
+    Alignment,
+    Calibration,
+    Diagnosis,
+    Estimates,
+    MixtureOfPersonas,
+    Population,
+    PopulationAnswer,
+    Simulation,
+    Study,
+    Synthesis,
+    ToyBackend,
+)
+from jupyter_mop.backends.protocols import Completion, GenerationRequest, SamplingParams
+from jupyter_mop.errors import DataError, Interrupted, ModelError, MopError, NotFittedError
+from jupyter_mop.notebook.magics.register import MopMagics
+from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
+from jupyter_mop.notebook.widgets.weights import WeightsPanel
+
+ROOT = Path(__file__).parents[3]
+WORDS = ["sun", "rain", "wind", "fog"]
+LINES = "sunny [0.5]: You say sun.\nrainy: You say rain.\n"
+EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>"
+VERBS = {
+    *("backend", "personas", "population", "fit", "simulate", "reweight", "align"),
+    *("weights", "panel", "status", "calibrate", "estimate", "diagnose"),
+    "explain",
+    "synthesize",
+    "ask",
+    "match",
+    *("save", "load", "export"),
+    *("runs", "resume"),
+}
+
+
+class EvilBackend(ToyBackend):
+    """Answers with markup, as a language model may."""
+
+    def _draw(self, request: GenerationRequest, params: SamplingParams) -> Completion:
+        return Completion(f"{EVIL} {super()._draw(request, params).text}", 4)
+
+
+class StoppedBackend(ToyBackend):
+    """The user presses stop while it draws for the 38th time."""
+
+    def _draw(self, request: GenerationRequest, params: SamplingParams) -> Completion:
+        if self.n_generated == 37:
+            self.n_generated += 1
+            raise KeyboardInterrupt
+        return super()._draw(request, params)
+
+
+def line(shell: InteractiveShell, text: str) -> object:
+    name, _, rest = text.partition(" ")
+    return shell.run_line_magic(name, rest)
+
+
+def cell(shell: InteractiveShell, text: str, body: str) -> object:
+    name, _, rest = text.partition(" ")
+    return shell.run_cell_magic(name, rest, body)
+
+
+def html(shell: InteractiveShell, value: object) -> str:
+    with capture_output() as captured:
+        data, _ = shell.display_formatter.format(value)
+    shown = [data, *(output.data for output in captured.outputs)]
+    return "".join(bundle.get("text/html", "") for bundle in shown)
+
+
+def test_the_magics_are_the_verbs_of_the_study(shell: InteractiveShell) -> None:
+    registered = shell.magics_manager.registry["MopMagics"]
+    assert set(registered.magics["line"]) == {f"mop_{verb}" for verb in VERBS}
+    with_cell = ("personas", "fit", "simulate", "explain", "synthesize", "ask")
+    assert set(registered.magics["cell"]) == {f"mop_{verb}" for verb in with_cell}
+
+
+def test_loading_twice_is_no_error(shell: InteractiveShell) -> None:
+    with capture_output():
+        shell.run_line_magic("load_ext", "jupyter_mop")
+        shell.run_line_magic("reload_ext", "jupyter_mop")
+    assert isinstance(shell.magics_manager.registry["MopMagics"], MopMagics)
+
+
+def test_the_main_job(shell: InteractiveShell, study: Study) -> None:
+    cell(shell, "mop_personas", LINES)
+    line(shell, "mop_population df --context topic --response said")
+    mixture = cell(
+        shell, "mop_fit --exemplars 8 --records 40 --components 8 --seed 2", "Of {topic}?"
+    )
+    assert isinstance(mixture, MixtureOfPersonas)
+    assert mixture is study.mixture
+    assert (mixture.n_exemplars, mixture.n_records, mixture.n_components) == (8, 40, 8)
+    assert (mixture.random_state, mixture.template_.text) == (2, "Of {topic}?")
+    simulation = cell(shell, "mop_simulate learned -n 120 --temperature 1 --top-p 1", "Of {topic}?")
+    assert isinstance(simulation, Simulation)
+    assert study.simulations == {"learned": simulation}
+    line(shell, "mop_simulate plain -n 120 --baseline plain --temperature 1")
+    alignment = line(shell, "mop_align")
+    assert isinstance(alignment, Alignment)
+    assert set(alignment.frame["method"]) == {"learned", "plain"}
+    assert set(line(shell, "mop_align 'plain' --seed 3").frame["method"]) == {"plain"}
+    status = line(shell, "mop_status")
+    assert isinstance(status, pd.DataFrame)
+    assert status.loc["simulations"].item() == "learned (120), plain (120)"
+
+
+@pytest.mark.parametrize("source", ["frame", "text", "mapping", "people.yaml", "'my people.csv'"])
+def test_personas_from_a_variable_or_a_file(
+    shell: InteractiveShell, study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    source: str,
+) -> None:  # fmt: skip
+    table = pd.DataFrame({"name": ["sunny", "rainy"], "description": ["You sun.", "You rain."]})
+    mapping = dict(zip(table["name"], table["description"], strict=True))
+    shell.user_ns.update(frame=table, text="sunny: You sun.\nrainy: You rain.", mapping=mapping)
+    monkeypatch.chdir(tmp_path)
+    Path("people.yaml").write_text("- {name: sunny, description: You sun.}\n"
+                                   "- {name: rainy, description: You rain.}")  # fmt: skip
+    table.to_csv("my people.csv", index=False)
+    shown = line(shell, f"mop_personas {source}")
+    assert {p.name: p.description for p in study.personas} == mapping
+    assert list(shown["weight"]) == [0.5, 0.5]
+
+
+def test_yaml_in_the_cell(shell: InteractiveShell, study: Study) -> None:
+    cell(shell, "mop_personas", "- name: sunny\n  description: You say sun.\n  weight: 0.3\n")
+    assert [(p.name, p.weight) for p in study.personas] == [("sunny", 0.3)]
+
+
+def test_the_options_of_a_population(shell: InteractiveShell, study: Study) -> None:
+    df = shell.user_ns["df"]
+    shell.user_ns["df"] = df.rename(columns={"topic": "the topic"}).assign(age=30, w=2.0)
+    population = line(
+        shell,
+        "mop_population df --context 'the topic, age' --response said --weight w"
+        " --held-out 0.25 --seed 7",
+    )
+    assert isinstance(population, Population)
+    assert population.context == ("the topic", "age")
+    assert (population.weight, len(population), len(study.target)) == ("w", 360, 120)
+    everyone = Population.from_frame(
+        shell.user_ns["df"], context=["the topic", "age"], response="said", weight="w"
+    )
+    assert population.responses == everyone.split(0.75, random_state=7)[0].responses
+
+
+def test_the_options_of_a_simulation(shell: InteractiveShell, ready: Study) -> None:
+    simulation = cell(
+        shell,
+        "mop_simulate 'my own' -n 9 --weights sunny=0.2,rainy=0.8 --temperature 0.3"
+        " --top-p 0.6 --max-tokens 3 --seed 5",
+        "What of {topic}?\n",
+    )
+    facts = simulation.provenance
+    assert (simulation.name, len(simulation)) == ("my own", 9)
+    assert (facts["temperature"], facts["top_p"], facts["max_tokens"]) == (0.3, 0.6, 3)
+    assert (facts["seed"], facts["template"]) == (5, "What of {topic}?")
+    assert facts["weights"] == "sunny=0.200, rainy=0.800, windy=0.000"
+    assert {len(text.split()) for text in simulation.responses} == {3}
+    assert ready.simulations["my own"] is simulation
+
+
+@pytest.mark.parametrize("weights", ["uniform", "stated", "panel", "mine", "'uniform'"])
+def test_every_word_for_weights(shell: InteractiveShell, ready: Study, weights: str) -> None:
+    shell.user_ns["mine"] = ready.panel_weights = {"sunny": 0.0, "rainy": 1.0, "windy": 0.0}
+    simulation = line(shell, f"mop_simulate a -n 60 --weights {weights}")
+    only_rainy = weights in ("panel", "mine")
+    assert (set(simulation.frame["persona"]) == {"rainy"}) == only_rainy
+
+
+@pytest.mark.usefixtures("ready")
+def test_values_can_be_assigned(shell: InteractiveShell) -> None:
+    result = shell.run_cell("sims = %mop_simulate a -n 20\nn = len(sims)")
+    assert result.success
+    assert isinstance(shell.user_ns["sims"], Simulation)
+    assert shell.user_ns["n"] == 20
+
+
+def test_the_weights_panel_moves_the_simulation(shell: InteractiveShell, ready: Study) -> None:
+    panel = line(shell, "mop_weights")
+    assert isinstance(panel, WeightsPanel)
+    panel.weights = [0, 0, 1]
+    assert ready.panel_weights["windy"] == 1
+    simulation = line(shell, "mop_simulate a -n 20 --weights panel")
+    assert set(simulation.frame["persona"]) == {"windy"}
+
+
+def test_a_backend_in_a_variable(shell: InteractiveShell, ready: Study) -> None:
+    shell.user_ns["toy"] = ToyBackend(WORDS, length=2)
+    status = line(shell, "mop_backend toy")
+    assert status["model"] == shell.user_ns["toy"].fingerprint
+    assert ready.backend.backend is shell.user_ns["toy"]
+
+
+def test_the_same_cell_again_asks_nothing(shell: InteractiveShell, ready: Study) -> None:
+    for _ in range(2):
+        line(shell, "mop_fit --exemplars 4 --records 40")
+        line(shell, "mop_simulate a -n 30")
+        counts = (ready.backend.backend.n_scored, ready.backend.backend.n_generated)
+    assert (ready.backend.misses, counts[1]) == (0, 30)
+    assert ready.store.counts().scores == counts[0]
+
+
+def test_a_closed_question_is_asked_answered_and_shown(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    answer = cell(
+        shell, 'mop_ask sky --options "sun|rain|wind" --weights sunny=0.5', "At {topic}, what?"
+    )
+    assert isinstance(answer, PopulationAnswer)
+    assert ready.answers == {"sky": answer}
+    assert line(shell, "mop_ask sky") is answer
+    with pytest.raises(DataError, match="no answer 'skz'") as caught:
+        line(shell, "mop_ask skz")
+    assert "'sky'" in caught.value.hint
+    assert answer.persona_weights.tolist() == pytest.approx([0.5, 0.25, 0.25])
+    shown = html(shell, answer)
+    assert "At {topic}, what?" in shown
+    assert "36 options scored" in shown
+    assert set(ready.simulations["sky"].responses) == {"sun", "rain", "wind"}
+    scale = cell(shell, 'mop_ask s --scale --options "sun|rain" --baseline plain --open', "What?")
+    assert scale.question.is_ordered
+    assert (scale.is_plain, scale.n) == (True, 4)
+    drawn = cell(shell, 'mop_ask d --options "sun|rain" --method sampled --draws 5', "What?")
+    assert drawn.method == "sampled"
+    several = cell(shell, 'mop_ask m --multiple --options "fog|wind" --method sampled', "Which?")
+    assert several.question.kind == "multiple"
+
+
+def test_a_question_is_no_markup(shell: InteractiveShell, ready: Study) -> None:
+    ready.use_personas({EVIL: "You say sun.", "b": "You say rain."})
+    answer = cell(shell, 'mop_ask e --method sampled --options "<b>sun|rain"', f"{EVIL}?")
+    assert "<script" not in html(shell, answer)
+    assert "<b>sun" not in html(shell, answer)
+    assert "&lt;script" in html(shell, answer)
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_help_says_what_it_does_and_lists_the_options(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str], verb: str
+) -> None:
+    shell.run_cell(f"%mop_{verb}?")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    magic = getattr(shell.magics_manager.registry["MopMagics"], f"mop_{verb}")
+    assert f"%mop_{verb}" in text
+    assert magic.parser.description.splitlines()[0].strip() in text
+    for action in magic.parser._actions:
+        for option in action.option_strings:
+            assert option in text
+
+
+@pytest.mark.parametrize(
+    ("text", "body", "expected", "words"),
+    [
+        ("mop_personas", "sunny:", DataError, ["'sunny'", "no text"]),
+        ("mop_personas", "a: x\na: y", DataError, ["unique"]),
+        ("mop_personas", "a [-1]: x\nb: y", DataError, ["zero or more"]),
+        ("mop_personas", "a [0]: x", DataError, ["sum to zero"]),
+        ("mop_personas", None, DataError, ["%%mop_personas"]),
+        ("mop_personas nowhere.yaml", None, DataError, ["nowhere.yaml"]),
+        ("mop_population dff --context a --response b", None, DataError, ["'dff'"]),
+        ("mop_population df --context a --response said", None, DataError, ["'a'", "topic"]),
+        ("mop_population df --context topic --response b", None, DataError, ["'b'"]),
+        ("mop_population none --context topic --response said", None, DataError, ["no rows"]),
+        ("mop_population holes --context topic --response said", None, DataError, ["missing"]),
+        (
+            "mop_population df --context topic --response said --held-out 1",
+            None,
+            DataError,
+            ["one part empty"],
+        ),
+        ("mop_fit", "What of {genre}?", DataError, ["genre"]),
+        ("mop_fit --records 3", None, DataError, ["n_records"]),
+        ("mop_simulate", "What of {genre}?", DataError, ["genre"]),
+        ("mop_simulate", "{", DataError, ["brace"]),
+        ("mop_simulate -n 0", None, DataError, ["at least 1"]),
+        ("mop_simulate --weights best", None, DataError, ["'best'"]),
+        ("mop_simulate --weights nobody=1", None, DataError, ["'nobody'"]),
+        ("mop_simulate --weights sunny=-1", None, DataError, ["zero or more"]),
+        ("mop_simulate --weights learned", None, NotFittedError, ["%mop_fit"]),
+        ("mop_simulate --weights panel", None, NotFittedError, ["%mop_weights"]),
+        ("mop_simulate --temperature -1", None, DataError, ["temperature"]),
+        ("mop_ask skz", None, DataError, ["no answer 'skz'"]),
+        ("mop_ask", "Sun or rain?", DataError, ["no options", "--options"]),
+        ('mop_ask --options "sun"', "Which?", DataError, ["at least two options"]),
+        ('mop_ask --options "sun|Sun"', "Which?", DataError, ["twice"]),
+        ('mop_ask --options "sun||rain"', "Which?", DataError, ["empty"]),
+        ('mop_ask --options "sun|rain" --scale --multiple', "Which?", DataError, ["not both"]),
+        ("mop_ask --scale", "Which?", DataError, ["need their options"]),
+        ('mop_ask --options "sun|rain"', "At {hour}?", DataError, ["hour"]),
+        (
+            'mop_ask --options "sun|rain" --orders 0',
+            "Which?",
+            DataError,
+            ["`n_orders` (--orders) must be at least 1, got 0"],
+        ),
+        (
+            'mop_ask --options "sun|rain" --weights learned',
+            "Which?",
+            NotFittedError,
+            ["%mop_fit"],
+        ),
+        ("mop_align nothing", None, DataError, ["'nothing'"]),
+        ("mop_align", None, DataError, ["no simulation"]),
+        ("mop_backend df", None, ModelError, ["DataFrame"]),
+        ("mop_calibrate a --targets none_such", None, DataError, ["'none_such'", "targets ="]),
+        ("mop_calibrate a --targets df", None, DataError, ["'a'"]),
+        ("mop_estimate a", None, DataError, ["'a'"]),
+        ("mop_diagnose", None, NotFittedError, ["%mop_simulate"]),
+        ("mop_save mix", None, NotFittedError, ["%mop_fit"]),
+        ("mop_load 'no such folder'", None, DataError, ["'no such folder'", "wrote"]),
+    ],
+)
+@pytest.mark.usefixtures("ready")
+def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
+    shell: InteractiveShell, text: str, body: str | None, expected: type[MopError], words: list[str]
+) -> None:
+    study = shell.magics_manager.registry["MopMagics"].study
+    df = shell.user_ns["df"]
+    shell.user_ns.update(none=df.head(0), holes=df.assign(said=None))
+    before = (study.personas, study.population, study.target, study.mixture, study.panel_weights)
+    with pytest.raises(expected) as caught:
+        line(shell, text) if body is None else cell(shell, text, body)
+    lines = caught.value._render_traceback_()
+    assert len(lines) == 2
+    assert all(len(shown) < 300 for shown in lines)
+    for word in words:
+        assert word in "".join(lines)
+    after = (study.personas, study.population, study.target, study.mixture, study.panel_weights)
+    assert all(a is b for a, b in zip(before, after, strict=True))
+    assert study.simulations == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mop_population df",
+        "mop_simulate -n x",
+        "mop_simulate a b",
+        "mop_simulate --tempo 1",
+        "mop_fit --seed -1",
+        "mop_fit --records many",
+        "mop_synthesize -k many",
+        "mop_synthesize --ladder 2,x",
+        "mop_population df --context topic --response said --seed -1",
+        "mop_align --seed -1",
+        "mop_status now",
+        "mop_calibrate a",
+        "mop_estimate",
+        "mop_estimate a --level high",
+        "mop_diagnose --copied some",
+        "mop_save",
+        "mop_load a b",
+    ],
+)
+@pytest.mark.usefixtures("ready")
+def test_a_mistyped_line_is_a_usage_error(shell: InteractiveShell, text: str) -> None:
+    with pytest.raises(UsageError):
+        line(shell, text)
+
+
+def test_a_verb_before_its_step_names_the_magic_to_run(shell: InteractiveShell) -> None:
+    for text in ("mop_fit", "mop_simulate", "mop_weights", "mop_synthesize"):
+        with pytest.raises(NotFittedError, match=r"%mop_population|%%mop_personas"):
+            line(shell, text)
+
+
+def test_an_interrupt_keeps_what_is_finished_and_the_next_run_goes_on(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    model = StoppedBackend(WORDS)
+    ready.use_backend(model)
+    with pytest.raises(Interrupted, match="Stopped after 37 of 100"):
+        line(shell, "mop_simulate a -n 100 --candidates 1")
+    assert ready.store.counts().completions == 37
+    assert ready.simulations == {}
+    assert len(line(shell, "mop_simulate a -n 100 --candidates 1")) == 100
+    assert model.n_generated == 38 + 63
+
+
+def test_what_a_model_wrote_is_never_markup(shell: InteractiveShell, ready: Study) -> None:
+    ready.use_backend(EvilBackend(WORDS))
+    evil_name = "<b>sunny</b>"
+    shell.user_ns["people"] = {evil_name: f"{EVIL} You say sun."}
+    values = [
+        line(shell, "mop_personas people"),
+        line(shell, "mop_simulate <u>a</u> -n 120"),
+        line(shell, "mop_align"),
+        line(shell, "mop_status"),
+        line(shell, "mop_weights"),
+    ]
+    assert all(EVIL in text for text in values[1].responses)
+    for value in values:
+        text = html(shell, value)
+        assert text
+        for markup in ("<script", "<img", "<b>", "<u>"):
+            assert markup not in text
+
+
+def notebook(*cells: str) -> nbformat.NotebookNode:
+    made = [nbformat.v4.new_code_cell(source) for source in cells]
+    return nbformat.v4.new_notebook(cells=made)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("%mop_align", "NotFittedError"), ("%mop_simulate -n x", "UsageError"),
+     ("%mop_population dff --context a --response b", "DataError")],
+)  # fmt: skip
+def test_run_all_stops_at_an_error(text: str, name: str) -> None:
+    book = notebook("%load_ext jupyter_mop", text, "print('too far')")
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    client = NotebookClient(book, kernel_name="python3")
+    with pytest.raises(CellExecutionError):
+        client.execute(env={**os.environ, "PYTHONPATH": path})
+    assert book.cells[2].execution_count is None
+    assert book.cells[2].outputs == []
+    shown = [o for o in book.cells[1].outputs if o.output_type == "error"]
+    if name == "UsageError":
+        assert book.cells[1].outputs[0].text.startswith("UsageError: argument -n: invalid int")
+    else:
+        assert [(o.ename, len(o.traceback)) for o in shown] == [(name, 2)]
+
+
+def test_a_semicolon_silences_the_cell_and_is_no_part_of_the_line(shell: InteractiveShell) -> None:
+    shell.user_ns["df"] = pd.DataFrame({"topic": ["tea"] * 20, "said": WORDS * 5})
+    with capture_output() as captured:
+        result = shell.run_cell("%mop_population df --context topic --response said;")
+    assert result.success
+    assert captured.stdout == ""
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_panel_opens_on_a_simulation(shell: InteractiveShell) -> None:
+    line(shell, "mop_simulate first -n 120 --weights uniform")
+    panel = line(shell, "mop_panel first")
+    assert isinstance(panel, AlignmentPanel)
+    panel.weights = [0.5, 0.3, 0.2]
+    kept = line(shell, "mop_reweight first --weights panel --as heavier")
+    assert isinstance(kept, Simulation)
+    assert kept.weights == pytest.approx(panel.simulation().weights)
+    aligned = line(shell, "mop_align first heavier")
+    assert isinstance(aligned, Alignment)
+    assert list(dict.fromkeys(aligned.frame["method"])) == ["first", "heavier"]
+
+
+@pytest.mark.usefixtures("ready")
+def test_reweighting_takes_shares_by_name(shell: InteractiveShell) -> None:
+    line(shell, "mop_simulate first -n 120 --weights uniform")
+    made = line(shell, "mop_reweight first --weights sunny=0.9")
+    assert isinstance(made, Simulation)
+    shares = made.frame.groupby("persona")["weight"].sum() / 120
+    assert shares.to_dict() == pytest.approx({"sunny": 0.9, "rainy": 0.05, "windy": 0.05})
+    with pytest.raises(UsageError):
+        line(shell, "mop_reweight first")
+
+
+@pytest.mark.usefixtures("ready")
+def test_calibrated_weights_are_a_variable_for_the_next_magic(shell: InteractiveShell) -> None:
+    line(shell, "mop_simulate first -n 120 --weights uniform --temperature 1 --top-p 1")
+    shell.user_ns["head"] = lambda text: "sun" if text.startswith("sun") else "other"
+    shell.user_ns["targets"] = pd.Series({"sun": 0.4, "other": 0.6})
+    result = shell.run_cell("w = %mop_calibrate first --targets targets --of head")
+    assert result.success
+    found = shell.user_ns["w"]
+    assert isinstance(found, Calibration)
+    made = line(shell, "mop_reweight first --weights w --as calibrated")
+    sunny = [text.startswith("sun") for text in made.responses]
+    assert made.weights[sunny].sum() / 120 == pytest.approx(0.4, abs=1e-3)
+    nearer = line(shell, "mop_calibrate first --targets targets --of head --start sunny=0.8")
+    assert nearer.start == pytest.approx({"sunny": 0.8, "rainy": 0.1, "windy": 0.1})
+    shell.user_ns["targets"] = {"sun": 0.99, "other": 0.01}
+    with pytest.raises(DataError, match="--nearest"):
+        line(shell, "mop_calibrate first --targets targets --of head")
+    assert line(shell, "mop_calibrate first --targets targets --of head --nearest")["sunny"] > 0.9
+
+
+@pytest.mark.usefixtures("ready")
+def test_estimates_and_diagnoses(shell: InteractiveShell) -> None:
+    line(shell, "mop_simulate first -n 120 --temperature 1 --top-p 1")
+    shell.user_ns.update(head=lambda text: text.split()[0], asked=shell.user_ns["df"].head(40))
+    alone = line(shell, "mop_estimate first --of head --answer sun")
+    assert isinstance(alone, Estimates)
+    assert not alone.is_valid
+    both = line(shell, "mop_estimate first --of head --human asked --answer 'sun' --level 0.8")
+    assert (both.is_valid, both.n_human, both.level) == (True, 40, 0.8)
+    diagnosis = line(shell, "mop_diagnose --copied 3 --seed 2")
+    assert isinstance(diagnosis, Diagnosis)
+    assert (diagnosis.name, diagnosis.copied) == ("first", 3)
+    assert line(shell, "mop_diagnose first --copied 4").copied == 4
+
+
+@pytest.mark.usefixtures("ready")
+def test_personas_are_made_from_the_records(shell: InteractiveShell, study: Study) -> None:
+    made = line(shell, "mop_synthesize -k 3 --records 60 --draws 2 --shown 3 --seed 1 --weighted")
+    assert isinstance(made, Synthesis)
+    assert study.personas == made.weighted
+    assert made.frame["source"].tolist() == ["keywords"] * 3
+    assert study.mixture is None
+    shares = made.frame.set_index("name")["share"].to_dict()
+    assert study.weights() == pytest.approx(shares)
+    assert "You often write about" in html(shell, made)
+    simulation = line(shell, "mop_simulate a -n 10")
+    assert set(simulation.frame["persona"]) <= set(made.frame["name"])
+
+
+@pytest.mark.usefixtures("ready")
+def test_their_number_is_chosen_with_a_curve(shell: InteractiveShell, study: Study) -> None:
+    made = cell(shell, "mop_synthesize -k auto --ladder 1,3 --records 80", "What of {topic}?")
+    assert made.ladder["k"].tolist() == [1, 3]
+    assert len(study.personas) == len(made) == made.ladder.loc[made.ladder["chosen"], "k"].item()
+    with capture_output() as captured:
+        shell.display_formatter.format(made)
+    assert sorted(captured.outputs[0].data) == ["text/html", "text/plain"]
+    assert "image/png" in captured.outputs[1].data
+    assert "k chosen among 1, 3" in captured.outputs[0].data["text/html"]
+
+
+@pytest.mark.usefixtures("ready")
+def test_exemplars_may_be_spread_over_a_column_or_clusters(
+    shell: InteractiveShell, study: Study
+) -> None:
+    for stratify in ("topic", "cluster"):
+        line(shell, f"mop_fit --exemplars 6 --records 20 --stratify {stratify}")
+        assert study.mixture.stratify == stratify
+    with pytest.raises(DataError, match="no context column 'town'"):
+        line(shell, "mop_fit --stratify town")
+
+
+def test_a_markup_record_is_text_in_a_synthesis(shell: InteractiveShell, study: Study) -> None:
+    study.use_backend(EvilBackend(WORDS))
+    said = [f"{EVIL} {word}" for word in WORDS] * 3
+    shell.user_ns["df"] = pd.DataFrame({"topic": ["tea"] * 12, "said": said})
+    line(shell, "mop_population df --context topic --response said")
+    text = html(shell, line(shell, "mop_synthesize -k 2"))
+    assert "script" in text
+    assert "<script" not in text
+    assert "<img" not in text
+
+
+def test_explain_takes_a_text_a_cell_or_a_variable(shell: InteractiveShell) -> None:
+    study = shell.magics_manager.registry["MopMagics"].study
+    with pytest.raises(NotFittedError, match="no mixture"):
+        line(shell, "mop_explain sun at dawn")
+    frame = pd.DataFrame({"topic": ["sun at dawn", "fog"] * 20, "said": ["sun", "rain sun"] * 20})
+    study.use_personas(LINES)
+    study.use_population(frame, context="topic", response="said")
+    study.fit(n_exemplars=2, n_components=4, n_refits=20)
+    assert "low" in study.mixture.summary()
+    shell.user_ns["where"] = {"topic": "sun at dawn"}
+    found = [
+        line(shell, "mop_explain sun at dawn -n 1"),
+        line(shell, "mop_explain 'sun at dawn'"),
+        line(shell, "mop_explain where"),
+        cell(shell, "mop_explain", "sun at dawn\n"),
+    ]
+    assert {explanation.context for explanation in found} == {"sun at dawn"}
+    assert all(explanation.is_known for explanation in found)
+    assert len(found[0].frame) == 1
+
+
+def test_a_mixture_is_saved_and_loaded(
+    shell: InteractiveShell, ready: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fitted = line(shell, "mop_fit --exemplars 6 --records 40")
+    assert line(shell, "mop_save 'my mixture'") == Path("my mixture")
+    names, weights = [p.name for p in ready.personas], ready.weights()
+    line(shell, "mop_save mix")
+    assert shell.complete("", "%mop_load mi", 12)[1] == ["mix"]
+    ready.use_personas(LINES)
+    ready.population = ready.target = None
+    loaded = line(shell, f"mop_load '{tmp_path / 'my mixture'}'")
+    assert isinstance(loaded, MixtureOfPersonas)
+    assert loaded is ready.mixture is not fitted
+    assert [p.name for p in ready.personas] == names
+    assert ready.weights() == pytest.approx(weights)
+    assert len(line(shell, "mop_simulate here -n 20")) == 20

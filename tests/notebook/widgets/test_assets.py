@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from playwright._impl._driver import compute_driver_executable
+
+from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
+from jupyter_mop.notebook.widgets.assets import STATIC, script
+from jupyter_mop.notebook.widgets.monitor import RunMonitor
+from jupyter_mop.notebook.widgets.personas import PersonaPanel
+from jupyter_mop.notebook.widgets.weights import WeightsPanel
+
+NODE = compute_driver_executable()[0]
+
+
+def run(script):
+    command = [NODE, "--input-type=module", "--eval", script]
+    return subprocess.run(command, capture_output=True, check=True, text=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize("name", ["alignment", "monitor", "personas", "weights"])
+def test_each_widgets_script_is_one_module_without_imports(name, tmp_path):
+    file = tmp_path / f"{name}.mjs"
+    file.write_text(script(name), encoding="utf-8")
+    subprocess.run([NODE, "--check", file], check=True, timeout=60)
+    assert "\nimport " not in f"\n{script(name)}"
+
+
+@pytest.mark.parametrize("file", sorted(STATIC.rglob("*.js")), ids=lambda file: file.stem)
+def test_each_script_finds_what_it_imports(file):
+    if file.name != "page.js":  # it runs in a page at once
+        run(f"await import({file.as_uri()!r});")
+
+
+PANELS = {
+    "alignment": AlignmentPanel,
+    "monitor": RunMonitor,
+    "personas": PersonaPanel,
+    "weights": WeightsPanel,
+}
+
+
+@pytest.mark.parametrize(("name", "panel"), PANELS.items())
+def test_a_panels_style_is_for_its_own_class_after_what_all_share(name, panel):
+    shared = (STATIC / "shared" / "panel.css").read_text(encoding="utf-8")
+    own = (STATIC / name / f"{name}.css").read_text(encoding="utf-8")
+    assert panel._css == shared.replace(".mop-panel {", f".mop-{name} {{") + own
+    assert {line for line in panel._css.splitlines() if line.startswith(".")} == {f".mop-{name} {{"}
+
+
+def test_the_weights_panel_gets_its_script_whole():
+    assert "function rescale(" in WeightsPanel._esm
+    assert WeightsPanel._esm.count("\nexport ") == WeightsPanel._esm.count("\nexport default ") == 1
+
+
+def test_what_is_imported_twice_is_there_once_and_first(tmp_path):
+    sources = {
+        "main/main": 'import { a } from "../x.js";\nimport {\n  b,\n  c,\n} from "../y.js";\n'
+        "console.log(a(), b, c);\nexport default {};\n",
+        "x": 'import { b } from "./y.js";\nexport function a() {\n  return b + 1;\n}\n',
+        "y": "const two = 2;\nexport const b = two;\nexport let c = 3;\n",
+    }
+    for name, source in sources.items():
+        file = tmp_path / f"{name}.js"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(source, encoding="utf-8")
+    text = script("main", folder=tmp_path)
+    assert run(text).split() == ["3", "2", "3"]
+    assert text.count("two = 2") == 1
+    assert text.count("export") == 1
