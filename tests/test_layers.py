@@ -192,7 +192,7 @@ print(*(name for name in {HEAVY} if name in sys.modules))
 def test_the_rules_can_fail(tmp_path: Path) -> None:
     file = tmp_path / "wrong.py"
     file.write_text(
-        "def f():\n    from jupyter_mop.notebook import magics\n    import altair.vegalite"
+        "def f():\n    from jupyter_mop.notebook.magics import register\n    import altair.vegalite"
     )
     assert set(imports(file)) == {"jupyter_mop.notebook.magics.register", "altair.vegalite"}
     assert not is_under("notebook.magics", ALLOWED["engine.metrics"])

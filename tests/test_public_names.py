@@ -21,7 +21,7 @@ TAUGHT = [
     "jupyter_mop.charts",
     "jupyter_mop.notebook.widgets.weights",
     "jupyter_mop.study.study",
-    *(f"jupyter_mop.engine.{m.name}" for m in pkgutil.iter_modules(jupyter_mop.engine.__path__)),
+    *(m.name for m in pkgutil.walk_packages(jupyter_mop.engine.__path__, "jupyter_mop.engine.")),
 ]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

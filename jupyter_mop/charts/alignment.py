@@ -46,7 +46,7 @@ def alignment_chart(
     Parameters
     ----------
     frame : DataFrame
-        As `jupyter_mop.engine.metrics.alignment_table.align` returns it; methods are drawn in its order.
+        As `alignment_table.align` returns it; methods are drawn in its order.
     title, subtitle, floor : str
         What is asked, what the dashed line is, and its name.
 

@@ -137,6 +137,7 @@ def population_chart(population: Population) -> alt.HConcatChart:
 
 
 def response_chart(responses: list[str], weights: Weights) -> alt.LayerChart:
+    """Draw the shares of closed answers, or the lengths of free text."""
     if are_closed(responses):
         return share_bars(shares(responses, weights), "Answers")
     return length_bars(responses, weights)

@@ -38,7 +38,7 @@ class Figures:
         self.n_boot, self.seed = n_boot, seed
 
     def table(self, simulated: Mapping[str, Vectors]) -> pd.DataFrame:
-        """Return the frame of `jupyter_mop.engine.metrics.alignment_table.align`, method by method."""
+        """Return the frame of `alignment_table.align`, method by method."""
         parts = [self._method(name, vectors) for name, vectors in simulated.items()]
         return pd.concat(parts, ignore_index=True)
 

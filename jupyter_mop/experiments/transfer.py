@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
+from dataclasses import asdict
 
 from jupyter_mop.backends.store.cached import CachedBackend
 from jupyter_mop.charts import alignment_chart
@@ -68,7 +69,7 @@ def _simulate(bench: Workbench, mixture: MixtureOfPersonas, name: str) -> Simula
         baseline=baseline,
         weights=weights,
         n_candidates=1,  # what the weights do is to be seen
-        params=bench.settings.recipe.params,
+        **asdict(bench.settings.recipe.params),
         name=name,
         random_state=bench.settings.seed,
         on_step=bench.on_step,

@@ -5,6 +5,14 @@ from __future__ import annotations
 import difflib
 
 from jupyter_mop.errors import DataError
+from jupyter_mop.teaching.exercises import (  # noqa: F401  each brings its questions
+    evidence,
+    models,
+    personas,
+    quickstart,
+    surveys,
+    weights,
+)
 from jupyter_mop.teaching.verdicts import QUESTIONS, Verdict
 
 

@@ -61,6 +61,7 @@ def card(title: str, facts: Mapping[str, object], weights: Mapping[str, float]) 
 
 
 def weights_table(frame: pd.DataFrame) -> str:
+    """Return persona weights as a table of bars, with the columns that the frame has."""
     names = [str(name) for name in frame["persona"]]
     chips, colours = persona_chips(names), persona_colours(names)
     columns = [list(chips.values())]
@@ -79,6 +80,7 @@ def weights_table(frame: pd.DataFrame) -> str:
 
 
 def response_summary(responses: list[str]) -> str:
+    """Return how many answers there are, or how long free text is, in words."""
     if are_closed(responses):
         return f"{len(set(responses))} answers"
     lengths = [len(text.split()) for text in responses]
@@ -86,4 +88,5 @@ def response_summary(responses: list[str]) -> str:
 
 
 def number(value: object) -> str:
+    """Return a number with three decimals, anything else as the HTML of one line."""
     return f"{value:.3f}" if isinstance(value, float) else cell(value)

@@ -32,7 +32,7 @@ class Alignment(Viewed):
     Attributes
     ----------
     frame : pandas.DataFrame
-        One row per method and figure; see `jupyter_mop.engine.metrics.alignment_table.align`.
+        One row per method and figure; see `alignment_table.align`.
     points : pandas.DataFrame
         x, y, source, persona and response of every real and simulated response.
     personas : tuple of str
@@ -49,7 +49,7 @@ class Alignment(Viewed):
     def differences(self, against: str, *, n_boot: int = 200, n_splits: int = 20) -> pd.DataFrame:
         """Return each method's figures minus those of `against`, paired, with interval and verdict.
 
-        See `jupyter_mop.engine.metrics.alignment_table.differences`; it takes as long as the alignment did.
+        See `alignment_table.differences`; it takes as long as the alignment did.
 
         Raises
         ------

@@ -119,7 +119,7 @@ def diagnose(
     Notes
     -----
     Variety grows or falls with the number of responses, so it is measured on as many real as
-    simulated ones; its intervals come from random halves (`jupyter_mop.engine.metrics.half_sampling`).
+    simulated ones; its intervals come from random halves (`metrics.half_sampling`).
 
     Examples
     --------

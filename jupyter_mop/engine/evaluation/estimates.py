@@ -117,7 +117,7 @@ def estimate(
 
     Notes
     -----
-    Prediction-powered inference with power tuning (see `jupyter_mop.engine.metrics.prediction_powered`). A person in
+    Prediction-powered inference with power tuning (see `metrics.prediction_powered`). A person in
     context x is predicted to answer with the weighted mean f(x) of the responses simulated in that
     context; f is taken on the people who answered and on every simulated context, and the humans'
     mean gap between answer and prediction corrects the simulation. It can only help as far as

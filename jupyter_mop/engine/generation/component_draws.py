@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.simulation import simulation as columns
@@ -46,6 +45,8 @@ def draw_components(
     pandas.DataFrame
         persona and exemplar (indices) and log_prob (nats), n rows.
     """
+    from scipy.stats import qmc
+
     rows = np.arange(len(vectors)) if rows is None else rows
     spread = qmc.Halton(2, seed=random_state).random(len(rows))
     parts = [_drawn_rows(gate, vectors[rows[part]], spread[part]) for part in _parts(len(rows))]

@@ -118,7 +118,7 @@ def align(
     -----
     The interval is for the figure that is expected at n responses per side; it takes in the choice
     of the real and of the simulated responses, not that of the model or of the encoder. It comes
-    from random halves without replacement, see `jupyter_mop.engine.metrics.half_sampling`; MAUVE's halves are
+    from random halves without replacement, see `metrics.half_sampling`; MAUVE's halves are
     counted in five clusterings. The band of the floor holds the share `level` of single splits.
 
     Examples

@@ -62,7 +62,7 @@ class Comparison:
     def exact(self, weights: Sequence[float] | Vectors, *, random_state: int = 0) -> pd.DataFrame:
         """Return the figures in all dimensions with intervals and floors, which takes seconds.
 
-        The frame is that of `jupyter_mop.engine.metrics.alignment_table.align`, from fewer random halves.
+        The frame is that of `alignment_table.align`, from fewer random halves.
         """
         simulation = self.reweighted(weights)
         return alignment_table.align(

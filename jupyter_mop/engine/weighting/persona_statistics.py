@@ -136,7 +136,7 @@ class PersonaStatistics:
         Notes
         -----
         FID is taken on the at most 32 main axes of the target, MAUVE in at most 100 clusters, so
-        that moving a weight takes milliseconds; `jupyter_mop.engine.metrics.alignment_table.align` gives both
+        that moving a weight takes milliseconds; `alignment_table.align` gives both
         in full.
 
         Examples
