@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench scaling faults docs docs-check binder environments worked picture release \
+.PHONY: help demo test bench scaling faults docs docs-check binder environments worked house picture release \
 	check format clean chromium
 
 PYTHON ?= python3
@@ -17,6 +17,7 @@ help:
 	@echo "make binder   build what Binder builds, run every notebook in it with its limits"
 	@echo "make environments  install the wheel in fresh ones, try it in each, write the table"
 	@echo "make worked   do the examples of docs/adding.md in a clone, tests first"
+	@echo "make house    measure the layout: folders, import levels, functions; AT=REVISION beside it"
 	@echo "make picture  draw the floors of the package from its imports: docs/floors.png"
 	@echo "make release  build, and try the wheel on the oldest and newest Python; uploads nothing"
 	@echo "make docs     build the documentation, its links checked: build/docs/index.html"
@@ -46,6 +47,9 @@ environments: $(VENV)/test.stamp chromium
 
 worked: $(VENV)/test.stamp chromium
 	$(RUN) tests/contributing/run.py
+
+house:
+	$(PYTHON) tests/house/run.py --at $(AT)
 
 picture: $(VENV)/test.stamp
 	$(RUN) docs/picture.py
