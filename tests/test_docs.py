@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import sys
 from pathlib import Path
@@ -21,6 +22,11 @@ sys.path.insert(0, str(DOCS))
 
 from generate import links, magics, notebooks, reference, results, snippets  # noqa: E402  as in build.py
 
+TASKS = re.findall(
+    r"^\| (.+?) \| `([\w/]+\.py)` \| `([\w.]+)` \|$",
+    (DOCS / "find-your-way.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
 HOW_TO = sorted((DOCS / "howto").glob("*.md"))
 LARGEST = 60_000
 
@@ -135,3 +141,38 @@ def test_pictures_are_small_and_used():
     for picture in (DOCS / "pictures").glob("*"):
         assert picture.stat().st_size < LARGEST
         assert picture.name in names
+
+
+def defined(tree: ast.Module | ast.ClassDef) -> dict[str, ast.stmt]:
+    """Return what a module or a class defines, by name."""
+    names: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id: node for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def is_defined(file: Path, name: str) -> bool:
+    """Return whether a file defines a name, or a class in it the name after a dot."""
+    scope: ast.stmt | ast.Module = ast.parse(file.read_text(encoding="utf-8"))
+    for part in name.split("."):
+        names = defined(scope) if isinstance(scope, ast.Module | ast.ClassDef) else {}
+        if part not in names:
+            return False
+        scope = names[part]
+    return True
+
+
+@pytest.mark.parametrize(("task", "file", "name"), TASKS, ids=[task for task, *_ in TASKS])
+def test_the_way_to_an_everyday_task_exists(task, file, name):
+    assert is_defined(ROOT / "jupyter_mop" / file, name), f"{task}: {file} defines no {name}"
+
+
+def test_there_are_ways_for_thirty_tasks():
+    text = (DOCS / "find-your-way.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if re.match(r"\| (?!task|---)", line)]
+    assert len(TASKS) == len(rows) >= 30
+    assert not is_defined(ROOT / "jupyter_mop" / "errors.py", "MopError.cellar")
