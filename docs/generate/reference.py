@@ -128,7 +128,9 @@ def _toctree(entries: list[str], *, depth: int = 1) -> str:
 
 def _folder_page(folder: str) -> str:
     names = modules(folder)
+    below = [name for name in FOLDERS if name.rpartition(".")[0] == folder]
     shown = [(f":doc:`{name}`", first_line(import_module(name))) for name in names]
+    shown += [(f":doc:`folder-{name}`", first_line(import_module(name))) for name in below]
     about = first_line(import_module(folder))
     return _titled(folder.replace(".", "/"), about, _table(shown), _toctree(names))
 
