@@ -26,6 +26,7 @@ PHOTOGRAPHED = [
     "magics/mop_panel",
     "magics/mop_personas",
     "howto/own-model",
+    "find-your-way",
     "method",
     "trust",
     "notebooks/01_quickstart",
