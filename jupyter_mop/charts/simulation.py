@@ -21,6 +21,7 @@ from jupyter_mop.charts.style.html_table import (
 )
 from jupyter_mop.charts.style.notebook_chart import styled
 from jupyter_mop.charts.style.plain_text import cost, plain
+from jupyter_mop.engine.metrics.vectors import effective_sample_size
 from jupyter_mop.engine.simulation.simulation import (
     CONTEXT,
     EXEMPLAR,
@@ -89,7 +90,7 @@ def simulation_facts(simulation: Simulation) -> str:
     ]
     if is_reweighted(simulation):
         weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
-        effective = weights.sum() ** 2 / (weights**2).sum()
+        effective = effective_sample_size(weights)
         facts.append(f"reweighted: worth {effective:,.0f} of {len(simulation):,} draws")
     return ", ".join(filter(None, [*facts, cost(simulation.provenance.get("cost"))]))
 
