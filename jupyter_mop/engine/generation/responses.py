@@ -193,7 +193,7 @@ def _shown(shown: Sequence[Shown]) -> dict[str, Any]:
     """Return what the frame has no column for: other exemplars, and wishes, of each draw."""
     facts: dict[str, Any] = {}
     if any(show.exemplars and _drawn(show) is None for show in shown):
-        facts[columns.SHOWN] = [list(show.exemplars) for show in shown]
+        facts[columns.EXEMPLARS_IN_PROMPT] = [list(show.exemplars) for show in shown]
     if any(show.wishes for show in shown):
-        facts[columns.WISHES] = [show.wishes for show in shown]
+        facts[columns.INSTRUCTIONS] = [show.wishes for show in shown]
     return facts
