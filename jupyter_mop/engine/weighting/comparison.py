@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.backends.protocols import Encoder, OnStep
-from jupyter_mop.engine.data.encoding import encoded, some
+from jupyter_mop.engine.data.encoding import encode_groups, sample_rows
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
@@ -124,7 +124,9 @@ def compare(
     _check(target, simulation)
     order = np.random.default_rng(random_state).permutation(len(target))
     chosen = target.take(order[: 2 * len(simulation)])
-    target_vectors, vectors = encoded([chosen.responses, simulation.responses], encoder, on_step)
+    target_vectors, vectors = encode_groups(
+        [chosen.responses, simulation.responses], encoder, on_step
+    )
     with one_thread():
         return _measured(
             chosen,
@@ -258,7 +260,7 @@ def _points(
             "place": np.arange(n + len(simulation)),
         }
     )
-    rows = np.sort(some(len(everyone), MAX_POINTS, random_state=random_state))
+    rows = np.sort(sample_rows(len(everyone), MAX_POINTS, random_state=random_state))
     points = everyone.iloc[rows].reset_index(drop=True)
     simulated = points["source"] == "simulated"
     sources = [_source(simulation, row) for row in points.loc[simulated, "row"]]
