@@ -26,7 +26,7 @@ from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment, align
-from jupyter_mop.engine.evaluation.copying import COPIED
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis, diagnose
 from jupyter_mop.engine.evaluation.estimates import Estimates, estimate
 from jupyter_mop.engine.generation.options import SimulationOptions
@@ -532,7 +532,7 @@ class Study:
         self,
         name: str | None = None,
         *,
-        copied: int = COPIED,
+        copied: int = MIN_COPY_WORDS,
         random_state: int = 0,
         on_step: OnStep | None = None,
     ) -> Diagnosis:
