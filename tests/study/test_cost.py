@@ -187,7 +187,7 @@ def test_the_cost_of_an_unknown_model_is_unknown(study: Study, server: ScriptedS
     cost = study.simulate("x", 12, weights="uniform").provenance["cost"]
     assert cost["usd"] is None
     assert (cost["calls"], cost["tokens_in"], cost["tokens_out"]) == (12, 12 * 9, 12 * 3)
-    assert "cost: not known" in study.simulations["x"]._repr_html_()
+    assert "cost: unknown" in study.simulations["x"]._repr_html_()
 
 
 def test_a_plan_never_tries_what_an_endpoint_can_do(
@@ -248,7 +248,7 @@ def test_an_estimate_is_a_table_of_text(study: Study) -> None:
     assert isinstance(plan, CostEstimate)
     html = plan._repr_html_()
     assert html.count("<tr>") == 4
-    assert "together" in html
+    assert "total" in html
     assert "the model&#x27;s own tokeniser" in html
     assert "<script" not in html
 
