@@ -74,7 +74,6 @@ class ToyBackend:
     """
 
     can_score: bool = True
-    can_embed: bool = False
     price: Price = FREE
 
     def __init__(

@@ -26,8 +26,9 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
-    TellsFirstTokens,
     TokenScores,
+    can_score,
+    can_score_first_tokens,
 )
 
 if TYPE_CHECKING:
@@ -81,18 +82,12 @@ class ClusterBackend:
     @property
     def can_score(self) -> bool:
         """Whether the language model gives the likelihood of a given response."""
-        return self.backend.can_score
+        return can_score(self.backend)
 
     @property
-    def can_embed(self) -> bool:
-        """Whether the language model embeds texts too."""
-        return self.backend.can_embed
-
-    @property
-    def can_tell_first_tokens(self) -> bool:
+    def can_score_first_tokens(self) -> bool:
         """Whether the language model tells how likely the first tokens of a reply are."""
-        backend = self.backend
-        return isinstance(backend, TellsFirstTokens) and backend.can_tell_first_tokens
+        return can_score_first_tokens(self.backend)
 
     @property
     def capabilities(self) -> Capabilities | None:

@@ -21,7 +21,7 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
-    TellsFirstTokens,
+    ScoresFirstTokens,
     TokenScores,
 )
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
@@ -158,7 +158,7 @@ def score(backend: Backend, requests: Sequence[ScoreRequest], on_result: OnValue
 
 def first_tokens(backend: Backend, prompts: Sequence[Prompt], on_result: OnValue) -> object:
     """Tell first tokens."""
-    assert isinstance(backend, TellsFirstTokens)  # noqa: S101  the caller has asked
+    assert isinstance(backend, ScoresFirstTokens)  # noqa: S101  the caller has asked
     return backend.first_tokens(prompts, on_result=on_result)
 
 

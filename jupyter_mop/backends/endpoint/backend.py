@@ -140,12 +140,7 @@ class OpenAIBackend:
         return self.capabilities.can(names.SCORING)
 
     @property
-    def can_embed(self) -> bool:
-        """Whether the model embeds texts: then `OpenAIEncoder` can use it."""
-        return self.capabilities.can(names.EMBEDDINGS)
-
-    @property
-    def can_tell_first_tokens(self) -> bool:
+    def can_score_first_tokens(self) -> bool:
         """Whether the endpoint tells how likely the first tokens of a reply are."""
         return self.capabilities.n_top > 0
 
@@ -266,7 +261,7 @@ class OpenAIBackend:
         ModelError
             The endpoint tells of no log-probabilities, or failed and stayed so.
         """
-        if prompts and not self.can_tell_first_tokens:
+        if prompts and not self.can_score_first_tokens:
             raise ModelError(
                 f"The endpoint {self.endpoint.name} gives no log-probabilities of what it writes.",
                 hint="Leave the method out: answers are drawn then.",

@@ -59,8 +59,6 @@ class LocalBackend:
         The model is not there, or cannot be read.
     """
 
-    can_score = True
-    can_embed = False
     price = FREE
 
     def __init__(self, model: str | Path | None = None, *, cache_blocks: int | None = None) -> None:

@@ -27,8 +27,9 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
-    TellsFirstTokens,
     TokenScores,
+    can_score,
+    can_score_first_tokens,
 )
 from jupyter_mop.backends.store.batch import (
     COMPLETIONS,
@@ -139,12 +140,7 @@ class CachedBackend(_Counter):
     @property
     def can_score(self) -> bool:
         """Whether the language model gives the likelihood of a given response."""
-        return self.backend.can_score
-
-    @property
-    def can_embed(self) -> bool:
-        """Whether the language model embeds texts too."""
-        return self.backend.can_embed
+        return can_score(self.backend)
 
     @property
     def capabilities(self) -> Capabilities | None:
@@ -152,10 +148,9 @@ class CachedBackend(_Counter):
         return getattr(self.backend, "capabilities", None)
 
     @property
-    def can_tell_first_tokens(self) -> bool:
+    def can_score_first_tokens(self) -> bool:
         """Whether the language model tells how likely the first tokens of a reply are."""
-        backend = self.backend
-        return isinstance(backend, TellsFirstTokens) and backend.can_tell_first_tokens
+        return can_score_first_tokens(self.backend)
 
     @property
     def fingerprint(self) -> str:
@@ -198,7 +193,7 @@ class CachedBackend(_Counter):
     ) -> list[FirstTokens]:
         """Return the likeliest first tokens of each reply; kept ones are reported first."""
         backend = self.backend
-        assert isinstance(backend, TellsFirstTokens)  # noqa: S101  see can_tell_first_tokens
+        assert isinstance(backend, TellsFirstTokens)  # noqa: S101  see can_score_first_tokens
 
         def ask(missing: Sequence[int], finished: OnFirstTokens) -> list[FirstTokens]:
             return backend.first_tokens([prompts[index] for index in missing], on_result=finished)

@@ -73,10 +73,10 @@ class PlannedBackend(CachedBackend):
         return super().can_score
 
     @property
-    def can_tell_first_tokens(self) -> bool:
+    def can_score_first_tokens(self) -> bool:
         """Whether the model tells how likely first tokens are, as far as it has been tried."""
         self._check_tried()
-        return super().can_tell_first_tokens
+        return super().can_score_first_tokens
 
     def estimate(self, verb: str) -> CostEstimate:
         """Return what was counted so far."""

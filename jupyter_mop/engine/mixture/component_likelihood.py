@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, OnScores, OnStep, ScoreRequest
+from jupyter_mop.backends.protocols import (
+    Backend,
+    OnScores,
+    OnStep,
+    ScoreRequest,
+    can_score,
+)
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
@@ -83,7 +89,7 @@ def component_log_likelihood(
     ModelError
         Where the backend cannot score, or gives what is no number.
     """
-    if not backend.can_score:
+    if not can_score(backend):
         raise ModelError(
             "This model gives no log-probabilities of a given text, so weights cannot be learned "
             "from likelihoods.",

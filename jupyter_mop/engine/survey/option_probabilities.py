@@ -23,7 +23,7 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
-    TellsFirstTokens,
+    ScoresFirstTokens,
 )
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
@@ -202,7 +202,7 @@ def _first_token(  # noqa: PLR0917  as `_scored`
     options: ElicitationOptions,
     on_step: OnStep | None,
 ) -> OptionTable:
-    assert isinstance(backend, TellsFirstTokens)  # noqa: S101  see `ElicitationOptions.chosen`
+    assert isinstance(backend, ScoresFirstTokens)  # noqa: S101  see `ElicitationOptions.chosen`
     lettered = begin_alike(question.options)
     how = replace(options, listed=options.listed or lettered)
     prompts = _prompts(question, records, personas, how, lettered=lettered)

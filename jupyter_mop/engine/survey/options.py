@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jupyter_mop.backends.protocols import Backend, TellsFirstTokens
+from jupyter_mop.backends.protocols import Backend, can_score, can_score_first_tokens
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.errors import ModelError
 from jupyter_mop.options import Options, at_least, one_of, option
@@ -120,17 +120,23 @@ class ElicitationOptions(Options):
         ModelError
             If the model cannot do what `method` asks for.
         """
-        if self.method == SCORED and not backend.can_score:
+        if self.method == SCORED and not can_score(backend):
             raise ModelError(
                 "This model gives no log-probabilities of a given text.",
                 hint="Leave the method out: answers are drawn then.",
             )
-        tells = isinstance(backend, TellsFirstTokens) and backend.can_tell_first_tokens
-        if self.method == FIRST_TOKEN and not tells:
+        has_first_tokens = can_score_first_tokens(backend)
+        if self.method == FIRST_TOKEN and not has_first_tokens:
             raise ModelError(
                 "This model does not report how likely the first tokens of a reply are.",
                 hint="Leave the method out: options are scored then, or answers drawn.",
             )
         if self.method == "auto":
-            return SCORED if backend.can_score else FIRST_TOKEN if tells else SAMPLED
+            return (
+                SCORED
+                if can_score(backend)
+                else FIRST_TOKEN
+                if has_first_tokens
+                else SAMPLED
+            )
         return self.method

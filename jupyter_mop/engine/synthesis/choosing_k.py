@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, Encoder, OnStep, Tick
+from jupyter_mop.backends.protocols import Backend, Encoder, OnStep, Tick, can_score
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
@@ -91,7 +91,7 @@ def choose_k(
     """
     judging, learned_from = _split(population, n_judged, random_state)
     steps = _checked_ladder(ladder, len(set(learned_from.responses)))
-    if not backend.can_score:
+    if not can_score(backend):
         raise ModelError(
             "This model gives no log-probabilities of a given text, so k cannot be chosen.",
             hint="Give a number of personas, or choose it with the embedded model.",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import ScoreRequest
+from jupyter_mop.backends.protocols import ScoreRequest, can_score
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.generation.baselines.method import Scene, Shown
@@ -74,7 +74,7 @@ def begin(scene: Scene) -> Picle:
     ModelError
         Where the backend cannot score.
     """
-    if not scene.backend.can_score:
+    if not can_score(scene.backend):
         raise ModelError(
             "This model gives no log-probabilities of a given text, which PICLe chooses by.",
             hint="Use the embedded model, or the baseline fewshot.",
