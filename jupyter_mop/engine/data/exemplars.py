@@ -95,7 +95,7 @@ def usual_max_tokens(exemplars: Sequence[Exemplar]) -> int:
     """
     sizes = [len(exemplar.response.encode()) for exemplar in exemplars]
     room = int(np.ceil(np.quantile(sizes, _ROOM) / _BYTES_A_TOKEN)) if sizes else 0
-    return int(np.clip(room, config.DEFAULT_MAX_TOKENS, config.MOST_TOKENS))
+    return int(np.clip(room, config.DEFAULT_MAX_TOKENS, config.MAX_DEFAULT_TOKENS))
 
 
 def own_exemplars(population: Population, exemplars: Sequence[Exemplar]) -> NDArray[np.bool_]:

@@ -88,7 +88,7 @@ class SimulationOptions(Options):
         parse=int,
         limit=at_least(1),
         help="Longest response in tokens. Default: long enough for nine in ten of the real ones, "
-        f"{config.DEFAULT_MAX_TOKENS} to {config.MOST_TOKENS}.",
+        f"{config.DEFAULT_MAX_TOKENS} to {config.MAX_DEFAULT_TOKENS}.",
     )
     random_state: int = option(
         0,

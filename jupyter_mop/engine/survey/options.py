@@ -131,12 +131,8 @@ class ElicitationOptions(Options):
                 "This model does not report how likely the first tokens of a reply are.",
                 hint="Leave the method out: options are scored then, or answers drawn.",
             )
-        if self.method == "auto":
-            return (
-                SCORED
-                if can_score(backend)
-                else FIRST_TOKEN
-                if has_first_tokens
-                else SAMPLED
-            )
-        return self.method
+        if self.method != "auto":
+            return self.method
+        if can_score(backend):
+            return SCORED
+        return FIRST_TOKEN if has_first_tokens else SAMPLED

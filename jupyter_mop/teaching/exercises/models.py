@@ -13,6 +13,7 @@ from jupyter_mop.backends.protocols import (
     Message,
     Prompt,
     SamplingParams,
+    can_score,
 )
 from jupyter_mop.backends.toy import split_words
 from jupyter_mop.engine.data.persona_weights import named_shares
@@ -31,7 +32,7 @@ def parrot(answer: object) -> Verdict:
     """Judge a backend of a few lines: one word of the persona, by seed and draw."""
     if isinstance(answer, type):
         return not_yet("The class came, not a model: call it, as in Parrot().")
-    if wrong := _flags(answer):
+    if wrong := _members(answer):
         return not_yet(wrong)
     told = [_ask(answer, [text] * 12, seed=3) for text in _DESCRIPTIONS]
     if not all(isinstance(one, Completion) for answers in told for one in answers):
@@ -52,11 +53,10 @@ def parrot(answer: object) -> Verdict:
     return right("A model in a few lines. It has nothing to say, and all that the others need.")
 
 
-def _flags(model: object) -> str:
-    """Say which of the flags that others read is wrong; nothing where none is."""
-    for name in ("can_score", "can_embed"):
-        if getattr(model, name, None) is not False:
-            return f"{name} must be False: it tells the others what not to ask."
+def _members(model: object) -> str:
+    """Say what else is wrong with the class; nothing if all is right."""
+    if can_score(model):
+        return "It has a method `score`, and a parrot gives no likelihoods: leave it out."
     if not isinstance(getattr(model, "fingerprint", None), str):
         return "It has no fingerprint: a text by which its answers are kept and found."
     return ""

@@ -75,7 +75,7 @@ def test_llama_cpp_is_told_as_it_is(llama):
     assert not told[names.PROMPTS]
     assert not told[names.SCORING]
     assert "accepts echo and gives only what it wrote itself" in found.seen(names.PROMPTS)
-    assert (llama.can_score, llama.can_tell_first_tokens) == (False, True)
+    assert (llama.can_score, llama.can_score_first_tokens) == (False, True)
     assert repr(found).count("\n") == len(told) == found._repr_html_().count("<tr>")
 
 
