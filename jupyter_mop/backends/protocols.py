@@ -135,6 +135,10 @@ class Scores(Protocol):
         ...
 
 
+class ScoringBackend(Backend, Scores, Protocol):
+    """A language model that generates responses and scores given ones."""
+
+
 @runtime_checkable
 class ScoresFirstTokens(Protocol):
     """A language model that reports the most likely first tokens of a response."""
@@ -174,7 +178,7 @@ class Encoder(Protocol):
         ...
 
 
-def can_score(backend: object) -> TypeGuard[Scores]:
+def can_score(backend: object) -> TypeGuard[ScoringBackend]:
     """Return whether `backend` reports the log-likelihood of a given response.
 
     A backend whose class has `score` but that knows only at run time whether it works, such as an

@@ -437,7 +437,7 @@ def survey(tmp_path: Path) -> Study:
 
 def test_a_closed_population_teaches_the_weights_of_its_answer(survey: Study) -> None:
     answer = survey.ask("What of {topic}?", "sky")
-    assert answer.described == "learned"
+    assert answer.weights_label == "learned"
     assert answer.options == ("rain", "sun", "wind")
     assert toy(survey).n_scored == 2 * 3 * 2 * 3
     plain = survey.ask("What of {topic}?", "plain", baseline="plain")
@@ -473,7 +473,7 @@ def test_the_panel_shows_closed_answers(survey: Study) -> None:
 def test_the_panel_has_the_exact_shares_of_an_answer_at_any_weights(survey: Study) -> None:
     question = Question("What of {topic}?", ["wind", "sun", "rain", "fog"])
     answer = survey.ask(question, "sky", 60)
-    assert answer.described == "learned"
+    assert answer.weights_label == "learned"
     assert np.ptp(answer.weights, axis=0).max() > 0.05
     statistics = survey.compare("sky").statistics
     assert statistics.answers is not None
@@ -501,10 +501,10 @@ def test_free_text_has_no_closed_answers_in_the_panel(study: Study) -> None:
 
 def test_an_answer_takes_the_weights_of_the_fit_for_other_options(study: Study) -> None:
     question = Question("What of {topic}?", ["sun", "rain"])
-    assert study.ask(question).described == "stated"
+    assert study.ask(question).weights_label == "stated"
     study.fit(n_exemplars=6, n_records=40)
     answer = study.ask(question)
-    assert answer.described == "learned"
+    assert answer.weights_label == "learned"
     assert study.target is not None
     assert study.mixture is not None
     expected = study.mixture.persona_weights(study.target).mean(axis=0)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.backends.protocols import Encoder, OnStep
-from jupyter_mop.engine.data.encoding import encoded, some
+from jupyter_mop.engine.data.encoding import encode_groups, sample_rows
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
@@ -154,8 +154,8 @@ def align(
     texts = {name: _texts(simulation) for name, simulation in simulations.items()}
     n = min(map(len, texts.values()))
     everyone = _texts(target)
-    real = [everyone[i] for i in some(len(everyone), 2 * n, random_state=random_state)]
-    target_vectors, *rest = encoded([real, *texts.values()], encoder, on_step)
+    real = [everyone[i] for i in sample_rows(len(everyone), 2 * n, random_state=random_state)]
+    target_vectors, *rest = encode_groups([real, *texts.values()], encoder, on_step)
     vectors = dict(zip(texts, rest, strict=True))
     tick = on_step("figures", 1 + 3 * len(vectors)) if on_step else None
     sets: dict[str, Any] = {

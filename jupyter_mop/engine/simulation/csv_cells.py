@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from jupyter_mop.engine.data.surrogates import half_a_character, has_half_a_character
+from jupyter_mop.engine.data.surrogates import has_lone_surrogate, lone_surrogate_error
 from jupyter_mop.errors import DataError
 
 Cell = str | int | float | bool | None
@@ -69,8 +69,8 @@ def _checked(value: object, name: object, row: int) -> str | None:
         if pd.isna(value) is True:  # type: ignore[call-overload]
             return None
         raise _unknown(name, type(value).__name__)
-    if has_half_a_character(value):
-        raise half_a_character(f"Row {row} of the column {name!r}")
+    if has_lone_surrogate(value):
+        raise lone_surrogate_error(f"Row {row} of the column {name!r}")
     return value
 
 

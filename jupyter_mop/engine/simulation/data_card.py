@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.engine.data.exemplars import Exemplar
-from jupyter_mop.engine.data.surrogates import half_a_character
+from jupyter_mop.engine.data.surrogates import lone_surrogate_error
 from jupyter_mop.errors import DataError
 
 VERSION = 1
@@ -202,4 +202,4 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise half_a_character("The provenance or an exemplar of the simulation") from None
+        raise lone_surrogate_error("The provenance or an exemplar of the simulation") from None

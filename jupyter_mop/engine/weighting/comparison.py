@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.backends.protocols import Encoder, OnStep
-from jupyter_mop.engine.data.encoding import encoded, some
+from jupyter_mop.engine.data.encoding import encode_groups, sample_rows
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.threads import one_thread
@@ -119,7 +119,9 @@ def compare(
     _check(target, simulation)
     order = np.random.default_rng(random_state).permutation(len(target))
     chosen = target.take(order[: 2 * len(simulation)])
-    target_vectors, vectors = encoded([chosen.responses, simulation.responses], encoder, on_step)
+    target_vectors, vectors = encode_groups(
+        [chosen.responses, simulation.responses], encoder, on_step
+    )
     with one_thread():
         return _measured(
             chosen,
@@ -253,7 +255,7 @@ def _points(
             "place": np.arange(n + len(simulation)),
         }
     )
-    kept = np.sort(some(len(everyone), MAX_POINTS, random_state=random_state))
+    kept = np.sort(sample_rows(len(everyone), MAX_POINTS, random_state=random_state))
     shown = everyone.iloc[kept].reset_index(drop=True)
     drawn = shown["source"] == "simulated"
     sources = [_source(simulation, row) for row in shown.loc[drawn, "row"]]
