@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.model_files import file_sha256, models_dir, exclusive
+from jupyter_mop.backends.model_files import exclusive, file_sha256, models_dir
 from jupyter_mop.backends.openvino.load_thread import load_on_thread
 from jupyter_mop.errors import ModelError
 
