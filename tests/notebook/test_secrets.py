@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 from IPython.utils.capture import capture_output
-from scripted_server import Reply, ScriptedServer, own_words
+from scripted_server import Reply, ScriptedServer, unique_reply
 
 from jupyter_mop import Study, ToyEncoder
 from jupyter_mop.backends.endpoint import capabilities as names
@@ -55,7 +55,7 @@ def test_a_planted_key_is_found_nowhere(shell, server, kept, caplog, monkeypatch
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     shell.run_line_magic("config", 'InteractiveShell.xmode = "Verbose"')
     study = shell.magics_manager.registry["MopMagics"].study
-    server.default = own_words
+    server.default = unique_reply
     with capture_output() as shown:
         for cell in (
             *("%mop_simulate s -n 6", "%mop_status", "%mop_runs", "study.backend"),
@@ -93,7 +93,7 @@ def test_a_key_that_is_asked_for_is_sent_and_not_shown(shell, server, monkeypatc
     monkeypatch.setattr(
         "jupyter_mop.notebook.magics.setup.getpass", lambda _prompt: "sk-typed-unseen"
     )
-    server.default = own_words
+    server.default = unique_reply
     with capture_output() as shown:
         shell.run_cell(f"%mop_backend {server.url} --model scripted --ask-key")
     assert server.seen[-1].headers["authorization"] == "Bearer sk-typed-unseen"
