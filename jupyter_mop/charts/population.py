@@ -12,7 +12,7 @@ from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, s
 from jupyter_mop.charts.style.html_table import MAX_RESPONSE_LENGTH, cell, share_bar, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import BLUE, LIGHT_BLUE, check_frame
-from jupyter_mop.engine.data.population import MOST_ANSWERS, Population, are_closed
+from jupyter_mop.engine.data.population import MAX_DISTINCT_ANSWERS, Population, are_closed
 
 if TYPE_CHECKING:
     import altair as alt
@@ -40,7 +40,9 @@ def shares(values: list[str], weights: Weights | None = None) -> pd.DataFrame:
     return counted.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 
 
-def share_bars(frame: pd.DataFrame, title: str, limit: int = MOST_ANSWERS) -> alt.LayerChart:
+def share_bars(
+    frame: pd.DataFrame, title: str, limit: int = MAX_DISTINCT_ANSWERS
+) -> alt.LayerChart:
     """Return bars of the largest shares with their counts as text; the rest is one bar."""
     import altair as alt
 

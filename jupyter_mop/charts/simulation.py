@@ -20,6 +20,7 @@ from jupyter_mop.charts.style.html_table import (
     table,
 )
 from jupyter_mop.charts.style.plain_text import cost, plain
+from jupyter_mop.engine.metrics.vectors import effective_sample_size
 from jupyter_mop.engine.simulation.simulation import (
     CONTEXT,
     EXEMPLAR,
@@ -91,7 +92,7 @@ def simulation_facts(simulation: Simulation) -> str:
     ]
     if is_reweighted(simulation):
         weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
-        effective = weights.sum() ** 2 / (weights**2).sum()
+        effective = effective_sample_size(weights)
         facts.append(f"reweighted: effective sample size {effective:,.0f} of {len(simulation):,}")
     return ", ".join(filter(None, [*facts, cost(simulation.provenance.get("cost"))]))
 

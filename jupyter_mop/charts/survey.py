@@ -42,7 +42,7 @@ def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
         heading = "Contexts" + (note if n_drawn < len(answer.contexts) else "")
         rows.append(heat_map(largest, heading))
     title = alt.TitleParams(
-        f"{plain(answer.name)}: {plain(answer.question.text)}", subtitle=plain(answer.told)
+        f"{plain(answer.name)}: {plain(answer.question.text)}", subtitle=plain(answer.description)
     )
     chart: alt.VConcatChart = styled(
         alt.vconcat(*rows, title=title, spacing=24).resolve_scale(color="independent")
@@ -107,7 +107,7 @@ def answer_table(answer: PopulationAnswer) -> str:
     parts = [f"<p>{cell(answer.question.text)}</p>", table(head, rows)]
     if not answer.is_plain:
         parts.append(_persona_table(answer))
-    return "".join([*parts, f"<p>{cell(answer.told)}</p>"])
+    return "".join([*parts, f"<p>{cell(answer.description)}</p>"])
 
 
 def _persona_table(answer: PopulationAnswer) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from jupyter_mop.charts import alignment_chart
-from jupyter_mop.engine.evaluation.copying import COPIED, Run, longest_runs
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, SharedRun, longest_runs
 from jupyter_mop.engine.generation.baselines import BASELINES
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.experiments.report import Result
@@ -49,14 +49,14 @@ def run(bench: Workbench) -> Result:
 def copies(simulations: Mapping[str, Simulation]) -> str:
     """Return each method's share of responses that repeat eight words of an exemplar."""
     shares = {
-        name: np.mean([run.size >= COPIED for run in _longest_runs(simulation)])
+        name: np.mean([run.size >= MIN_COPY_WORDS for run in _longest_runs(simulation)])
         for name, simulation in simulations.items()
     }
-    percentages = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-    return f"Responses that repeat {COPIED} consecutive words of an exemplar: {percentages}."
+    listed = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    return f"Responses that repeat {MIN_COPY_WORDS} consecutive words of an exemplar: {listed}."
 
 
-def _longest_runs(simulation: Simulation) -> list[Run]:
+def _longest_runs(simulation: Simulation) -> list[SharedRun]:
     return longest_runs(simulation.responses, [e.response for e in simulation.exemplars])
 
 

@@ -215,6 +215,6 @@ def _provenance(result: object) -> dict[str, Any]:
         weights = zip(result.names, result.persona_weights(), strict=True)
         facts = _settings(result) | {"weights": dict(weights)}
     elif isinstance(result, PopulationAnswer):
-        facts = {"weights": result.described, "method": result.method} | dict(facts)
+        facts = {"weights": result.weights_label, "method": result.method} | dict(facts)
     kept = {name: _kept(value) for name, value in facts.items()}
     return {name: v for name, v in kept.items() if len(json.dumps(v)) <= _LONGEST_FACT}

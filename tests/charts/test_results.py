@@ -21,7 +21,7 @@ from jupyter_mop.charts.style import png
 from jupyter_mop.charts.style.plain_text import labels, plain
 from jupyter_mop.charts.style.png import VEGA_LITE
 from jupyter_mop.engine.data.population import are_closed
-from jupyter_mop.engine.data.surrogates import has_half_a_character
+from jupyter_mop.engine.data.surrogates import has_lone_surrogate
 from jupyter_mop.engine.simulation.simulation import COLUMNS
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import NotFittedError
@@ -297,7 +297,7 @@ def test_labels_are_short_and_all_different():
 
 @pytest.fixture(scope="module")
 def hostile():
-    whole = [text for text in HOSTILE if not has_half_a_character(text)]
+    whole = [text for text in HOSTILE if not has_lone_surrogate(text)]
     n = len(whole)
     frame = pd.DataFrame({"<i>": whole * 3, "text": whole * 3})
     population = Population.from_frame(frame, context="<i>", response="text")

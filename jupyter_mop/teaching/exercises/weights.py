@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from jupyter_mop.engine.data.persona_weights import named_shares
-from jupyter_mop.engine.simulation.importance_weights import effective_sample_size
+from jupyter_mop.engine.metrics.vectors import effective_sample_size
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.teaching.parsing import Array, close, number, numbers
 from jupyter_mop.teaching.verdicts import Verdict, not_yet, question, right
