@@ -373,7 +373,7 @@ def test_what_cannot_be_reweighted_is_said(study: Study) -> None:
     fails(study, lambda: study.reweight("first", {"stormy": 1}), DataError, "stormy")
     fails(study, lambda: study.reweight("first", "panel"), NotFittedError, "panel")
     fails(study, lambda: study.reweight("plain", {"sunny": 1}), DataError, "no persona")
-    fails(study, lambda: study.reweight("plain", "uniform"), DataError, "drew no persona")
+    fails(study, lambda: study.reweight("plain", "uniform"), DataError, "without a persona")
     study.use_personas(PERSONAS)
     fails(study, lambda: study.reweight("first", "uniform"), NotFittedError, "is gone")
 
@@ -413,7 +413,7 @@ def test_synthesised_personas_take_the_place_of_those_before(study: Study) -> No
 
 def test_a_failed_synthesis_leaves_the_study_as_it_was(study: Study, empty: Study) -> None:
     fails(study, lambda: study.synthesize(0), DataError, "whole number", "auto")
-    fails(study, lambda: study.synthesize(10_000), DataError, "too few for 10000 personas")
+    fails(study, lambda: study.synthesize(10_000), DataError, "`k` is 10000")
     fails(study, lambda: study.synthesize("auto", ladder=[4]), DataError, "ladder", "two numbers")
     empty.population = None
     fails(empty, lambda: empty.synthesize(2), NotFittedError, "no population")
@@ -568,7 +568,7 @@ def test_what_cannot_be_saved_or_loaded_changes_nothing(
     fails(study, lambda: study.save(tmp_path / "mix"), NotFittedError, "no mixture to save")
     mixture = study.fit(n_exemplars=6, n_records=40)
     frame.to_csv(tmp_path / "frame.csv")
-    fails(study, lambda: study.save(tmp_path), DataError, "something else")
+    fails(study, lambda: study.save(tmp_path), DataError, "not a mixture")
     fails(study, lambda: study.load(tmp_path), DataError, "no readable mixture")
     fails(study, lambda: study.load(tmp_path / "none"), DataError, "no readable mixture")
     file = study.save(tmp_path / "mix") / "mixture.json"
