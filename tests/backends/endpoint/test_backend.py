@@ -226,7 +226,7 @@ def test_a_loaded_mixture_warns_of_another_encoder_and_of_edits(llama, local, re
     encoder = ToyEncoder(["good", "bad"])
     mixture = MixtureOfPersonas(PERSONAS, local, encoder, n_exemplars=2).initialise(population)
     folder = mixture.save(tmp_path / "mix")
-    with pytest.warns(UserWarning, match="(overall persona weights are used|are used with)") as told:
+    with pytest.warns(UserWarning, match="(persona weights are used|are used with)") as told:
         MixtureOfPersonas.load(folder, llama, ToyEncoder(["film", "bad"]))
     said = [str(warning.message) for warning in told]
     assert any("overall persona weights are kept" in text for text in said)
