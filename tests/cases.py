@@ -32,12 +32,12 @@ def statistics(seed: int, n_personas: int, *, closed: bool) -> PersonaStatistics
     """Measure random responses, each persona's around its own centre."""
     rng = np.random.default_rng(seed)
     codes = np.r_[np.arange(n_personas), rng.integers(n_personas, size=40)]
-    made = rng.normal(size=(n_personas, 5))[codes] + rng.normal(size=(len(codes), 5))
+    simulated = rng.normal(size=(n_personas, 5))[codes] + rng.normal(size=(len(codes), 5))
     words = rng.choice(OPTIONS, 90) if closed else ["w " * n for n in rng.poisson(5, 90)]
     texts = [str(word) for word in words]
     return PersonaStatistics.measure(
         rng.normal(size=(50, 5)),
-        made,
+        simulated,
         codes,
         [f"p{k}" for k in range(n_personas)],
         target_texts=texts[:50],

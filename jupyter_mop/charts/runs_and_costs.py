@@ -32,12 +32,12 @@ def runs_table(runs: Runs) -> str:
 def cost_table(estimate: CostEstimate) -> str:
     """Return the calls and tokens of each step of a dry run, and what they would cost."""
     rows = [
-        (s.what, s.calls, s.hits, s.tokens_in, s.tokens_out, s.most_out, s.duration)
+        (s.what, s.calls, s.hits, s.tokens_in, s.tokens_out, s.max_out, s.duration)
         for s in estimate.steps
     ]
     if len(rows) != 1:
         e = estimate
-        total = (e.calls, e.hits, e.tokens_in, e.tokens_out, e.most_out, e.duration)
+        total = (e.calls, e.hits, e.tokens_in, e.tokens_out, e.max_out, e.duration)
         rows.append(("total", *total))
     cells = [[_count(value) for value in row] for row in rows]
     facts = "<br>".join(f"{name}: {escape(fact)}" for name, fact in estimate.facts.items())

@@ -250,7 +250,7 @@ def _swapped(
     from tqdm.std import tqdm
 
     own = getattr(cached, part)
-    tqdm.write(f"Cluster: {cluster.described}")
+    tqdm.write(f"Cluster: {cluster.description}")
     setattr(cached, part, cluster)
     try:
         yield

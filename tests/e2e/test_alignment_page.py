@@ -18,6 +18,7 @@ from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.survey.asking import ask
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.weighting.comparison import compare
+from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.engine.weighting.weight_matching import match
 from jupyter_mop.notebook.magics import arguments
@@ -556,8 +557,7 @@ def closed(comparison):
         NAMES,
         target_texts=rng.choice(options, 240).tolist(),
         texts=answers,
-        options=options,
-        ordered=True,
+        question=ClosedQuestion(tuple(options), ordered=True),
     )
     return replace(comparison, statistics=statistics)
 

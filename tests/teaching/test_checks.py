@@ -274,14 +274,13 @@ def test_gain():
 class Parrot:
     """Answers with one word of its persona; each fault is switched on by name."""
 
-    can_score = False
     fingerprint = "parrot"
 
     def __init__(self, fault: str = "") -> None:
         self.fault = fault
         self.n_asked = 0
         if fault == "scores":
-            self.can_score = True
+            self.score = lambda requests, *, on_result=None: []  # noqa: ARG005
         if fault == "nameless":
             self.fingerprint = None
 
@@ -304,7 +303,7 @@ class Parrot:
     ("fault", "words"),
     [
         ("", "right: A model in a few lines"),
-        ("scores", "set can_score = False"),
+        ("scores", "has a method `score`"),
         ("nameless", "no fingerprint"),
         ("texts", "one Completion per request"),
         ("squawks", "it answered 'squawk'"),

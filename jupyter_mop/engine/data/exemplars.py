@@ -102,7 +102,7 @@ def default_max_tokens(exemplars: Sequence[Exemplar]) -> int:
     """
     sizes = [len(exemplar.response.encode()) for exemplar in exemplars]
     length = int(np.ceil(np.quantile(sizes, _COVERED_SHARE) / _BYTES_PER_TOKEN)) if sizes else 0
-    return int(np.clip(length, config.DEFAULT_MAX_TOKENS, config.MOST_TOKENS))
+    return int(np.clip(length, config.DEFAULT_MAX_TOKENS, config.MAX_DEFAULT_TOKENS))
 
 
 def own_exemplars(population: Population, exemplars: Sequence[Exemplar]) -> NDArray[np.bool_]:

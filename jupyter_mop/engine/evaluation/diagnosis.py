@@ -142,39 +142,59 @@ def diagnose(
     codes, names = _personas(simulation)
     rng = np.random.default_rng(random_state)
     n = min(len(target), len(vectors))
-    real, made = (np.sort(rng.permutation(size)[:n]) for size in (len(target), len(vectors)))
+    real, rows = (np.sort(rng.permutation(size)[:n]) for size in (len(target), len(vectors)))
     control = _controllability(vectors, codes, names, random_state)
     pool = [exemplar.response for exemplar in simulation.exemplars]
     copied_runs = copies(simulation.responses, pool, _exemplars(simulation), copied=copied)
-    rows = _diversity_rows(
+    metrics = _diversity_rows(
         ([texts[i] for i in real], target[real], None),
-        ([simulation.responses[i] for i in made], vectors[made], simulation.weights[made]),
+        ([simulation.responses[i] for i in rows], vectors[rows], simulation.weights[rows]),
         rng,
     )
     if control:
-        rows.append(_controllability_row(control))
+        metrics.append(_controllability_row(control))
     if pool:
         drawn = [int(j) for j in rng.integers(len(pool), size=len(texts))]
-        rows += _copy_rows(copied_runs, copies(texts, pool, drawn, copied=copied))
+        metrics += _copy_rows(copied_runs, copies(texts, pool, drawn, copied=copied))
+    return Diagnosis(
+        simulation.name,
+        pd.DataFrame(metrics),
+        control,
+        copied_runs,
+        copied,
+        _missing(texts, target, simulation, vectors, random_state),
+        tuple(simulation.personas),
+    )
+
+
+def _missing(
+    texts: Sequence[str],
+    target: Vectors,
+    simulation: Simulation,
+    vectors: Vectors,
+    random_state: int,
+) -> pd.DataFrame:
+    codes, names = _personas(simulation)
     statistics = PersonaStatistics.measure(
-        *(target, vectors, codes, names),
+        target,
+        vectors,
+        codes,
+        names,
         target_texts=texts,
         texts=simulation.responses,
         weights=simulation.weights,
         random_state=random_state,
     )
     shares = sum_by_persona(codes, simulation.weights, len(names))
-    missing = missing_clusters(statistics, texts, target, weights=shares)
-    return Diagnosis(
-        *(simulation.name, pd.DataFrame(rows), control, copied_runs, copied, missing),
-        personas=tuple(simulation.personas),
-    )
+    return missing_clusters(statistics, texts, target, weights=shares)
 
 
 Side = tuple[Sequence[str], Vectors, Vectors | None]
 
 
-def _diversity_rows(real: Side, made: Side, rng: np.random.Generator) -> list[dict[str, object]]:
+def _diversity_rows(
+    real: Side, simulated: Side, rng: np.random.Generator
+) -> list[dict[str, object]]:
     """Return Vendi score and distinct-n of both sides, which have equal numbers of responses."""
     metrics: dict[str, Callable[[Side, Indices], float]] = {
         "Vendi score": lambda side, rows: vendi_score(
@@ -188,7 +208,7 @@ def _diversity_rows(real: Side, made: Side, rng: np.random.Generator) -> list[di
     rows = []
     for name, metric in metrics.items():
         sides = []
-        for side in (made, real):
+        for side in (simulated, real):
             value = metric(side, np.arange(n))
             replicates = [metric(side, half) for half in halves]
             interval = centred_interval(value, [replicates], level=LEVEL, scale=IDENTITY)
@@ -197,13 +217,13 @@ def _diversity_rows(real: Side, made: Side, rng: np.random.Generator) -> list[di
     return rows
 
 
-def _copy_rows(made: pd.DataFrame, real: pd.DataFrame) -> list[dict[str, object]]:
+def _copy_rows(simulated: pd.DataFrame, real: pd.DataFrame) -> list[dict[str, object]]:
     """Return the shares of copies of a response's own exemplar and of any exemplar.
 
     A real response has no exemplar of its own, so a random one takes its place.
     """
     kinds = {"copies of its own exemplar": "is_copy", "copies of any exemplar": "is_pool_copy"}
-    rows = {"is_copy": made[made["run"].notna()], "is_pool_copy": made}
+    rows = {"is_copy": simulated[simulated["run"].notna()], "is_pool_copy": simulated}
     return [
         _row(name, _share(rows[kind][kind]), REAL, _share(real[kind]), len(rows[kind]))
         for name, kind in kinds.items()
@@ -255,16 +275,16 @@ def _exemplars(simulation: Simulation) -> list[int | None]:
     return [None if pd.isna(j) else int(j) for j in simulation.frame[EXEMPLAR]]
 
 
-def _check(n_texts: int, n_made: int, n_target: int, n_vectors: int) -> None:
-    if n_texts != n_target or n_made != n_vectors:
+def _check(n_texts: int, n_simulated: int, n_target: int, n_vectors: int) -> None:
+    if n_texts != n_target or n_simulated != n_vectors:
         raise DataError(
             f"Need one vector per response, got {n_target} for {n_texts} real and {n_vectors} for "
-            f"{n_made} simulated responses.",
+            f"{n_simulated} simulated responses.",
             hint="Encode all responses.",
         )
-    if min(n_texts, n_made) < MIN_RESPONSES:
+    if min(n_texts, n_simulated) < MIN_RESPONSES:
         raise DataError(
             f"Need at least {MIN_RESPONSES} real and {MIN_RESPONSES} simulated responses, got "
-            f"{n_texts} and {n_made}.",
+            f"{n_texts} and {n_simulated}.",
             hint="Hold out more records, or simulate more responses.",
         )

@@ -132,31 +132,31 @@ def estimate(
 
     Examples
     --------
-    >>> made = pd.DataFrame({"context": ["young", "old"] * 50, "weight": 1.0})
-    >>> made["response"] = ["yes", "no"] * 50
+    >>> frame = pd.DataFrame({"context": ["young", "old"] * 50, "weight": 1.0})
+    >>> simulation = Simulation(frame.assign(response=["yes", "no"] * 50))
     >>> rows = {"age": ["young", "old"] * 20, "answer": ["yes", "no", "no", "no"] * 10}
     >>> real = Population.from_frame(pd.DataFrame(rows), context="age", response="answer")
-    >>> estimate(Simulation(made), human=real, answer="yes")
+    >>> estimate(simulation, human=real, answer="yes")
     response: yes 0.250 [0.162, 0.365]
     Simulation and 40 human answers together (90% intervals, 100 simulated responses).
-    >>> estimate(Simulation(made), answer="yes").is_valid
+    >>> estimate(simulation, answer="yes").is_valid
     False
     """
     if not 0 < level < 1:
         raise DataError(f"`level` must be between 0 and 1, got {level}.", hint="Use 0.9.")
-    made = outcomes(simulation.frame, of, RESPONSE)
+    simulated = outcomes(simulation.frame, of, RESPONSE)
     real = pd.Series(dtype=float) if human is None else _answers(human, of)
     shares = checked_weights(simulation.weights, len(simulation))
     name = outcome_name(of)
-    options, made_numbers, real_numbers = _numbers(made, real, name, answer)
+    options, simulated_numbers, real_numbers = _numbers(simulated, real, name, answer)
     if human is None:
-        rows = [_simulation_only(numbers, shares, level) for numbers in made_numbers]
+        rows = [_simulation_only(numbers, shares, level) for numbers in simulated_numbers]
     else:
         contexts = [str(context) for context in simulation.frame[CONTEXT]]
         means = _ContextMeans(contexts, shares, human)
         rows = [
             _combined(means, z, y, level=level, n_contexts=n_contexts)
-            for z, y in zip(made_numbers, real_numbers, strict=True)
+            for z, y in zip(simulated_numbers, real_numbers, strict=True)
         ]
     frame = pd.DataFrame(rows)
     frame.insert(0, "option", options)
@@ -197,16 +197,16 @@ def _answers(human: Population, of: Outcome) -> pd.Series:
 
 
 def _numbers(
-    made: pd.Series, real: pd.Series, name: str, answer: str | None
+    simulated: pd.Series, real: pd.Series, name: str, answer: str | None
 ) -> tuple[list[str], list[Vectors], list[Vectors]]:
     """Return the names of the rows, and the numbers that each averages on both sides."""
     if answer is None:
-        numbers = [pd.to_numeric(values, errors="coerce") for values in (made, real)]
+        numbers = [pd.to_numeric(values, errors="coerce") for values in (simulated, real)]
         if not any(values.isna().any() for values in numbers):
             z, y = (values.to_numpy(dtype=np.float64) for values in numbers)
             return [SHARE if set(np.r_[z, y]) <= {0.0, 1.0} else MEAN], [z], [y]
-    simulated, human = (np.array(labels(side), dtype=object) for side in (made, real))
-    options = list(dict.fromkeys([*human, *simulated]))
+    predicted, given = (np.array(labels(side), dtype=object) for side in (simulated, real))
+    options = list(dict.fromkeys([*given, *predicted]))
     if answer is not None:
         if answer not in options:
             raise DataError(
@@ -221,7 +221,7 @@ def _numbers(
         )
     indicators = [
         [np.asarray(side == option, dtype=np.float64) for option in options]
-        for side in (simulated, human)
+        for side in (predicted, given)
     ]
     return options, indicators[0], indicators[1]
 
@@ -254,11 +254,11 @@ def _simulation_only(numbers: Vectors, shares: Vectors, level: float) -> dict[st
 
 
 def _combined(
-    means: _ContextMeans, made: Vectors, real: Vectors, *, level: float, n_contexts: int | None
+    means: _ContextMeans, simulated: Vectors, real: Vectors, *, level: float, n_contexts: int | None
 ) -> dict[str, float]:
     """Return the estimate from both sources, and from each alone."""
-    is_share = set(np.r_[made, real]) <= {0.0, 1.0}
-    predictions, unlabelled = means(made)
+    is_share = set(np.r_[simulated, real]) <= {0.0, 1.0}
+    predictions, unlabelled = means(simulated)
     human = powered_mean(real, np.zeros(len(real)), np.zeros(1), weights=means.weights)
     if np.ptp(real) == 0 and not is_share:
         raise DataError(
@@ -280,7 +280,7 @@ def _combined(
         "value": min(max(both.value, 0.0), 1.0) if is_share else both.value,
         "low": low,
         "high": high,
-        "simulated": float(means.shares @ made),
+        "simulated": float(means.shares @ simulated),
         "human": human.value,
         "human_low": human_low,
         "human_high": human_high,

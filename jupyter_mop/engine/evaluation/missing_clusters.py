@@ -48,28 +48,28 @@ def missing_clusters(
 
     Examples
     --------
-    >>> real, made = np.repeat(np.eye(2), [30, 10], axis=0), np.repeat(np.eye(2), [38, 2], axis=0)
+    >>> real, simulated = (np.repeat(np.eye(2), n, axis=0) for n in ([30, 10], [38, 2]))
     >>> words = ["sun"] * 30 + ["rain"] * 10
     >>> statistics = PersonaStatistics.measure(
-    ...     real, made, np.zeros(40, int), ["a"], target_texts=words, texts=words)
+    ...     real, simulated, np.zeros(40, int), ["a"], target_texts=words, texts=words)
     >>> missing_clusters(statistics, words, real)["examples"].tolist()
     [('rain',), ('sun',)]
     """
     from scipy.stats import norm
 
     v = statistics.checked(list(statistics.counts) if weights is None else weights)
-    real, made = statistics.target_clusters, v @ statistics.clusters
+    real, simulated = statistics.target_clusters, v @ statistics.clusters
     n, m = len(statistics.target_labels), statistics.effective_sample_size(v)
-    pooled = (n * real + m * made) / (n + m)
+    pooled = (n * real + m * simulated) / (n + m)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     limit = float(norm.ppf(1 - (1 - LEVEL) / 2 / len(real)))
-    gap = real - made
+    gap = real - simulated
     signs = np.where(np.abs(gap) > limit * error, np.sign(gap), 0).astype(int)
     frame = pd.DataFrame(
         {
             "cluster": np.arange(len(real)),
             "real": real,
-            "simulated": made,
+            "simulated": simulated,
             "missing": gap,
             "error": error,
             "verdict": [("no clear difference", "missing", "too many")[sign] for sign in signs],

@@ -90,7 +90,7 @@ class SimulationOptions(Options):
         parse=int,
         limit=at_least(1),
         help="Maximum length of a response in tokens. Default: enough for nine in ten real "
-        f"responses, from {config.DEFAULT_MAX_TOKENS} to {config.MOST_TOKENS}.",
+        f"responses, from {config.DEFAULT_MAX_TOKENS} to {config.MAX_DEFAULT_TOKENS}.",
     )
     random_state: int = option(
         0,

@@ -143,9 +143,9 @@ def persona_moments(
     ratios, axes = principal_components(target)
     size = min(MAX_AXES, len(target) - 1, target.shape[1])
     origin = target.mean(axis=0)
-    real, made = (target - origin) @ axes[:, :size], (simulated - origin) @ axes[:, :size]
+    real, scores = (target - origin) @ axes[:, :size], (simulated - origin) @ axes[:, :size]
     by_persona = [np.flatnonzero(codes == k) for k in range(n_personas)]
-    weighted = [(made[rows], shares[rows, None]) for rows in by_persona]
+    weighted = [(scores[rows], shares[rows, None]) for rows in by_persona]
     return PersonaMoments(
         variances=real.var(axis=0, ddof=1),
         means=np.stack([(w * x).sum(axis=0) for x, w in weighted]),

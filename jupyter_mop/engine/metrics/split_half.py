@@ -210,11 +210,11 @@ def _direct(value: Callable[[Vectors, WeightedVectors, int], float]) -> Callable
 def _clustered(target: Vectors, simulated: WeightedVectors, n: int, seed: int) -> Statistic:
     """Cluster once and count the rows of each subset in these clusters."""
     size = default_clusters(n)
-    real, made = cluster_labels(target, simulated.vectors, n_clusters=size, random_state=seed)
+    real, labels = cluster_labels(target, simulated.vectors, n_clusters=size, random_state=seed)
     weights = np.ones(len(simulated)) if simulated.weights is None else simulated.weights
     return lambda real_rows, rows: mauve_from_histograms(
         np.bincount(real[real_rows], minlength=size),
-        np.bincount(made[rows], weights=weights[rows], minlength=size),
+        np.bincount(labels[rows], weights=weights[rows], minlength=size),
     )
 
 

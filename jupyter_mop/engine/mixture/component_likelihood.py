@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, OnScores, OnStep, ScoreRequest
+from jupyter_mop.backends.protocols import (
+    Backend,
+    OnScores,
+    OnStep,
+    ScoreRequest,
+    can_score,
+)
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
@@ -84,7 +90,7 @@ def component_log_likelihood(
     ModelError
         If the backend cannot score, or returns values that are not finite.
     """
-    if not backend.can_score:
+    if not can_score(backend):
         raise ModelError(
             "Fitting requires a model that reports log-probabilities of a given text.",
             hint="Fit with the embedded model and keep the weights: %mop_backend local, %mop_fit, "

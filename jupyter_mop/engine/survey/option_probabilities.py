@@ -23,7 +23,8 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
-    TellsFirstTokens,
+    Scores,
+    ScoresFirstTokens,
     Tick,
 )
 from jupyter_mop.engine.data.personas import Persona
@@ -151,7 +152,7 @@ class _Elicitation:
         return OptionTable(probabilities.mean(0), SCORED, scores.size)
 
     def _first_token(self) -> OptionTable:
-        assert isinstance(self.backend, TellsFirstTokens)  # noqa: S101  checked by `method_for`
+        assert isinstance(self.backend, ScoresFirstTokens)  # noqa: S101  checked by `method_for`
         lettered = share_first_word(self.question.options)
         prompts = self._prompts(lettered=lettered)
         replies = self.backend.first_tokens(prompts, on_result=self._tick("first tokens", prompts))
@@ -223,6 +224,7 @@ class _Elicitation:
             for prompt in prompts
             for option in self.question.options
         ]
+        assert isinstance(self.backend, Scores)  # noqa: S101  checked by `method_for`
         scores = self.backend.score(requests, on_result=self._tick("options", requests))
         totals = np.array([score.total for score in scores], dtype=np.float64)
         if not np.isfinite(totals).all():

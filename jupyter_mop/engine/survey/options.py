@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jupyter_mop.backends.protocols import Backend, TellsFirstTokens
+from jupyter_mop.backends.protocols import Backend, can_score, can_score_first_tokens
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.errors import ModelError
 from jupyter_mop.options import Options, at_least, one_of, option
@@ -120,17 +120,17 @@ class ElicitationOptions(Options):
         ModelError
             If the model does not support the chosen method.
         """
-        if self.method == SCORED and not backend.can_score:
+        if self.method == SCORED and not can_score(backend):
             raise ModelError(
                 "This model does not report log-probabilities of a given text.",
                 hint="Leave out the method; replies are then sampled.",
             )
-        has_tokens = isinstance(backend, TellsFirstTokens) and backend.can_tell_first_tokens
+        has_tokens = can_score_first_tokens(backend)
         if self.method == FIRST_TOKEN and not has_tokens:
             raise ModelError(
                 "This model does not report probabilities of the first tokens of a reply.",
                 hint="Leave out the method; options are then scored or replies sampled.",
             )
         if self.method == "auto":
-            return SCORED if backend.can_score else FIRST_TOKEN if has_tokens else SAMPLED
+            return SCORED if can_score(backend) else FIRST_TOKEN if has_tokens else SAMPLED
         return self.method

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, Encoder, OnStep, Tick
+from jupyter_mop.backends.protocols import Backend, Encoder, OnStep, Tick, can_score
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
@@ -85,7 +85,7 @@ def choose_k(
     options = options or SynthesisOptions()
     held_out, train = _split(population, options.n_judged, options.random_state)
     ladder = _checked_ladder(options.ladder, len(set(train.responses)))
-    if not backend.can_score:
+    if not can_score(backend):
         raise ModelError(
             "Choosing k requires a model that reports log-probabilities of a given text.",
             hint="Set a number of personas, or choose it with the embedded model.",

@@ -115,8 +115,8 @@ def compare(
     >>> df = pd.DataFrame({"topic": "weather", "text": texts})
     >>> real = Population.from_frame(df, context="topic", response="text")
     >>> rows = {"context": "weather", "persona": ["a", "b"] * 20, "response": texts[:40]}
-    >>> made = Simulation(pd.DataFrame({**rows, "exemplar": None, "weight": 1.0}))
-    >>> comparison = compare(real, made, encoder=ToyEncoder(["sun", "rain", "wind"]))
+    >>> simulation = Simulation(pd.DataFrame({**rows, "exemplar": None, "weight": 1.0}))
+    >>> comparison = compare(real, simulation, encoder=ToyEncoder(["sun", "rain", "wind"]))
     >>> comparison.statistics.names
     ('a', 'b')
     """

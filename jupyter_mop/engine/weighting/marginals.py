@@ -58,7 +58,8 @@ def checked_target(target: object, name: str) -> dict[str, float]:
     Raises
     ------
     DataError
-        If it is no mapping or Series, names an option twice, or its shares are no shares.
+        If it is not a mapping or Series, names an option twice, or its shares are negative or
+        do not sum to 1.
 
     Examples
     --------

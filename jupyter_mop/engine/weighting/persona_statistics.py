@@ -132,10 +132,10 @@ class PersonaStatistics:
         Examples
         --------
         >>> rng = np.random.default_rng(0)
-        >>> real, made = rng.normal(size=(60, 4)), rng.normal(size=(40, 4))
+        >>> real, simulated = rng.normal(size=(60, 4)), rng.normal(size=(40, 4))
         >>> codes, words = np.arange(40) % 2, ["one two"] * 60
         >>> statistics = PersonaStatistics.measure(
-        ...     real, made, codes, ["a", "b"], target_texts=words, texts=words[:40])
+        ...     real, simulated, codes, ["a", "b"], target_texts=words, texts=words[:40])
         >>> list(statistics.metrics([0.5, 0.5]))
         ['FID', 'MAUVE', 'KL cosine', 'length']
         """
@@ -144,9 +144,9 @@ class PersonaStatistics:
         n = len(names)
         shares = shares_within_persona(codes, checked_weights(weights, len(simulated)), n)
         size = min(default_clusters(min(len(target), len(simulated))), MAX_CLUSTERS)
-        real, made = cluster_labels(target, simulated, n_clusters=size, random_state=random_state)
-        real_lengths, made_lengths = n_words(target_texts), n_words(texts)
-        n_lengths = 1 + int(max(real_lengths.max(), made_lengths.max()))
+        clusters = cluster_labels(target, simulated, n_clusters=size, random_state=random_state)
+        target_lengths, lengths = n_words(target_texts), n_words(texts)
+        n_lengths = 1 + int(max(target_lengths.max(), lengths.max()))
         counted = None
         if question:
             counted = count_options(
@@ -157,15 +157,15 @@ class PersonaStatistics:
             counts=np.bincount(codes, minlength=n),
             inverse_sizes=sum_by_persona(codes, shares**2, n),
             moments=persona_moments(target, simulated, codes, shares, n),
-            target_clusters=label_shares(real, size),
-            clusters=label_shares_by_persona(codes, made, shares, (n, size)),
-            target_labels=real,
-            labels=made,
+            target_clusters=label_shares(clusters[0], size),
+            clusters=label_shares_by_persona(codes, clusters[1], shares, (n, size)),
+            target_labels=clusters[0],
+            labels=clusters[1],
             target_cosines=cosine_histogram(target, random_state=random_state),
             pairs=persona_pair_shares(simulated, codes, shares, n, random_state),
             sampled=len(simulated) > MAX_ALL_PAIRS,
-            target_lengths=label_shares(real_lengths, n_lengths),
-            lengths=label_shares_by_persona(codes, made_lengths, shares, (n, n_lengths)),
+            target_lengths=label_shares(target_lengths, n_lengths),
+            lengths=label_shares_by_persona(codes, lengths, shares, (n, n_lengths)),
             option_shares=counted,
         )
 

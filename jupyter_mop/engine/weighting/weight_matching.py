@@ -78,10 +78,10 @@ def match(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> real, made = rng.normal(size=(60, 4)), rng.normal(size=(40, 4))
+    >>> real, simulated = rng.normal(size=(60, 4)), rng.normal(size=(40, 4))
     >>> codes, words = np.arange(40) % 2, ["one two"] * 60
     >>> statistics = PersonaStatistics.measure(
-    ...     real, made + 3 * codes[:, None], codes, ["near", "far"],
+    ...     real, simulated + 3 * codes[:, None], codes, ["near", "far"],
     ...     target_texts=words, texts=words[:40])
     >>> bool(match(statistics, "FID", [0.5, 0.5]).weights[0] > 0.9)
     True

@@ -13,6 +13,7 @@ from jupyter_mop.backends.protocols import (
     Message,
     Prompt,
     SamplingParams,
+    can_score,
 )
 from jupyter_mop.backends.toy import split_words
 from jupyter_mop.engine.data.persona_weights import named_shares
@@ -57,8 +58,8 @@ def parrot(answer: object) -> Verdict:
 
 def _wrong_attribute(model: object) -> str:
     """Return what is wrong with an attribute that the package reads; empty if nothing is."""
-    if getattr(model, "can_score", hasattr(model, "score")):
-        return "It cannot score a given response: set can_score = False."
+    if can_score(model):
+        return "It has a method `score`, but a parrot gives no likelihoods: leave it out."
     if not isinstance(getattr(model, "fingerprint", None), str):
         return "It has no fingerprint: a string under which its responses are cached."
     return ""

@@ -75,7 +75,7 @@ def test_llama_cpp_is_told_as_it_is(llama):
     assert not told[names.PROMPTS]
     assert not told[names.SCORING]
     assert "accepts echo and gives only what it wrote itself" in found.seen(names.PROMPTS)
-    assert (llama.can_score, llama.can_tell_first_tokens) == (False, True)
+    assert (llama.can_score, llama.can_score_first_tokens) == (False, True)
     assert repr(found).count("\n") == len(told) == found._repr_html_().count("<tr>")
 
 
@@ -215,7 +215,7 @@ def test_a_gate_learned_with_the_embedded_model_serves_llama_cpp(llama, local, r
     assert simulation.provenance["model"] == llama.fingerprint
     assert simulation.provenance["weights"] == "learned"
     assert sum(simulation.provenance["finished"].values()) == 4
-    with pytest.raises(ModelError, match="cannot be learned") as caught:
+    with pytest.raises(ModelError, match="Fitting requires a model") as caught:
         loaded.fit(population)
     assert "--keep-weights" in caught.value.hint
     assert "%mop_match" in caught.value.hint
@@ -226,10 +226,12 @@ def test_a_loaded_mixture_warns_of_another_encoder_and_of_edits(llama, local, re
     encoder = ToyEncoder(["good", "bad"])
     mixture = MixtureOfPersonas(PERSONAS, local, encoder, n_exemplars=2).initialise(population)
     folder = mixture.save(tmp_path / "mix")
-    with pytest.warns(UserWarning, match="(persona weights are used|are used with)") as told:
+    with pytest.warns(
+        UserWarning, match="(overall persona weights are used|are used with)"
+    ) as told:
         MixtureOfPersonas.load(folder, llama, ToyEncoder(["film", "bad"]))
     said = [str(warning.message) for warning in told]
-    assert any("overall persona weights are kept" in text for text in said)
+    assert any("overall persona weights are used" in text for text in said)
     facts = json.loads((folder / "mixture.json").read_text())
     facts["personas"][0]["description"] = "You are somebody else."
     (folder / "mixture.json").write_text(json.dumps(facts))

@@ -34,9 +34,9 @@ def simulation(responses: list[str], **columns: object) -> Simulation:
     return Simulation(frame, pool, {"name": "mine", "personas": ("dry", "wet")})
 
 
-def diagnosed(made: Simulation, real: list[str] = REAL, **options: int) -> Diagnosis:
-    vectors = ENCODER.encode(made.responses)
-    return diagnose(real, ENCODER.encode(real), made, vectors, **options)
+def diagnosed(drawn: Simulation, real: list[str] = REAL, **options: int) -> Diagnosis:
+    vectors = ENCODER.encode(drawn.responses)
+    return diagnose(real, ENCODER.encode(real), drawn, vectors, **options)
 
 
 def alternating(n: int) -> list[str]:
@@ -115,8 +115,8 @@ def test_copies_are_counted_and_people_are_the_floor() -> None:
 
 
 def test_a_baseline_has_no_personas_and_no_exemplars() -> None:
-    made = simulation(alternating(40), persona=None, exemplar=None)
-    found = diagnosed(dataclasses.replace(made, exemplars=()))
+    drawn = simulation(alternating(40), persona=None, exemplar=None)
+    found = diagnosed(dataclasses.replace(drawn, exemplars=()))
     assert found.controllability is None
     assert found.confusion is None
     assert found.frame["figure"].tolist() == ["Vendi score", "distinct-1", "distinct-2"]

@@ -17,7 +17,7 @@ GROUPS = np.array([0.1, 0.25, 0.3, 0.35])
 P_HUMAN = np.array([0.05, 0.2, 0.4, 0.75])
 
 
-def made(contexts: list[str], answers: list[object], weight: object = 1.0) -> Simulation:
+def simulate(contexts: list[str], answers: list[object], weight: object = 1.0) -> Simulation:
     return Simulation(pd.DataFrame({"context": contexts, "response": answers, "weight": weight}))
 
 
@@ -72,7 +72,7 @@ def test_intervals_of_a_share_cover_the_truth(toy: Toy) -> None:
     def run(rng: np.random.Generator) -> Estimates:
         codes, drawn = rng.choice(4, 80, p=GROUPS), rng.choice(4, 400, p=GROUPS)
         answers = np.where(rng.random(80) < P_HUMAN[codes], "yes", "no")
-        simulation = made(names(drawn), list(toy.draw(drawn, rng)))
+        simulation = simulate(names(drawn), list(toy.draw(drawn, rng)))
         return estimate(simulation, human=people(names(codes), list(answers)), answer="yes")
 
     truth = float(GROUPS @ P_HUMAN)
@@ -88,7 +88,7 @@ def test_intervals_of_a_mean_cover_the_truth_with_few_contexts_and_weights() -> 
         records = rng.choice(4, 120, p=GROUPS)
         codes, drawn = rng.choice(4, 50, p=GROUPS), rng.choice(records, 500)
         answers = 10 * P_HUMAN[codes] + rng.exponential(2, 50)
-        simulation = made(
+        simulation = simulate(
             names(drawn),
             list(5 * P_HUMAN[drawn] + rng.normal(size=500)),
             rng.uniform(0.5, 1.5, 500),
@@ -106,7 +106,7 @@ def test_intervals_of_a_mean_cover_the_truth_with_few_contexts_and_weights() -> 
 def test_without_human_answers_the_interval_is_about_the_simulation_only(toy: Toy) -> None:
     rng = np.random.default_rng(0)
     drawn = rng.choice(4, 400, p=GROUPS)
-    found = estimate(made(names(drawn), list(toy.draw(drawn, rng))), answer="yes")
+    found = estimate(simulate(names(drawn), list(toy.draw(drawn, rng))), answer="yes")
     assert not found.is_valid
     assert found.n_human == 0
     assert "not valid for the real population" in repr(found)
@@ -118,7 +118,7 @@ def test_without_human_answers_the_interval_is_about_the_simulation_only(toy: To
 
 def test_one_context_for_all_gives_the_human_mean() -> None:
     human = people(["q"] * 20, ["yes"] * 5 + ["no"] * 15)
-    found = estimate(made(["q"] * 50, ["yes"] * 50), human=human)
+    found = estimate(simulate(["q"] * 50, ["yes"] * 50), human=human)
     row = found.frame.set_index("option").loc["yes"]
     assert (row["value"], row["power"], row["simulated"]) == (0.25, 0.0, 1.0)
     assert (row["low"], row["high"]) == (row["human_low"], row["human_high"])
@@ -127,7 +127,7 @@ def test_one_context_for_all_gives_the_human_mean() -> None:
 
 
 def test_a_prediction_is_the_weighted_mean_of_its_context() -> None:
-    simulation = made(["a", "a", "b", "b"] * 10, [1, 0, 1, 0] * 10, [3.0, 1.0, 1.0, 3.0] * 10)
+    simulation = simulate(["a", "a", "b", "b"] * 10, [1, 0, 1, 0] * 10, [3.0, 1.0, 1.0, 3.0] * 10)
     human = people(["a", "b"] * 10, [1, 0] * 10)
     row = estimate(simulation, human=human).frame.iloc[0]
     assert row["option"] == "share"
@@ -140,13 +140,13 @@ def test_a_prediction_is_the_weighted_mean_of_its_context() -> None:
 
 def test_survey_weights_are_used() -> None:
     human = people(["q"] * 20, ["yes"] * 5 + ["no"] * 15, w=[3.0] * 5 + [1.0] * 15)
-    row = estimate(made(["q"] * 9, ["no"] * 9), human=human, answer="yes").frame.iloc[0]
+    row = estimate(simulate(["q"] * 9, ["no"] * 9), human=human, answer="yes").frame.iloc[0]
     assert row["value"] == pytest.approx(0.5)
     assert row["worth"] < 20
 
 
 def test_every_option_of_either_side_has_a_row() -> None:
-    found = estimate(made(["q"] * 9, ["c"] * 9), human=people(["q"] * 20, ["a", "b"] * 10))
+    found = estimate(simulate(["q"] * 9, ["c"] * 9), human=people(["q"] * 20, ["a", "b"] * 10))
     assert found.frame["option"].tolist() == ["a", "b", "c"]
     last = found.frame.iloc[2]
     assert last["value"] == last["low"] == 0
@@ -154,7 +154,7 @@ def test_every_option_of_either_side_has_a_row() -> None:
 
 
 def test_a_function_of_a_response_is_applied_to_both_sides() -> None:
-    simulation = made(["q"] * 12, ["one two", "one"] * 6)
+    simulation = simulate(["q"] * 12, ["one two", "one"] * 6)
     human = people(["q"] * 12, ["one two three"] * 6 + ["one"] * 6)
     found = estimate(simulation, lambda text: len(text.split()), human=human)
     assert found.frame.iloc[0]["option"] == "mean"
@@ -169,10 +169,10 @@ def test_a_function_of_a_response_is_applied_to_both_sides() -> None:
         (lambda s, h: estimate(s, human=h, level=1.0), "`level` must be"),
         (lambda s, h: estimate(s, "age", human=h), "no column 'age'"),
         (lambda s, h: estimate(s, human=h, answer="perhaps"), "'perhaps'"),
-        (lambda _, h: estimate(made(["b"] * 9, ["yes"] * 9), human=h), "never occur"),
-        (lambda _, h: estimate(made(["a", "b"] * 9, ["yes"] * 18, [0.0, 1.0] * 9), human=h),
+        (lambda _, h: estimate(simulate(["b"] * 9, ["yes"] * 9), human=h), "never occur"),
+        (lambda _, h: estimate(simulate(["a", "b"] * 9, ["yes"] * 18, [0.0, 1.0] * 9), human=h),
          "20 of 20 human answers"),
-        (lambda _, h: estimate(made(["a"] * 60, [f"text {i}" for i in range(60)]), human=h),
+        (lambda _, h: estimate(simulate(["a"] * 60, [f"text {i}" for i in range(60)]), human=h),
          "neither a mean nor shares"),
         (lambda s, _: estimate(s, len, human=people(["a"] * 20, ["four"] * 20)), "same number"),
     ],
@@ -180,7 +180,7 @@ def test_a_function_of_a_response_is_applied_to_both_sides() -> None:
 def test_unusable_estimates_are_refused_with_a_hint(
     call: Callable[[Simulation, Population], Estimates], words: str
 ) -> None:
-    simulation = made(["a"] * 40, ["yes", "no"] * 20)
+    simulation = simulate(["a"] * 40, ["yes", "no"] * 20)
     with pytest.raises(DataError) as caught:
         call(simulation, people(["a"] * 20, ["yes", "no"] * 10))
     assert words in str(caught.value)

@@ -15,8 +15,8 @@ def responses(counts: list[int], seed: int) -> tuple[np.ndarray, list[str]]:
     return KINDS[kinds] + noise, [f"kind {k}" for k in kinds]
 
 
-def measured(real: list[int], made: list[int], n_personas: int = 1) -> tuple:
-    (target, texts), (vectors, simulated) = responses(real, 0), responses(made, 1)
+def measured(real: list[int], simulated: list[int], n_personas: int = 1) -> tuple:
+    (target, texts), (vectors, simulated) = responses(real, 0), responses(simulated, 1)
     statistics = PersonaStatistics.measure(
         target, vectors, np.arange(len(vectors)) % n_personas, list("ab")[:n_personas],
         target_texts=texts, texts=simulated,

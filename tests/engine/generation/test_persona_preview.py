@@ -16,7 +16,7 @@ class Recording:
 
     def __init__(self, backend):
         self.backend, self.prompts, self.params = backend, [], None
-        self.fingerprint, self.can_score, self.can_embed = backend.fingerprint, True, False
+        self.fingerprint = backend.fingerprint
 
     def generate(self, requests, params, *, on_result=None):
         self.prompts += [request.prompt for request in requests]

@@ -72,15 +72,15 @@ def test_sampled_persona_pairs_are_counted_by_the_product_of_their_shares(monkey
     monkeypatch.setattr(kl_cosine_module, "SAMPLED_PAIRS", 3000)
     rng = np.random.default_rng(5)
     codes = np.r_[np.arange(3).repeat(3), rng.integers(3, size=60)]
-    made = rng.normal(size=(3, 6))[codes] + rng.normal(size=(len(codes), 6))
+    vectors = rng.normal(size=(3, 6))[codes] + rng.normal(size=(len(codes), 6))
     weights = rng.uniform(0.5, 2, len(codes))
     shares = weights / np.bincount(codes, weights)[codes]
-    pairs = persona_pair_shares(made, codes, shares, 3, 0)
+    pairs = persona_pair_shares(vectors, codes, shares, 3, 0)
     rng, rows = np.random.default_rng(0), [np.flatnonzero(codes == k) for k in range(3)]
     for k in range(3):
         for other in range(k + 1):
             i, j = rng.choice(rows[k], 500), rng.choice(rows[other], 500)
             i, j = i[i != j], j[i != j]
-            cosines = np.sum(unit(made)[i] * unit(made)[j], axis=1)
+            cosines = np.sum(unit(vectors)[i] * unit(vectors)[j], axis=1)
             direct = np.histogram(cosines, N_BINS, (-1, 1), weights=shares[i] * shares[j])[0]
             assert pairs[k, other] == pytest.approx(direct / direct.sum(), abs=1e-9)

@@ -47,7 +47,7 @@ FORMULAS = [
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-def made(texts: list[str], **facts: object) -> Simulation:
+def make(texts: list[str], **facts: object) -> Simulation:
     n = len(texts)
     frame = pd.DataFrame(
         {
@@ -88,13 +88,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(max_examples=25)
 @given(texts=st.lists(ANY_TEXT, max_size=4))
 def test_any_text_is_read_back(folder: Path, kind: str, texts: list[str]) -> None:
-    assert_equal(round_trip(made(texts), folder / f"any.{kind}"), made(texts))
+    assert_equal(round_trip(make(texts), folder / f"any.{kind}"), make(texts))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_formulas_quotes_and_line_breaks_are_read_back(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind}"
-    assert_equal(round_trip(made(FORMULAS), path), made(FORMULAS))
+    assert_equal(round_trip(make(FORMULAS), path), make(FORMULAS))
     assert {file.name for file in tmp_path.iterdir()} == {
         path.name,
         *(c.name for c in cards_of(path)),
@@ -116,12 +116,12 @@ def test_a_simulation_of_each_baseline_is_read_back(
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_table_in_the_provenance_is_read_back(tmp_path: Path, kind: str) -> None:
     table = pd.DataFrame([[0.25, 0.75]], ["a"], ["yes", "no"])
-    found = round_trip(made(["yes"], shares=table), tmp_path / f"a.{kind}")
+    found = round_trip(make(["yes"], shares=table), tmp_path / f"a.{kind}")
     assert_frame_equal(found.provenance["shares"], table)
 
 
 def test_a_csv_file_contains_no_formula(tmp_path: Path) -> None:
-    simulation = made(FORMULAS)
+    simulation = make(FORMULAS)
     simulation.frame["=evil()"] = "=1"
     with simulation.to_csv(tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -137,7 +137,7 @@ def test_a_csv_file_contains_no_formula(tmp_path: Path) -> None:
 def test_a_lone_surrogate_is_refused_and_nothing_is_written(
     tmp_path: Path, kind: str, where: str
 ) -> None:
-    simulation = made(["fine"])
+    simulation = make(["fine"])
     bad = "half \ud83d"
     if where == "frame":
         simulation.frame["response"] = pd.Series([bad], dtype=object)
@@ -152,7 +152,7 @@ def test_a_lone_surrogate_is_refused_and_nothing_is_written(
 
 def test_the_cards_have_provenance_metrics_and_licence(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script> [x](javascript:y) |\n# big"
-    simulation = made(
+    simulation = make(
         ["a", "b", "a"], personas={"a": evil, "b": "You."}, template=f"Say\n{evil}",
         model="toy", seed=3, temperature=0.9, weights="uniform",
     )  # fmt: skip
@@ -179,7 +179,7 @@ def test_a_missing_changed_or_foreign_file_is_refused(tmp_path: Path, kind: str)
     read = getattr(Simulation, f"from_{kind}")
     with pytest.raises(DataError, match="no readable simulation"):
         read(path)
-    getattr(made(["a", "b"]), f"to_{kind}")(path)
+    getattr(make(["a", "b"]), f"to_{kind}")(path)
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(DataError, match="changed since it was written"):
         read(path)
@@ -196,30 +196,30 @@ def test_a_missing_changed_or_foreign_file_is_refused(tmp_path: Path, kind: str)
 def test_a_failed_export_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = made(["old"]).to_csv(tmp_path / "a.csv")
-    new = made(["new"])
+    path = make(["old"]).to_csv(tmp_path / "a.csv")
+    new = make(["new"])
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
     with pytest.raises(DataError, match="cannot be written: No space"):
         new.to_csv(path)
     monkeypatch.undo()
-    assert_equal(Simulation.from_csv(path), made(["old"]))
+    assert_equal(Simulation.from_csv(path), make(["old"]))
     assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_exporting_to_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be written"):
-        made(["a"]).to_csv(tmp_path)
+        make(["a"]).to_csv(tmp_path)
     assert not list(tmp_path.parent.glob("*.part"))
 
 
 def test_unsupported_values_are_refused(tmp_path: Path) -> None:
-    simulation = made(["a"])
+    simulation = make(["a"])
     for value in ([object()], pd.to_datetime(["2020-01-01"]), pd.Categorical(["a"]), [3j]):
         odd = Simulation(simulation.frame.assign(odd=value))
         with pytest.raises(DataError, match="'odd' holds"):
             odd.to_csv(tmp_path / "a.csv")
     with pytest.raises(DataError, match="provenance holds a set"):
-        made(["a"], odd={1}).to_csv(tmp_path / "a.csv")
+        make(["a"], odd={1}).to_csv(tmp_path / "a.csv")
     twice = pd.concat([simulation.frame, simulation.frame], axis=1)
     with pytest.raises(DataError, match="same name"):
         Simulation(twice).to_csv(tmp_path / "a.csv")
@@ -235,14 +235,14 @@ def test_a_missing_package_is_named(
     monkeypatch.setitem(sys.modules, package, None)
     to = [tmp_path / "a.parquet"] if call == "to_parquet" else []
     with pytest.raises(MissingPackageError, match=package) as caught:
-        getattr(made(["a"]), call)(*to)
+        getattr(make(["a"]), call)(*to)
     assert f"[{extra}]" in caught.value.hint
     assert not list(tmp_path.iterdir())
 
 
 def test_a_simulation_becomes_a_hugging_face_dataset() -> None:
     pytest.importorskip("datasets")
-    simulation = made(FORMULAS, personas={"=1+1": "You add."})
+    simulation = make(FORMULAS, personas={"=1+1": "You add."})
     found = simulation.to_datasets()
     assert found["response"][:] == FORMULAS
     assert found["exemplar"][:2] == [2**60, None]
@@ -250,7 +250,7 @@ def test_a_simulation_becomes_a_hugging_face_dataset() -> None:
 
 
 def test_to_frame_returns_a_copy() -> None:
-    simulation = made(["a"])
+    simulation = make(["a"])
     copy = simulation.to_frame()
     copy["response"] = "b"
     assert simulation.responses == ["a"]

@@ -47,7 +47,7 @@ class Chatty(WithoutScores):
 class FirstTokenModel(WithoutScores):
     """Reports the probabilities of its first word, as endpoints do."""
 
-    can_tell_first_tokens = True
+    can_score_first_tokens = True
 
     def first_tokens(self, prompts, *, on_result=None):
         found = [FirstTokens(self.vocabulary, tuple(self.log_probs(p))) for p in prompts]

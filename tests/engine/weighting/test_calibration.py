@@ -73,38 +73,38 @@ def test_several_marginals_are_calibrated_at_once() -> None:
 
 
 def test_a_simulation_is_calibrated_and_reweighted() -> None:
-    made = simulation()
-    found = calibrate(made, pd.Series({"yes": 0.4, "no": 0.6}))
+    drawn = simulation()
+    found = calibrate(drawn, pd.Series({"yes": 0.4, "no": 0.6}))
     assert found.start == pytest.approx({"young": 0.5, "old": 1 / 3, "new": 1 / 6})
-    again = made.reweight(found)
+    again = drawn.reweight(found)
     yes = again.weights[[text == "yes" for text in again.responses]].sum() / 180
     assert yes == pytest.approx(0.4, abs=1e-4)
 
 
 def test_the_start_is_the_simulations_own_weights() -> None:
-    made = simulation().reweight({"young": 0.1, "old": 0.1, "new": 0.8})
-    found = calibrate(made, {"yes": 0.09 + 0.02 + 0.4, "no": 0.01 + 0.08 + 0.4})
+    drawn = simulation().reweight({"young": 0.1, "old": 0.1, "new": 0.8})
+    found = calibrate(drawn, {"yes": 0.09 + 0.02 + 0.4, "no": 0.01 + 0.08 + 0.4})
     assert dict(found) == pytest.approx({"young": 0.1, "old": 0.1, "new": 0.8}, abs=1e-4)
 
 
 def test_targets_can_be_columns_and_functions_of_a_response() -> None:
-    made = simulation(age=[20.0] * 90 + [70.0] * 60 + [20.0] * 30)
-    by_age = calibrate(made, {"age": {20: 0.5, 70: 0.5}})
+    drawn = simulation(age=[20.0] * 90 + [70.0] * 60 + [20.0] * 30)
+    by_age = calibrate(drawn, {"age": {20: 0.5, 70: 0.5}})
     assert by_age["old"] == pytest.approx(0.5, abs=1e-4)
-    long = calibrate(made, {False: 0.6, True: 0.4}, of=lambda text: len(text) == 3)
-    assert dict(long) == pytest.approx(dict(calibrate(made, {"yes": 0.4, "no": 0.6})), abs=1e-6)
+    long = calibrate(drawn, {False: 0.6, True: 0.4}, of=lambda text: len(text) == 3)
+    assert dict(long) == pytest.approx(dict(calibrate(drawn, {"yes": 0.4, "no": 0.6})), abs=1e-6)
     both = {"age": {20: 0.4, 70: 0.6}, "is_long": {True: 0.45, False: 0.55}}
-    found = calibrate(made, both, of={"is_long": lambda text: len(text) == 3})
+    found = calibrate(drawn, both, of={"is_long": lambda text: len(text) == 3})
     assert found["old"] == pytest.approx(0.6, abs=1e-3)
     assert found.is_reached
 
 
 def test_a_persona_without_responses_or_start_gets_no_weight() -> None:
     frame = simulation().frame
-    made = Simulation(frame, provenance={"personas": ("young", "old", "new", "none")})
-    assert calibrate(made, {"yes": 0.4, "no": 0.6})["none"] == 0
+    drawn = Simulation(frame, provenance={"personas": ("young", "old", "new", "none")})
+    assert calibrate(drawn, {"yes": 0.4, "no": 0.6})["none"] == 0
     start = {"young": 0.5, "old": 0.5, "new": 0, "none": 0}
-    found = calibrate(made, {"yes": 0.4, "no": 0.6}, start=start)
+    found = calibrate(drawn, {"yes": 0.4, "no": 0.6}, start=start)
     assert found["new"] == 0
     assert found["young"] == pytest.approx(0.2 / 0.7, abs=1e-4)
 
@@ -126,11 +126,11 @@ def test_unreachable_targets_report_the_largest_gap() -> None:
 
 
 def test_contradictory_targets_are_refused() -> None:
-    made = simulation()
+    drawn = simulation()
     targets = {"response": {"yes": 0.4, "no": 0.6}, "is_yes": {True: 0.5, False: 0.5}}
     with pytest.raises(DataError, match="contradict each other"):
-        calibrate(made, targets, of={"is_yes": lambda text: text == "yes"})
-    halfway = calibrate(made, targets, of={"is_yes": lambda text: text == "yes"}, nearest=True)
+        calibrate(drawn, targets, of={"is_yes": lambda text: text == "yes"})
+    halfway = calibrate(drawn, targets, of={"is_yes": lambda text: text == "yes"}, nearest=True)
     assert halfway.frame["reached"].iloc[0] == pytest.approx(0.45, abs=1e-3)
 
 

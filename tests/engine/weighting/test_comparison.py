@@ -53,57 +53,59 @@ def simulation(n=120, seed=1, names=NAMES):
 
 
 @pytest.fixture(scope="module")
-def made():
+def comparison():
     return compare(population(), simulation(), encoder=ToyEncoder(WORDS))
 
 
-def test_there_is_a_floor_for_each_metric(made):
-    metrics = made.statistics.metrics([0.4, 0.3, 0.3])
-    assert list(made.floors) == list(metrics)
-    assert made.floors["FID"] < metrics["FID"]
-    assert made.floors["MAUVE"] > metrics["MAUVE"]
+def test_there_is_a_floor_for_each_metric(comparison):
+    metrics = comparison.statistics.metrics([0.4, 0.3, 0.3])
+    assert list(comparison.floors) == list(metrics)
+    assert comparison.floors["FID"] < metrics["FID"]
+    assert comparison.floors["MAUVE"] > metrics["MAUVE"]
 
 
-def test_there_are_equal_numbers_of_real_and_simulated_points(made):
-    assert made.points["source"].value_counts().to_dict() == {"real": 120, "simulated": 120}
-    assert made.thinned is None
+def test_there_are_equal_numbers_of_real_and_simulated_points(comparison):
+    assert comparison.points["source"].value_counts().to_dict() == {"real": 120, "simulated": 120}
+    assert comparison.thinned is None
 
 
-def test_a_point_has_its_persona_exemplar_and_prompt(made):
-    last = made.points.iloc[-1]
+def test_a_point_has_its_persona_exemplar_and_prompt(comparison):
+    last = comparison.points.iloc[-1]
     assert last["persona"] == "parent"
     assert last["exemplar"] == "no sun"
     assert last["prompt"] == (
         "system: You are a parent.\n\nuser: What of dusk?\n\nassistant: no sun\n\n"
         "user: What of dawn?"
     )
-    assert made.points.iloc[0][["persona", "exemplar", "prompt"]].isna().all()
+    assert comparison.points.iloc[0][["persona", "exemplar", "prompt"]].isna().all()
 
 
-def test_rows_and_clusters_match_the_responses(made):
-    points = made.points[made.points["source"] == "simulated"]
-    responses = made.simulation.responses
+def test_rows_and_clusters_match_the_responses(comparison):
+    points = comparison.points[comparison.points["source"] == "simulated"]
+    responses = comparison.simulation.responses
     assert [responses[row] for row in points["row"]] == list(points["response"])
-    shares = np.bincount(points["cluster"], minlength=len(made.statistics.target_clusters)) / 120
-    assert shares == pytest.approx(np.full(3, 1 / 3) @ made.statistics.clusters)
+    shares = (
+        np.bincount(points["cluster"], minlength=len(comparison.statistics.target_clusters)) / 120
+    )
+    assert shares == pytest.approx(np.full(3, 1 / 3) @ comparison.statistics.clusters)
 
 
-def test_exact_metrics_are_those_of_the_weighted_simulation(made):
+def test_exact_metrics_are_those_of_the_weighted_simulation(comparison):
     weights = [0.8, 0.1, 0.1]
-    exact = made.exact(weights).set_index("figure")
-    live = made.statistics.metrics(weights)
+    exact = comparison.exact(weights).set_index("figure")
+    live = comparison.statistics.metrics(weights)
     assert exact.loc["FID", "value"] == pytest.approx(live["FID"], abs=0.02)
     assert exact.loc["FID", "ess"] == pytest.approx(120 / (3 * (0.64 + 0.02)), rel=0.01)
     assert (exact["low"] <= exact["value"]).all()
-    even = made.exact(np.ones(3) / 3).set_index("figure")
+    even = comparison.exact(np.ones(3) / 3).set_index("figure")
     assert exact.loc["FID", "value"] < even.loc["FID", "value"]
 
 
 @pytest.mark.filterwarnings("ignore:Only 40 responses")
-def test_align_uses_the_weights_of_a_simulation(made):
+def test_align_uses_the_weights_of_a_simulation(comparison):
     encoder = ToyEncoder(WORDS)
-    weighted = made.reweighted([1.0, 0.0, 0.0])
-    critics = made.simulation.frame.query("persona == 'critic'")
+    weighted = comparison.reweighted([1.0, 0.0, 0.0])
+    critics = comparison.simulation.frame.query("persona == 'critic'")
     only = Simulation(critics, (), {"name": "only"})
     both = align(population(240), {"weighted": weighted, "only": only}, encoder=encoder).frame
     values = both.pivot_table(index="figure", columns="method", values="value")

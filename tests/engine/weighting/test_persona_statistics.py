@@ -29,23 +29,23 @@ def draws(seed, *, n=80, m=60, d=6, n_personas=3, weighted=False):
     rng = np.random.default_rng(seed)
     codes = np.r_[np.arange(n_personas).repeat(3), rng.integers(n_personas, size=m)]
     centres = rng.normal(size=(n_personas, d))
-    made = centres[codes] + rng.normal(size=(len(codes), d))
+    simulated = centres[codes] + rng.normal(size=(len(codes), d))
     weights = rng.uniform(0.5, 2, len(codes)) if weighted else None
-    return rng.normal(size=(n, d)), made, codes, weights, rng
+    return rng.normal(size=(n, d)), simulated, codes, weights, rng
 
 
 def measured(seed, *, closed=False, **options):
-    real, made, codes, weights, rng = draws(seed, **options)
+    real, simulated, codes, weights, rng = draws(seed, **options)
     if closed:
-        texts, real_texts = rng.choice(OPTIONS, len(made)), rng.choice(OPTIONS, len(real))
+        texts, real_texts = rng.choice(OPTIONS, len(simulated)), rng.choice(OPTIONS, len(real))
     else:
         texts, real_texts = (
-            ["w " * count for count in rng.poisson(6, size)] for size in (len(made), len(real))
+            ["w " * count for count in rng.poisson(6, size)] for size in (len(simulated), len(real))
         )
     names = [f"p{k}" for k in range(codes.max() + 1)]
     found = PersonaStatistics.measure(
         real,
-        made,
+        simulated,
         codes,
         names,
         target_texts=[str(text) for text in real_texts],
@@ -53,7 +53,7 @@ def measured(seed, *, closed=False, **options):
         weights=weights,
         question=ClosedQuestion(tuple(OPTIONS), ordered=True) if closed else None,
     )
-    return found, (real, made, codes, weights), (list(real_texts), list(texts))
+    return found, (real, simulated, codes, weights), (list(real_texts), list(texts))
 
 
 def some_weights(seed, n):
@@ -63,15 +63,17 @@ def some_weights(seed, n):
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10_000), n_personas=st.integers(1, 6), weighted=st.booleans())
 def test_metrics_are_those_of_the_weighted_responses(seed, n_personas, weighted):
-    found, (real, made, codes, base), _ = measured(seed, n_personas=n_personas, weighted=weighted)
+    found, (real, simulated, codes, base), _ = measured(
+        seed, n_personas=n_personas, weighted=weighted
+    )
     v = some_weights(seed, n_personas)
     weights = share_weights(codes, v, found.names, weights=base)
     axes = principal_components(real)[1][:, : found.n_axes]
     metrics = found.metrics(v)
     direct = {
-        "FID": frechet_distance(real @ axes, made @ axes, weights=weights),
-        "MAUVE": mauve_score(real, made, weights=weights),
-        "KL cosine": kl_cosine(real, made, weights=weights),
+        "FID": frechet_distance(real @ axes, simulated @ axes, weights=weights),
+        "MAUVE": mauve_score(real, simulated, weights=weights),
+        "KL cosine": kl_cosine(real, simulated, weights=weights),
     }
     assert {name: metrics[name] for name in direct} == pytest.approx(direct, abs=1e-6)
     assert found.effective_sample_size(v) == pytest.approx(effective_sample_size(weights))
@@ -128,15 +130,15 @@ def test_contributions_are_the_effect_of_raising_one_persona():
 
 def test_sampled_pairs_are_flagged_and_close_to_all_pairs():
     rng = np.random.default_rng(0)
-    made = rng.normal(size=(MAX_ALL_PAIRS + 400, 4)) + 0.5
-    codes = np.arange(len(made)) % 3
+    simulated = rng.normal(size=(MAX_ALL_PAIRS + 400, 4)) + 0.5
+    codes = np.arange(len(simulated)) % 3
     real = rng.normal(size=(50, 4))
-    texts = ["a"] * len(made)
+    texts = ["a"] * len(simulated)
     found = PersonaStatistics.measure(
-        real, made, codes, ["a", "b", "c"], target_texts=texts[:50], texts=texts
+        real, simulated, codes, ["a", "b", "c"], target_texts=texts[:50], texts=texts
     )
     assert found.sampled
-    first = unit(made)[codes == 0] @ unit(made)[codes == 1].T
+    first = unit(simulated)[codes == 0] @ unit(simulated)[codes == 1].T
     every = np.histogram(first, N_BINS, (-1, 1))[0] / first.size
     assert np.abs(found.pairs[0, 1] - every).sum() / 2 < 0.02
     assert not measured(0)[0].sampled
@@ -160,10 +162,10 @@ def test_the_dictionary_has_flat_arrays():
 
 
 def test_a_persona_without_responses_cannot_have_a_weight():
-    real, made, _, _, _ = draws(0, n_personas=2)
+    real, simulated, _, _, _ = draws(0, n_personas=2)
     texts = ["a"] * 80
     found = PersonaStatistics.measure(
-        real, made, np.zeros(66, int), ["a", "b"], target_texts=texts, texts=texts[:66]
+        real, simulated, np.zeros(66, int), ["a", "b"], target_texts=texts, texts=texts[:66]
     )
     assert found.metrics([1, 0])["MAUVE"] > 0
     with pytest.raises(DataError, match="no draws of 'b'"):
@@ -171,11 +173,11 @@ def test_a_persona_without_responses_cannot_have_a_weight():
 
 
 def test_metrics_of_one_response_are_undefined():
-    real, made, _, _, _ = draws(0)
-    codes = np.r_[0, np.ones(len(made) - 1, int)]
+    real, simulated, _, _, _ = draws(0)
+    codes = np.r_[0, np.ones(len(simulated) - 1, int)]
     texts = ["a"] * 80
     found = PersonaStatistics.measure(
-        real, made, codes, ["a", "b"], target_texts=texts, texts=texts[: len(made)]
+        real, simulated, codes, ["a", "b"], target_texts=texts, texts=texts[: len(simulated)]
     )
     assert np.isnan(found.metrics([1, 0])["FID"])
     assert np.isnan(found.metrics([1, 0])["KL cosine"])
@@ -192,10 +194,10 @@ def test_metrics_of_one_response_are_undefined():
     ],
 )
 def test_unusable_input_is_refused(change, message):
-    real, made, codes, _, _ = draws(0, n_personas=2)
+    real, simulated, codes, _, _ = draws(0, n_personas=2)
     arguments = {
         "target": real,
-        "simulated": made,
+        "simulated": simulated,
         "codes": codes,
         "names": ["a", "b"],
         "target_texts": ["a"] * 80,

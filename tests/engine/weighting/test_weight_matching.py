@@ -22,14 +22,14 @@ def statistics():
 
 def test_the_shared_cases_match_the_engine():
     saved = json.loads(MAKER["FILE"].read_text())
-    made = json.loads(json.dumps(MAKER["cases"](), default=MAKER["plain"]))
-    for old, new in zip(saved["figures"], made["figures"], strict=True):
+    current = json.loads(json.dumps(MAKER["cases"](), default=MAKER["plain"]))
+    for old, new in zip(saved["figures"], current["figures"], strict=True):
         for name, expected in old["expected"].items():
             assert new["expected"][name]["value"] == pytest.approx(expected["value"], abs=1e-6)
             assert new["expected"][name]["gradient"] == pytest.approx(
                 expected["gradient"], rel=1e-6, abs=1e-6
             )
-    for old, new in zip(saved["matching"], made["matching"], strict=True):
+    for old, new in zip(saved["matching"], current["matching"], strict=True):
         assert new["weights"] == pytest.approx(old["weights"], abs=1e-6)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import ScoreRequest
+from jupyter_mop.backends.protocols import ScoreRequest, Scores, can_score
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.generation.baselines.method import BaselineInputs, PromptContent
@@ -81,7 +81,7 @@ def prepare(inputs: BaselineInputs) -> Picle:
     ModelError
         If the backend cannot score.
     """
-    if not inputs.backend.can_score:
+    if not can_score(inputs.backend):
         raise ModelError(
             "The baseline picle requires a model that reports log-probabilities of a given text.",
             hint="Use the embedded model, or the baseline fewshot.",
@@ -108,6 +108,7 @@ def _log_lik_per_token(
         for exemplar in exemplars
     ]
     tick = inputs.on_step("likelihood ratios", len(requests)) if inputs.on_step else None
+    assert isinstance(inputs.backend, Scores)  # noqa: S101  checked by `prepare`
     scores = inputs.backend.score(requests, on_result=tick)
     values = [score.total / max(score.n_tokens, 1) for score in scores]
     return np.array(values).reshape(len(personas), len(exemplars))
