@@ -68,7 +68,7 @@ def test_a_baseline_has_no_weights_to_calibrate(study: Study) -> None:
         study.calibrate("plain", spoken(study, "plain"), of=first)
 
 
-def test_human_answers_come_as_a_frame_with_the_studys_columns(study: Study) -> None:
+def test_human_answers_are_a_frame_with_the_studys_columns(study: Study) -> None:
     human = records(60, 5)
     found = study.estimate("mixed", first, human=human, answer="sun")
     assert found.is_valid
@@ -91,7 +91,7 @@ def test_another_column_and_survey_weights(study: Study) -> None:
     del study.simulations["long"]
 
 
-def test_without_humans_it_says_that_it_is_not_valid(study: Study) -> None:
+def test_without_human_answers_an_estimate_is_marked_not_valid(study: Study) -> None:
     found = study.estimate("plain", first)
     for text in (repr(found), found._repr_html_(), str(found.plot().to_dict())):
         assert "not valid for the real population" in text
@@ -141,7 +141,7 @@ def test_bad_input_is_one_sentence(
     assert caught.value.hint
 
 
-def test_before_a_simulation_it_says_what_to_do(tmp_path: Path) -> None:
+def test_diagnosis_and_estimate_need_a_simulation(tmp_path: Path) -> None:
     study = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "s.sqlite")
     with pytest.raises(NotFittedError):
         study.diagnose()
@@ -149,7 +149,7 @@ def test_before_a_simulation_it_says_what_to_do(tmp_path: Path) -> None:
         study.estimate("a")
 
 
-def test_each_has_a_picture_and_a_table_of_text(study: Study) -> None:
+def test_each_result_has_a_picture_and_an_escaped_table(study: Study) -> None:
     made = study.simulations["mixed"]
     rows = made.frame.assign(response=[f"{EVIL} {text}" for text in made.responses])
     rows["persona"] = rows["persona"] + EVIL

@@ -45,7 +45,7 @@ def test_other_records_are_not_resumed(ready, frame):
     with pytest.raises(KeyboardInterrupt):
         ready.simulate("s", 20, on_step=lambda *_: stop)
     ready.use_population(frame[:100], context="topic", response="said")
-    with pytest.raises(DataError, match="made with records that this study does not have"):
+    with pytest.raises(DataError, match="used records that this study does not have"):
         ready.resume()
 
 
