@@ -112,6 +112,15 @@ def test_what_calibrations_estimates_and_diagnoses_take(
     assert "shares" not in complete(shell, "%mop_estimate first --human ")
 
 
+def test_values_are_offered_only_for_options_of_the_magic(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    ready.simulate("first", 5)
+    assert "FID" in complete(shell, "%mop_match first --figure ")
+    assert "FID" not in complete(shell, "%mop_align --figure ")
+    assert "first" in complete(shell, "%mop_align --figure ")
+
+
 @pytest.mark.usefixtures("ready")
 def test_the_number_of_personas_and_the_strata(shell: InteractiveShell) -> None:
     assert "auto" in complete(shell, "%mop_synthesize -k ")

@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic_arguments import magic_arguments
 from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -28,6 +30,7 @@ from jupyter_mop import (
 )
 from jupyter_mop.backends.protocols import Completion, GenerationRequest, SamplingParams
 from jupyter_mop.errors import DataError, Interrupted, ModelError, MopError, NotFittedError
+from jupyter_mop.notebook.magics.base import argument
 from jupyter_mop.notebook.magics.register import MopMagics
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
 from jupyter_mop.notebook.widgets.weights import WeightsPanel
@@ -249,13 +252,55 @@ def test_a_question_is_no_markup(shell: InteractiveShell, ready: Study) -> None:
     assert "&lt;script" in html(shell, answer)
 
 
+def magic_named(shell: InteractiveShell, verb: str) -> Any:
+    return getattr(shell.magics_manager.registry["MopMagics"], f"mop_{verb}")
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_help_starts_with_a_sentence_and_has_an_example_that_parses(
+    shell: InteractiveShell, verb: str
+) -> None:
+    magic = magic_named(shell, verb)
+    first, *_, last = magic.parser.description.strip().splitlines()
+    assert re.fullmatch(r"[A-Z][^.]+\.", first)
+    percents, name, arguments = re.fullmatch(r"Example: (%+)(\w+)\s*(.*)", last.strip()).groups()
+    kind = {"%": "line", "%%": "cell"}[percents]
+    assert name == f"mop_{verb}"
+    assert name in shell.magics_manager.magics[kind]
+    magic.parser.parse_argstring(arguments)
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_the_help_of_an_argument_is_sentences_that_name_the_default_once(
+    shell: InteractiveShell, verb: str
+) -> None:
+    parser = magic_named(shell, verb).parser
+    for action in parser._actions:
+        text = parser._get_formatter()._expand_help(action)
+        assert text[-1] in ".)"
+        assert "%%" not in text.replace("%%mop_", "")
+        assert text.count("Default: ") <= 1
+        if action.default not in (None, True, False):
+            shown = action.default
+            shown = ",".join(map(str, shown)) if isinstance(shown, tuple) else shown
+            assert text.endswith(f" Default: {shown}.")
+
+
+def test_a_percent_sign_in_the_help_of_an_argument_is_escaped() -> None:
+    def magic(line: str) -> None:
+        """Do nothing."""
+
+    decorated = magic_arguments()(argument("--level", type=float, default=5.0, help="In %s.")(magic))
+    assert "--level X  In %s. Default: 5.0." in decorated.__doc__
+
+
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_help_says_what_it_does_and_lists_the_options(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:
     shell.run_cell(f"%mop_{verb}?")
     text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
-    magic = getattr(shell.magics_manager.registry["MopMagics"], f"mop_{verb}")
+    magic = magic_named(shell, verb)
     assert f"%mop_{verb}" in text
     assert magic.parser.description.splitlines()[0].strip() in text
     for action in magic.parser._actions:
@@ -300,7 +345,7 @@ def test_help_says_what_it_does_and_lists_the_options(
         ('mop_ask --options "sun|Sun"', "Which?", DataError, ["twice"]),
         ('mop_ask --options "sun||rain"', "Which?", DataError, ["empty"]),
         ('mop_ask --options "sun|rain" --scale --multiple', "Which?", DataError, ["not both"]),
-        ("mop_ask --scale", "Which?", DataError, ["need their options"]),
+        ("mop_ask --scale", "Which?", DataError, ["need options"]),
         ('mop_ask --options "sun|rain"', "At {hour}?", DataError, ["hour"]),
         (
             'mop_ask --options "sun|rain" --orders 0',
