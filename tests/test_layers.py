@@ -60,10 +60,10 @@ ALLOWED = {  # one row a folder: what it may import from besides itself
     "engine": (),
     **{f"engine.{name}": (*GROUND, "backends.protocols", *below(name)) for name in ENGINE},
     "charts": (*GROUND, "charts", "engine", "backends"),
-    "charts.style": (*GROUND, "engine.data"),
+    "charts.style": GROUND,
     "study": (*GROUND, "charts", "engine", "backends"),
     "experiments": (*GROUND, "study", "charts", "engine", "backends", "datasets", ""),
-    "teaching": (*GROUND, "teaching", "study", "engine", "backends"),
+    "teaching": (*GROUND, "teaching", "study", "charts.style", "engine", "backends"),
     "teaching.exercises": (*GROUND, "teaching", "study", "engine", "backends"),
     "notebook": (*GROUND, "notebook", "study", "charts", "engine", "backends", "datasets"),
     "notebook.magics": (*GROUND, "notebook", "study", "charts", "engine", "backends", "datasets"),
@@ -73,9 +73,10 @@ ALLOWED = {  # one row a folder: what it may import from besides itself
 FOLDERS = sorted(inside(name) for name, file in MODULES.items() if file.name == "__init__.py")
 MAX_MODULES = 12
 MARKUP = re.compile(
-    r"</?(?:p|b|i|td|th|tr|table|span|div|h[1-6]|br|style|script|svg|pre|code)\b[^>]*>"
+    r"</?(?:p|b|i|td|th|tr|table|span|div|h[1-6]|br|ul|ol|li|a|img|style|script|svg|pre|code)\b[^>]*>"
 )
 WITH_MARKUP = ("charts", "notebook.widgets")
+REMOVED_MARKUP = {"experiments.populations": "<br />"}  # from downloaded reviews; never written
 ENGINE_LIBRARIES = {
     *("numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "yaml"),
     *("narwhals", "datasets", "pyarrow"),  # other frames in, and simulations out
@@ -139,6 +140,8 @@ def test_markup_is_written_in_charts_and_widgets_only(module: str) -> None:
         return
     for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if REMOVED_MARKUP.get(inside(module)) == node.value:
+                continue
             found = MARKUP.search(node.value)
             assert not found or is_docstring(module, node), f"{module}:{node.lineno} {found}"
 

@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from jupyter_mop.charts.style.notebook_chart import styled
+from jupyter_mop.charts.style.chart_parts import interval_layers, name_axis, sized, styled
 from jupyter_mop.charts.style.plain_text import labels, plain_frame
-from jupyter_mop.charts.style.theme import (
-    BLUE,
-    GREY,
-    INK,
-    PALE,
-    check,
-    name_axis,
-    persona_colours,
-    sized,
-)
+from jupyter_mop.charts.style.theme import GREY, INK, PALE, check_frame, persona_colours
 
 if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
 
     from jupyter_mop.engine.evaluation.alignment import Alignment
 
@@ -70,7 +60,7 @@ def alignment_chart(
     """
     import altair as alt
 
-    check(frame, "method figure value low high floor floor_low floor_high n better")
+    check_frame(frame, "method figure value low high floor floor_low floor_high n better")
     frame = plain_frame(frame, "method")
     figures = list(dict.fromkeys(frame["figure"]))
     columns = [
@@ -82,27 +72,6 @@ def alignment_chart(
     heading = alt.TitleParams(title, subtitle=[sides, subtitle])
     chart: alt.HConcatChart = styled(alt.hconcat(*columns, title=heading, spacing=24))
     return chart
-
-
-def interval_layers(frame: pd.DataFrame, value: str, y: alt.Y, title: str) -> list[alt.Chart]:
-    """Return the layers of a dot with its interval and its figure as text, one row per name."""
-    import altair as alt
-
-    base = alt.Chart(frame).encode(y)
-    scale = alt.Scale(zero=False, nice=True, padding=12)
-    x = alt.X(f"{value}:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5))
-    tips = [alt.Tooltip(f"{column}:Q", format=".4f") for column in (value, "low", "high")]
-    bar = base.mark_rule(color=BLUE, strokeWidth=3, opacity=0.55)
-    dot = base.mark_circle(color=BLUE, size=80, opacity=1)
-    halo = base.mark_text(fontSize=10, dy=-11, stroke="white", strokeWidth=3)
-    word = base.mark_text(color=INK, fontSize=10, dy=-11)
-    text = alt.Text(f"{value}:Q", format=".3f")
-    return [
-        bar.encode(alt.X("low:Q", title=title, scale=scale), alt.X2("high:Q")),
-        dot.encode(x, tooltip=tips),
-        halo.encode(x, text),
-        word.encode(x, text),
-    ]
 
 
 def _figure_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt.LayerChart:
@@ -157,7 +126,7 @@ def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.Conca
     """
     import altair as alt
 
-    check(frame, "x y source persona response")
+    check_frame(frame, "x y source persona response")
     frame, colours = _grouped(frame, personas)
     methods = [name for name in dict.fromkeys(frame["source"]) if name != REAL]
     size = 230 if len(methods) > 1 else 380

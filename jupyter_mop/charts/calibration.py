@@ -6,19 +6,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jupyter_mop.charts.persona_weights import tips, weights_layers
+from jupyter_mop.charts.persona_weights import weights_layers
+from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, styled, tooltips
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
-from jupyter_mop.charts.style.notebook_chart import styled
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
-from jupyter_mop.charts.style.theme import (
-    INK,
-    LIGHT_BLUE,
-    ROW_HEIGHT,
-    name_axis,
-    persona_colours,
-    share_axis,
-    sized,
-)
+from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT, persona_colours
 from jupyter_mop.engine.weighting.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -71,7 +63,7 @@ def _targets(frame: pd.DataFrame) -> alt.LayerChart:
     )
     bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(
         alt.X("reached:Q", title="share of the responses", axis=share_axis()),
-        tooltip=tips("name:N", "target:Q", "start:Q", "reached:Q"),
+        tooltip=tooltips("name:N", "target:Q", "start:Q", "reached:Q"),
     )
     ticks = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
     title = alt.TitleParams(

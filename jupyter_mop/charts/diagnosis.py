@@ -7,19 +7,27 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jupyter_mop.charts.persona_weights import DARK_ENOUGH, tips
+from jupyter_mop.charts.style.chart_parts import (
+    CELL_WIDTH,
+    heat_layers,
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+    tooltips,
+)
 from jupyter_mop.charts.style.html_table import cell, persona_chips, table
-from jupyter_mop.charts.style.notebook_chart import styled
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
-from jupyter_mop.charts.style.theme import BLUE, GREY, INK, ROW_HEIGHT, name_axis, share_axis, sized
+from jupyter_mop.charts.style.theme import BLUE, GREY
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     import altair as alt
 
-MOST_CLUSTERS = 8
+MAX_CLUSTERS = 8
+MAX_PERSONAS_WITH_TEXT = 16
 N_COPIES = 3
-LONGEST_EXAMPLE = 100
+MAX_EXAMPLE_LENGTH = 100
 
 
 def diagnosis_chart(diagnosis: Diagnosis) -> alt.HConcatChart:
@@ -48,32 +56,22 @@ def diagnosis_table(diagnosis: Diagnosis) -> str:
 def _confusion(confusion: pd.DataFrame) -> alt.LayerChart:
     import altair as alt
 
-    names = list(confusion.index)
+    n_personas = len(confusion)
     wide = confusion.rename_axis("persona").reset_index()
     frame = wide.melt("persona", var_name="nearest", value_name="share")
     frame = plain_frame(frame, "persona", "nearest")
-    order = list(dict.fromkeys(frame["persona"]))
-    axis = alt.Axis(orient="top", labelAngle=-30, ticks=False, domain=False)
-    base = alt.Chart(frame).encode(
-        alt.X("nearest:N", sort=order, title="nearest persona", axis=axis),
-        alt.Y("persona:N", sort=order, title=None, axis=name_axis()),
+    layers = heat_layers(
+        frame, "persona", "nearest", "share", top=1, column_title="nearest persona"
     )
-    scale = alt.Scale(domain=[0, 1], range=["#F2F7FB", "#08519C"])
-    ink = alt.condition(alt.datum.share > DARK_ENOUGH, alt.value("white"), alt.value(INK))
-    cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
-        alt.Color("share:Q", scale=scale, legend=None),
-        tooltip=tips("persona:N", "nearest:N", "share:Q"),
-    )
-    word = base.mark_text(fontSize=11).encode(alt.Text("share:Q", format=".0%"), color=ink)
     title = alt.TitleParams(
         "Do personas read like themselves?",
         subtitle="Share of a persona's responses nearest to each.",
         frame="group",
         fontSize=12,
     )
-    layers = [cells, word] if len(names) <= 2 * MOST_CLUSTERS else [cells]
-    width = max(1.4 * ROW_HEIGHT * len(names), 160)
-    return sized(alt.layer(*layers, title=title), round(width), len(names))
+    n_layers = 2 if n_personas <= MAX_PERSONAS_WITH_TEXT else 1
+    width = max(CELL_WIDTH * n_personas, 160)
+    return sized(alt.layer(*layers[:n_layers], title=title), round(width), n_personas)
 
 
 def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
@@ -81,14 +79,14 @@ def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
     import altair as alt
 
     order = missing["missing"].abs().sort_values(ascending=False, kind="stable").index
-    shown = missing.loc[sorted(order[:MOST_CLUSTERS])]
+    shown = missing.loc[sorted(order[:MAX_CLUSTERS])]
     examples = [_example(*row) for row in shown[["cluster", "examples"]].to_numpy()]
     shown = shown.drop(columns="examples").assign(example=examples)
     frame = plain_frame(shown, "example")
     names = list(frame["example"])
     base = alt.Chart(frame).encode(alt.Y("example:N", sort=names, title=None, axis=name_axis()))
     x = alt.X("real:Q", title="share of the responses", axis=share_axis())
-    tooltip = tips("example:N", "real:Q", "simulated:Q", "verdict:N")
+    tooltip = tooltips("example:N", "real:Q", "simulated:Q", "verdict:N")
     ring = base.mark_point(color=GREY, size=90, strokeWidth=2.5)
     layers = [
         base.mark_rule(color=GREY, strokeWidth=2).encode(x, alt.X2("simulated:Q")),
@@ -146,9 +144,9 @@ def _missing_table(missing: pd.DataFrame) -> str:
             cell(verdict),
             f"{real:.1%}",
             f"{made:.1%}",
-            " / ".join(cell(text, LONGEST_EXAMPLE) for text in examples),
+            " / ".join(cell(text, MAX_EXAMPLE_LENGTH) for text in examples),
         ]
-        for verdict, real, made, examples in clear[columns].head(MOST_CLUSTERS).to_numpy()
+        for verdict, real, made, examples in clear[columns].head(MAX_CLUSTERS).to_numpy()
     ]
     return table(["cluster", "real", "simulated", "real responses"], rows)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jupyter_mop.charts.style.chart_parts import name_axis, sized, styled
 from jupyter_mop.charts.style.html_table import cell, table
-from jupyter_mop.charts.style.notebook_chart import styled
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
-from jupyter_mop.charts.style.theme import BLUE, GREY, INK, ROW_HEIGHT, name_axis, sized
+from jupyter_mop.charts.style.theme import BLUE, GREY, INK, ROW_HEIGHT
 from jupyter_mop.engine.evaluation.estimates import Estimates
 
 if TYPE_CHECKING:

@@ -5,30 +5,21 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from jupyter_mop.charts.persona_weights import tips, weights_layers
+from jupyter_mop.charts.persona_weights import weights_layers
+from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, styled, tooltips
 from jupyter_mop.charts.style.html_table import (
-    LONGEST_RESPONSE,
+    MAX_RESPONSE_LENGTH,
     cell,
     persona_chips,
     table,
     weights_table,
 )
-from jupyter_mop.charts.style.notebook_chart import styled
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
-from jupyter_mop.charts.style.theme import (
-    INK,
-    LIGHT_BLUE,
-    ROW_HEIGHT,
-    check,
-    name_axis,
-    share_axis,
-    sized,
-)
+from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT, check_frame
 
 if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
 
     from jupyter_mop.engine.mixture.explanation import Explanation
 
@@ -59,14 +50,14 @@ def exemplar_bars(frame: pd.DataFrame) -> alt.LayerChart:
     """
     import altair as alt
 
-    check(frame, "context response weight start persona")
+    check_frame(frame, "context response weight start persona")
     frame = plain_frame(frame, "response")
     base = alt.Chart(frame).encode(
         alt.Y("response:N", sort=list(frame["response"]), title=None, axis=name_axis())
     )
     bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(
         alt.X("weight:Q", title="share of the prompts", axis=share_axis()),
-        tooltip=tips("context:N", "response:N", "weight:Q", "start:Q", "persona:N"),
+        tooltip=tooltips("context:N", "response:N", "weight:Q", "start:Q", "persona:N"),
     )
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
     title = alt.TitleParams("Strongest exemplars (tick: uniform)", fontSize=12)
@@ -77,12 +68,12 @@ def explanation_table(explanation: Explanation) -> str:
     """Return who answers a context, what they are shown, and the nearest records."""
     chips = persona_chips([str(name) for name in explanation.personas["persona"]])
     exemplars = [
-        [cell(row.context), cell(row.response, LONGEST_RESPONSE), f"{row.weight:.1%}",
+        [cell(row.context), cell(row.response, MAX_RESPONSE_LENGTH), f"{row.weight:.1%}",
          f"{row.start:.1%}", chips[str(row.persona)]]
         for row in explanation.frame.itertuples()
     ]  # fmt: skip
     nearest = [
-        [cell(row.context), cell(row.response, LONGEST_RESPONSE), f"{row.cosine:.2f}"]
+        [cell(row.context), cell(row.response, MAX_RESPONSE_LENGTH), f"{row.cosine:.2f}"]
         for row in explanation.nearest.itertuples()
     ]
     heading = f"{plain(explanation.context)}: {explanation.note}"

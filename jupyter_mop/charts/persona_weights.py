@@ -7,29 +7,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.charts.alignment import interval_layers
-from jupyter_mop.charts.style.html_table import cell, number, table, weights_table
-from jupyter_mop.charts.style.notebook_chart import styled
-from jupyter_mop.charts.style.plain_text import cost, plain_frame
-from jupyter_mop.charts.style.theme import (
-    INK,
-    ROW_HEIGHT,
-    check,
+from jupyter_mop.charts.style.chart_parts import (
+    heat_layers,
+    interval_layers,
     name_axis,
     persona_scale,
     share_axis,
     sized,
+    styled,
+    tooltips,
 )
-from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.charts.style.html_table import cell, table, weights_table
+from jupyter_mop.charts.style.plain_text import cost, plain_frame
+from jupyter_mop.charts.style.theme import INK, ROW_HEIGHT, check_frame
 
 if TYPE_CHECKING:
     import altair as alt
 
+    from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 
-MOST_CONTEXTS = 12
-NO_DIFFERENCE = 0.005
-
-DARK_ENOUGH = 0.6
+MAX_CONTEXTS = 12
+MIN_DIFFERENCE = 0.005
 
 
 def weights_chart(frame: pd.DataFrame) -> alt.LayerChart:
@@ -61,7 +59,7 @@ def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart
     """Return `weights_chart` without its look, to be part of another chart; ticks on request."""
     import altair as alt
 
-    check(frame, "persona weight")
+    check_frame(frame, "persona weight")
     frame = plain_frame(frame, "persona")
     start = "start" in frame
     frame = frame if start else frame.assign(start=1 / len(frame))
@@ -72,7 +70,7 @@ def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart
     bars = base.mark_bar(height={"band": 0.6})
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
     layers = [
-        bars.encode(x, colour, tooltip=tips("persona:N", "weight:Q", "start:Q")),
+        bars.encode(x, colour, tooltip=tooltips("persona:N", "weight:Q", "start:Q")),
         *([tick.encode(alt.X("start:Q"))] if ticks else []),
     ]
     if {"low", "high"} <= set(frame.columns):
@@ -113,24 +111,12 @@ def weights_map_layers(frame: pd.DataFrame, subtitle: str = "") -> alt.LayerChar
     """Return `weights_map` without its look, to be part of another chart."""
     import altair as alt
 
-    check(frame, "context persona weight")
+    check_frame(frame, "context persona weight")
     frame = plain_frame(frame, "persona", "context")
-    personas, contexts = (list(dict.fromkeys(frame[name])) for name in ("persona", "context"))
-    top = float(frame["weight"].max())
-    axis = alt.Axis(orient="top", labelAngle=-30, ticks=False, domain=False)
-    base = alt.Chart(frame).encode(
-        alt.X("persona:N", sort=personas, title=None, axis=axis),
-        alt.Y("context:N", sort=contexts, title=None, axis=name_axis()),
-    )
-    scale = alt.Scale(domain=[0, top], range=["#F2F7FB", "#08519C"])
-    fill = alt.Color("weight:Q", scale=scale, legend=None)
-    ink = alt.condition(alt.datum.weight > DARK_ENOUGH * top, alt.value("white"), alt.value(INK))
-    word = base.mark_text(fontSize=11).encode(alt.Text("weight:Q", format=".0%"), color=ink)
-    cells = base.mark_rect(stroke="white", strokeWidth=2)
-    cells = cells.encode(fill, tooltip=tips("context:N", "persona:N", "weight:Q"))
+    layers = heat_layers(frame, "context", "persona", "weight")
     title = alt.TitleParams("Persona weights by context", subtitle=subtitle, frame="group")
-    width = max(2 * ROW_HEIGHT * len(personas), 160)
-    return sized(alt.layer(cells, word, title=title), width, len(contexts))
+    width = max(2 * ROW_HEIGHT * frame["persona"].nunique(), 160)
+    return sized(alt.layer(*layers, title=title), width, frame["context"].nunique())
 
 
 def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
@@ -155,7 +141,7 @@ def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
     """
     import altair as alt
 
-    check(frame, "model log_lik_per_token low high")
+    check_frame(frame, "model log_lik_per_token low high")
     frame = plain_frame(frame, "model")
     order = list(dict.fromkeys(frame["model"]))
     title = alt.TitleParams(
@@ -165,16 +151,6 @@ def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
     layers = interval_layers(frame, "log_lik_per_token", y, "nats per token")
     chart: alt.LayerChart = styled(sized(alt.layer(*layers, title=title), 380, len(order)))
     return chart
-
-
-def tips(*fields: str) -> list[alt.Tooltip]:
-    """Return what a pointer shows of these fields; numbers are shares."""
-    import altair as alt
-
-    return [
-        alt.Tooltip(field, format=".1%") if field.endswith(":Q") else alt.Tooltip(field)
-        for field in fields
-    ]
 
 
 def mixture_chart(mixture: MixtureOfPersonas) -> alt.LayerChart | alt.VConcatChart:
@@ -198,9 +174,9 @@ def context_weights(mixture: MixtureOfPersonas) -> pd.DataFrame:
     """Return context, persona and weight for the most frequent contexts; none if all are alike."""
     population = mixture.population_
     counts = pd.Series(population.contexts).value_counts()
-    first = [population.contexts.index(name) for name in counts.index[:MOST_CONTEXTS]]
+    first = [population.contexts.index(name) for name in counts.index[:MAX_CONTEXTS]]
     weights = mixture.persona_weights(population.take(first))
-    if np.ptp(weights, axis=0).max() < NO_DIFFERENCE:
+    if np.ptp(weights, axis=0).max() < MIN_DIFFERENCE:
         return pd.DataFrame()
     contexts = [population.contexts[i] for i in first]
     wide = pd.DataFrame(weights, index=pd.Index(contexts, name="context"), columns=mixture.names)
@@ -215,6 +191,11 @@ def mixture_table(mixture: MixtureOfPersonas) -> str:
         parts.append(weights_table(mixture.summary()))
     if mixture.is_fitted:
         report = mixture.report_
-        rows = ([number(value) for value in row] for row in report.to_numpy(dtype=object))
+        rows = ([_number(value) for value in row] for row in report.to_numpy(dtype=object))
         parts.append(table([str(column) for column in report.columns], rows))
     return "".join(parts)
+
+
+def _number(value: object) -> str:
+    """Return a number with three decimals, anything else as the HTML of one line."""
+    return f"{value:.3f}" if isinstance(value, float) else cell(value)

@@ -8,17 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.charts.persona_weights import tips
-from jupyter_mop.charts.style.html_table import (
-    LONGEST_RESPONSE,
-    cell,
-    response_summary,
-    share_bar,
-    table,
-)
-from jupyter_mop.charts.style.notebook_chart import styled
+from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, styled, tooltips
+from jupyter_mop.charts.style.html_table import MAX_RESPONSE_LENGTH, cell, share_bar, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
-from jupyter_mop.charts.style.theme import BLUE, LIGHT_BLUE, check, name_axis, share_axis, sized
+from jupyter_mop.charts.style.theme import BLUE, LIGHT_BLUE, check_frame
 from jupyter_mop.engine.data.population import MOST_ANSWERS, Population, are_closed
 
 if TYPE_CHECKING:
@@ -53,7 +46,7 @@ def share_bars(frame: pd.DataFrame, title: str, most: int = MOST_ANSWERS) -> alt
     """Return bars of the largest shares, the rest as one, with their counts as text."""
     import altair as alt
 
-    check(frame, "name count share")
+    check_frame(frame, "name count share")
     frame = plain_frame(_with_rest(frame, most), "name")
     order = list(frame["name"])
     base = alt.Chart(frame).encode(
@@ -61,7 +54,7 @@ def share_bars(frame: pd.DataFrame, title: str, most: int = MOST_ANSWERS) -> alt
         alt.Y("name:N", sort=order, title=None, axis=name_axis()),
     )
     bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6})
-    bars = bars.encode(tooltip=[*tips("name:N", "share:Q"), alt.Tooltip("count:Q", format=",")])
+    bars = bars.encode(tooltip=[*tooltips("name:N", "share:Q"), alt.Tooltip("count:Q", format=",")])
     words = base.mark_text(align="left", dx=4, fontSize=11)
     layers = alt.layer(
         bars,
@@ -88,7 +81,7 @@ def length_bars(responses: list[str], weights: Weights | None = None) -> alt.Lay
             alt.X2("high:Q"),
             alt.Y("share:Q", title="share of the responses", axis=share_axis()),
             alt.Y2Datum(0),
-            tooltip=[alt.Tooltip("words:N"), *tips("share:Q")],
+            tooltip=[alt.Tooltip("words:N"), *tooltips("share:Q")],
         )
     )
     layers = alt.layer(drawn, title=alt.TitleParams("Lengths", fontSize=12))
@@ -153,7 +146,7 @@ def population_table(population: Population) -> str:
         parts.append(_share_table("answer", shares(population.responses, population.weights)))
     columns = [*population.context, population.response]
     records = population.frame[list(dict.fromkeys(columns))].head(N_RECORDS)
-    rows = ([cell(value, LONGEST_RESPONSE) for value in row] for row in records.to_numpy())
+    rows = ([cell(value, MAX_RESPONSE_LENGTH) for value in row] for row in records.to_numpy())
     parts.append(table([str(column) for column in records.columns], rows))
     return "".join(parts)
 
@@ -166,3 +159,11 @@ def _share_table(what: str, counted: pd.DataFrame) -> str:
     rest = len(counted) - len(rows)
     more = f"<p>and {rest:,} more</p>" if rest else ""
     return table([what, "records", "share"], rows) + more
+
+
+def response_summary(responses: list[str]) -> str:
+    """Return how many answers there are, or how long free text is, in words."""
+    if are_closed(responses):
+        return f"{len(set(responses))} answers"
+    lengths = [len(text.split()) for text in responses]
+    return f"{min(lengths)} to {max(lengths)} words, half of them {np.median(lengths):.0f} or more"

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 
 from jupyter_mop.charts.persona_weights import weights_layers
 from jupyter_mop.charts.population import response_chart
+from jupyter_mop.charts.style.chart_parts import styled
 from jupyter_mop.charts.style.html_table import (
-    LONGEST_CONTEXT,
-    LONGEST_RESPONSE,
+    MAX_CONTEXT_LENGTH,
+    MAX_RESPONSE_LENGTH,
     cell,
     persona_chips,
     table,
 )
-from jupyter_mop.charts.style.notebook_chart import styled
 from jupyter_mop.charts.style.plain_text import cost, plain
 from jupyter_mop.engine.simulation.simulation import (
     CONTEXT,
@@ -30,8 +29,11 @@ from jupyter_mop.engine.simulation.simulation import (
     Simulation,
 )
 
+if TYPE_CHECKING:
+    import altair as alt
+
 N_RESPONSES = 5
-LONGEST_EXEMPLAR = 30
+MAX_EXEMPLAR_LENGTH = 30
 
 
 def simulation_chart(simulation: Simulation) -> alt.HConcatChart:
@@ -111,7 +113,7 @@ def _simulated(
     if column == PERSONA:
         return chips.get(str(value), cell(value))
     if column == EXEMPLAR and value < len(simulation.exemplars):
-        return cell(simulation.exemplars[value].response, LONGEST_EXEMPLAR)
+        return cell(simulation.exemplars[value].response, MAX_EXEMPLAR_LENGTH)
     if column == WEIGHT:
         return f"{value:.3g}"
-    return cell(value, LONGEST_RESPONSE if column == RESPONSE else LONGEST_CONTEXT)
+    return cell(value, MAX_RESPONSE_LENGTH if column == RESPONSE else MAX_CONTEXT_LENGTH)

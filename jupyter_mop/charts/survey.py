@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.charts.persona_weights import DARK_ENOUGH, tips
+from jupyter_mop.charts.style.chart_parts import (
+    CELL_WIDTH,
+    heat_layers,
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+    tooltips,
+)
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
-from jupyter_mop.charts.style.notebook_chart import styled
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
-from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT, name_axis, share_axis, sized
+from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 
 if TYPE_CHECKING:
     import altair as alt
 
-MOST_CONTEXTS = 12
+MAX_CONTEXTS = 12
 
 
 def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
@@ -26,14 +33,14 @@ def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
 
     first = [share_layers(answer.by())]
     if not answer.is_plain:
-        first.append(heat_layers(persona_frame(answer), "Personas"))
+        first.append(heat_map(persona_frame(answer), "Personas"))
     rows = [alt.hconcat(*first, spacing=32).resolve_scale(color="independent")]
     if len(answer.contexts) > 1:
         shown = context_frame(answer)
         n_shown = shown["row"].nunique()
         few = f": the {n_shown} largest of {len(answer.contexts)}"
         heading = "Contexts" + (few if n_shown < len(answer.contexts) else "")
-        rows.append(heat_layers(shown, heading))
+        rows.append(heat_map(shown, heading))
     title = alt.TitleParams(
         f"{plain(answer.name)}: {plain(answer.question.text)}", subtitle=plain(answer.told)
     )
@@ -52,7 +59,7 @@ def persona_frame(answer: PopulationAnswer) -> pd.DataFrame:
 
 def context_frame(answer: PopulationAnswer) -> pd.DataFrame:
     """Return row (context), option and share of the largest contexts."""
-    largest = np.argsort(-answer.sizes, kind="stable")[:MOST_CONTEXTS]
+    largest = np.argsort(-answer.sizes, kind="stable")[:MAX_CONTEXTS]
     texts = answer.context_texts
     return _long([texts[c] for c in largest], answer.options, answer.by_context[largest])
 
@@ -67,7 +74,7 @@ def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
     base = alt.Chart(frame).encode(alt.Y("option:N", sort=order, title=None, axis=name_axis()))
     bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(
         alt.X("share:Q", title="share of the answers", axis=share_axis()),
-        tooltip=tips("option:N", "share:Q", *(["target:Q"] if known else [])),
+        tooltip=tooltips("option:N", "share:Q", *(["target:Q"] if known else [])),
     )
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT).encode(alt.X("target:Q"))
     heading = "Everyone (tick: known share)" if known else "Everyone"
@@ -77,27 +84,15 @@ def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
     return sized(layers, 240, len(order))
 
 
-def heat_layers(frame: pd.DataFrame, heading: str) -> alt.LayerChart:
+def heat_map(frame: pd.DataFrame, heading: str) -> alt.LayerChart:
     """Return option shares of each row as a heat map."""
     import altair as alt
 
     frame = plain_frame(frame, "row", "option")
-    rows, options = (list(dict.fromkeys(frame[name])) for name in ("row", "option"))
-    axis = alt.Axis(orient="top", labelAngle=-30, ticks=False, domain=False)
-    base = alt.Chart(frame).encode(
-        alt.X("option:N", sort=options, title=None, axis=axis),
-        alt.Y("row:N", sort=rows, title=None, axis=name_axis()),
-    )
-    top = float(frame["share"].max())
-    scale = alt.Scale(domain=[0, top], range=["#F2F7FB", "#08519C"])
-    ink = alt.condition(alt.datum.share > DARK_ENOUGH * top, alt.value("white"), alt.value(INK))
-    cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
-        alt.Color("share:Q", scale=scale, legend=None), tooltip=tips("row:N", "option:N", "share:Q")
-    )
-    words = base.mark_text(fontSize=11).encode(alt.Text("share:Q", format=".0%"), color=ink)
+    layers = heat_layers(frame, "row", "option", "share")
+    width = max(CELL_WIDTH * frame["option"].nunique(), 100)
     title = alt.TitleParams(heading, fontSize=12)
-    width = max(1.4 * ROW_HEIGHT * len(options), 100)
-    return sized(alt.layer(cells, words, title=title), int(width), len(rows))
+    return sized(alt.layer(*layers, title=title), int(width), frame["row"].nunique())
 
 
 def answer_table(answer: PopulationAnswer) -> str:

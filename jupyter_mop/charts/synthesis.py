@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import pandas as pd
-
 from jupyter_mop.charts.persona_weights import weights_layers
+from jupyter_mop.charts.style.chart_parts import styled
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
-from jupyter_mop.charts.style.notebook_chart import styled
-from jupyter_mop.charts.style.theme import BLUE, INK, check, persona_colours
-from jupyter_mop.engine.synthesis.synthesis import Synthesis
+from jupyter_mop.charts.style.theme import BLUE, INK, check_frame, persona_colours
 
 if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
+
+    from jupyter_mop.engine.synthesis.synthesis import Synthesis
 
 LONGEST_DESCRIPTION = 400
 
@@ -68,7 +68,7 @@ def ladder_layers(frame: pd.DataFrame) -> alt.LayerChart:
     """Return `ladder_chart` without its look, to be part of another chart."""
     import altair as alt
 
-    check(frame, "k log_lik standard_error chosen")
+    check_frame(frame, "k log_lik standard_error chosen")
     error = frame["standard_error"]
     frame = frame.assign(low=frame["log_lik"] - error, high=frame["log_lik"] + error)
     base = alt.Chart(frame).encode(alt.X("k:O", title="personas", axis=alt.Axis(labelAngle=0)))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from html import escape
+
+from jupyter_mop.charts.style.html_table import note
 
 RIGHT, NOT_YET, TO_DO = "right", "not yet", "to do"
 
@@ -40,9 +41,7 @@ class Verdict:
         return f"{self.number} {self.state}: {self.text}".strip()
 
     def _repr_html_(self) -> str:
-        style = "border-left: 4px solid currentColor; padding: 2px 12px; margin: 4px 0"
-        head = escape(f"{self.number} {self.state}:")
-        return f'<div style="{style}" role="status"><b>{head}</b> {escape(self.text)}</div>'
+        return note(f"{self.number} {self.state}:", self.text)
 
 
 def right(text: str) -> Verdict:

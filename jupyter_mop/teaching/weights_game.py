@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import ScoreRequest
+from jupyter_mop.charts.style.html_table import bullet_list
 from jupyter_mop.engine.data.persona_weights import named_shares
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
@@ -75,8 +75,8 @@ class Score:
         return "\n  ".join(self.lines)
 
     def _repr_html_(self) -> str:
-        head, *rest = (escape(line) for line in self.lines)
-        return f"<p><b>{head}</b></p><ul>{''.join(f'<li>{line}</li>' for line in rest)}</ul>"
+        head, *rest = self.lines
+        return bullet_list(head, rest)
 
 
 class HiddenWeights:

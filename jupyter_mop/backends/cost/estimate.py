@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 from jupyter_mop.backends.cost.prices import Price
 from jupyter_mop.backends.cost.usage import Usage
-
-_LEFT = 'style="text-align: left; padding: 2px 8px"'
-_HEADS = ("", "calls", "kept", "tokens in", "tokens out, likely", "at most", "time")
+from jupyter_mop.rendering import Rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +40,14 @@ class Step:
     seconds: float | None
     is_known: bool
 
+    @property
+    def duration(self) -> str:
+        """The time in words."""
+        return _time(self.seconds)
+
 
 @dataclass(frozen=True, slots=True)
-class CostEstimate:
+class CostEstimate(Rendered):
     """What a verb would cost, before any call is made.
 
     Attributes
@@ -122,6 +124,11 @@ class CostEstimate:
         known = [step.seconds for step in self.steps if step.seconds is not None]
         return sum(known) if len(known) == len(self.steps) else None
 
+    @property
+    def duration(self) -> str:
+        """The time in words."""
+        return _time(self.seconds)
+
     def _usd(self, tokens_in: float, tokens_out: float) -> float | None:
         if not self.calls:
             return 0.0
@@ -133,7 +140,7 @@ class CostEstimate:
         later = sum(step.calls for step in self.steps if not step.is_known)
         told = {
             "money": _money(self.usd, self.most_usd, self.price),
-            "time": _time(self.seconds),
+            "time": self.duration,
             "tokens": f"counted by {self.counted}",
         }
         if later:
@@ -150,24 +157,6 @@ class CostEstimate:
             f"{self.tokens_in:,} tokens in, {self.tokens_out:,} out (at most {self.most_out:,})"
         )
         return "\n  ".join([head, *(f"{name:<6}  {fact}" for name, fact in self.facts.items())])
-
-    def _repr_html_(self) -> str:
-        total = ("together", self.calls, self.hits, self.tokens_in, self.tokens_out, self.most_out)
-        rows = [
-            (s.what, s.calls, s.hits, s.tokens_in, s.tokens_out, s.most_out, _time(s.seconds))
-            for s in self.steps
-        ]
-        rows += [(*total, _time(self.seconds))] if len(rows) != 1 else []
-        facts = "<br>".join(f"{name}: {escape(fact)}" for name, fact in self.facts.items())
-        head = "".join(f"<th {_LEFT}>{name}</th>" for name in _HEADS)
-        body = "".join(
-            "<tr>" + "".join(f"<td {_LEFT}>{_cell(value)}</td>" for value in row) + "</tr>"
-            for row in rows
-        )
-        return (
-            f"<p>Dry run of {escape(self.verb)}: no call was made.</p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p>{facts}</p>"
-        )
 
 
 def actual(usage: Usage, price: Price | None) -> dict[str, Any]:
@@ -192,10 +181,6 @@ def actual(usage: Usage, price: Price | None) -> dict[str, Any]:
         "price": str(price or "unknown"),
         **({"unsure": usage.unsure} if usage.unsure else {}),
     }
-
-
-def _cell(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else escape(str(value))
 
 
 def _money(likely: float | None, most: float | None, price: Price | None) -> str:

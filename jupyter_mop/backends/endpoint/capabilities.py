@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
+
+from jupyter_mop.rendering import Rendered
 
 CHAT = "chat"
 TOKENS = "log-probabilities of what it writes"
@@ -14,8 +15,6 @@ ALL_TOKENS = "draws from all tokens"
 MANY = "several answers to one call"
 EMBEDDINGS = "embeddings"
 
-_LEFT = 'style="text-align: left; vertical-align: top; padding: 2px 8px"'
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -25,9 +24,14 @@ class Finding:
     works: bool
     seen: str = ""
 
+    @property
+    def outcome(self) -> str:
+        """Whether it works, in a word."""
+        return "yes" if self.works else "no"
+
 
 @dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Rendered):
     """What an endpoint can do with a model: each line was tried, none is believed.
 
     Attributes
@@ -71,18 +75,5 @@ class Capabilities:
 
     def __repr__(self) -> str:
         width = max((len(finding.what) for finding in self.findings), default=0)
-        lines = [f"{f.what:<{width}}  {_yes(f):<3}  {f.seen}".rstrip() for f in self.findings]
+        lines = [f"{f.what:<{width}}  {f.outcome:<3}  {f.seen}".rstrip() for f in self.findings]
         return "\n  ".join([f"{self.endpoint}, model {self.model}", *lines])
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td {_LEFT}>{escape(f.what)}</td><td {_LEFT}>{_yes(f)}</td>"
-            f"<td {_LEFT} dir='auto'>{escape(f.seen)}</td></tr>"
-            for f in self.findings
-        )
-        head = f"{escape(self.endpoint)}, model {escape(self.model)}"
-        return f"<p>{head}</p><table><tbody>{rows}</tbody></table>"
-
-
-def _yes(finding: Finding) -> str:
-    return "yes" if finding.works else "no"

@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mop.backends.store.run_record import is_alive
 from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.errors import DataError
+from jupyter_mop.rendering import Rendered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,6 @@ COLUMNS = (
 )
 _SHOWN = 20
 _LONGEST = 60
-_LEFT = 'style="text-align: left; vertical-align: top; padding: 2px 8px"'
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,11 @@ class StoredRun:
         return self.facts.get("usd")
 
     @property
+    def started_at(self) -> datetime:
+        """When it started, in local time."""
+        return datetime.fromtimestamp(self.started).astimezone()
+
+    @property
     def is_over(self) -> bool:
         """Whether nobody is at it."""
         return self.state != RUNNING
@@ -88,7 +92,7 @@ class StoredRun:
 
 
 @dataclass(frozen=True, repr=False)
-class Runs(Sequence[StoredRun]):
+class Runs(Rendered, Sequence[StoredRun]):
     """Runs in the order in which they began; `frame` has one row for each.
 
     Examples
@@ -142,20 +146,18 @@ class Runs(Sequence[StoredRun]):
         lines = [
             f"{r.run}  {r.state}  {r.what}: {r.requested} requested = {r.finished} finished + "
             f"{r.failed} failed + {r.cancelled} cancelled"
-            for r in self.runs[-_SHOWN:]
+            for r in self.latest
         ]
-        return "\n".join([*self._more(), *lines]) or "No runs yet."
+        return "\n".join([*self.notes, *lines]) or "No runs yet."
 
-    def _repr_html_(self) -> str:
-        head = "".join(f"<th {_LEFT}>{name}</th>" for name in COLUMNS)
-        rows = ("".join(map(_cell, _told(run))) for run in self.runs[-_SHOWN:])
-        body = "".join(f"<tr>{row}</tr>" for row in rows)
-        if not self.runs:
-            return "<p>No runs yet.</p>"
-        note = "".join(f"<p>{line}</p>" for line in self._more())
-        return f"{note}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    @property
+    def latest(self) -> tuple[StoredRun, ...]:
+        """The latest runs, which are displayed."""
+        return self.runs[-_SHOWN:]
 
-    def _more(self) -> list[str]:
+    @property
+    def notes(self) -> list[str]:
+        """Where the runs are that are not displayed."""
         n_more = len(self.runs) - _SHOWN
         return [f"{n_more} earlier runs are in `frame`."] if n_more > 0 else []
 
@@ -176,23 +178,6 @@ def _run(row: Sequence[Any], dead: set[int]) -> StoredRun:
         left = facts["requested"] - facts["finished"] - facts["failed"]
         facts |= {"state": INTERRUPTED, "cancelled": left}
     return StoredRun(**facts)
-
-
-def _told(run: StoredRun) -> list[str]:
-    """Return the cells of a run as texts."""
-    counts = [run.requested, run.kept, run.finished, run.failed, run.cancelled]
-    return [
-        *(str(run.run), run.state, run.what),
-        f"{datetime.fromtimestamp(run.started).astimezone():%Y-%m-%d %H:%M:%S}",
-        *(f"{count:,}" for count in counts),
-        "" if run.seconds is None else f"{run.seconds:.1f}",
-        "" if run.usd is None else f"{run.usd:.4f}",
-        run.model or "",
-    ]
-
-
-def _cell(text: str) -> str:
-    return f"<td {_LEFT} dir='auto'>{escape(text)}</td>"
 
 
 def _short(value: object) -> str:
