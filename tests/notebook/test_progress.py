@@ -87,7 +87,7 @@ def test_an_interrupt_counts_in_the_step_that_was_running(shell: InteractiveShel
 
 
 def test_an_interrupt_before_any_step_counts_nothing(shell: InteractiveShell) -> None:
-    assert stopped(shell).message == "Stopped; what is finished is kept."
+    assert stopped(shell).message == "Stopped; finished answers are cached."
 
 
 def test_another_error_goes_through(shell: InteractiveShell) -> None:
@@ -279,7 +279,7 @@ def test_an_interrupt_stops_the_run_and_the_cell_goes_on_later(kernel: Kernel) -
     assert kernel.of_type("error") == []
     last = kernel.of_type("update_display_data")[-1]["data"]
     assert re.search(r"slow: 100%.* 100/100 \[", last["text/plain"])
-    assert int(re.search(r"(\d+) kept\]", last["text/plain"])[1]) in (done, done + 1)
+    assert int(re.search(r"(\d+) cached\]", last["text/plain"])[1]) in (done, done + 1)
     assert WIDGET not in last
     result = kernel.of_type("execute_result")[0]["data"]["text/plain"]
     assert result.startswith("Simulation('slow', 100 responses")
@@ -308,7 +308,7 @@ def test_buttons_are_heard_on_a_subshell_while_the_cell_runs(kernel: Kernel) -> 
     subshell = kernel.new_subshell()
     start_and_wait(kernel, SIMULATE, done=2)
     kernel.press("hello", subshell)
-    kernel.until(lambda: {"heard": True} in kernel.answers())
+    kernel.until(lambda: {"connected": True} in kernel.answers())
     kernel.press("pause", subshell)
     kernel.until(lambda: states(kernel)[-1]["status"] == "paused")
     held = states(kernel)[-1]["steps"][0]["done"]
@@ -347,10 +347,10 @@ def test_an_executed_notebook_says_what_was_done_without_a_widget() -> None:
     fitted, simulated, again, aligned, later = [data["text/plain"] for data in shown]
     assert re.search(r"held-out records: 100%.* tokens\]", fitted)
     assert re.search(r"slow: 100%.* 100/100 \[.*/s, \d+ tokens\]", simulated)
-    assert re.search(r"slow: 100%.* 100/100 \[.*, 100 kept\]", again)
+    assert re.search(r"slow: 100%.* 100/100 \[.*, 100 cached\]", again)
     assert re.search(r"embeddings: 100%.*\nfigures: 100%", aligned)
-    assert "kept" not in aligned
-    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 kept\]\nfigures: 100%.*/s\]", later)
+    assert "cached" not in aligned
+    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 cached\]\nfigures: 100%.*/s\]", later)
     assert ">100\u00a0of\u00a0100</td>" in shown[1]["text/html"]
     assert "widgets" not in notebook.metadata
     page, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(notebook)

@@ -49,16 +49,16 @@ def test_a_step_counts_answers_tokens_time_and_what_is_left(run: Run, clock: Clo
 
 def test_kept_answers_cost_no_tokens_and_do_not_flatter_the_rate(clock: Clock) -> None:
     asked = []
-    run = Run(n_kept=lambda value: asked.append(value) or 6, clock=clock)
+    run = Run(n_cached=lambda value: asked.append(value) or 6, clock=clock)
     step = run.begin("draws", 10)
     ticks(run, step, clock, [Completion("sun", 5)] * 6, seconds=0)
-    assert (step.kept, step.tokens, step.rate, step.left) == (6, 0, 0, None)
+    assert (step.cached, step.tokens, step.rate, step.left) == (6, 0, 0, None)
     ticks(run, step, clock, [Completion("sun", 5)] * 2, seconds=2)
-    assert (step.done, step.kept, step.tokens) == (8, 6, 10)
+    assert (step.done, step.cached, step.tokens) == (8, 6, 10)
     assert step.rate == pytest.approx(0.5)
     assert step.left == pytest.approx(4)
     assert len(asked) == 1
-    assert run.state()["kept"] == 6
+    assert run.state()["cached"] == 6
 
 
 def test_the_rate_is_that_of_late(run: Run, clock: Clock) -> None:
@@ -120,11 +120,11 @@ def test_money_is_told_only_where_it_is_known() -> None:
 
 
 def test_a_run_of_kept_answers_only_has_no_rate(clock: Clock) -> None:
-    run = Run(n_kept=lambda _: 3, clock=clock)
+    run = Run(n_cached=lambda _: 3, clock=clock)
     step = run.begin("draws", 3)
     ticks(run, step, clock, [Completion("sun", 5)] * 3, seconds=0.001)
     run.end("done")
-    assert run.text().endswith(", 3 kept]")
+    assert run.text().endswith(", 3 cached]")
     assert "draws: 100%" in run.text()
     assert "/s</td>" not in run.html()
 
@@ -152,25 +152,25 @@ def test_a_long_line_is_cut() -> None:
 
 def test_waiting_ends_when_another_thread_says_so() -> None:
     controls = Controls()
-    controls.hear("pause")
+    controls.handle("pause")
     resumed = []
 
     def resume() -> None:
         resumed.append(True)
-        controls.hear("resume")
+        controls.handle("resume")
 
     threading.Timer(0.3, resume).start()
     controls.wait()
     assert resumed
-    assert controls.is_heard
+    assert controls.is_connected
 
 
 def test_cancel_from_another_thread_wakes_a_sleeping_main_thread_once() -> None:
     controls = Controls()
-    threading.Timer(0.2, controls.hear, ["cancel"]).start()
+    threading.Timer(0.2, controls.handle, ["cancel"]).start()
     with pytest.raises(KeyboardInterrupt):
         time.sleep(60)
-    controls.hear("cancel")
+    controls.handle("cancel")
     time.sleep(0.1)
 
 
@@ -178,15 +178,15 @@ def test_after_the_end_nothing_is_heeded() -> None:
     controls = Controls()
     controls.close()
     for what in ("pause", "cancel", "hello"):
-        controls.hear(what)
+        controls.handle(what)
     time.sleep(0.1)
     assert not controls.is_paused
-    assert not controls.is_heard
+    assert not controls.is_connected
 
 
 def test_what_is_not_known_is_not_heeded() -> None:
     controls = Controls()
     for what in (None, 3, "", "stop", ["cancel"], {"do": "cancel"}):
-        controls.hear(what)
+        controls.handle(what)
     time.sleep(0.1)
     assert not controls.is_paused

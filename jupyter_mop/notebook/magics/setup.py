@@ -33,8 +33,8 @@ class SetupMagics(StudyMagics):
     """Set up model, personas and records, and learn the weights."""
 
     @magic_arguments()
-    @argument("source", nargs="?", default="local", help="local for the embedded model, "
-              "a GGUF file, an OpenVINO folder, or the http:// address of an endpoint.")  # fmt: skip
+    @argument("source", nargs="?", default="local", help="local for the embedded model, a "
+              "GGUF file, an OpenVINO folder, or the http:// address of an endpoint.")  # fmt: skip
     @argument("--model", help="The model's name at the endpoint. Default: the only one there.")
     @argument("--template", help="Chat template of the endpoint's model, used for scores: chatml, "
               "llama-3, or a variable with a ChatTemplate. Default: chatml.")  # fmt: skip

@@ -115,7 +115,7 @@ def test_a_small_target_is_told(comparison):
 
 def test_thinned_points_are_told(comparison):
     notes = AlignmentPanel(replace(comparison, thinned=(50_000, 90_000))).notes
-    assert notes == ["The map shows 50,000 of 90,000 responses; the figures count all."]
+    assert notes == ["The map shows 50,000 of 90,000 responses; the metrics use all."]
 
 
 def test_statistics_and_points_travel_as_bytes(comparison, panel):
@@ -155,22 +155,22 @@ def test_letting_go_computes_exact_figures_once_for_each_weights(panel):
     panel._handle_custom_msg({"type": "release"}, [])
     first = panel.exact
     assert first["weights"] == panel.weights
-    assert {"FID", "MAUVE", "KL cosine"} <= set(first["figures"])
-    found = first["figures"]["FID"]
+    assert {"FID", "MAUVE", "KL cosine"} <= set(first["metrics"])
+    found = first["metrics"]["FID"]
     assert found["low"] <= found["value"] <= found["high"]
     panel._handle_custom_msg({"type": "release"}, [])
     assert panel.exact is first
     panel.weights = [8, 1, 1]
     panel._handle_custom_msg({"type": "release"}, [])
     assert panel.exact["weights"] == [0.8, 0.1, 0.1]
-    assert panel.exact["figures"] != first["figures"]
+    assert panel.exact["metrics"] != first["metrics"]
     json.dumps(panel.exact, allow_nan=False)
 
 
 def test_exact_figures_that_fail_are_told_in_the_panel(comparison):
     panel = AlignmentPanel(replace(comparison, vectors=comparison.vectors[:, :2]))
     panel._handle_custom_msg({"type": "release"}, [])
-    assert panel.exact["error"].startswith("No exact figures: ")
+    assert panel.exact["error"].startswith("No exact metrics: ")
     assert panel.exact["weights"] == panel.weights
 
 
@@ -197,7 +197,7 @@ def test_the_bundle_shows_a_part_of_many_responses(comparison):
     many = pd.concat([comparison.points] * 30).sort_values("source", kind="stable")
     many["response"] = np.random.default_rng(0).bytes(5 * len(many)).hex(" ", 5).split()
     panel = AlignmentPanel(replace(comparison, points=many))
-    assert len(panel._repr_mimebundle_()[0]["text/html"]) < len(panel._fragment())
+    assert len(panel._repr_mimebundle_()[0]["text/html"]) < len(panel._live_html())
     assert panel.points["real"] == 3600
 
 

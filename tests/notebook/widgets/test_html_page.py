@@ -18,8 +18,8 @@ def unpacked(text):
     return key, json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
-def build(state, still="<b>still</b>"):
-    return fragment(script="export default 1;", style=".a{}", state=state, still=still)
+def build(state, static="<b>static</b>"):
+    return fragment(script="export default 1;", style=".a{}", state=state, static=static)
 
 
 def test_state_travels_whole_and_bytes_apart():
@@ -44,7 +44,7 @@ def test_the_same_content_gives_the_same_bytes_and_another_one_another_key():
 
 
 def test_the_still_part_comes_first_and_needs_no_script():
-    assert re.match(r'<div data-mop="\w+"><b>still</b></div><script', build({}))
+    assert re.match(r'<div data-mop="\w+"><b>static</b></div><script', build({}))
 
 
 def test_a_page_may_load_nothing():

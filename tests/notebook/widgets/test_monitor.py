@@ -45,7 +45,7 @@ def test_synced_state_is_plain_json(panel):
     assert json.loads(json.dumps(state)) == state
     assert json.dumps(state, ensure_ascii=False).encode()
     assert set(state) == {
-        *("status", "steps", "tokens", "kept", "cost", "retries", "failures", "latest"),
+        *("status", "steps", "tokens", "cached", "cost", "retries", "failures", "latest"),
     }
 
 
@@ -56,7 +56,7 @@ def test_buttons_on_a_thread_of_their_own_are_heeded_and_answered(panel):
     assert panel.controls.is_paused
     in_thread(press, panel, "resume")
     assert not panel.controls.is_paused
-    assert sent == [{"heard": True}] * 2
+    assert sent == [{"connected": True}] * 2
 
 
 def test_what_comes_to_the_main_thread_comes_too_late(panel):
@@ -65,7 +65,7 @@ def test_what_comes_to_the_main_thread_comes_too_late(panel):
     for what in ("hello", "pause", "cancel"):
         press(panel, what)
     assert not panel.controls.is_paused
-    assert not panel.controls.is_heard
+    assert not panel.controls.is_connected
     assert sent == []
 
 

@@ -41,7 +41,7 @@ def study(tmp_path):
 def panel(study):
     """Return a panel that a view has opened."""
     panel = persona_panel(study)
-    ask(panel, "look")
+    ask(panel, "find_nearest")
     return panel
 
 
@@ -76,7 +76,7 @@ def test_the_nearest_records_are_looked_for_once_a_view_is_there(study):
     panel = persona_panel(study)
     assert (study.encoder.total_misses, panel.cards[0]["nearest"]) == (0, [])
     assert "nearest" not in panel._repr_mimebundle_()[0]["text/html"]
-    ask(panel, "look")
+    ask(panel, "find_nearest")
     assert len(panel.cards[0]["nearest"]) == 3
     assert "<td>You say sun.</td><td>sun sun</td>" in panel._repr_mimebundle_()[0]["text/html"]
 
@@ -145,7 +145,7 @@ def test_undo_brings_the_fit_the_simulations_and_the_weights_panel_back(study):
     ask(panel, "split", at=0)
     assert study.mixture is None
     assert not panel.fitted
-    assert "undo brings it back" in panel.notice
+    assert "undo restores it" in panel.notice
     panel.undo()
     assert study.mixture is mixture
     assert study.simulations == {"first": simulation}
@@ -230,10 +230,10 @@ def test_a_study_without_personas_or_records_can_start_here(tmp_path):
     assert (panel.personas, panel.cards, panel.cell) == ([], [], "")
     ask(panel, "add", name="sunny", description="You say sun.")
     assert names(study) == ["sunny"]
-    ask(panel, "look")
+    ask(panel, "find_nearest")
     assert "no population yet" in panel.nearest_note
-    ask(panel, "sound", at=0)
-    assert "no population yet" in panel.cards[0]["sound"]["problem"]
+    ask(panel, "preview", at=0)
+    assert "no population yet" in panel.cards[0]["preview"]["problem"]
     panel.undo()
     assert study.personas == []
     study.store.close()
@@ -241,31 +241,31 @@ def test_a_study_without_personas_or_records_can_start_here(tmp_path):
 
 def test_a_persona_can_be_heard_again_and_again(study, panel):
     seen = []
-    panel.observe(lambda change: seen.append(change["new"][0]["sound"]["busy"]), "cards")
-    ask(panel, "sound", at=0)
-    first = panel.cards[0]["sound"]
+    panel.observe(lambda change: seen.append(change["new"][0]["preview"]["busy"]), "cards")
+    ask(panel, "preview", at=0)
+    first = panel.cards[0]["preview"]
     assert seen == [True, False]
     assert len(first["responses"]) == 2
     assert all(set(heard["response"].split()) <= set(WORDS) for heard in first["responses"])
     assert {heard["context"] for heard in first["responses"]} <= {"dawn", "dusk"}
-    ask(panel, "sound", at=0)
-    assert panel.cards[0]["sound"]["turn"] == 1
+    ask(panel, "preview", at=0)
+    assert panel.cards[0]["preview"]["round"] == 1
     assert study.backend.total_misses == 4
-    assert panel.cards[1]["sound"]["responses"] == []
+    assert panel.cards[1]["preview"]["responses"] == []
 
 
 def test_what_was_heard_is_kept_by_the_store_and_follows_the_text(study, panel):
-    ask(panel, "sound", at=0)
-    heard = panel.cards[0]["sound"]["responses"]
+    ask(panel, "preview", at=0)
+    heard = panel.cards[0]["preview"]["responses"]
     ask(panel, "name", at=0, text="bright")
-    assert panel.cards[0]["sound"]["responses"] == heard
+    assert panel.cards[0]["preview"]["responses"] == heard
     ask(panel, "description", at=0, text="You say fog.")
-    assert panel.cards[0]["sound"]["responses"] == []
+    assert panel.cards[0]["preview"]["responses"] == []
     panel.undo()
-    assert panel.cards[0]["sound"]["responses"] == heard
+    assert panel.cards[0]["preview"]["responses"] == heard
     other = persona_panel(study)
-    other.sound(0)
-    assert other.cards[0]["sound"]["responses"] == heard
+    other.preview(0)
+    assert other.cards[0]["preview"]["responses"] == heard
     assert (study.backend.hits, study.backend.misses) == (2, 0)
 
 
@@ -274,8 +274,8 @@ def test_the_question_of_the_fit_is_asked_after_an_edit_too(study):
     panel = persona_panel(study)
     ask(panel, "name", at=0, text="bright")
     assert panel._template() == "Say something about fog: {topic}"
-    ask(panel, "sound", at=0)
-    assert panel.cards[0]["sound"]["problem"] == ""
+    ask(panel, "preview", at=0)
+    assert panel.cards[0]["preview"]["problem"] == ""
 
 
 @pytest.mark.parametrize(
@@ -291,16 +291,16 @@ def test_a_model_that_fails_is_a_sentence_and_the_rest_stays_usable(study, error
     mute.breaks = error
     study.use_backend(mute)
     panel = persona_panel(study)
-    ask(panel, "sound", at=1)
-    sound = panel.cards[1]["sound"]
+    ask(panel, "preview", at=1)
+    sound = panel.cards[1]["preview"]
     assert words in sound["problem"]
     assert not sound["busy"]
     ask(panel, "name", at=1, text="wet")
     assert names(study)[1] == "wet"
     study.use_backend(ToyBackend(WORDS))
-    ask(panel, "sound", at=1)
-    assert panel.cards[1]["sound"]["problem"] == ""
-    assert len(panel.cards[1]["sound"]["responses"]) == 2
+    ask(panel, "preview", at=1)
+    assert panel.cards[1]["preview"]["problem"] == ""
+    assert len(panel.cards[1]["preview"]["responses"]) == 2
 
 
 def test_the_study_lets_a_persona_speak_by_name_and_finds_its_records(study):
@@ -379,8 +379,8 @@ def test_the_cell_makes_the_same_personas(study, panel):
 def test_synced_state_is_plain_json(study):
     study.fit(n_exemplars=4, n_records=40)
     panel = persona_panel(study)
-    panel.look()
-    panel.sound(0)
+    panel.find_nearest()
+    panel.preview(0)
     ask(panel, "name", at=1, text="")
     state = panel.get_state(["personas", "cards", "adding", "cell", "notice", "colours"])
     assert json.loads(json.dumps(state, allow_nan=False)) == json.loads(json.dumps(state))
@@ -390,7 +390,7 @@ def test_of_long_responses_only_the_start_travels(study):
     frame = pd.DataFrame({"topic": "x", "said": ["sun " * 30_000, "rain", "sun", "wind"] * 4})
     study.use_population(frame, context="topic", response="said")
     panel = persona_panel(study)
-    panel.look()
+    panel.find_nearest()
     assert len(panel.cards[0]["nearest"]) == 3
     assert len(json.dumps(panel.cards)) < 20_000
 
