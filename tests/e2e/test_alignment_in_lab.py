@@ -43,8 +43,8 @@ def notebook(lab, shared_page):
 
 
 def shown(notebook):
-    cards = notebook.page.locator(".mop-card[data-figure]").evaluate_all(
-        "cards => cards.map(card => [card.dataset.figure, Number(card.dataset.value)])"
+    cards = notebook.page.locator(".mop-card[data-metric]").evaluate_all(
+        "cards => cards.map(card => [card.dataset.metric, Number(card.dataset.value)])"
     )
     return dict(cards)
 
@@ -80,11 +80,11 @@ def test_exact_figures_come_when_the_slider_rests(notebook):
     drag(notebook, "fan", asked(notebook)[0][1], 0.5)
     notebook.page.get_by_text("exact", exact=False).first.wait_for()
     notebook.page.wait_for_function(
-        "() => [...document.querySelectorAll('.mop-card[data-figure=FID]')]"
+        "() => [...document.querySelectorAll('.mop-card[data-metric=FID]')]"
         ".some(card => /exact: 0\\.\\d+/.test(card.textContent))"
     )
-    exact = notebook.execute("print(panel.exact['figures']['FID']['value'])")
-    card = notebook.page.locator(".mop-card[data-figure=FID]").inner_text()
+    exact = notebook.execute("print(panel.exact['metrics']['FID']['value'])")
+    card = notebook.page.locator(".mop-card[data-metric=FID]").inner_text()
     assert f"exact: {float(exact):.3f}"[:12] in card
 
 
@@ -107,7 +107,7 @@ def test_no_key_is_lost_to_what_the_kernel_echoes(notebook):
 
 def test_align_then_copy_as_code_then_run_it(notebook):
     before = shown(notebook)["MAUVE"]
-    notebook.page.get_by_label("Figure to align").select_option("MAUVE")
+    notebook.page.get_by_label("Metric to align").select_option("MAUVE")
     notebook.page.get_by_role("button", name="Align", exact=True).click()
     notebook.page.wait_for_timeout(300)
     assert shown(notebook)["MAUVE"] >= before

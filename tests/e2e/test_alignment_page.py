@@ -154,8 +154,8 @@ def show(tab, tmp_path):
 
 def figures(page):
     page.evaluate(DRAWN_JS)
-    cards = page.locator(".mop-card[data-figure]").evaluate_all(
-        "cards => cards.map(card => [card.dataset.figure, card.dataset.value])"
+    cards = page.locator(".mop-card[data-metric]").evaluate_all(
+        "cards => cards.map(card => [card.dataset.metric, card.dataset.value])"
     )
     return {name: float(value) for name, value in cards}
 
@@ -253,13 +253,13 @@ def test_keys_numbers_locks_solo_and_mute(show, comparison):
 @pytest.mark.parametrize("figure", ["FID", "MAUVE", "KL cosine"])
 def test_align_finds_what_python_finds(show, comparison, figure):
     page = show(comparison)
-    page.get_by_label("Figure to align").select_option(figure)
+    page.get_by_label("Metric to align").select_option(figure)
     press(page, "Align")
     page.wait_for_timeout(100)
     found = match(comparison.statistics, figure, [0.25] * 4)
     assert weights(page) == pytest.approx(found.weights, abs=1e-5)
     assert figures(page)[figure] == pytest.approx(found.after, abs=1e-6)
-    told = page.locator(".mop-told").inner_text()
+    told = page.locator(".mop-message").inner_text()
     assert told.startswith(f"{figure}: ")
     assert f"in {found.steps} steps" in told
 
@@ -302,7 +302,7 @@ def test_search_lists_and_counts_what_it_finds(show, comparison):
     page.get_by_label("Search the responses").fill("SUN RAIN")
     found = comparison.points["response"].str.contains("sun rain").sum()
     page.get_by_text(f"{found} of 480 responses match").wait_for()
-    listed = page.locator(".mop-list .mop-words").all_inner_texts()
+    listed = page.locator(".mop-list .mop-response").all_inner_texts()
     assert len(listed) == min(found, 60)
     assert all("sun rain" in text for text in listed)
     press(page, "Clear")
@@ -329,7 +329,7 @@ def test_what_is_missing_is_the_widest_gap_first(show, comparison):
     assert gap[[int(c) for c in shown]] == pytest.approx(np.sort(gap)[::-1][: len(shown)])
     worst = comparison.points[comparison.points["cluster"] == int(shown[0])]
     real = set(worst.loc[worst["source"] == "real", "response"])
-    assert set(page.locator(".mop-cluster").first.locator(".mop-words").all_inner_texts()) <= real
+    assert set(page.locator(".mop-cluster").first.locator(".mop-response").all_inner_texts()) <= real
     page.get_by_role("button", name="real ").first.click()
     page.get_by_text(f"{len(worst)} of 480 responses in this cluster").wait_for()
 
@@ -492,17 +492,17 @@ def test_with_a_kernel_python_follows_and_answers_with_exact_figures(lab, page, 
     page.locator(".mop-alignment").wait_for()
     page.get_by_role("slider", name="Weight of fan").press("PageUp")
     page.locator(".mop-exact", has_text="exact: ").first.wait_for()
-    page.locator("[data-figure=FID] .mop-exact", has_text="[").wait_for()
-    told = notebook.execute("print(*panel.weights, panel.exact['figures']['FID']['value'])")
+    page.locator("[data-metric=FID] .mop-exact", has_text="[").wait_for()
+    told = notebook.execute("print(*panel.weights, panel.exact['metrics']['FID']['value'])")
     numbers = [float(text) for text in told.split()]
     assert numbers[:3] == pytest.approx([0.283, 0.433, 0.283], abs=1e-3)
-    shown = page.locator("[data-figure=FID] .mop-exact").inner_text()
+    shown = page.locator("[data-metric=FID] .mop-exact").inner_text()
     assert float(shown.split()[1]) == pytest.approx(numbers[3], abs=1e-3)
     notebook.execute("panel.weights = [1, 1, 2]")
     page.wait_for_function(
         "() => document.querySelector('.mop-alignment input[type=range]').value === '0.25'"
     )
-    page.locator("[data-figure=FID] .mop-exact", has_not_text="[").wait_for()
+    page.locator("[data-metric=FID] .mop-exact", has_not_text="[").wait_for()
     for theme in ("Light", "Dark"):
         notebook.set_theme(f"JupyterLab {theme}")
         page.locator(".mop-alignment").screenshot(path=artefacts / f"alignment-lab-{theme}.png")

@@ -200,11 +200,11 @@ def test_cancel_keeps_what_is_finished_and_shows_one_line(notebook, pace, paused
     assert int(notebook.execute(COUNT)) - before in (finished, finished + 1)
     assert notebook.execute(f"print({name!r} in study.simulations)") == "False"
     panel = start(notebook, code)
-    panel.get_by_text("kept answers").wait_for()
+    panel.get_by_text("cached").wait_for()
     pace(0.005)
     wait_for_end(notebook)
     last = "".join(outputs(notebook)[0]["data"]["text/plain"])
-    assert int(re.search(r"(\d+) kept\]", last)[1]) in (finished, finished + 1)
+    assert int(re.search(r"(\d+) cached\]", last)[1]) in (finished, finished + 1)
 
 
 def test_hostile_responses_are_shown_as_text(notebook, pace):

@@ -28,7 +28,7 @@ def body(method: ast.FunctionDef) -> list[ast.stmt]:
 
 
 def engine_calls(method: ast.FunctionDef) -> list[str]:
-    """Return the calls of what is imported from the engine; a set of options is a value, no call."""
+    """Return the calls of names imported from the engine; a set of options does not count."""
     called = []
     for node in ast.walk(ast.Module(body(method), [])):
         target = node.func if isinstance(node, ast.Call) else None

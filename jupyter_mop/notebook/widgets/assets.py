@@ -7,6 +7,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[^"]+)";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^ *(?://.*|/\*\*[\s\S]*?\*/)\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
 
 
@@ -14,8 +15,8 @@ def script(widget: str, *, folder: Path = STATIC) -> str:
     """Return a widget's script, preceded by the modules that it imports.
 
     A notebook loads a widget's script from one address, so it cannot import other files. Each
-    module is included once, before its importers and without its exports. Top-level names must
-    therefore be unique among the modules of one widget.
+    module is included once, before its importers, without its exports and comments. Top-level
+    names must therefore be unique among the modules of one widget.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def script(widget: str, *, folder: Path = STATIC) -> str:
             module = (file.parent / path).resolve()
             if module not in sources:
                 read(module)
-        sources[file] = _IMPORT.sub("", text)
+        sources[file] = _COMMENT.sub("", _IMPORT.sub("", text))
 
     read((folder / widget / f"{widget}.js").resolve())
     *modules, main = sources.values()

@@ -290,7 +290,8 @@ def test_a_percent_sign_in_the_help_of_an_argument_is_escaped() -> None:
     def magic(line: str) -> None:
         """Do nothing."""
 
-    decorated = magic_arguments()(argument("--level", type=float, default=5.0, help="In %s.")(magic))
+    level = argument("--level", type=float, default=5.0, help="In %s.")
+    decorated = magic_arguments()(level(magic))
     assert "--level X  In %s. Default: 5.0." in decorated.__doc__
 
 

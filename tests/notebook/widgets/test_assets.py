@@ -58,7 +58,8 @@ def test_what_is_imported_twice_is_there_once_and_first(tmp_path):
     sources = {
         "main/main": 'import { a } from "../x.js";\nimport {\n  b,\n  c,\n} from "../y.js";\n'
         "console.log(a(), b, c);\nexport default {};\n",
-        "x": 'import { b } from "./y.js";\nexport function a() {\n  return b + 1;\n}\n',
+        "x": '// First.\nimport { b } from "./y.js";\n/** One\n * more. */\n'
+        "export function a() {\n  // Add.\n  return b + 1;\n}\n",
         "y": "const two = 2;\nexport const b = two;\nexport let c = 3;\n",
     }
     for name, source in sources.items():
@@ -69,3 +70,4 @@ def test_what_is_imported_twice_is_there_once_and_first(tmp_path):
     assert run(text).split() == ["3", "2", "3"]
     assert text.count("two = 2") == 1
     assert text.count("export") == 1
+    assert not {"//", "/*", "*/"} & set(text.split())

@@ -18,7 +18,7 @@ def test_there_are_tests():
     assert {file.name for file in TESTS} >= {
         "eigen.test.mjs",
         "mixture_gradients.test.mjs",
-        "matching.test.mjs",
+        "weight_matching.test.mjs",
         "simplex.test.mjs",
     }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  contributions, effectiveSampleSize, fid, figure, figureNames, figures, higherIsBetter, klCosine, mauve,
+  contributions, effectiveSampleSize, fid, higherIsBetter, klCosine, mauve, metric, metricNames, metrics,
 } from "../../../../jupyter_mop/notebook/widgets/static/metrics/mixture_gradients.js";
 import { blend } from "../../../../jupyter_mop/notebook/widgets/static/metrics/statistics.js";
 import { near, randomStatistics, seeded, sharedCases, simplexPoint } from "./tools.mjs";
@@ -25,7 +25,7 @@ const plain = {
 
 for (const found of sharedCases().figures) {
   test(`as in Python: ${found.name}`, () => {
-    const made = figures(found.statistics, found.weights);
+    const made = metrics(found.statistics, found.weights);
     assert.deepEqual(Object.keys(made), Object.keys(found.expected));
     near([effectiveSampleSize(found.statistics, found.weights)], [found.ess], 1e-6);
     const { answers } = found.statistics;
@@ -48,7 +48,7 @@ const givenWay = (weights, k, by) =>
 
 /** Slopes from values alone, by central differences. */
 const differences = (raise, statistics, name, weights) => weights.map((_, k) => {
-  const at = (by) => figure(statistics, name, raise(weights, k, by)).value;
+  const at = (by) => metric(statistics, name, raise(weights, k, by)).value;
   return (at(STEP) - at(-STEP)) / (2 * STEP);
 });
 
@@ -59,7 +59,7 @@ test("slopes are those of the values", () => {
     statistics.cosines.cap = cap;
     for (let turn = 0; turn < 5; turn += 1) {
       const weights = simplexPoint(random, SIZES.personas);
-      for (const [name, { gradient }] of Object.entries(figures(statistics, weights))) {
+      for (const [name, { gradient }] of Object.entries(metrics(statistics, weights))) {
         near(gradient, differences(alone, statistics, name, weights), 1e-5);
       }
     }
@@ -67,12 +67,12 @@ test("slopes are those of the values", () => {
 });
 
 test("what is worked out by hand", () => {
-  const first = figures(plain, [1, 0]);
+  const first = metrics(plain, [1, 0]);
   const values = Object.fromEntries(Object.entries(first).map(([name, { value }]) => [name, value]));
   const spread = 1 / 0.9;
   near([values.FID], [1 + spread - 2 * Math.sqrt(spread)]);
   near([values.MAUVE, values["KL cosine"], values.length, values.JS, values.TV, values.W1], [1, 0, 0, 0, 0, 0]);
-  const half = figures(plain, [0.5, 0.5]);
+  const half = metrics(plain, [0.5, 0.5]);
   near([half.length.value, half.TV.value, half.W1.value], [1, 0.5, 0.5]);
   near([half.JS.value], [(Math.log(4 / 3) + 0.5 * Math.log(2 / 3) + 0.5 * Math.log(2)) / 2]);
   near([mauve(plain, [0, 1]).value], [0.671], 5e-4);
@@ -92,7 +92,7 @@ test("all the weight on few draws: axes that none of them has add nothing to slo
   const random = seeded(5);
   const statistics = randomStatistics(random, { ...SIZES, personas: 2, axes: 32, draws: 3 });
   for (const weights of [[0.5, 0.5], [1, 0], [0, 1]]) {
-    for (const { value, gradient } of Object.values(figures(statistics, weights))) {
+    for (const { value, gradient } of Object.values(metrics(statistics, weights))) {
       assert.ok([value, ...gradient].every((number) => Math.abs(number) < 100));
     }
   }
@@ -102,21 +102,21 @@ test("lists and typed arrays give the same", () => {
   const statistics = randomStatistics(seeded(6), SIZES);
   const lists = JSON.parse(JSON.stringify(statistics, (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value)));
   const weights = [0.4, 0.3, 0.2, 0.1];
-  assert.deepEqual(figures(lists, Float64Array.from(weights)), figures(statistics, weights));
+  assert.deepEqual(metrics(lists, Float64Array.from(weights)), metrics(statistics, weights));
 });
 
 test("only the figures of these responses are named", () => {
   const open = ["FID", "MAUVE", "KL cosine", "length"];
-  assert.deepEqual(figureNames({ ...plain, answers: null }), open);
-  assert.deepEqual(figureNames({ ...plain, answers: { ...plain.answers, ordered: false } }), [...open, "JS", "TV"]);
-  assert.deepEqual(Object.keys(figures(plain, [1, 0])), [...open, "JS", "TV", "W1"]);
+  assert.deepEqual(metricNames({ ...plain, answers: null }), open);
+  assert.deepEqual(metricNames({ ...plain, answers: { ...plain.answers, ordered: false } }), [...open, "JS", "TV"]);
+  assert.deepEqual(Object.keys(metrics(plain, [1, 0])), [...open, "JS", "TV", "W1"]);
   assert.deepEqual(open.filter(higherIsBetter), ["MAUVE"]);
 });
 
 test("raising one weight while the others give way moves a figure by its contribution", () => {
   const statistics = randomStatistics(seeded(7), SIZES);
   const weights = [0.4, 0.3, 0.2, 0.1];
-  for (const [name, { gradient }] of Object.entries(figures(statistics, weights))) {
+  for (const [name, { gradient }] of Object.entries(metrics(statistics, weights))) {
     near(contributions(gradient, weights), differences(givenWay, statistics, name, weights), 1e-5);
   }
   assert.deepEqual([...contributions([3, 5], [1, 0])], [0, 2]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  either, move, movable, mutable, mute, percent, reach, rescale, same, solo, soloed, sum, unmute,
+  eitherFlag, isMovable, isMutable, isSolo, move, mute, percent, reach, rescale, same, sum, toggleSolo, unmute,
 } from "../../../../jupyter_mop/notebook/widgets/static/shared/simplex.js";
 import { near, seeded, sharedCases } from "./tools.mjs";
 
@@ -35,7 +35,7 @@ test("nothing moves when all others are locked, or to no number", () => {
   for (const n of [1, 3]) {
     const weights = Array(n).fill(1 / n);
     const locked = weights.map((_, i) => i > 0);
-    assert.equal(movable(locked, 0), false);
+    assert.equal(isMovable(locked, 0), false);
     assert.equal(move(weights, locked, 0, 0.1), weights);
   }
   const weights = [0.5, 0.5];
@@ -51,7 +51,7 @@ test("small helpers", () => {
   assert.equal(percent(0.12345), "12.3%");
   assert.equal(sum([1, 2, 3]), 6);
   assert.ok(same([1, 2], [1, 2]) && !same([1, 2], [1, 3]) && !same([1], [1, 2]));
-  assert.deepEqual(either([true, false, false], [false, false, true]), [true, false, true]);
+  assert.deepEqual(eitherFlag([true, false, false], [false, false, true]), [true, false, true]);
 });
 
 test("a muted persona gives its share in proportion and takes it back", () => {
@@ -98,7 +98,7 @@ test("what was moved while a persona was muted stays in proportion", () => {
 
 test("the last persona that is not muted cannot be muted", () => {
   const two = mute(mixer([0.2, 0.8]), 0);
-  assert.equal(mutable(two, 1), false);
+  assert.equal(isMutable(two, 1), false);
   assert.equal(mute(two, 1), two);
   const one = mixer([1]);
   assert.equal(mute(one, 0), one);
@@ -114,24 +114,24 @@ test("nobody is muted whose share no other can take", () => {
 
 test("solo gives all the weight to one, and again brings everything back", () => {
   const start = mute(mixer([0.4, 0.3, 0.2, 0.1], [false, true, false, false]), 3);
-  const alone = solo(start, 0);
+  const alone = toggleSolo(start, 0);
   assert.deepEqual(alone.weights, [1, 0, 0, 0]);
-  assert.ok(soloed(alone, 0) && !soloed(alone, 1) && !soloed(start, 0));
-  const other = solo(alone, 3);
+  assert.ok(isSolo(alone, 0) && !isSolo(alone, 1) && !isSolo(start, 0));
+  const other = toggleSolo(alone, 3);
   assert.deepEqual(other.weights, [0, 0, 0, 1]);
   assert.equal(other.muted[3], false);
-  const back = solo(other, 3);
+  const back = toggleSolo(other, 3);
   near(back.weights, start.weights);
   assert.deepEqual(back.muted, start.muted);
   near(unmute(back, 3).weights, [0.4, 0.3, 0.2, 0.1]);
 });
 
 test("after a move a solo is over, and the next one remembers the move", () => {
-  const alone = solo(mixer([0.5, 0.3, 0.2]), 0);
+  const alone = toggleSolo(mixer([0.5, 0.3, 0.2]), 0);
   const moved = { ...alone, weights: [0.6, 0.4, 0] };
-  assert.equal(soloed(moved, 0), false);
-  assert.equal(solo(moved, 0).solo.before.solo, null);
-  assert.deepEqual(solo(solo(moved, 0), 0).weights, [0.6, 0.4, 0]);
+  assert.equal(isSolo(moved, 0), false);
+  assert.equal(toggleSolo(moved, 0).solo.before.solo, null);
+  assert.deepEqual(toggleSolo(toggleSolo(moved, 0), 0).weights, [0.6, 0.4, 0]);
 });
 
 test("a muted persona whose former share nobody knows takes an equal one", () => {
@@ -145,10 +145,10 @@ test("whatever is done, weights stay on the simplex and muted ones at 0", () => 
     let state = mixer(Array(n).fill(1 / n));
     for (let step = 0; step < 500; step += 1) {
       const i = pick(n);
-      const held = either(state.locked, state.muted);
+      const held = eitherFlag(state.locked, state.muted);
       const locked = state.locked.map((lock, j) => (j === i ? !lock : lock));
       const weights = move(state.weights, held, i, [0, 1, random()][pick(3)]);
-      state = [() => mute(state, i), () => unmute(state, i), () => solo(state, i),
+      state = [() => mute(state, i), () => unmute(state, i), () => toggleSolo(state, i),
         () => ({ ...state, locked }), () => ({ ...state, weights })][pick(5)]();
       near([sum(state.weights)], [1], 1e-9);
       assert.ok(state.weights.every((weight, j) => weight >= 0 && !(state.muted[j] && weight > 0)));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { figureNames, higherIsBetter } from "../../../../jupyter_mop/notebook/widgets/static/metrics/mixture_gradients.js";
-import { match } from "../../../../jupyter_mop/notebook/widgets/static/metrics/matching.js";
+import { higherIsBetter, metricNames } from "../../../../jupyter_mop/notebook/widgets/static/metrics/mixture_gradients.js";
+import { match } from "../../../../jupyter_mop/notebook/widgets/static/metrics/weight_matching.js";
 import { near, randomStatistics, seeded, sharedCases, simplexPoint } from "./tools.mjs";
 
 const SIZES = { personas: 5, axes: 4, clusters: 8, bins: 6, draws: 20 };
@@ -23,7 +23,7 @@ test("a figure gets no worse, what is held stays, and weights stay on the simple
   for (let turn = 0; turn < 5; turn += 1) {
     const statistics = randomStatistics(random, SIZES);
     const start = simplexPoint(random, 5);
-    for (const name of figureNames(statistics)) {
+    for (const name of metricNames(statistics)) {
       for (const held of [[], [false, true, false, false, true]]) {
         const { weights, before, after, steps } = match(statistics, name, start, held);
         near([weights.reduce((a, b) => a + b, 0)], [1]);
