@@ -1,4 +1,4 @@
-"""The persona panel in JupyterLab: every edit, its way back, and what Python then sees."""
+"""The persona panel in JupyterLab: every edit, its undo, and the result in Python."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from IPython import get_ipython
 from jupyter_mop import Study, ToyBackend, ToyEncoder
 %load_ext jupyter_mop
 words = ["slow", "loud", "warm", "plain", "bright", "long"]
-said = ["slow, long", "loud, bright", "warm, plain", "bright, warm", "long, loud", "plain"]
-df = pd.DataFrame({"film": ["drama", "comedy", "musical"] * 40, "said": said * 20})
+texts = ["slow, long", "loud, bright", "warm, plain", "bright, warm", "long, loud", "plain"]
+df = pd.DataFrame({"film": ["drama", "comedy", "musical"] * 40, "text": texts * 20})
 study = Study(ToyBackend(words), ToyEncoder(words))
 get_ipython().magics_manager.registry["MopMagics"].study = study
 study.use_personas('''
@@ -25,7 +25,7 @@ critic [0.5]: You judge films for a living and you call most of them slow or lon
 fan: You love what is loud and bright, and you say so.
 parent: You watch with children: you want films warm and plain.
 ''')
-study.use_population(df, context="film", response="said")
+study.use_population(df, context="film", response="text")
 """
 FIT = "study.fit(n_exemplars=6, n_records=40);"
 OPEN = "%mop_personas --edit"
@@ -103,10 +103,10 @@ def card(notebook, name):
 
 
 def test_a_card_shows_weight_and_nearest_records(panel):
-    told = card(panel, "critic").inner_text()
+    text = card(panel, "critic").inner_text()
     learned = panel.execute("print(f'{study.weights()[\"critic\"]:.1%}')")
-    assert f"{learned} learned" in told
-    assert "slow, long" in told
+    assert f"{learned} learned" in text
+    assert "slow, long" in text
     assert "sets the fit aside" in panel.page.locator(".mop-notice").inner_text()
 
 
@@ -120,7 +120,7 @@ def test_the_learned_weights_can_be_stated(panel):
     assert not panel.page.get_by_role("button", name="State the learned weights").is_visible()
 
 
-def test_rename_edit_split_merge_delete_and_all_the_way_back(panel):
+def test_rename_edit_split_merge_delete_and_undo_everything(panel):
     before, fitted = personas(panel), panel.execute("print(id(study.mixture))")
     put(panel, "Name of critic", "judge")
     put(panel, "Description of judge", "You judge films.")
@@ -165,7 +165,7 @@ def test_add_with_the_keyboard_alone(panel):
     assert not new.is_visible()
 
 
-def test_what_is_not_valid_is_said_at_the_card_and_can_be_taken_back(panel):
+def test_an_invalid_edit_is_shown_on_its_card_and_can_be_reverted(panel):
     put(panel, "Name of critic", "fan")
     assert "already a persona 'fan'" in card(panel, "critic").inner_text()
     put(panel, "Description of parent", "  ")
@@ -178,7 +178,7 @@ def test_what_is_not_valid_is_said_at_the_card_and_can_be_taken_back(panel):
     assert "already" not in card(panel, "critic").inner_text()
 
 
-def test_a_persona_is_heard_while_another_is_written(panel):
+def test_a_persona_is_previewed_while_another_is_edited(panel):
     panel.page.get_by_role("button", name="Preview responses: fan").click()
     typing = field(panel, "Description of critic")
     typing.fill("You judge")
@@ -186,15 +186,15 @@ def test_a_persona_is_heard_while_another_is_written(panel):
     again = panel.page.get_by_role("button", name="Preview two more: fan")
     again.wait_for()
     assert typing.input_value() == "You judge and judge"
-    heard = card(panel, "fan").get_by_role("list", name="Responses of fan").locator("li")
-    assert heard.count() == 2
-    first = heard.all_inner_texts()
+    responses = card(panel, "fan").get_by_role("list", name="Responses of fan").locator("li")
+    assert responses.count() == 2
+    first = responses.all_inner_texts()
     again.click()
     panel.settle()
-    assert heard.all_inner_texts() != first
+    assert responses.all_inner_texts() != first
 
 
-def test_while_a_slow_model_speaks_its_cards_say_so(panel):
+def test_cards_show_that_a_slow_model_is_generating(panel):
     panel.execute(SLOW)
     for name in ("fan", "parent"):
         panel.page.get_by_role("button", name=f"Preview responses: {name}").click()
@@ -209,11 +209,11 @@ def test_while_a_slow_model_speaks_its_cards_say_so(panel):
     assert names(panel) == ["judge", "fan", "parent"]
 
 
-def test_a_model_that_fails_says_so_on_the_card(panel):
-    panel.execute("study.population, kept = None, study.population")
+def test_a_failing_model_is_reported_on_the_card(panel):
+    panel.execute("study.population, saved = None, study.population")
     press(panel, "Preview responses: fan")
     assert "There is no population yet" in card(panel, "fan").inner_text()
-    panel.execute("study.population = kept")
+    panel.execute("study.population = saved")
     press(panel, "Preview responses: fan")
     assert "There is no population" not in card(panel, "fan").inner_text()
 
@@ -222,16 +222,16 @@ def test_the_copied_cell_makes_the_same_personas(panel):
     panel.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     put(panel, "Name of fan", "fan: [loud]")
     put(panel, "Description of fan: [loud]", 'You say "loud":\nand bright.')
-    wanted = personas(panel)
+    expected = personas(panel)
     press(panel, "Copy as cell")
     copied = panel.page.evaluate("() => navigator.clipboard.readText()")
     assert copied.startswith("%%mop_personas\n")
     panel.execute("study.use_personas('a: x')")
     assert "error" not in panel.page.evaluate(PASTE_JS, copied)
-    assert personas(panel) == wanted
+    assert personas(panel) == expected
 
 
-def test_where_nothing_can_be_copied_the_cell_is_shown(panel):
+def test_without_a_clipboard_the_cell_is_shown(panel):
     panel.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
     press(panel, "Copy as cell")
     assert "critic [0.5]: You judge" in field(panel, "The cell").input_value()
@@ -278,8 +278,8 @@ def test_names_texts_and_responses_are_text_and_never_markup(lab, page):
     study = f"""
 hostile = {HOSTILE!r}
 study.use_personas({{hostile: hostile, "b": "x " * 50_000}})
-real = df.assign(said=hostile + " " + df["said"], film=hostile)
-study.use_population(real, context="film", response="said")
+real = df.assign(text=hostile + " " + df["text"], film=hostile)
+study.use_population(real, context="film", response="text")
 """
     notebook = lab.open(page, [BUILD, study, OPEN])
     notebook.run_all()

@@ -23,15 +23,15 @@ SMALL = {"n_exemplars": 20, "n_records": 24, "n_components": 8}
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    said = [" ".join(rng.choice(WORDS, size=4)) for _ in range(160)]
-    return pd.DataFrame({"topic": ["dawn", "dusk"] * 80, "said": said})
+    texts = [" ".join(rng.choice(WORDS, size=4)) for _ in range(160)]
+    return pd.DataFrame({"topic": ["dawn", "dusk"] * 80, "text": texts})
 
 
 @pytest.fixture
 def study(frame: pd.DataFrame, tmp_path: Path) -> Iterator[Study]:
     study = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "own.sqlite")
     study.use_personas("sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind.")
-    study.use_population(frame, context="topic", response="said")
+    study.use_population(frame, context="topic", response="text")
     yield study
     study.store.close()
 
@@ -263,8 +263,8 @@ def test_a_dry_run_without_typical_answers_plans_the_longest(study: Study) -> No
 def test_candidates_are_planned_and_an_endpoint_uses_one(
     study: Study, server: ScriptedServer
 ) -> None:
-    frame = pd.DataFrame({"topic": "dawn", "said": [f"sun {i}" for i in range(80)]})
-    study.use_population(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": "dawn", "text": [f"sun {i}" for i in range(80)]})
+    study.use_population(frame, context="topic", response="text")
     assert study.plan("simulate", n=24, weights="uniform").calls == 96
     study.use_backend(OpenAIBackend(server.url, "scripted"))
     assert study.plan("simulate", n=24, weights="uniform").calls == 24

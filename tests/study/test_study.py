@@ -21,8 +21,8 @@ PERSONAS = "sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind."
 @pytest.fixture
 def frame() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    said = [" ".join(rng.choice(WORDS, size=4, p=[0.5, 0.2, 0.2, 0.1])) for _ in range(480)]
-    return pd.DataFrame({"topic": ["dawn", "dusk"] * 240, "said": said})
+    texts = [" ".join(rng.choice(WORDS, size=4, p=[0.5, 0.2, 0.2, 0.1])) for _ in range(480)]
+    return pd.DataFrame({"topic": ["dawn", "dusk"] * 240, "text": texts})
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def empty(tmp_path: Path) -> Study:
 @pytest.fixture
 def study(empty: Study, frame: pd.DataFrame) -> Study:
     empty.use_personas(PERSONAS)
-    empty.use_population(frame, context="topic", response="said")
+    empty.use_population(frame, context="topic", response="text")
     return empty
 
 
@@ -51,7 +51,7 @@ def state(study: Study) -> dict[str, object]:
 
 
 def fails(study: Study, verb: Callable[[], object], kind: type[MopError], *words: str) -> None:
-    before, asked = state(study), (toy(study).n_scored, toy(study).n_generated)
+    before, n_calls = state(study), (toy(study).n_scored, toy(study).n_generated)
     with pytest.raises(kind) as caught:
         verb()
     assert caught.value.hint
@@ -60,7 +60,7 @@ def fails(study: Study, verb: Callable[[], object], kind: type[MopError], *words
     after = state(study)
     assert all(after[name] is before[name] for name in before if name != "made")
     assert after["made"] == before["made"]
-    assert (toy(study).n_scored, toy(study).n_generated) == asked
+    assert (toy(study).n_scored, toy(study).n_generated) == n_calls
 
 
 def stop_after(n: int) -> Callable[[str, int], Callable[[int, object], None]]:
@@ -115,7 +115,7 @@ def test_repeating_a_study_gives_the_same_results_from_the_cache(
     for _ in range(2):
         study = Study(backend, encoder, store=tmp_path / "study.sqlite")
         study.use_personas(PERSONAS)
-        study.use_population(frame, context="topic", response="said")
+        study.use_population(frame, context="topic", response="text")
         study.fit(n_exemplars=8, n_records=40, n_components=8)
         study.simulate("a", 100)
         alignment = study.align("a")
@@ -152,14 +152,14 @@ def test_an_interrupted_simulation_continues_in_a_new_study(
     study.store.close()
     later = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "study.sqlite")
     later.use_personas(PERSONAS)
-    later.use_population(frame, context="topic", response="said")
+    later.use_population(frame, context="topic", response="text")
     assert len(later.simulate("a", 100, n_candidates=1)) == 100
     assert toy(later).n_generated == 63
 
 
 def test_population_and_target_share_no_record(empty: Study, frame: pd.DataFrame) -> None:
-    frame = frame.assign(said=[f"s{i}" for i in range(480)])
-    empty.use_population(frame, context="topic", response="said", held_out=0.25)
+    frame = frame.assign(text=[f"s{i}" for i in range(480)])
+    empty.use_population(frame, context="topic", response="text", held_out=0.25)
     assert (len(empty.population), len(empty.target)) == (360, 120)
     assert set(empty.population.responses).isdisjoint(empty.target.responses)
 
@@ -208,7 +208,7 @@ def test_a_new_population_or_model_discards_the_mixture(
 ) -> None:
     study.fit(n_exemplars=4, n_records=20)
     if verb == "population":
-        study.use_population(frame, context="topic", response="said", random_state=1)
+        study.use_population(frame, context="topic", response="text", random_state=1)
     else:
         study.use_backend(ToyBackend(WORDS, length=2))
     assert study.mixture is None
@@ -269,7 +269,7 @@ def test_a_method_called_too_early_names_the_missing_step(
     fails(empty, empty.simulate, NotFittedError, "no population yet")
     fails(empty, empty.weights, NotFittedError, "no personas yet", "%%mop_personas")
     fails(empty, empty.align, MopError)
-    empty.use_population(frame, context="topic", response="said")
+    empty.use_population(frame, context="topic", response="text")
     fails(empty, empty.fit, NotFittedError, "no personas yet")
     fails(empty, empty.simulate, NotFittedError, "no personas yet")
     fails(empty, empty.align, DataError, "no simulation")
@@ -279,7 +279,7 @@ def test_bad_input_changes_nothing(study: Study, frame: pd.DataFrame) -> None:
     study.fit("What of {topic}?", n_exemplars=4, n_records=20)
     study.simulate("a", 10)
     study.panel_weights = study.weights()
-    columns = {"context": "topic", "response": "said"}
+    columns = {"context": "topic", "response": "text"}
     for personas in ("", "sunny:", "a: x\na: y", "a [-1]: x\nb: y", "a [0]: x"):
         fails(study, lambda text=personas: study.use_personas(text), DataError)
     for change in (
@@ -291,7 +291,7 @@ def test_bad_input_changes_nothing(study: Study, frame: pd.DataFrame) -> None:
     ):
         options = {**columns, **change}
         fails(study, lambda o=options: study.use_population(frame, **o), DataError)
-    for bad in (frame.head(0), frame.assign(said=None), frame.assign(said="")):
+    for bad in (frame.head(0), frame.assign(text=None), frame.assign(text="")):
         fails(study, lambda df=bad: study.use_population(df, **columns), DataError)
     fails(study, lambda: study.fit("What of {genre}?"), DataError, "genre")
     fails(study, lambda: study.fit("What of {}?"), DataError, "{{")
@@ -336,12 +336,12 @@ def test_an_unreadable_store_raises_with_a_hint(tmp_path: Path) -> None:
 
 def test_a_simulation_is_reweighted_by_shares_with_no_model_call(study: Study) -> None:
     study.simulate("first", n=120, weights="uniform")
-    asked = toy(study).n_generated
+    n_calls = toy(study).n_generated
     heavy = study.reweight("first", {"rainy": 0.8})
     shares = heavy.frame.groupby("persona")["weight"].sum() / 120
     assert shares.to_dict() == pytest.approx({"sunny": 0.1, "rainy": 0.8, "windy": 0.1})
     assert heavy.responses == study.simulations["first"].responses
-    assert toy(study).n_generated == asked
+    assert toy(study).n_generated == n_calls
     assert list(study.simulations) == ["first"]
 
 
@@ -360,8 +360,8 @@ def test_uniform_draws_reweight_to_learned_weights(study: Study) -> None:
 
 def test_a_reweighted_simulation_can_be_named_and_aligned(study: Study) -> None:
     study.simulate("first", n=120)
-    kept = study.reweight("first", {"sunny": 0.6}, kept_as="sunnier")
-    assert (kept.name, study.simulations["sunnier"]) == ("sunnier", kept)
+    reweighted = study.reweight("first", {"sunny": 0.6}, kept_as="sunnier")
+    assert (reweighted.name, study.simulations["sunnier"]) == ("sunnier", reweighted)
     frame = study.align("first", "sunnier").frame
     ess = frame.groupby("method", sort=False)["ess"].first()
     assert ess["first"] == pytest.approx(120)
@@ -406,9 +406,9 @@ def test_synthesised_personas_replace_the_previous_ones(study: Study) -> None:
     made = study.synthesize(2, n_draws=1)
     assert study.personas == made.personas
     assert study.mixture is None
-    asked = toy(study).n_generated
+    n_calls = toy(study).n_generated
     again = study.synthesize(2, n_draws=1, weighted=True)
-    assert toy(study).n_generated == asked
+    assert toy(study).n_generated == n_calls
     assert study.personas == again.weighted
     assert list(study.weights().values()) == pytest.approx(list(again.frame["share"]))
 
@@ -427,13 +427,13 @@ def survey(tmp_path: Path) -> Study:
     rng = np.random.default_rng(0)
     topics = ["dawn", "dusk"] * 300
     odds = {"dawn": [0.7, 0.2, 0.1], "dusk": [0.2, 0.7, 0.1]}
-    said = [rng.choice(WORDS[:3], p=odds[topic]) for topic in topics]
+    texts = [rng.choice(WORDS[:3], p=odds[topic]) for topic in topics]
     study = Study(
         ToyBackend(WORDS, length=1), ToyEncoder([*WORDS, "dawn", "dusk"]), store=tmp_path / "s"
     )
     study.use_personas(PERSONAS)
-    frame = pd.DataFrame({"topic": topics, "said": said})
-    study.use_population(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": topics, "text": texts})
+    study.use_population(frame, context="topic", response="text")
     return study
 
 
@@ -455,9 +455,9 @@ def test_answer_weights_are_learned_from_a_closed_population(survey: Study) -> N
 
 def test_repeating_a_question_calls_no_model(survey: Study) -> None:
     first = survey.ask("What of {topic}?")
-    asked = toy(survey).n_scored
+    n_calls = toy(survey).n_scored
     again = survey.ask("What of {topic}?")
-    assert toy(survey).n_scored == asked
+    assert toy(survey).n_scored == n_calls
     assert (again.by_context == first.by_context).all()
 
 

@@ -28,7 +28,7 @@ def press(panel, what):
     panel._handle_custom_msg({"do": what}, [])
 
 
-def test_the_state_is_that_of_the_run_when_it_is_shown(panel):
+def test_the_state_is_updated_by_show(panel):
     assert panel.state["steps"][0]["done"] == 0
     panel.run.tick(panel.run.steps[0], Completion("sun", 4))
     assert panel.state["steps"][0]["done"] == 0
@@ -49,7 +49,7 @@ def test_synced_state_is_plain_json(panel):
     }
 
 
-def test_buttons_on_a_thread_of_their_own_are_heeded_and_answered(panel):
+def test_requests_on_another_thread_are_handled_and_answered(panel):
     sent = []
     panel.send = sent.append
     in_thread(press, panel, "pause")
@@ -59,7 +59,7 @@ def test_buttons_on_a_thread_of_their_own_are_heeded_and_answered(panel):
     assert sent == [{"connected": True}] * 2
 
 
-def test_what_comes_to_the_main_thread_comes_too_late(panel):
+def test_requests_on_the_main_thread_are_ignored(panel):
     sent = []
     panel.send = sent.append
     for what in ("hello", "pause", "cancel"):
@@ -76,5 +76,5 @@ def test_the_screen_changes_nothing_in_python(panel):
     assert panel.state == before
 
 
-def test_shown_as_text_it_is_the_run(panel):
+def test_its_text_is_that_of_the_run(panel):
     assert repr(panel).startswith("draws:   0%")

@@ -11,7 +11,7 @@ const STEP = 1e-6;
 const SIZES = { personas: 4, axes: 12, clusters: 8, bins: 6, draws: 12 };
 const centred = (values) => values.map((value) => value - values.reduce((a, b) => a + b, 0) / values.length);
 
-/** Two personas, one per bin, the target in the first: everything can be worked out by hand. */
+/** Two personas, one per bin, with the target in the first: values can be computed by hand. */
 const plain = {
   names: ["a", "b"],
   counts: [10, 1],
@@ -34,30 +34,30 @@ for (const found of sharedCases().figures) {
       if (value === null) assert.ok(Number.isNaN(made[name].value));
       else near([made[name].value], [value], 1e-6);
       near(contributions(made[name].gradient, found.weights), found.contributions[name], 1e-6);
-      // Where cumulated shares meet at 1, the sign of a gap is rounding, alike for all personas.
+      // Where cumulative shares meet at 1, the sign of a gap is rounding error, equal for all personas.
       const form = ["length", "W1"].includes(name) ? centred : (values) => values;
       near(form([...made[name].gradient]), form(gradient), 1e-6);
     }
   });
 }
 
-/** Raise one weight, alone or while the others give way in proportion. */
+/** Raise one weight, alone or with the others reduced in proportion. */
 const alone = (weights, k, by) => weights.map((v, l) => v + (l === k ? by : 0));
-const givenWay = (weights, k, by) =>
+const inProportion = (weights, k, by) =>
   weights.map((v, l) => (l === k ? v + by : (v * (1 - weights[k] - by)) / (1 - weights[k])));
 
-/** Slopes from values alone, by central differences. */
+/** Gradients by central differences. */
 const differences = (raise, statistics, name, weights) => weights.map((_, k) => {
   const at = (by) => metric(statistics, name, raise(weights, k, by)).value;
   return (at(STEP) - at(-STEP)) / (2 * STEP);
 });
 
-test("slopes are those of the values", () => {
+test("gradients are those of the values", () => {
   const random = seeded(4);
   for (const cap of [1000000, 100]) {
     const statistics = randomStatistics(random, SIZES);
     statistics.cosines.cap = cap;
-    for (let turn = 0; turn < 5; turn += 1) {
+    for (let round = 0; round < 5; round += 1) {
       const weights = simplexPoint(random, SIZES.personas);
       for (const [name, { gradient }] of Object.entries(metrics(statistics, weights))) {
         near(gradient, differences(alone, statistics, name, weights), 1e-5);
@@ -66,7 +66,7 @@ test("slopes are those of the values", () => {
   }
 });
 
-test("what is worked out by hand", () => {
+test("values computed by hand", () => {
   const first = metrics(plain, [1, 0]);
   const values = Object.fromEntries(Object.entries(first).map(([name, { value }]) => [name, value]));
   const spread = 1 / 0.9;
@@ -80,7 +80,7 @@ test("what is worked out by hand", () => {
   near([effectiveSampleSize(plain, [0.5, 0.5])], [4 / 1.1]);
 });
 
-test("one draw has no spread and no pairs: no figure, and no slope", () => {
+test("one draw has no spread and no pairs: no value and no gradient", () => {
   for (const single of [fid, klCosine]) {
     const { value, gradient } = single(plain, [0, 1]);
     assert.ok(Number.isNaN(value));
@@ -88,7 +88,7 @@ test("one draw has no spread and no pairs: no figure, and no slope", () => {
   }
 });
 
-test("all the weight on few draws: axes that none of them has add nothing to slopes", () => {
+test("with all weight on few draws, axes without spread add nothing to gradients", () => {
   const random = seeded(5);
   const statistics = randomStatistics(random, { ...SIZES, personas: 2, axes: 32, draws: 3 });
   for (const weights of [[0.5, 0.5], [1, 0], [0, 1]]) {
@@ -98,14 +98,14 @@ test("all the weight on few draws: axes that none of them has add nothing to slo
   }
 });
 
-test("lists and typed arrays give the same", () => {
+test("lists and typed arrays give equal results", () => {
   const statistics = randomStatistics(seeded(6), SIZES);
   const lists = JSON.parse(JSON.stringify(statistics, (_, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value)));
   const weights = [0.4, 0.3, 0.2, 0.1];
   assert.deepEqual(metrics(lists, Float64Array.from(weights)), metrics(statistics, weights));
 });
 
-test("only the figures of these responses are named", () => {
+test("only the metrics that are defined are named", () => {
   const open = ["FID", "MAUVE", "KL cosine", "length"];
   assert.deepEqual(metricNames({ ...plain, answers: null }), open);
   assert.deepEqual(metricNames({ ...plain, answers: { ...plain.answers, ordered: false } }), [...open, "JS", "TV"]);
@@ -113,18 +113,18 @@ test("only the figures of these responses are named", () => {
   assert.deepEqual(open.filter(higherIsBetter), ["MAUVE"]);
 });
 
-test("raising one weight while the others give way moves a figure by its contribution", () => {
+test("raising one weight in proportion changes a metric by its contribution", () => {
   const statistics = randomStatistics(seeded(7), SIZES);
   const weights = [0.4, 0.3, 0.2, 0.1];
   for (const [name, { gradient }] of Object.entries(metrics(statistics, weights))) {
-    near(contributions(gradient, weights), differences(givenWay, statistics, name, weights), 1e-5);
+    near(contributions(gradient, weights), differences(inProportion, statistics, name, weights), 1e-5);
   }
   assert.deepEqual([...contributions([3, 5], [1, 0])], [0, 2]);
 });
 
-test("so it does where there are fewer draws than axes", () => {
+test("contributions hold with fewer draws than axes", () => {
   const statistics = randomStatistics(seeded(5), { ...SIZES, personas: 2, axes: 32, draws: 3 });
   const weights = [0.6, 0.4];
   const { gradient } = fid(statistics, weights);
-  near(contributions(gradient, weights), differences(givenWay, statistics, "FID", weights), 1e-5);
+  near(contributions(gradient, weights), differences(inProportion, statistics, "FID", weights), 1e-5);
 });
