@@ -46,7 +46,7 @@ class PersonaHistory:
     >>> import tempfile
     >>> from jupyter_mop.backends.toy import ToyBackend
     >>> folder = tempfile.TemporaryDirectory()
-    >>> study = Study(ToyBackend(["sun"]), store=f"{folder.name}/store.sqlite")
+    >>> study = Study(ToyBackend(["sun", "rain"]), store=f"{folder.name}/store.sqlite")
     >>> history = PersonaHistory(study)
     >>> history.apply([Persona("sunny", "You say sun.", None)])
     >>> history.undo(), study.personas
