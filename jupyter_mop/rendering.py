@@ -1,22 +1,22 @@
-"""How results are shown: the engine draws nothing, and asks whom the package has named for it."""
+"""How results are displayed: the engine draws nothing and calls the views registered here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-TYPE_CHECKING = False  # typing is most of what the import of the package takes
+TYPE_CHECKING = False  # importing typing would take most of the package's import time
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
     class Chart(Protocol):
-        """What a plot can do, whoever draws it."""
+        """The methods of a plot, whichever library draws it."""
 
         def to_dict(self) -> dict[str, Any]:
             """Return the chart's specification."""
             ...
 
         def save(self, fp: str) -> None:
-            """Write the chart to a file: PNG, SVG, HTML or JSON by its ending."""
+            """Write the chart to a file: PNG, SVG, HTML or JSON by its suffix."""
             ...
 
 
@@ -24,7 +24,7 @@ _VIEWS: dict[str, Callable[[Any], Any]] = {}
 
 
 def register(kind: str, view: Callable[[Any], Any]) -> None:
-    """Let `view` answer whenever a result is asked for its `kind`: "plot", "html" or "panel".
+    """Register the function that makes the views of one kind: "plot", "html", "map" or "panel".
 
     Examples
     --------
@@ -39,20 +39,26 @@ def register(kind: str, view: Callable[[Any], Any]) -> None:
     _VIEWS[kind] = view
 
 
-def view(kind: str, value: object) -> Any:  # noqa: ANN401  a chart, a text, a widget
-    """Return the view of this kind of `value`."""
+def view(kind: str, value: object) -> Any:  # noqa: ANN401  a chart, a text or a widget
+    """Return the view of one kind of `value`."""
     return _VIEWS[kind](value)
 
 
-class Viewed:
-    """A result with a plot and a rich display."""
+class Rendered:
+    """A value with a table in notebooks."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return str(view("html", self))
+
+
+class Viewed(Rendered):
+    """A result with a plot, and a table in notebooks."""
 
     __slots__ = ()
 
     def plot(self) -> Chart:
-        """Draw this; a notebook shows the chart with no network, `save(path)` writes it."""
+        """Return the chart of this result; `save(path)` writes it, a notebook displays it."""
         chart: Chart = view("plot", self)
         return chart
-
-    def _repr_html_(self) -> str:
-        return str(view("html", self))

@@ -1,17 +1,21 @@
-"""Values to Altair charts, their pictures and tables, nothing else.
+"""Results to Altair charts, pictures and tables; nothing is computed here.
 
-Each chart has a white background of its own and names every colour, so that it reads on light and
-on dark pages; `plot` and `html` show a result of the engine, whichever it is.
+Each chart has a white background and names every colour, so that it can be read on light and on
+dark pages. `plot` and `html` display any result of the engine.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from jupyter_mop.charts.alignment import alignment_chart, response_map
 from jupyter_mop.charts.persona_weights import likelihood_chart, weights_chart, weights_map
-from jupyter_mop.charts.registry import html, plot
 from jupyter_mop.charts.style.png import png
 from jupyter_mop.charts.style.theme import GREY, PERSONA_COLOURS, persona_colours
 from jupyter_mop.charts.synthesis import ladder_chart
+
+if TYPE_CHECKING:
+    from jupyter_mop.rendering import Chart
 
 __all__ = [
     "GREY",
@@ -27,3 +31,17 @@ __all__ = [
     "weights_chart",
     "weights_map",
 ]
+
+
+def plot(value: object) -> Chart:
+    """Return the chart of a result, such as a population, a mixture or a simulation."""
+    from jupyter_mop.charts import registry  # it imports the whole engine
+
+    return registry.plot(value)
+
+
+def html(value: object) -> str:
+    """Return the table of a result as HTML."""
+    from jupyter_mop.charts import registry  # it imports the whole engine
+
+    return registry.html(value)

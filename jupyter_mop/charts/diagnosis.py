@@ -1,4 +1,4 @@
-"""A diagnosis: which persona reads like which, which clusters are missing, and all its figures."""
+"""A diagnosis: persona similarity, missing clusters, copied text, and all metrics."""
 
 from __future__ import annotations
 
@@ -7,23 +7,31 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jupyter_mop.charts.persona_weights import DARK_ENOUGH, tips
+from jupyter_mop.charts.style.chart_parts import (
+    CELL_WIDTH,
+    heat_layers,
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+    tooltips,
+)
 from jupyter_mop.charts.style.html_table import cell, persona_chips, table
-from jupyter_mop.charts.style.notebook_chart import styled
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
-from jupyter_mop.charts.style.theme import BLUE, GREY, INK, ROW_HEIGHT, name_axis, share_axis, sized
+from jupyter_mop.charts.style.theme import BLUE, GREY
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
     import altair as alt
 
-MOST_CLUSTERS = 8
+MAX_CLUSTERS = 8
+MAX_PERSONAS_WITH_TEXT = 16
 N_COPIES = 3
-LONGEST_EXAMPLE = 100
+MAX_EXAMPLE_LENGTH = 100
 
 
 def diagnosis_chart(diagnosis: Diagnosis) -> alt.HConcatChart:
-    """Draw the confusion of the personas and the clusters that differ most from the real ones."""
+    """Draw the persona confusion matrix, and the clusters whose shares differ most."""
     import altair as alt
 
     parts = [_clusters(diagnosis.missing)]
@@ -36,8 +44,8 @@ def diagnosis_chart(diagnosis: Diagnosis) -> alt.HConcatChart:
 
 
 def diagnosis_table(diagnosis: Diagnosis) -> str:
-    """Return the figures, the confusion, what is missing and what was copied, as HTML."""
-    parts = [f"<p><b>{cell(diagnosis.name)}</b></p>", _figures(diagnosis.frame)]
+    """Return the metrics, the persona confusion matrix, missing clusters and copied text."""
+    parts = [f"<p><b>{cell(diagnosis.name)}</b></p>", _metrics_table(diagnosis.frame)]
     if diagnosis.confusion is not None:
         parts.append(_confusion_table(diagnosis))
     parts.append(_missing_table(diagnosis.missing))
@@ -48,47 +56,37 @@ def diagnosis_table(diagnosis: Diagnosis) -> str:
 def _confusion(confusion: pd.DataFrame) -> alt.LayerChart:
     import altair as alt
 
-    names = list(confusion.index)
+    n_personas = len(confusion)
     wide = confusion.rename_axis("persona").reset_index()
     frame = wide.melt("persona", var_name="nearest", value_name="share")
     frame = plain_frame(frame, "persona", "nearest")
-    order = list(dict.fromkeys(frame["persona"]))
-    axis = alt.Axis(orient="top", labelAngle=-30, ticks=False, domain=False)
-    base = alt.Chart(frame).encode(
-        alt.X("nearest:N", sort=order, title="nearest persona", axis=axis),
-        alt.Y("persona:N", sort=order, title=None, axis=name_axis()),
+    layers = heat_layers(
+        frame, "persona", "nearest", "share", top=1, column_title="nearest persona"
     )
-    scale = alt.Scale(domain=[0, 1], range=["#F2F7FB", "#08519C"])
-    ink = alt.condition(alt.datum.share > DARK_ENOUGH, alt.value("white"), alt.value(INK))
-    cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
-        alt.Color("share:Q", scale=scale, legend=None),
-        tooltip=tips("persona:N", "nearest:N", "share:Q"),
-    )
-    word = base.mark_text(fontSize=11).encode(alt.Text("share:Q", format=".0%"), color=ink)
     title = alt.TitleParams(
-        "Do personas read like themselves?",
-        subtitle="Share of a persona's responses nearest to each.",
+        "Persona similarity",
+        subtitle="Share of each persona's responses nearest to each persona.",
         frame="group",
         fontSize=12,
     )
-    layers = [cells, word] if len(names) <= 2 * MOST_CLUSTERS else [cells]
-    width = max(1.4 * ROW_HEIGHT * len(names), 160)
-    return sized(alt.layer(*layers, title=title), round(width), len(names))
+    n_layers = 2 if n_personas <= MAX_PERSONAS_WITH_TEXT else 1
+    width = max(CELL_WIDTH * n_personas, 160)
+    return sized(alt.layer(*layers[:n_layers], title=title), round(width), n_personas)
 
 
 def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
-    """Return the clusters with the largest gaps: real share as a dot, simulated as a ring."""
+    """Return the clusters whose shares differ most: real share a dot, simulated share a ring."""
     import altair as alt
 
     order = missing["missing"].abs().sort_values(ascending=False, kind="stable").index
-    shown = missing.loc[sorted(order[:MOST_CLUSTERS])]
+    shown = missing.loc[sorted(order[:MAX_CLUSTERS])]
     examples = [_example(*row) for row in shown[["cluster", "examples"]].to_numpy()]
     shown = shown.drop(columns="examples").assign(example=examples)
     frame = plain_frame(shown, "example")
     names = list(frame["example"])
     base = alt.Chart(frame).encode(alt.Y("example:N", sort=names, title=None, axis=name_axis()))
-    x = alt.X("real:Q", title="share of the responses", axis=share_axis())
-    tooltip = tips("example:N", "real:Q", "simulated:Q", "verdict:N")
+    x = alt.X("real:Q", title="share of responses", axis=share_axis())
+    tooltip = tooltips("example:N", "real:Q", "simulated:Q", "verdict:N")
     ring = base.mark_point(color=GREY, size=90, strokeWidth=2.5)
     layers = [
         base.mark_rule(color=GREY, strokeWidth=2).encode(x, alt.X2("simulated:Q")),
@@ -96,8 +94,8 @@ def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
         base.mark_circle(color=BLUE, size=90, opacity=1).encode(x, tooltip=tooltip),
     ]
     title = alt.TitleParams(
-        "What is missing, and what is too much",
-        subtitle="Clusters by a real response. Dot: real share, ring: simulated.",
+        "Missing and overrepresented clusters",
+        subtitle="Each named by a real response. Dot: real share; ring: simulated share.",
         frame="group",
         fontSize=12,
     )
@@ -108,26 +106,26 @@ def _example(cluster: int, examples: tuple[str, ...]) -> str:
     return examples[0] if examples else f"cluster {cluster} (no real response)"
 
 
-def _figures(frame: pd.DataFrame) -> str:
+def _metrics_table(frame: pd.DataFrame) -> str:
     rows = [
         [
-            cell(figure),
-            _ends(*ends),
-            cell(against),
-            _ends(*floor),
+            cell(name),
+            _with_interval(*value),
+            cell(reference),
+            _with_interval(*floor),
         ]
-        for figure, *ends, against, floor in zip(
+        for name, *value, reference, floor in zip(
             *(frame[column] for column in ("figure", "value", "low", "high", "against")),
             frame[["floor", "floor_low", "floor_high"]].to_numpy(),
             strict=True,
         )
     ]
-    return table(["figure", "simulation", "against", ""], rows)
+    return table(["metric", "simulation", "reference", "value"], rows)
 
 
 def _confusion_table(diagnosis: Diagnosis) -> str:
     confusion = diagnosis.confusion
-    assert confusion is not None  # noqa: S101  asked before
+    assert confusion is not None  # noqa: S101  the caller checked
     chips = persona_chips(diagnosis.personas)
     rows = [
         [chips.get(str(name), cell(name)), *(f"{share:.0%}" for share in shares)]
@@ -145,24 +143,24 @@ def _missing_table(missing: pd.DataFrame) -> str:
         [
             cell(verdict),
             f"{real:.1%}",
-            f"{made:.1%}",
-            " / ".join(cell(text, LONGEST_EXAMPLE) for text in examples),
+            f"{simulated:.1%}",
+            " / ".join(cell(text, MAX_EXAMPLE_LENGTH) for text in examples),
         ]
-        for verdict, real, made, examples in clear[columns].head(MOST_CLUSTERS).to_numpy()
+        for verdict, real, simulated, examples in clear[columns].head(MAX_CLUSTERS).to_numpy()
     ]
-    return table(["cluster", "real", "simulated", "real responses"], rows)
+    return table(["cluster", "real share", "simulated share", "real responses"], rows)
 
 
 def _copies_table(diagnosis: Diagnosis) -> str:
-    found = diagnosis.copies[diagnosis.copies["is_pool_copy"]]
-    if found.empty:
+    copies = diagnosis.copies[diagnosis.copies["is_pool_copy"]]
+    if copies.empty:
         return ""
-    longest = found.sort_values("pool_run", ascending=False, kind="stable").head(N_COPIES)
-    rows = [[cell(n), cell(run)] for n, run in longest[["pool_run", "words"]].to_numpy()]
-    return table(["words copied", "which"], rows)
+    longest = copies.sort_values("pool_run", ascending=False, kind="stable").head(N_COPIES)
+    rows = [[cell(n), cell(text)] for n, text in longest[["pool_run", "words"]].to_numpy()]
+    return table(["words copied", "text"], rows)
 
 
-def _ends(value: float, low: float, high: float) -> str:
+def _with_interval(value: float, low: float, high: float) -> str:
     if math.isnan(value):
         return ""
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"

@@ -1,4 +1,4 @@
-"""Persona weights, overall and by context, and what learning them was worth."""
+"""Persona weights, overall and by context, and held-out log-likelihoods."""
 
 from __future__ import annotations
 
@@ -7,39 +7,37 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.charts.alignment import interval_layers
-from jupyter_mop.charts.style.html_table import cell, number, table, weights_table
-from jupyter_mop.charts.style.notebook_chart import styled
-from jupyter_mop.charts.style.plain_text import cost, plain_frame
-from jupyter_mop.charts.style.theme import (
-    INK,
-    ROW_HEIGHT,
-    check,
+from jupyter_mop.charts.style.chart_parts import (
+    heat_layers,
+    interval_layers,
     name_axis,
     persona_scale,
     share_axis,
     sized,
+    styled,
+    tooltips,
 )
-from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.charts.style.html_table import cell, table, weights_table
+from jupyter_mop.charts.style.plain_text import cost, plain_frame
+from jupyter_mop.charts.style.theme import INK, ROW_HEIGHT, check_frame
 
 if TYPE_CHECKING:
     import altair as alt
 
+    from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 
-MOST_CONTEXTS = 12
-NO_DIFFERENCE = 0.005
-
-DARK_ENOUGH = 0.6
+MAX_CONTEXTS = 12
+MIN_DIFFERENCE = 0.005
 
 
 def weights_chart(frame: pd.DataFrame) -> alt.LayerChart:
-    """Draw the weight of each persona as a bar of its colour, its weight at the start as a tick.
+    """Draw the weight of each persona as a bar in its colour, with a tick at its initial weight.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns `persona`, `weight` (in [0, 1]); optional `low`, `high` (an interval) and `start`
-        (by default uniform).
+        Columns `persona` and `weight` (in [0, 1]); optional `low`, `high` (an interval) and
+        `start` (the initial weight; default: uniform).
 
     Raises
     ------
@@ -58,27 +56,27 @@ def weights_chart(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart:
-    """Return `weights_chart` without its look, to be part of another chart; ticks on request."""
+    """Return the layers of `weights_chart`, to be part of another chart."""
     import altair as alt
 
-    check(frame, "persona weight")
+    check_frame(frame, "persona weight")
     frame = plain_frame(frame, "persona")
-    start = "start" in frame
-    frame = frame if start else frame.assign(start=1 / len(frame))
+    is_initial = "start" in frame
+    frame = frame if is_initial else frame.assign(start=1 / len(frame))
     order = list(frame["persona"])
     base = alt.Chart(frame).encode(alt.Y("persona:N", sort=order, title=None, axis=name_axis()))
-    x = alt.X("weight:Q", title="share of the responses", axis=share_axis())
+    x = alt.X("weight:Q", title="share of responses", axis=share_axis())
     colour = alt.Color("persona:N", scale=persona_scale(order), legend=None)
     bars = base.mark_bar(height={"band": 0.6})
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
     layers = [
-        bars.encode(x, colour, tooltip=tips("persona:N", "weight:Q", "start:Q")),
+        bars.encode(x, colour, tooltip=tooltips("persona:N", "weight:Q", "start:Q")),
         *([tick.encode(alt.X("start:Q"))] if ticks else []),
     ]
     if {"low", "high"} <= set(frame.columns):
         rule = base.mark_rule(color=INK, strokeWidth=1.2)
         layers.insert(1, rule.encode(alt.X("low:Q"), alt.X2("high:Q")))
-    subtitle = f"Bar: weight, tick: {'at the start' if start else 'uniform'}."
+    subtitle = f"Bar: weight; tick: {'initial' if is_initial else 'uniform'} weight."
     title = alt.TitleParams("Persona weights", subtitle=subtitle, frame="group")
     return sized(alt.layer(*layers, title=title), 380, len(order))
 
@@ -89,8 +87,8 @@ def weights_map(frame: pd.DataFrame) -> alt.LayerChart:
     Parameters
     ----------
     frame : DataFrame
-        Columns `context`, `persona` and `weight` (in [0, 1]), one row for each pair; contexts and
-        personas are drawn in its order.
+        Columns `context`, `persona` and `weight` (in [0, 1]), one row per pair; contexts and
+        personas are drawn in the frame's order.
 
     Raises
     ------
@@ -110,31 +108,19 @@ def weights_map(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def weights_map_layers(frame: pd.DataFrame, subtitle: str = "") -> alt.LayerChart:
-    """Return `weights_map` without its look, to be part of another chart."""
+    """Return the layers of `weights_map`, to be part of another chart."""
     import altair as alt
 
-    check(frame, "context persona weight")
+    check_frame(frame, "context persona weight")
     frame = plain_frame(frame, "persona", "context")
-    personas, contexts = (list(dict.fromkeys(frame[name])) for name in ("persona", "context"))
-    top = float(frame["weight"].max())
-    axis = alt.Axis(orient="top", labelAngle=-30, ticks=False, domain=False)
-    base = alt.Chart(frame).encode(
-        alt.X("persona:N", sort=personas, title=None, axis=axis),
-        alt.Y("context:N", sort=contexts, title=None, axis=name_axis()),
-    )
-    scale = alt.Scale(domain=[0, top], range=["#F2F7FB", "#08519C"])
-    fill = alt.Color("weight:Q", scale=scale, legend=None)
-    ink = alt.condition(alt.datum.weight > DARK_ENOUGH * top, alt.value("white"), alt.value(INK))
-    word = base.mark_text(fontSize=11).encode(alt.Text("weight:Q", format=".0%"), color=ink)
-    cells = base.mark_rect(stroke="white", strokeWidth=2)
-    cells = cells.encode(fill, tooltip=tips("context:N", "persona:N", "weight:Q"))
+    layers = heat_layers(frame, "context", "persona", "weight")
     title = alt.TitleParams("Persona weights by context", subtitle=subtitle, frame="group")
-    width = max(2 * ROW_HEIGHT * len(personas), 160)
-    return sized(alt.layer(cells, word, title=title), width, len(contexts))
+    width = max(2 * ROW_HEIGHT * frame["persona"].nunique(), 160)
+    return sized(alt.layer(*layers, title=title), width, frame["context"].nunique())
 
 
 def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
-    """Draw the held-out log-likelihood per token of each model with its interval.
+    """Draw each model's held-out log-likelihood per token with its interval.
 
     Parameters
     ----------
@@ -155,7 +141,7 @@ def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
     """
     import altair as alt
 
-    check(frame, "model log_lik_per_token low high")
+    check_frame(frame, "model log_lik_per_token low high")
     frame = plain_frame(frame, "model")
     order = list(dict.fromkeys(frame["model"]))
     title = alt.TitleParams(
@@ -167,26 +153,16 @@ def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
     return chart
 
 
-def tips(*fields: str) -> list[alt.Tooltip]:
-    """Return what a pointer shows of these fields; numbers are shares."""
-    import altair as alt
-
-    return [
-        alt.Tooltip(field, format=".1%") if field.endswith(":Q") else alt.Tooltip(field)
-        for field in fields
-    ]
-
-
 def mixture_chart(mixture: MixtureOfPersonas) -> alt.LayerChart | alt.VConcatChart:
-    """Draw the persona weights, and by context where they differ between contexts."""
+    """Draw the persona weights, and also by context if they differ between contexts."""
     import altair as alt
 
     overall = mixture.summary()
     by_context = context_weights(mixture)
     if by_context.empty:
         return weights_chart(overall)
-    n_shown, n_all = by_context["context"].nunique(), len(set(mixture.population_.contexts))
-    note = f"The {n_shown} most frequent of {n_all} contexts." if n_shown < n_all else ""
+    n_drawn, n_all = by_context["context"].nunique(), len(set(mixture.population_.contexts))
+    note = f"The {n_drawn} most frequent of {n_all} contexts." if n_drawn < n_all else ""
     parts = weights_layers(overall), weights_map_layers(by_context, note)
     chart: alt.VConcatChart = styled(
         alt.vconcat(*parts, spacing=32).resolve_scale(color="independent")
@@ -195,12 +171,12 @@ def mixture_chart(mixture: MixtureOfPersonas) -> alt.LayerChart | alt.VConcatCha
 
 
 def context_weights(mixture: MixtureOfPersonas) -> pd.DataFrame:
-    """Return context, persona and weight for the most frequent contexts; none if all are alike."""
+    """Return context, persona and weight of the most frequent contexts; empty if all are equal."""
     population = mixture.population_
     counts = pd.Series(population.contexts).value_counts()
-    first = [population.contexts.index(name) for name in counts.index[:MOST_CONTEXTS]]
+    first = [population.contexts.index(name) for name in counts.index[:MAX_CONTEXTS]]
     weights = mixture.persona_weights(population.take(first))
-    if np.ptp(weights, axis=0).max() < NO_DIFFERENCE:
+    if np.ptp(weights, axis=0).max() < MIN_DIFFERENCE:
         return pd.DataFrame()
     contexts = [population.contexts[i] for i in first]
     wide = pd.DataFrame(weights, index=pd.Index(contexts, name="context"), columns=mixture.names)
@@ -208,13 +184,18 @@ def context_weights(mixture: MixtureOfPersonas) -> pd.DataFrame:
 
 
 def mixture_table(mixture: MixtureOfPersonas) -> str:
-    """Return the weights, learned and at the start, and the held-out likelihoods."""
-    told = filter(None, [repr(mixture), cost(getattr(mixture, "cost_", None))])
-    parts = [f"<p>{cell('; '.join(told))}</p>"]
+    """Return the weights beside the initial ones, and the held-out log-likelihoods."""
+    facts = filter(None, [repr(mixture), cost(getattr(mixture, "cost_", None))])
+    parts = [f"<p>{cell('; '.join(facts))}</p>"]
     if mixture.is_ready:
         parts.append(weights_table(mixture.summary()))
     if mixture.is_fitted:
         report = mixture.report_
-        rows = ([number(value) for value in row] for row in report.to_numpy(dtype=object))
+        rows = ([_number(value) for value in row] for row in report.to_numpy(dtype=object))
         parts.append(table([str(column) for column in report.columns], rows))
     return "".join(parts)
+
+
+def _number(value: object) -> str:
+    """Return a number with three decimals, anything else as the HTML of one line."""
+    return f"{value:.3f}" if isinstance(value, float) else cell(value)

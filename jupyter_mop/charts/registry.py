@@ -1,11 +1,13 @@
-"""Which chart and which table show a result of the engine."""
+"""Which chart and which table display a result."""
 
 from __future__ import annotations
 
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
-from jupyter_mop.charts import survey
+from jupyter_mop.backends.cost.estimate import CostEstimate
+from jupyter_mop.backends.endpoint.capabilities import Capabilities
+from jupyter_mop.backends.store.run_history import Runs
 from jupyter_mop.charts.alignment import alignment_chart, alignment_table
 from jupyter_mop.charts.calibration import calibration_chart, calibration_table
 from jupyter_mop.charts.diagnosis import diagnosis_chart, diagnosis_table
@@ -13,7 +15,9 @@ from jupyter_mop.charts.estimates import estimates_chart, estimates_table
 from jupyter_mop.charts.explanation import explanation_chart, explanation_table
 from jupyter_mop.charts.persona_weights import mixture_chart, mixture_table
 from jupyter_mop.charts.population import population_chart, population_table
+from jupyter_mop.charts.runs_and_costs import capabilities_table, cost_table, runs_table
 from jupyter_mop.charts.simulation import simulation_chart, simulation_table
+from jupyter_mop.charts.survey import answer_chart, answer_table
 from jupyter_mop.charts.synthesis import synthesis_chart, synthesis_table
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment
@@ -32,33 +36,37 @@ if TYPE_CHECKING:
 
 @singledispatch
 def plot(value: object) -> Chart:
-    """Return the chart that shows a population, a mixture or a simulation."""
+    """Return the chart of a result."""
     raise TypeError(f"There is no chart of a {type(value).__name__}.")
 
 
 @singledispatch
 def html(value: object) -> str:
-    """Return the table that shows a population, a mixture or a simulation, as HTML."""
+    """Return the table of a result, as HTML."""
     raise TypeError(f"There is no table of a {type(value).__name__}.")
 
 
-plot.register(Population)(population_chart)
-plot.register(MixtureOfPersonas)(mixture_chart)
-plot.register(Simulation)(simulation_chart)
 plot.register(Alignment)(lambda alignment: alignment_chart(alignment.frame))
-html.register(Alignment)(alignment_table)
-html.register(Population)(population_table)
-html.register(MixtureOfPersonas)(mixture_table)
-html.register(Simulation)(simulation_table)
-html.register(Calibration)(calibration_table)
-html.register(Diagnosis)(diagnosis_table)
-html.register(Estimates)(estimates_table)
 plot.register(Calibration)(calibration_chart)
 plot.register(Diagnosis)(diagnosis_chart)
 plot.register(Estimates)(estimates_chart)
 plot.register(Explanation)(explanation_chart)
-html.register(Explanation)(explanation_table)
-html.register(Synthesis)(synthesis_table)
+plot.register(MixtureOfPersonas)(mixture_chart)
+plot.register(Population)(population_chart)
+plot.register(PopulationAnswer)(answer_chart)
+plot.register(Simulation)(simulation_chart)
 plot.register(Synthesis)(synthesis_chart)
-html.register(PopulationAnswer)(survey.answer_table)
-plot.register(PopulationAnswer)(survey.answer_chart)
+
+html.register(Alignment)(alignment_table)
+html.register(Calibration)(calibration_table)
+html.register(Capabilities)(capabilities_table)
+html.register(CostEstimate)(cost_table)
+html.register(Diagnosis)(diagnosis_table)
+html.register(Estimates)(estimates_table)
+html.register(Explanation)(explanation_table)
+html.register(MixtureOfPersonas)(mixture_table)
+html.register(Population)(population_table)
+html.register(PopulationAnswer)(answer_table)
+html.register(Runs)(runs_table)
+html.register(Simulation)(simulation_table)
+html.register(Synthesis)(synthesis_table)

@@ -1,4 +1,4 @@
-"""The answer to a closed question: option shares beside the known ones, by persona and context."""
+"""The answer to a closed question: option shares overall, by persona and by context."""
 
 from __future__ import annotations
 
@@ -7,35 +7,42 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.charts.persona_weights import DARK_ENOUGH, tips
+from jupyter_mop.charts.style.chart_parts import (
+    CELL_WIDTH,
+    heat_layers,
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+    tooltips,
+)
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
-from jupyter_mop.charts.style.notebook_chart import styled
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
-from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT, name_axis, share_axis, sized
+from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 
 if TYPE_CHECKING:
     import altair as alt
 
-MOST_CONTEXTS = 12
+MAX_CONTEXTS = 12
 
 
 def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
-    """Draw everyone's answer with the known shares as ticks, each persona's, and each context's."""
+    """Draw the option shares overall with ticks at the known ones, by persona and by context."""
     import altair as alt
 
     first = [share_layers(answer.by())]
     if not answer.is_plain:
-        first.append(heat_layers(persona_frame(answer), "Personas"))
+        first.append(heat_map(persona_frame(answer), "Personas"))
     rows = [alt.hconcat(*first, spacing=32).resolve_scale(color="independent")]
     if len(answer.contexts) > 1:
-        shown = context_frame(answer)
-        n_shown = shown["row"].nunique()
-        few = f": the {n_shown} largest of {len(answer.contexts)}"
-        heading = "Contexts" + (few if n_shown < len(answer.contexts) else "")
-        rows.append(heat_layers(shown, heading))
+        largest = context_frame(answer)
+        n_drawn = largest["row"].nunique()
+        note = f": the {n_drawn} largest of {len(answer.contexts)}"
+        heading = "Contexts" + (note if n_drawn < len(answer.contexts) else "")
+        rows.append(heat_map(largest, heading))
     title = alt.TitleParams(
-        f"{plain(answer.name)}: {plain(answer.question.text)}", subtitle=plain(answer.told)
+        f"{plain(answer.name)}: {plain(answer.question.text)}", subtitle=plain(answer.description)
     )
     chart: alt.VConcatChart = styled(
         alt.vconcat(*rows, title=title, spacing=24).resolve_scale(color="independent")
@@ -52,13 +59,13 @@ def persona_frame(answer: PopulationAnswer) -> pd.DataFrame:
 
 def context_frame(answer: PopulationAnswer) -> pd.DataFrame:
     """Return row (context), option and share of the largest contexts."""
-    largest = np.argsort(-answer.sizes, kind="stable")[:MOST_CONTEXTS]
+    largest = np.argsort(-answer.sizes, kind="stable")[:MAX_CONTEXTS]
     texts = answer.context_texts
     return _long([texts[c] for c in largest], answer.options, answer.by_context[largest])
 
 
 def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
-    """Return bars of option shares, with ticks at the known ones where there are any."""
+    """Return bars of option shares, with ticks at the known shares if there are any."""
     import altair as alt
 
     known = bool(frame["target"].notna().any())
@@ -66,8 +73,8 @@ def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
     order = list(frame["option"])
     base = alt.Chart(frame).encode(alt.Y("option:N", sort=order, title=None, axis=name_axis()))
     bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(
-        alt.X("share:Q", title="share of the answers", axis=share_axis()),
-        tooltip=tips("option:N", "share:Q", *(["target:Q"] if known else [])),
+        alt.X("share:Q", title="share of answers", axis=share_axis()),
+        tooltip=tooltips("option:N", "share:Q", *(["target:Q"] if known else [])),
     )
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT).encode(alt.X("target:Q"))
     heading = "Everyone (tick: known share)" if known else "Everyone"
@@ -77,42 +84,30 @@ def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
     return sized(layers, 240, len(order))
 
 
-def heat_layers(frame: pd.DataFrame, heading: str) -> alt.LayerChart:
-    """Return option shares of each row as a heat map."""
+def heat_map(frame: pd.DataFrame, heading: str) -> alt.LayerChart:
+    """Return the option shares of each row as a heat map."""
     import altair as alt
 
     frame = plain_frame(frame, "row", "option")
-    rows, options = (list(dict.fromkeys(frame[name])) for name in ("row", "option"))
-    axis = alt.Axis(orient="top", labelAngle=-30, ticks=False, domain=False)
-    base = alt.Chart(frame).encode(
-        alt.X("option:N", sort=options, title=None, axis=axis),
-        alt.Y("row:N", sort=rows, title=None, axis=name_axis()),
-    )
-    top = float(frame["share"].max())
-    scale = alt.Scale(domain=[0, top], range=["#F2F7FB", "#08519C"])
-    ink = alt.condition(alt.datum.share > DARK_ENOUGH * top, alt.value("white"), alt.value(INK))
-    cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
-        alt.Color("share:Q", scale=scale, legend=None), tooltip=tips("row:N", "option:N", "share:Q")
-    )
-    words = base.mark_text(fontSize=11).encode(alt.Text("share:Q", format=".0%"), color=ink)
+    layers = heat_layers(frame, "row", "option", "share")
+    width = max(CELL_WIDTH * frame["option"].nunique(), 100)
     title = alt.TitleParams(heading, fontSize=12)
-    width = max(1.4 * ROW_HEIGHT * len(options), 100)
-    return sized(alt.layer(cells, words, title=title), int(width), len(rows))
+    return sized(alt.layer(*layers, title=title), int(width), frame["row"].nunique())
 
 
 def answer_table(answer: PopulationAnswer) -> str:
-    """Return each option's share, the known one, and each persona's, and how it was obtained."""
+    """Return each option's share beside the known one, by persona, and how it was obtained."""
     head = ["option", "share"]
     frame = answer.by()
     columns = [[cell(option) for option in answer.options], list(map(share_bar, frame["share"]))]
     if frame["target"].notna().any():
-        head.append("known")
+        head.append("known share")
         columns.append([f"{share:.1%}" for share in frame["target"]])
     rows = [list(row) for row in zip(*columns, strict=True)]
     parts = [f"<p>{cell(answer.question.text)}</p>", table(head, rows)]
     if not answer.is_plain:
         parts.append(_persona_table(answer))
-    return "".join([*parts, f"<p>{cell(answer.told)}</p>"])
+    return "".join([*parts, f"<p>{cell(answer.description)}</p>"])
 
 
 def _persona_table(answer: PopulationAnswer) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.generation import responses
-from jupyter_mop.engine.generation.baselines import Drawn
+from jupyter_mop.engine.generation.baselines import DrawnComponents
 from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, notes
@@ -88,7 +88,7 @@ def without_exemplars(bench: Workbench) -> Simulation:
     tick = bench.on_step("no exemplars", bench.settings.n)
     return responses.simulate(
         contexts,
-        Drawn(drawn, exemplar=False),
+        DrawnComponents(drawn, exemplar=False),
         responses.PromptBuilder(mixture.personas, mixture.exemplars_, mixture.template_),
         bench.study.backend,
         options=SimulationOptions(**asdict(recipe.params), random_state=seed),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from jupyter_mop.charts import alignment_chart
-from jupyter_mop.engine.evaluation.copying import COPIED, Run, longest_runs
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, SharedRun, longest_runs
 from jupyter_mop.engine.generation.baselines import BASELINES
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.experiments.report import Result
@@ -49,14 +49,14 @@ def run(bench: Workbench) -> Result:
 def copies(made: Mapping[str, Simulation]) -> str:
     """Return how many responses of each method repeat a record of the pool for eight words."""
     shares = {
-        name: np.mean([run.size >= COPIED for run in _longest_runs(simulation)])
+        name: np.mean([run.size >= MIN_COPY_WORDS for run in _longest_runs(simulation)])
         for name, simulation in made.items()
     }
     told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-    return f"Responses with {COPIED} words in a row of some exemplar: {told}."
+    return f"Responses with {MIN_COPY_WORDS} words in a row of some exemplar: {told}."
 
 
-def _longest_runs(simulation: Simulation) -> list[Run]:
+def _longest_runs(simulation: Simulation) -> list[SharedRun]:
     return longest_runs(simulation.responses, [e.response for e in simulation.exemplars])
 
 

@@ -153,7 +153,7 @@ def _new_run(study: Study | None) -> Run:
 
     def n_kept(value: object) -> int:
         name = "encoder" if isinstance(value, np.ndarray) else "backend"
-        return 0 if value is None or name not in parts else int(parts[name].kept)
+        return 0 if value is None or name not in parts else int(parts[name].n_cached)
 
     before = parts["backend"].usage if "backend" in parts else None
 

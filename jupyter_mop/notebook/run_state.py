@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import html
 import re
 import signal
 import threading
@@ -16,10 +15,11 @@ from typing import Any
 
 from tqdm.std import tqdm
 
+from jupyter_mop.charts.runs_and_costs import progress_table
+
 N_LATEST = 5
 _LONGEST = 280
 _MARKS = 30
-_LEFT = ' style="text-align: left"'
 _UNSHOWABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 
 
@@ -200,14 +200,8 @@ class Run:
 
     def html(self) -> str:
         """Return the steps as a table that needs no script and no style."""
-        heads = ["step", "done", "kept", "tokens", "time", "rate", ""]
-        head = "".join(f"<th{_LEFT}>{name}</th>" for name in heads)
-        *before, last = [*[""] * (len(self.steps) - 1), self.status]
-        rows = "".join(map(_row, self.steps, [*before, last]))
-        troubles = "".join(
-            f"<p>{n} failed: {html.escape(reason)}</p>" for reason, n in self.failures.items()
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{troubles}"
+        notes = [*[""] * (len(self.steps) - 1), self.status]
+        return progress_table(map(_row, self.steps, notes), self.failures)
 
 
 def _notes(step: Step) -> str:
@@ -229,9 +223,9 @@ def _meter(step: Step) -> str:
     )
 
 
-def _row(step: Step, note: str) -> str:
-    cells = [
-        html.escape(step.what),
+def _row(step: Step, note: str) -> list[str]:
+    return [
+        step.what,
         f"{step.done:,} of {step.total:,}".replace(" ", "\u00a0"),
         f"{step.kept:,}",
         f"{step.tokens:,}" if step.tokens else "",
@@ -239,7 +233,6 @@ def _row(step: Step, note: str) -> str:
         f"{step.mean_rate:,.1f}/s" if step.mean_rate else "",
         note,
     ]
-    return "<tr>" + "".join(f"<td{_LEFT}>{cell}</td>" for cell in cells) + "</tr>"
 
 
 class Controls:

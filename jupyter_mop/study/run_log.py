@@ -16,7 +16,7 @@ import numpy as np
 
 from jupyter_mop.backends.store.dry_run import PlannedBackend
 from jupyter_mop.backends.store.run_history import StoredRun
-from jupyter_mop.backends.store.run_record import Books, Ending, opened
+from jupyter_mop.backends.store.run_record import EndState, RunRecord, use_record
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.files import SETTINGS
@@ -99,12 +99,12 @@ def _check_basis(session: Session, run: StoredRun) -> None:
 
 
 @contextmanager
-def _recording(session: Session, verb: str, arguments: Mapping[str, Any]) -> Iterator[Books]:
+def _recording(session: Session, verb: str, arguments: Mapping[str, Any]) -> Iterator[RunRecord]:
     """Keep the run record of what is done inside."""
-    books = Books(session.store, verb, arguments, {"basis": _basis(session, verb)})
+    books = RunRecord(session.store, verb, arguments, {"basis": _basis(session, verb)})
     ended, before = None, session.backend.usage
     try:
-        with opened(books):
+        with use_record(books):
             yield books
     except BaseException as error:
         ended = error
@@ -136,16 +136,16 @@ def _listed(parts: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
 
 
-def _close(books: Books, error: BaseException | None = None) -> None:
+def _close(books: RunRecord, error: BaseException | None = None) -> None:
     """Close the books; a verb that was refused before it asked for anything leaves none."""
     stopped = isinstance(error, KeyboardInterrupt | BudgetError)
-    state: Ending = "cancelled" if stopped else "failed" if error else "finished"
+    state: EndState = "cancelled" if stopped else "failed" if error else "finished"
     if isinstance(error, Exception):
         ours = isinstance(error, MopError)
         books.facts["error"] = str(error) if ours else type(error).__name__
     try:
-        if isinstance(error, DataError | NotFittedError | ModelError) and not books.has_asked:
-            books.forget()
+        if isinstance(error, DataError | NotFittedError | ModelError) and not books.has_requests:
+            books.delete()
         else:
             books.end(state)
     except StoreError as fault:
@@ -215,6 +215,6 @@ def _provenance(result: object) -> dict[str, Any]:
         weights = zip(result.names, result.persona_weights(), strict=True)
         facts = _settings(result) | {"weights": dict(weights)}
     elif isinstance(result, PopulationAnswer):
-        facts = {"weights": result.described, "method": result.method} | dict(facts)
+        facts = {"weights": result.weights_label, "method": result.method} | dict(facts)
     kept = {name: _kept(value) for name, value in facts.items()}
     return {name: v for name, v in kept.items() if len(json.dumps(v)) <= _LONGEST_FACT}

@@ -18,7 +18,7 @@ from jupyter_mop.backends.opening import load_backend
 from jupyter_mop.backends.protocols import Backend, Encoder
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.sqlite_store import Store
-from jupyter_mop.engine.data.exemplars import usual_max_tokens
+from jupyter_mop.engine.data.exemplars import default_max_tokens
 from jupyter_mop.engine.data.persona_weights import PANEL, Weights
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
@@ -202,7 +202,7 @@ class Session:
             options,
             weights=self.with_panel(options.weights),
             n_candidates=1 if one else options.n_candidates,
-            max_tokens=options.max_tokens or usual_max_tokens(mixture.exemplars_),
+            max_tokens=options.max_tokens or default_max_tokens(mixture.exemplars_),
         )
 
     def human_answers(
@@ -250,7 +250,7 @@ def _swapped(
     from tqdm.std import tqdm
 
     own = getattr(cached, part)
-    tqdm.write(f"Cluster: {cluster.described}")
+    tqdm.write(f"Cluster: {cluster.description}")
     setattr(cached, part, cluster)
     try:
         yield

@@ -20,17 +20,17 @@ from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.run_history import Runs, read_runs
 from jupyter_mop.backends.store.sqlite_store import Store
-from jupyter_mop.engine.data.encoding import encoded
+from jupyter_mop.engine.data.encoding import encode_groups
 from jupyter_mop.engine.data.nearest_records import nearest_records
 from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment, align
-from jupyter_mop.engine.evaluation.copying import COPIED
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis, diagnose
 from jupyter_mop.engine.evaluation.estimates import Estimates, estimate
 from jupyter_mop.engine.generation.options import SimulationOptions
-from jupyter_mop.engine.generation.persona_preview import pool, preview
+from jupyter_mop.engine.generation.persona_preview import default_pool, preview
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.export import write_simulation
@@ -39,7 +39,7 @@ from jupyter_mop.engine.simulation.simulation import RESPONSE, Simulation
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
-from jupyter_mop.engine.synthesis.choosing_k import LADDER
+from jupyter_mop.engine.synthesis.options import LADDER
 from jupyter_mop.engine.synthesis.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.engine.weighting.calibration import Calibration, calibrate
 from jupyter_mop.engine.weighting.comparison import Comparison, compare
@@ -280,7 +280,7 @@ class Study:
         self.mixture, self.personas, self.panel_weights = mixture, mixture.personas, None
         return mixture
 
-    @takes_options(SimulationOptions, but=["n"])
+    @takes_options(SimulationOptions, exclude=["n"])
     @recorded
     def simulate(
         self,
@@ -316,7 +316,7 @@ class Study:
         self.mixture, self.simulations[name] = mixture, made
         return made
 
-    @takes_options(ElicitationOptions, but=["n"])
+    @takes_options(ElicitationOptions, exclude=["n"])
     @recorded
     def ask(
         self,
@@ -392,7 +392,7 @@ class Study:
         return preview(
             persona,
             population,
-            mixture.exemplars_ if mixture else pool(population),
+            mixture.exemplars_ if mixture else default_pool(population),
             self.backend,
             template=template or (mixture.template_.text if mixture else None),
             options=SimulationOptions.of({"n": n, "max_tokens": max_tokens, **options}),
@@ -532,7 +532,7 @@ class Study:
         self,
         name: str | None = None,
         *,
-        copied: int = COPIED,
+        copied: int = MIN_COPY_WORDS,
         random_state: int = 0,
         on_step: OnStep | None = None,
     ) -> Diagnosis:
@@ -550,7 +550,7 @@ class Study:
             self.session.simulation(chosen),
             self.session.comparison_target.responses,
         )
-        target, vectors = encoded([texts, simulation.responses], self.encoder, on_step)
+        target, vectors = encode_groups([texts, simulation.responses], self.encoder, on_step)
         return diagnose(
             texts, target, simulation, vectors, copied=copied, random_state=random_state
         )

@@ -169,7 +169,7 @@ def test_what_is_not_valid_is_said_at_the_card_and_can_be_taken_back(panel):
     put(panel, "Name of critic", "fan")
     assert "already a persona 'fan'" in card(panel, "critic").inner_text()
     put(panel, "Text of parent", "  ")
-    assert "needs a text" in card(panel, "parent").inner_text()
+    assert "needs a description" in card(panel, "parent").inner_text()
     assert field(panel, "Name of critic").input_value() == "fan"
     assert names(panel) == ["critic", "fan", "parent"]
     field(panel, "Name of critic").press("Escape")

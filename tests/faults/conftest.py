@@ -20,7 +20,7 @@ from jupyter_mop.study.study import Study
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     monkeypatch.setattr(defaults, "FIRST_WAIT", 0.02)
-    monkeypatch.setattr(defaults, "LONGEST_WAIT", 0.1)
+    monkeypatch.setattr(defaults, "MAX_WAIT", 0.1)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 

@@ -174,7 +174,7 @@ def at(n, act):
 
 
 def test_a_server_that_is_killed_and_comes_back_is_waited_for(process, path, books, monkeypatch):
-    monkeypatch.setattr(defaults, "LONGEST_WAIT", 2.0)
+    monkeypatch.setattr(defaults, "MAX_WAIT", 2.0)
     monkeypatch.setattr(defaults, "FIRST_WAIT", 1.0)
     study = new_study(path, f"http://127.0.0.1:{process.port}/v1")
 

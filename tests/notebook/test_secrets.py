@@ -37,7 +37,7 @@ def kept(shell, server, monkeypatch, tmp_path, frame):
     """Give the folder that all is kept in, and a study on an endpoint in the shell."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(defaults, "LONGEST_WAIT", 0.02)
+    monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
     backend = OpenAIBackend(server.url, "scripted", in_flight=2)
     found = (Finding("chat", works=True), Finding(names.SCORING, works=True))
     backend.__dict__["capabilities"] = Capabilities(server.url, "scripted", found, dialect="echo")

@@ -1,44 +1,62 @@
-"""HTML tables, cells and cards."""
+"""HTML tables, cells, cards and notes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from jupyter_mop.charts.style.plain_text import plain
 from jupyter_mop.charts.style.theme import BLUE, persona_colours
-from jupyter_mop.engine.data.population import are_closed
 
-LONGEST_RESPONSE = 600
-LONGEST_CONTEXT = 120
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAX_RESPONSE_LENGTH = 600
+MAX_CONTEXT_LENGTH = 120
 BAR_BLOCKS = 12
-LEFT = 'style="text-align: left; vertical-align: top; padding: 2px 8px"'
+LEFT = "text-align: left; vertical-align: top; padding: 2px 8px"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table of cells that are HTML already; its heads are text.
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    style: str = LEFT,
+    is_quoted: bool = True,
+) -> str:
+    """Return an HTML table.
+
+    Parameters
+    ----------
+    heads : sequence of str
+        Plain text.
+    rows : iterable of sequences of str
+        Cells that are HTML already; see `cell`.
+    style : str
+        CSS of every cell.
+    is_quoted : bool
+        Whether cells hold texts of people or models, which may be written from right to left.
 
     Examples
     --------
     >>> table(["name"], [[cell("<b>")]]).count("&lt;b&gt;")
     1
     """
-    heads = "".join(f"<th {LEFT}>{cell(name)}</th>" for name in head)
-    lines = ("".join(f"<td {LEFT} dir='auto'>{part}</td>" for part in row) for row in rows)
+    direction = " dir='auto'" if is_quoted else ""
+    head = "".join(f'<th style="{style}">{cell(name)}</th>' for name in heads)
+    lines = ("".join(f'<td style="{style}"{direction}>{each}</td>' for each in row) for row in rows)
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def cell(text: object, limit: int = LONGEST_CONTEXT) -> str:
-    """Return `text` as the HTML of one line."""
+def cell(text: object, limit: int = MAX_CONTEXT_LENGTH) -> str:
+    """Return `text` as the HTML of one line, cut to `limit` characters."""
     return escape(plain(text, limit))
 
 
 def persona_chips(names: Sequence[str]) -> dict[str, str]:
-    """Return the name of each persona as HTML, after a square of its colour."""
+    """Return each persona's name as HTML, after a square of its colour."""
     return {
         name: f'<span style="color: {colour}">&#9632;</span>&nbsp;{cell(name)}'
         for name, colour in zip(names, persona_colours(names), strict=True)
@@ -46,13 +64,15 @@ def persona_chips(names: Sequence[str]) -> dict[str, str]:
 
 
 def share_bar(share: float, colour: str = BLUE) -> str:
-    """Return a share as a bar of blocks and a number."""
+    """Return a share as a bar of blocks and a percentage."""
     blocks = "&#9608;" * round(share * BAR_BLOCKS)
     return f'<span style="color: {colour}">{blocks}</span> {share:.1%}'
 
 
 def card(title: str, facts: Mapping[str, object], weights: Mapping[str, float]) -> str:
     """Return facts as a table of two columns, with the persona weights as bars below them."""
+    import pandas as pd
+
     rows = [[f"<b>{cell(name)}</b>", cell(value)] for name, value in facts.items()]
     parts = [f"<p><b>{cell(title)}</b></p>", table(["", ""], rows)]
     if weights:
@@ -61,7 +81,7 @@ def card(title: str, facts: Mapping[str, object], weights: Mapping[str, float]) 
 
 
 def weights_table(frame: pd.DataFrame) -> str:
-    """Return persona weights as a table of bars, with the columns that the frame has."""
+    """Return persona weights as bars, with the columns low, high, overall and start if present."""
     names = [str(name) for name in frame["persona"]]
     chips, colours = persona_chips(names), persona_colours(names)
     columns = [list(chips.values())]
@@ -70,23 +90,32 @@ def weights_table(frame: pd.DataFrame) -> str:
     if {"low", "high"} <= set(frame.columns):
         heads.append("95 % interval")
         columns.append([f"{a:.1%} to {b:.1%}" for a, b in zip(frame.low, frame.high, strict=True)])
-    if "overall" in frame:
-        heads.append("overall")
-        columns.append([f"{share:.1%}" for share in frame["overall"]])
-    if "start" in frame:
-        heads.append("start")
-        columns.append([f"{share:.1%}" for share in frame["start"]])
+    for name, head in (("overall", "overall"), ("start", "initial")):
+        if name in frame:
+            heads.append(head)
+            columns.append([f"{share:.1%}" for share in frame[name]])
     return table(heads, zip(*columns, strict=True))
 
 
-def response_summary(responses: list[str]) -> str:
-    """Return how many answers there are, or how long free text is, in words."""
-    if are_closed(responses):
-        return f"{len(set(responses))} answers"
-    lengths = [len(text.split()) for text in responses]
-    return f"{min(lengths)} to {max(lengths)} words, half of them {np.median(lengths):.0f} or more"
+def note(head: str, text: str) -> str:
+    """Return a text with a bold head and a line at its left, announced by screen readers.
+
+    Examples
+    --------
+    >>> note("2.1 right:", "1 < 2").endswith("<b>2.1 right:</b> 1 &lt; 2</div>")
+    True
+    """
+    style = "border-left: 4px solid currentColor; padding: 2px 12px; margin: 4px 0"
+    return f'<div style="{style}" role="status"><b>{escape(head)}</b> {escape(text)}</div>'
 
 
-def number(value: object) -> str:
-    """Return a number with three decimals, anything else as the HTML of one line."""
-    return f"{value:.3f}" if isinstance(value, float) else cell(value)
+def bullet_list(head: str, lines: Iterable[str]) -> str:
+    """Return lines as a list below a bold head.
+
+    Examples
+    --------
+    >>> bullet_list("Score", ["40 points"])
+    '<p><b>Score</b></p><ul><li>40 points</li></ul>'
+    """
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<p><b>{escape(head)}</b></p><ul>{items}</ul>"

@@ -1,4 +1,4 @@
-"""Charts as still pictures and as what a notebook shows, with no browser and no network."""
+"""Charts as PNG pictures and as notebook output, without a browser or a network."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ N_COLOURS = 128
 MAX_LIVE_BYTES = 60_000
 VEGA_LITE = "application/vnd.vegalite.v5+json"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+SHARP = 2  # pixels per unit that look sharp on most screens
 
 
-def png(chart: AnyChart, scale: float = 2) -> bytes:
-    r"""Return `chart` as a PNG picture, drawn without a browser or a network.
+def png(chart: AnyChart, scale: float = SHARP) -> bytes:
+    r"""Return a chart as a PNG picture, drawn without a browser or a network.
 
     Parameters
     ----------
@@ -34,20 +35,11 @@ def png(chart: AnyChart, scale: float = 2) -> bytes:
     >>> png(weights_chart(frame))[:4]
     b'\x89PNG'
     """
-    import altair as alt
-    import vl_convert
-    from PIL import Image
-
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    spec = json.dumps(specification(chart))
-    full = io.BytesIO(vl_convert.vegalite_to_png(spec, vl_version=version, scale=scale))
-    small = io.BytesIO()
-    Image.open(full).convert("RGB").quantize(N_COLOURS).save(small, "PNG", optimize=True)
-    return small.getvalue()
+    return _drawn(specification(chart), scale)
 
 
 def specification(chart: AnyChart) -> dict[str, Any]:
-    """Return the Vega-Lite specification of `chart`, however many rows it has."""
+    """Return the Vega-Lite specification of a chart with any number of rows."""
     import altair as alt
 
     with alt.data_transformers.disable_max_rows():
@@ -55,12 +47,12 @@ def specification(chart: AnyChart) -> dict[str, Any]:
     return spec
 
 
-def description(spec: dict[str, Any]) -> str:
-    """Return what a screen reader says of a chart's picture: its title and subtitle.
+def alt_text(spec: dict[str, Any]) -> str:
+    """Return the text that a screen reader reads for a chart: its title and subtitle.
 
     Examples
     --------
-    >>> description({"title": {"text": "Weights", "subtitle": ["Learned", "from 200 records"]}})
+    >>> alt_text({"title": {"text": "Weights", "subtitle": ["Learned", "from 200 records"]}})
     'Chart. Weights. Learned from 200 records'
     """
     title = spec.get("title") or {}
@@ -69,19 +61,35 @@ def description(spec: dict[str, Any]) -> str:
     return ". ".join(["Chart", *lines])
 
 
-def bundle(chart: AnyChart, *, live: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a notebook shows of `chart`, by MIME type, with its metadata.
+def mime_bundle(chart: AnyChart, *, live: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a chart's notebook output by MIME type, with its metadata.
 
-    Everywhere a picture at half its pixels; where the chart is `live` and small, its Vega-Lite
-    too, which JupyterLab, Notebook and VS Code draw themselves, with tooltips. They read version 5,
-    of which these charts use nothing that version 6 has changed.
+    There is always a picture, displayed at half its pixels. A `live` and small chart comes with
+    its Vega-Lite too, which JupyterLab, Notebook and VS Code draw themselves, with tooltips. They
+    read version 5; these charts use nothing that version 6 changed.
     """
-    picture, spec = png(chart), specification(chart) | {"$schema": SCHEMA}
+    spec = specification(chart)
+    picture = _drawn(spec, SHARP)
     width, height = struct.unpack(">II", picture[16:24])
+    size = {"width": width // SHARP, "height": height // SHARP}
     data: dict[str, Any] = {"text/plain": f"<{type(chart).__name__}>", "image/png": picture}
-    size = {"width": width // 2, "height": height // 2}
-    metadata: dict[str, Any] = {"image/png": size | {"alt": description(spec)}}
-    if live and len(json.dumps(spec)) <= MAX_LIVE_BYTES:
-        data[VEGA_LITE] = spec
+    metadata: dict[str, Any] = {"image/png": size | {"alt": alt_text(spec)}}
+    shown = spec | {"$schema": SCHEMA}
+    if live and len(json.dumps(shown)) <= MAX_LIVE_BYTES:
+        data[VEGA_LITE] = shown
         metadata[VEGA_LITE] = {"embed_options": {"actions": False, "renderer": "svg"}}
     return data, metadata
+
+
+def _drawn(spec: dict[str, Any], scale: float) -> bytes:
+    """Return a specification's picture with few colours, which makes the file small."""
+    import altair as alt
+    import vl_convert
+    from PIL import Image
+
+    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    full = vl_convert.vegalite_to_png(json.dumps(spec), vl_version=version, scale=scale)
+    small = io.BytesIO()
+    picture = Image.open(io.BytesIO(full)).convert("RGB").quantize(N_COLOURS)
+    picture.save(small, "PNG", optimize=True)
+    return small.getvalue()

@@ -1,19 +1,18 @@
-"""One look for all charts, and one colour per persona everywhere.
+"""One look for all charts: colours, sizes, and one colour per persona everywhere.
 
-The colours are Okabe and Ito's, which people with any colour vision tell apart.
+The colours are those of Okabe and Ito, which people with any colour vision can tell apart.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from jupyter_mop.errors import DataError
 
 if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
 
     AnyChart = alt.Chart | alt.LayerChart | alt.HConcatChart | alt.VConcatChart | alt.ConcatChart
 
@@ -31,13 +30,13 @@ FONT = "sans-serif"
 
 
 def persona_colours(names: Iterable[str]) -> list[str]:
-    """Return one colour per persona by its position, whoever draws it.
+    """Return one colour per persona, by its position; every chart and table uses these.
 
     Parameters
     ----------
     names : iterable of str
-        All personas in the study's order. From the eighth on the seven colours come again,
-        darker, then lighter; no two of 35 are the same.
+        All personas in the study's order. From the eighth persona on the seven colours repeat,
+        first darker, then lighter; the first 35 colours are all different.
 
     Examples
     --------
@@ -51,44 +50,16 @@ def persona_colours(names: Iterable[str]) -> list[str]:
     ]
 
 
-def persona_scale(names: list[str]) -> alt.Scale:
-    """Return the scale from the names of all personas to their colours."""
-    import altair as alt
-
-    return alt.Scale(domain=names, range=persona_colours(names))
-
-
-def name_axis() -> alt.Axis:
-    """Return an axis of names: no line, no ticks."""
-    import altair as alt
-
-    return alt.Axis(labelFontSize=12, labelPadding=8, ticks=False, domain=False)
-
-
-def share_axis() -> alt.Axis:
-    """Return an axis of shares in per cent."""
-    import altair as alt
-
-    return alt.Axis(format=".0%", tickCount=5)
-
-
-def sized(chart: object, width: int, n_rows: int) -> alt.LayerChart:
-    """Return the chart `width` wide, with one row of the usual height per name."""
-    return cast("alt.LayerChart", chart).properties(width=width, height=ROW_HEIGHT * n_rows)
-
-
-def check(frame: pd.DataFrame, columns: str) -> None:
-    """Raise a DataError where a column is missing or there is nothing to draw."""
-    absent = [name for name in columns.split() if name not in frame]
-    if absent:
+def check_frame(frame: pd.DataFrame, columns: str) -> None:
+    """Raise a DataError if a column is missing or the frame has no rows."""
+    missing = [name for name in columns.split() if name not in frame]
+    if missing:
         raise DataError(
-            f"The chart needs the columns {columns.split()}, and {absent} are missing.",
-            hint="Pass the frame as the function that made it returned it.",
+            f"The chart needs the columns {columns.split()}; {missing} are missing.",
+            hint="Pass the frame unchanged, as the function that made it returned it.",
         )
     if frame.empty:
-        raise DataError(
-            "The chart has nothing to draw: the frame has no rows.", hint="Run it first."
-        )
+        raise DataError("Nothing to draw: the frame has no rows.", hint="Compute the result first.")
 
 
 def _shaded(colour: str, shade: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from jupyter_mop.engine.evaluation.copying import COPIED
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import StudyMagics, parsed
 from jupyter_mop.notebook.progress import progress
@@ -104,7 +104,7 @@ class EvaluateMagics(StudyMagics):
 
     @magic_arguments()
     @argument("name", nargs="?", help="a simulation; default: the last one of the mixture")
-    @argument("--copied", type=int, default=COPIED, help="words in a row that make a copy")
+    @argument("--copied", type=int, default=MIN_COPY_WORDS, help="words in a row that make a copy")
     @argument("--seed", type=arguments.seed, default=0, help="seed of halves, folds and clusters")
     @line_magic
     @output_can_be_silenced

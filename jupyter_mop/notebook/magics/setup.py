@@ -10,8 +10,8 @@ from IPython.core.magic import line_cell_magic, line_magic, magics_class, output
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from jupyter_mop import config
-from jupyter_mop.engine.data.clustering import MOST_RECORDS
-from jupyter_mop.engine.synthesis.choosing_k import LADDER
+from jupyter_mop.engine.data.clustering import MAX_RECORDS
+from jupyter_mop.engine.synthesis.options import LADDER
 from jupyter_mop.engine.synthesis.persona_writing import N_DRAWS, N_SHOWN
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import StudyMagics, costing, parsed, run
@@ -94,7 +94,7 @@ class SetupMagics(StudyMagics):
     @magic_arguments()
     @argument("-k", type=arguments.number_or_auto, default="auto", help="number of personas, or auto "
               "to choose it by held-out likelihood: some thousand scores")  # fmt: skip
-    @argument("--records", type=int, default=MOST_RECORDS, help="most records to cluster")
+    @argument("--records", type=int, default=MAX_RECORDS, help="most records to cluster")
     @argument("--draws", type=int, default=N_DRAWS, help="answers for each persona to choose from")
     @argument("--shown", type=int, default=N_SHOWN, help="records in one prompt; a large model "
               "can use more")  # fmt: skip

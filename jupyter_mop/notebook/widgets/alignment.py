@@ -216,7 +216,7 @@ class AlignmentPanel(anywidget.AnyWidget):
         floors = self.comparison.floors
         figures = [
             [name, f"{value:.3g}", f"{floors[name]:.3g}" if name in floors else ""]
-            for name, value in self.comparison.statistics.figures(np.array(self.weights)).items()
+            for name, value in self.comparison.statistics.metrics(np.array(self.weights)).items()
         ]
         personas = [list(row) for row in zip(self.names, counts, shares, learned, strict=True)]
         return (
@@ -226,7 +226,7 @@ class AlignmentPanel(anywidget.AnyWidget):
         )
 
     def _answers(self) -> str:
-        answers = self.comparison.statistics.answers
+        answers = self.comparison.statistics.option_shares
         if answers is None:
             return ""
         shares = answers.shares(np.array(self.weights))

@@ -12,7 +12,7 @@ import traitlets
 
 from jupyter_mop.charts import PERSONA_COLOURS
 from jupyter_mop.engine.data import persona_edits as edits
-from jupyter_mop.engine.data.nearest_records import MOST_RECORDS
+from jupyter_mop.engine.data.nearest_records import MAX_RECORDS
 from jupyter_mop.engine.data.personas import Persona, read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
@@ -180,7 +180,8 @@ class PersonaPanel(anywidget.AnyWidget):
         elif asked["do"] in _EDITS:
             self._edit(asked)
         elif asked["do"] == "state":
-            self._take(edits.state(self._study.personas, list(self._study.weights().values())))
+            weights = list(self._study.weights().values())
+            self._take(edits.set_weights(self._study.personas, weights))
         elif asked["do"] == "sound":
             self.sound(asked["at"])
         elif asked["do"] in ("undo", "redo"):
@@ -296,7 +297,7 @@ class PersonaPanel(anywidget.AnyWidget):
             self._near.setdefault(row["persona"], []).append(shown)
         assert self._study.population is not None  # noqa: S101  there are records near
         n = len(set(self._study.population.responses))
-        return f"Nearest of {MOST_RECORDS} of {n:,} responses." if n > MOST_RECORDS else ""
+        return f"Nearest of {MAX_RECORDS} of {n:,} responses." if n > MAX_RECORDS else ""
 
     def _repr_mimebundle_(
         self, **kwargs: dict[str, Any]

@@ -75,7 +75,7 @@ def test_llama_cpp_is_told_as_it_is(llama):
     assert not told[names.PROMPTS]
     assert not told[names.SCORING]
     assert "accepts echo and gives only what it wrote itself" in found.seen(names.PROMPTS)
-    assert (llama.can_score, llama.can_tell_first_tokens) == (False, True)
+    assert (llama.can_score, llama.can_score_first_tokens) == (False, True)
     assert repr(found).count("\n") == len(told) == found._repr_html_().count("<tr>")
 
 
@@ -206,7 +206,7 @@ def test_a_gate_learned_with_the_embedded_model_serves_llama_cpp(llama, local, r
     options = {"n_exemplars": 2, "n_records": 8, "n_components": 2}
     ask = "Write one sentence of a {mood} movie review."
     fitted = MixtureOfPersonas(PERSONAS, local, encoder, template=ask, **options).fit(population)
-    with pytest.warns(UserWarning, match="carried over") as told:
+    with pytest.warns(UserWarning, match="are used with") as told:
         loaded = MixtureOfPersonas.load(fitted.save(tmp_path / "mix"), llama, encoder)
     assert "openai:127.0.0.1" in str(told[0].message)
     np.testing.assert_allclose(loaded.persona_weights(), fitted.persona_weights())
@@ -226,7 +226,9 @@ def test_a_loaded_mixture_warns_of_another_encoder_and_of_edits(llama, local, re
     encoder = ToyEncoder(["good", "bad"])
     mixture = MixtureOfPersonas(PERSONAS, local, encoder, n_exemplars=2).initialise(population)
     folder = mixture.save(tmp_path / "mix")
-    with pytest.warns(UserWarning, match="(overall persona weights are kept|carried over)") as told:
+    with pytest.warns(
+        UserWarning, match="(overall persona weights are used|are used with)"
+    ) as told:
         MixtureOfPersonas.load(folder, llama, ToyEncoder(["film", "bad"]))
     said = [str(warning.message) for warning in told]
     assert any("overall persona weights are kept" in text for text in said)

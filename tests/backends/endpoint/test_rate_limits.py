@@ -235,7 +235,7 @@ def limit_of(backend: OpenAIBackend) -> AdaptiveLimit:
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(defaults, "LONGEST_WAIT", 0.02)
+    monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
 
 
 def test_a_storm_of_refusals_halves_the_limit_and_all_is_answered(scripted: ScriptedServer) -> None:

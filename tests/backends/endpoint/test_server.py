@@ -42,7 +42,7 @@ TOO_MUCH = {"error": {"message": "slow down", "type": "rate_limit", "code": None
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(defaults, "LONGEST_WAIT", 0.02)
+    monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
@@ -367,7 +367,7 @@ def test_what_a_server_cannot_do_is_found_and_said(scripted):
     found = backend.capabilities
     assert backend.model == "scripted"
     assert not backend.can_score
-    assert not backend.can_tell_first_tokens
+    assert not backend.can_score_first_tokens
     assert not backend.can_embed
     assert "echo" in found.seen("log-probabilities of a given text")
     n_calls = len(scripted.seen)
