@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mop import MixtureOfPersonas, Population, Simulation
+from jupyter_mop import MixtureOfPersonas, Population, Simulation, calibrate
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.weighting.comparison import compare
 from jupyter_mop.errors import DataError
@@ -104,3 +104,19 @@ def test_the_panel_and_the_reweighted_simulation_agree(
     for name, slope in statistics.gradients([0.8, 0.2]).items():
         ends = [statistics.metrics(np.array([0.8, 0.2]) + sign * step)[name] for sign in (1, -1)]
         assert slope @ step == pytest.approx((ends[0] - ends[1]) / 2, rel=1e-2, abs=1e-9)
+
+
+@pytest.mark.parametrize("wanted", [0.7, 0.3])
+def test_calibrated_weights_reach_the_target_in_a_new_simulation(
+    mixture: MixtureOfPersonas, simulation: Simulation, wanted: float
+) -> None:
+    targets = {"tea": wanted, "milk": 1 - wanted}
+    words = simulation.responses
+    of = {"drink": lambda text: "tea" if "tea" in text else "milk"}
+    found = calibrate(simulation, {"drink": targets}, of=of)
+    assert found.is_reached
+    moved = simulation.reweight(found)
+    weights = moved.weights / moved.weights.sum()
+    assert weights @ [word == "tea" for word in words] == pytest.approx(wanted, abs=1e-3)
+    anew = mixture.simulate(4000, weights=dict(found), random_state=9, **AS_IS)
+    assert np.mean([text == "tea" for text in anew.responses]) == pytest.approx(wanted, abs=0.025)
