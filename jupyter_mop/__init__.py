@@ -6,7 +6,7 @@ from importlib import import_module
 
 from jupyter_mop import rendering
 
-TYPE_CHECKING = False  # see engine.views
+TYPE_CHECKING = False  # see rendering
 if TYPE_CHECKING:
     from typing import Any
 
@@ -98,7 +98,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     register(shell)
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever is public
+def __getattr__(name: str) -> Any:  # noqa: ANN401  any public name
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if not _PUBLIC[name]:

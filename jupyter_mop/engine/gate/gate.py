@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.gate.component_scores import MAX_DENSE_CELLS, ComponentScores, RecordBlock
 from jupyter_mop.engine.gate.exemplar_softmax import ExemplarSoftmax, GradientSums
 from jupyter_mop.engine.gate.lbfgs import LbfgsPath
-from jupyter_mop.engine.metrics.threads import in_threads
+from jupyter_mop.engine.metrics.numerical_threads import in_threads
 
 Array = NDArray[np.float64]
 _TOLERANCE = 1e-12

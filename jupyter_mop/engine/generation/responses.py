@@ -218,7 +218,7 @@ def _content_facts(contents: Sequence[PromptContent]) -> dict[str, Any]:
     """Return entries for the provenance: exemplars and instructions without a column."""
     facts: dict[str, Any] = {}
     if any(content.exemplars and _component_exemplar(content) is None for content in contents):
-        facts[columns.SHOWN] = [list(content.exemplars) for content in contents]
+        facts[columns.EXEMPLARS_IN_PROMPT] = [list(content.exemplars) for content in contents]
     if any(content.instructions for content in contents):
-        facts[columns.WISHES] = [content.instructions for content in contents]
+        facts[columns.INSTRUCTIONS] = [content.instructions for content in contents]
     return facts

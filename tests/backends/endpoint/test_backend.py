@@ -206,7 +206,7 @@ def test_a_gate_learned_with_the_embedded_model_serves_llama_cpp(llama, local, r
     options = {"n_exemplars": 2, "n_records": 8, "n_components": 2}
     ask = "Write one sentence of a {mood} movie review."
     fitted = MixtureOfPersonas(PERSONAS, local, encoder, template=ask, **options).fit(population)
-    with pytest.warns(UserWarning, match="carried over") as warned:
+    with pytest.warns(UserWarning, match="are used with") as warned:
         loaded = MixtureOfPersonas.load(fitted.save(tmp_path / "mix"), llama, encoder)
     assert "openai:127.0.0.1" in str(warned[0].message)
     np.testing.assert_allclose(loaded.persona_weights(), fitted.persona_weights())
@@ -215,7 +215,7 @@ def test_a_gate_learned_with_the_embedded_model_serves_llama_cpp(llama, local, r
     assert simulation.provenance["model"] == llama.fingerprint
     assert simulation.provenance["weights"] == "learned"
     assert sum(simulation.provenance["finished"].values()) == 4
-    with pytest.raises(ModelError, match="cannot be learned") as caught:
+    with pytest.raises(ModelError, match="Fitting requires a model") as caught:
         loaded.fit(population)
     assert "--keep-weights" in caught.value.hint
     assert "%mop_match" in caught.value.hint
@@ -227,11 +227,11 @@ def test_a_loaded_mixture_warns_of_another_encoder_and_of_edits(llama, local, re
     mixture = MixtureOfPersonas(PERSONAS, local, encoder, n_exemplars=2).initialise(population)
     folder = mixture.save(tmp_path / "mix")
     with pytest.warns(
-        UserWarning, match="(overall persona weights are kept|carried over)"
+        UserWarning, match="(overall persona weights are used|are used with)"
     ) as warned:
         MixtureOfPersonas.load(folder, llama, ToyEncoder(["film", "bad"]))
     messages = [str(warning.message) for warning in warned]
-    assert any("overall persona weights are kept" in text for text in messages)
+    assert any("overall persona weights are used" in text for text in messages)
     facts = json.loads((folder / "mixture.json").read_text())
     facts["personas"][0]["description"] = "You are somebody else."
     (folder / "mixture.json").write_text(json.dumps(facts))

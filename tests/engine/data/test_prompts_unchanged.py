@@ -58,7 +58,7 @@ class Recorder(ToyBackend):
         made = super().generate(requests, params, on_result=on_result)
         return [Completion(self.reply, 9) for _ in made] if self.reply else made
 
-    def first_tokens(self, prompts: Sequence[Prompt], *, on_result=None):
+    def first_tokens(self, prompts: Sequence[Prompt], *, on_result=None):  # noqa: ARG002
         self.requests += [(turns(prompt),) for prompt in prompts]
         return [FirstTokens(("A", "B"), (-0.5, -1.5)) for _ in prompts]
 
@@ -74,8 +74,8 @@ def turns(prompt: Prompt) -> list[tuple[str, str]]:
 
 def population() -> Population:
     days = [f"{word} {'and ' * i}{word}" for word in WORDS for i in range(8)]
-    frame = pd.DataFrame({"topic": ["dawn {0}", "dusk"] * 16, "year": 2024, "said": days})
-    return Population.from_frame(frame, context=["topic", "year"], response="said")
+    frame = pd.DataFrame({"topic": ["dawn {0}", "dusk"] * 16, "year": 2024, "text": days})
+    return Population.from_frame(frame, context=["topic", "year"], response="text")
 
 
 def mixture(backend: Recorder, **settings: object) -> MixtureOfPersonas:

@@ -84,8 +84,10 @@ def parse_list(answer: str) -> list[str]:
 
     Examples
     --------
-    >>> parse_list("1. Topic: what it is about\n2. **Tone**\n- topic\n\nI hope that this list helps you.")
+    >>> parse_list("1. Topic: what it is about\n2. **Tone**\n- topic")
     ['topic', 'tone']
+    >>> parse_list("I hope that this list is of help.")
+    []
     """
     items = []
     for line in answer.splitlines():
