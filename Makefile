@@ -1,6 +1,6 @@
 .POSIX:
-.PHONY: help demo test bench scaling faults docs docs-check binder environments worked picture release \
-	check format clean chromium
+.PHONY: help demo test bench scaling faults docs docs-check binder environments worked house picture \
+	release check format clean chromium
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -10,20 +10,21 @@ RUN = $(BIN)/python
 
 help:
 	@echo "make demo     set up, fetch the model, run the quickstart, print its table"
-	@echo "make test     set up what the tests need, check, run all tests"
-	@echo "make bench    print the benchmarks: name, ratio, what was asked"
-	@echo "make scaling  responses a second by workers of a cluster: measured with 1 and 2, simulated beyond"
-	@echo "make faults   kill kernels and servers, fill disks, lie; print what became of each run"
-	@echo "make binder   build what Binder builds, run every notebook in it with its limits"
-	@echo "make environments  install the wheel in fresh ones, try it in each, write the table"
-	@echo "make worked   do the examples of docs/adding.md in a clone, tests first"
+	@echo "make test     set up for tests, check, run all tests"
+	@echo "make bench    run the benchmarks: name, ratio, required ratio"
+	@echo "make scaling  responses per second by number of cluster workers: 1 and 2 measured, more simulated"
+	@echo "make faults   kill kernels and servers, fill disks, garble answers; print the outcome of each run"
+	@echo "make binder   build what Binder builds, run every notebook in it within its limits"
+	@echo "make environments  install the wheel in fresh environments, try it in each, write the table"
+	@echo "make worked   apply the worked examples of docs/adding.md in a clone, tests first"
+	@echo "make house    measure the layout: folders, import levels, functions; AT=REVISION to compare"
 	@echo "make picture  draw the floors of the package from its imports: docs/floors.png"
 	@echo "make release  build, and try the wheel on the oldest and newest Python; uploads nothing"
-	@echo "make docs     build the documentation, its links checked: build/docs/index.html"
-	@echo "make docs-check  and open all of its pages in a Chromium, search included"
+	@echo "make docs     build the documentation and check its links: build/docs/index.html"
+	@echo "make docs-check  build it and open all of its pages in a browser, search included"
 	@echo "make check    lint, format check, type check"
-	@echo "make format   format the code and mend what lint can mend"
-	@echo "make clean    remove what make made, the fetched models excepted"
+	@echo "make format   format the code and fix what lint can fix"
+	@echo "make clean    remove what make created, except the fetched models"
 
 demo: $(VENV)/demo.stamp
 	$(RUN) -m jupyter_mop.backends.model_files
@@ -46,6 +47,9 @@ environments: $(VENV)/test.stamp chromium
 
 worked: $(VENV)/test.stamp chromium
 	$(RUN) tests/contributing/run.py
+
+house:
+	$(PYTHON) tests/house/run.py --at $(AT)
 
 picture: $(VENV)/test.stamp
 	$(RUN) docs/picture.py

@@ -1,4 +1,4 @@
-"""Set JupyterLab up: the first notebook open, side panels folded away, no news."""
+"""Configure JupyterLab: open the first notebook, collapse the side panels, show no news."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS = {
 
 
 def workspace(notebook: str) -> dict[str, object]:
-    """Return JupyterLab's default workspace with one notebook in it and nothing beside it."""
+    """Return JupyterLab's default workspace with only one notebook open."""
     widget = f"notebook:notebooks/{notebook}"
     layout = {
         "main": {
@@ -40,13 +40,13 @@ def workspace(notebook: str) -> dict[str, object]:
 
 
 def write(path: Path, value: object) -> None:
-    """Write `value` as JSON, with the folders that it needs."""
+    """Write `value` as JSON; create missing folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
-    """Write settings, workspace and the address that the server opens."""
+    """Write the settings, the workspace and the address that the server opens."""
     first = min(path.name for path in NOTEBOOKS.glob("[0-9]*.ipynb"))
     lab = {"LabApp": {"default_url": f"/lab/tree/notebooks/{first}", "news_url": None}}
     write(OVERRIDES, SETTINGS)

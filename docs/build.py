@@ -1,8 +1,8 @@
 """Build the documentation: python docs/build.py, or `make docs`.
 
-Copies the written pages to build/docs-source, writes the pages of magics, reference and notebooks
-beside them, lets Sphinx build them all into build/docs with warnings as errors, and checks the
-links of what came out.
+Copies the written pages to build/docs-source and generates the pages of magics, reference and
+notebooks beside them. Sphinx builds them into build/docs, with warnings as errors. Then the links
+of the built pages are checked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = HERE.parent
 
 
 def main(to: Path = ROOT / "build" / "docs") -> int:
-    """Build into `to`; 1 if something is wrong, which is printed."""
+    """Build into `to`; return 1 and print the problems if there are any."""
     began, source = time.monotonic(), to.with_name(f"{to.name}-source")
     stage(source)
     shutil.rmtree(to, ignore_errors=True)
@@ -29,18 +29,18 @@ def main(to: Path = ROOT / "build" / "docs") -> int:
     failed = sphinx(["-b", "html", *options, str(source), str(to)])
     if failed:
         return failed
-    images = to / "notebooks" / "images"  # those of <img> in a notebook, which Sphinx leaves out
+    images = to / "notebooks" / "images"  # Sphinx leaves out those of <img> in a notebook
     shutil.copytree(ROOT / "notebooks" / "images", images, dirs_exist_ok=True)
     found = links.faults(to)
     if found:
-        print(*found, f"{len(found)} links lead nowhere or outside.", sep="\n")
+        print(*found, f"{len(found)} broken links or outside resources.", sep="\n")
         return 1
-    print(f"{to / 'index.html'} is there after {time.monotonic() - began:.0f} s.")
+    print(f"Built {to / 'index.html'} in {time.monotonic() - began:.0f} s.")
     return 0
 
 
 def stage(source: Path) -> None:
-    """Put everything that Sphinx reads into `source`."""
+    """Write everything that Sphinx reads into `source`."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(HERE, source, ignore=shutil.ignore_patterns("__pycache__", "build.py"))
     shutil.copy(ROOT / "SECURITY.md", source)

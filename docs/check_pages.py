@@ -1,7 +1,7 @@
 """Open the built pages from disk in a real Chromium: python docs/check_pages.py, after `make docs`.
 
-Every request that is not to a file, data or a blob is stopped and is a fault. Screenshots are
-written to build/docs-screenshots.
+Every request that is not to a file, data or a blob is stopped and reported. Screenshots are written
+to build/docs-screenshots.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from playwright.sync_api import expect
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ROOT / "build" / "docs"
 SHOTS = ROOT / "build" / "docs-screenshots"
-LOOKED_AT = [
+PHOTOGRAPHED = [
     "index",
     "magics/index",
     "magics/mop_fit",
     "magics/mop_panel",
     "magics/mop_personas",
     "howto/own-model",
+    "find-your-way",
     "method",
     "trust",
     "notebooks/01_quickstart",
@@ -40,7 +41,7 @@ chromium = browser_fixtures().chromium
 
 @pytest.fixture
 def disk(chromium: Any) -> Iterator[Any]:
-    """Give a page that reads from disk only; what else it asks for, or an error, is a fault."""
+    """Give a page that may read from disk only; any other request, or an error, fails the test."""
     faults: list[str] = []
 
     def guard(route: Any) -> None:
@@ -65,8 +66,8 @@ def open_page(page: Any, name: str) -> None:
     page.goto((PAGES / f"{name}.html").as_uri())
 
 
-def test_every_page_opens_from_disk_and_asks_for_nothing_outside(disk: Any) -> None:
-    """Open them all; the fixture knows of the rest."""
+def test_every_page_opens_from_disk_without_outside_requests(disk: Any) -> None:
+    """Open every page; the fixture reports requests and errors."""
     files = sorted(PAGES.rglob("*.html"))
     assert len(files) > 100
     for file in files:
@@ -75,7 +76,7 @@ def test_every_page_opens_from_disk_and_asks_for_nothing_outside(disk: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "leads_to"),
+    ("words", "target"),
     [
         ("refits", "magics/mop_fit.html"),
         ("MixtureOfPersonas", "reference/MixtureOfPersonas.html"),
@@ -86,37 +87,37 @@ def test_every_page_opens_from_disk_and_asks_for_nothing_outside(disk: Any) -> N
         ("keyring", "howto/own-model.html"),
     ],
 )
-def test_the_search_works_from_disk(disk: Any, words: str, leads_to: str) -> None:
-    """Type into the field of the start page, press Enter, follow the result."""
+def test_the_search_works_from_disk(disk: Any, words: str, target: str) -> None:
+    """Type into the search field of the start page, press Enter, and follow the result."""
     open_page(disk, "index")
     disk.locator("input[name=q]").first.fill(words)
     disk.locator("input[name=q]").first.press("Enter")
-    found = disk.locator(f"#search-results a[href*='{leads_to}']").first
+    found = disk.locator(f"#search-results a[href*='{target}']").first
     found.wait_for(timeout=20_000)
     disk.screenshot(path=SHOTS / f"search-{words.split(maxsplit=1)[0]}.png")
     found.click()
-    disk.wait_for_url(f"**/{leads_to}*")
+    disk.wait_for_url(f"**/{target}*")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_pages_fit_wide_and_narrow_screens(disk: Any, scheme: str, width: int) -> None:
-    """Photograph the pages that stand for all; none is wider than the screen."""
+    """Take a screenshot of typical pages; none may be wider than the screen."""
     disk.emulate_media(color_scheme=scheme)
     disk.set_viewport_size({"width": width, "height": 900})
-    wide = {}
-    for name in LOOKED_AT:
+    overflow = {}
+    for name in PHOTOGRAPHED:
         open_page(disk, name)
         disk.wait_for_timeout(300)
-        wide[name] = disk.evaluate(OVERFLOW_JS)
+        overflow[name] = disk.evaluate(OVERFLOW_JS)
         disk.screenshot(
             path=SHOTS / f"{name.replace('/', '-')}-{scheme}-{width}.png", full_page=True
         )
-    assert {name: by for name, by in wide.items() if by > 0} == {}
+    assert {name: by for name, by in overflow.items() if by > 0} == {}
 
 
-def test_formulas_are_drawn_by_the_browser_itself(disk: Any) -> None:
-    """Formulas are MathML and have a size."""
+def test_formulas_are_rendered_by_the_browser(disk: Any) -> None:
+    """Formulas are MathML and have a height."""
     open_page(disk, "method")
     formulas = disk.locator(".formula math")
     assert formulas.count() > 5
@@ -125,8 +126,8 @@ def test_formulas_are_drawn_by_the_browser_itself(disk: Any) -> None:
     assert disk.locator("text=/\\$\\$|\\\\\\\\frac/").count() == 0
 
 
-def test_the_panel_of_the_magics_page_is_alive(disk: Any) -> None:
-    """Move a slider: the weights follow, with no kernel."""
+def test_the_panel_on_the_magics_page_works(disk: Any) -> None:
+    """Move a slider: the weights follow, without a kernel."""
     open_page(disk, "magics/mop_panel")
     slider = disk.get_by_role("slider").first
     slider.wait_for()

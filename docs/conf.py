@@ -1,4 +1,4 @@
-"""Sphinx reads this. `make docs` copies it beside the generated pages and builds from there."""
+"""Configuration of Sphinx; `make docs` copies it beside the generated pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ extensions = [
 exclude_patterns = ["generate"]
 suppress_warnings = ["misc.highlighting_failure", "mystnb.unknown_mime_type", "ref.python"]
 
-# Docstrings: numpydoc, in which `name` is code and a link where there is something of that name.
+# Docstrings: numpydoc. `name` is code, and a link if something of that name is documented.
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -34,9 +34,9 @@ python_use_unqualified_type_names = True
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-nitpicky = True  # of docstrings see generate/names.py
+nitpicky = True  # for docstrings see generate/names.py
 
-# Pages and notebooks: what is stored is shown, nothing is run, nothing is fetched.
+# Pages and notebooks: stored outputs are shown; nothing is run or fetched.
 nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, Any] = {}
 nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
@@ -51,7 +51,7 @@ html_css_files = ["pages.css"]
 html_copy_source = False
 html_show_copyright = False
 html_show_sourcelink = False
-html_show_search_summary = False  # it would fetch pages, which a browser refuses from disk
+html_show_search_summary = False  # it would fetch pages, which browsers refuse from disk
 html_theme_options = {"navigation_with_keys": False}
 templates_path: list[str] = []
 pygments_style = "friendly"

@@ -1,13 +1,16 @@
-"""Draw the floors of the package and who imports whom, read from the code: make picture.
+"""Draw the floors of the package, read from the imports of the code: make picture.
 
-Writes docs/floors.png. Imports are read as tests/test_layers.py reads them, inside functions too.
+Writes docs/floors.png. A floor imports only from floors below it. Inside the engine each folder is
+a room, and its row follows from its imports: it imports only from rooms in rows below.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
+from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -16,101 +19,195 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from jupyter_mop.charts.style.png import png
-from tests.test_layers import MODULES, imports, inside, is_ours, is_under
+from tests.house.run import House
 
+# From the top floor down: what each floor is for, and its rooms with what each of them holds. A
+# room is a folder or a module; one that ends in "*" stands for the other modules of its folder.
 FLOORS = {
-    "notebook": ("notebook",),
-    "experiments": ("experiments",),
-    "teaching": ("teaching",),
-    "study": (
-        *("study", "spending", "inspection", "runs", "holdings", "inference"),
-        *("alignment", "comparison"),
+    "notebook": (
+        "what a user touches",
+        {
+            "notebook.magics": "parse the line, call one verb",
+            "notebook.widgets": "panels: traits, script, styles",
+            "notebook.*": "display, progress",
+        },
     ),
-    "charts": ("charts",),
-    "datasets": ("datasets",),
-    "engine": ("engine",),
-    "backends": ("backends",),
-    "config, errors": ("config", "errors"),
+    "teaching, experiments": (
+        "users of Study",
+        {
+            "teaching": "toy worlds, exercises, checks",
+            "experiments": "the paper's, as commands",
+        },
+    ),
+    "study": ("state and verbs, no formula", {"study": "Study and its session, costs, run log"}),
+    "charts": (
+        "results to charts and tables",
+        {"charts.*": "one module per result", "charts.style": "theme, PNG, HTML table"},
+    ),
+    "engine": (
+        "arrays and data frames in and out",
+        {
+            "engine.synthesis": "personas from records",
+            "engine.mixture": "the estimator",
+            "engine.evaluation": "is a simulation good?",
+            "engine.weighting": "weights with no model call",
+            "engine.survey": "closed questions",
+            "engine.generation": "obtains responses",
+            "engine.simulation": "a result and its files",
+            "engine.gate": "weights per context",
+            "engine.data": "records, personas, prompts",
+            "engine.metrics": "arrays in, numbers out",
+        },
+    ),
+    "backends": (
+        "models, and the store of their answers",
+        {
+            "backends.store": "SQLite, runs",
+            "backends.cluster": "Dask",
+            "backends.endpoint": "HTTP only",
+            "backends.openvino": "in process",
+            "backends.cost": "tokens, dollars",
+            "backends.*": "protocols, toy",
+        },
+    ),
+    "ground": (
+        "what every floor may use",
+        {
+            "errors": "what to do next",
+            "config": "settings",
+            "options": "declared once",
+            "rendering": "finds chart and table",
+            "datasets": "packaged records",
+        },
+    ),
 }
-TOLD = {
-    "notebook": "magics, panels, progress",
-    "experiments": "the paper's, as commands",
-    "teaching": "toy worlds, checks",
-    "study": "the verbs and their memory",
-    "charts": "values to pictures and tables",
-    "datasets": "real records",
-    "engine": "the mathematics",
-    "backends": "models and the store",
-    "config, errors": "settings, messages",
-}
-CELL, BLUE, GREY = 104, "#0072b2", "#5b6470"
+WIDTH, LEFT, ROW, GAP, PAD = 1060, 250, 46, 8, 10  # pixels
+INK, GREY, BLUE, PALE, WHITE = "#1b2733", "#4a5561", "#0072b2", "#e6f1f8", "#ffffff"
+Imports = dict[str, set[str]]
 
 
-def floor_of(module: str) -> str | None:
-    """Return the floor of a module, or None for the package itself."""
-    name = inside(module)
-    found = [floor for floor, rooms in FLOORS.items() if is_under(name, rooms)]
-    if name and len(found) != 1:
-        raise ValueError(f"{module} is on {len(found)} floors: give it one in docs/picture.py.")
-    return found[0] if name else None
+def room_of(module: str) -> str:
+    """Return the room of a module, which is named without `jupyter_mop`.
+
+    Raises
+    ------
+    ValueError
+        If no room in `FLOORS` is its own.
+    """
+    folder = module.rpartition(".")[0]
+    for _, rooms in FLOORS.values():
+        for room in rooms:
+            if f"{module}.".startswith(f"{room}.") or room == f"{folder}.*":
+                return room
+    raise ValueError(f"{module} has no room: add one to FLOORS in docs/picture.py.")
 
 
-def counted() -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """Return the number of files of each floor, and of imports from one floor to another."""
-    files = Counter(floor for module in MODULES if (floor := floor_of(module)))
-    arrows: Counter[tuple[str, str]] = Counter()
-    for module, file in MODULES.items():
-        for wanted in set(filter(is_ours, imports(file))) - {"jupyter_mop"}:
-            pair = floor_of(module), floor_of(wanted)
-            if all(pair) and pair[0] != pair[1]:
-                arrows[pair] += 1
-    return files, arrows
+def floor_of(room: str) -> str:
+    """Return the floor that a room is on."""
+    return next(floor for floor, (_, rooms) in FLOORS.items() if room in rooms)
 
 
-def chart(files: Counter[str], arrows: Counter[tuple[str, str]]) -> alt.LayerChart:
-    """Return the picture: floors down the diagonal, what each imports in its row."""
-    order = list(FLOORS)
-    boxes = pd.DataFrame(
-        [{"from": f, "to": f, "name": f, "told": TOLD[f], "files": f"{files[f]} files"}
-         for f in order]
-    )  # fmt: skip
-    counts = pd.DataFrame([{"from": a, "to": b, "n": n} for (a, b), n in arrows.items()])
-    x = alt.X("to:N", sort=order, axis=None, scale=alt.Scale(domain=order))
-    y = alt.Y("from:N", sort=order, axis=None, scale=alt.Scale(domain=order))
-    box = alt.Chart(boxes).mark_rect(cornerRadius=6, color="#e6f1f8", stroke=BLUE).encode(x, y)
-    name = alt.Chart(boxes).mark_text(fontWeight="bold", fontSize=13, dy=-20).encode(x, y)
-    told = alt.Chart(boxes).mark_text(fontSize=9, color=GREY, dy=-5, limit=98).encode(x, y)
-    dot = alt.Chart(counts).mark_circle(color=BLUE, opacity=0.85).encode(
-        x, y, size=alt.Size("n:Q", scale=alt.Scale(range=[250, 1700]), legend=None)
-    )  # fmt: skip
-    number = alt.Chart(counts).mark_text(color="white", fontSize=11, fontWeight="bold")
-    wrapped = "split(replace(replace(datum.told, ' and ', '| and '), ', ', ',| '), '|')"
-    layers = (
-        box,
-        name.encode(text="name:N"),
-        told.transform_calculate(told=wrapped).encode(text="told:N"),
-        told.mark_text(fontSize=10, color=BLUE, dy=24).encode(text="files:N"),
-        dot,
-        number.encode(x, y, text="n:Q"),
-    )
+def read() -> tuple[Counter[str], Imports]:
+    """Return the number of modules in each room, and the rooms from which each imports."""
+    house = House(ROOT)
+    packages = {name for name, file in house.files.items() if file.name == "__init__.py"}
+
+    def room(name: str) -> str:
+        inside = name.removeprefix("jupyter_mop.")
+        return room_of(f"{inside}.__init__" if name in packages else inside)
+
+    sizes = Counter(room(name) for name in house.imports if name not in packages)
+    imports: Imports = {room: set() for room in sizes}
+    for name, imported in house.imports.items():
+        if imported:
+            imports[room(name)] |= {room(other) for other in imported} - {room(name)}
+    return sizes, imports
+
+
+def rows(floor: str, imports: Imports) -> list[list[str]]:
+    """Return the rooms of a floor, row by row from the top; a row imports from those below it."""
+    rooms = list(FLOORS[floor][1])
+    if floor != "engine":
+        return [rooms]
+    level: dict[str, int] = {}
+    for room in TopologicalSorter({r: imports[r] & {*rooms} for r in rooms}).static_order():
+        level[room] = 1 + max((level[r] for r in imports[room] if r in level), default=0)
+    by_level = {
+        n: [r for r in rooms if level[r] == n] for n in sorted(level.values(), reverse=True)
+    }
+    return list(by_level.values())
+
+
+def boxes(sizes: Counter[str], imports: Imports) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return where each floor and each room is drawn, in pixels, with its texts."""
+    floors, rooms, y = [], [], 0
+    for floor, (purpose, _) in FLOORS.items():
+        top = y
+        y += PAD
+        for row in rows(floor, imports):
+            width = (WIDTH - LEFT - PAD) / len(row)
+            for i, room in enumerate(row):
+                x = LEFT + i * width
+                name = room.removeprefix(f"{floor}.").replace("*", "other modules")
+                text = {"name": name, "holds": FLOORS[floor][1][room], "n": str(sizes[room])}
+                rooms.append({"x": x, "x2": x + width - GAP, "y": y, "y2": y + ROW, **text})
+            y += ROW + GAP
+        y += PAD - GAP
+        n = sum(sizes[room] for room in FLOORS[floor][1])
+        text = {"name": floor, "holds": purpose, "n": f"{n} modules"}
+        floors.append({"x": 0, "x2": WIDTH, "y": top, "y2": y, **text})
+        y += GAP
+    return pd.DataFrame(floors), pd.DataFrame(rooms)
+
+
+def chart(sizes: Counter[str], imports: Imports) -> alt.LayerChart:
+    """Return the picture: a band for each floor, a box for each of its rooms."""
+    floors, rooms = boxes(sizes, imports)
+    height = int(floors["y2"].max())
+    scale = {"axis": None, "scale": alt.Scale(domain=[0, WIDTH], nice=False)}
+    down = {"axis": None, "scale": alt.Scale(domain=[height, 0], nice=False)}
+    place = alt.X("x:Q", **scale), alt.X2("x2"), alt.Y("y:Q", **down), alt.Y2("y2")
+    band, box = alt.Chart(floors), alt.Chart(rooms)
+
+    def label(base: alt.Chart, field: str, dx: int, dy: int, **style: Any) -> alt.Chart:
+        edge, align = ("x", "left") if dx > 0 else ("x2", "right")
+        mark = base.mark_text(align=align, baseline="top", dx=dx, dy=dy, **style)
+        return mark.encode(alt.X(f"{edge}:Q", **scale), alt.Y("y:Q", **down), text=f"{field}:N")
+
     title = alt.TitleParams(
-        "Each floor imports those below it",
-        subtitle="In a row: how many imports of modules of the floor in that column. "
-        "Left of the boxes nothing may stand.",
+        "A house of floors: imports point down only",
+        subtitle="A floor imports from the floors below it. "
+        "In the engine, a row imports from the rows below it.",
         anchor="start",
+        fontSize=18,
+        subtitleFontSize=13,
+        color=INK,
+        subtitleColor=GREY,
+        offset=12,
     )
-    size = CELL * len(order)
     return (
-        alt.layer(*layers, title=title, width=size, height=0.72 * size)
+        alt.layer(
+            band.mark_rect(cornerRadius=6, color=PALE).encode(*place),
+            label(band, "name", 12, 12, fontSize=16, fontWeight="bold", color=BLUE),
+            label(band, "holds", 12, 33, fontSize=12, color=INK),
+            label(band, "n", 12, 49, fontSize=11, color=GREY),
+            box.mark_rect(cornerRadius=4, color=WHITE, stroke=BLUE).encode(*place),
+            label(box, "name", 8, 7, fontSize=13, fontWeight="bold", color=INK),
+            label(box, "holds", 8, 25, fontSize=11, color=GREY),
+            label(box, "n", -8, 9, fontSize=11, color=GREY),
+            title=title,
+            width=WIDTH,
+            height=height,
+        )
+        .configure(padding=16, background=WHITE)
         .configure_view(stroke=None)
-        .configure_scale(bandPaddingInner=0.06)
     )
 
 
 def main() -> None:
     """Write the picture."""
     file = ROOT / "docs" / "floors.png"
-    file.write_bytes(png(chart(*counted()), scale=1.5))
+    file.write_bytes(png(chart(*read()), scale=1.5))
     print(file.relative_to(ROOT))
 
 

@@ -1,7 +1,8 @@
 """Take the pictures of the panels: python docs/pictures.py, with the extra `test` and a Chromium.
 
-A real JupyterLab, offline, on the toy cafe; one picture a magic, docs/pictures/NAME.png, at most
-60 kB. They are kept with the sources, since building the pages needs no browser.
+They show a real JupyterLab, offline, on the toy cafe: one picture for each magic that opens a
+panel, docs/pictures/NAME.png, at most 60 kB. They are stored with the sources, so that building the
+pages needs no browser.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ PANELS = {
     "mop_weights": ("%mop_weights", ".mop-weights"),
     "mop_personas": ("%mop_personas --edit", ".mop-personas"),
 }
-LARGEST = 60_000
+MAX_BYTES = 60_000
 
 
 def browser_fixtures() -> Any:
-    """Return the module with the fixtures of the browser tests."""
+    """Return the module that has the fixtures of the browser tests."""
     spec = importlib.util.spec_from_file_location("browser_fixtures", CONFTEST)
     if spec is None or spec.loader is None:
         raise FileNotFoundError(CONFTEST)
@@ -54,12 +55,16 @@ def browser_fixtures() -> Any:
 
 
 _FIXTURES = browser_fixtures()
-lab, chromium, page = _FIXTURES.lab, _FIXTURES.chromium, _FIXTURES.page  # pytest finds them here
+lab, chromium, page = (
+    _FIXTURES.lab,
+    _FIXTURES.chromium,
+    _FIXTURES.page,
+)  # pytest looks for fixtures here
 
 
 @pytest.mark.parametrize("name", PANELS)
 def test_take(name: str, lab: Any, page: Any) -> None:
-    """Open a panel in JupyterLab and keep what it looks like."""
+    """Open a panel in JupyterLab and save a picture of it."""
     code, root = PANELS[name]
     page.set_viewport_size({"width": 1000, "height": 1000})
     notebook = lab.open(page, [SETUP, PERSONAS, FIT, code])
@@ -72,7 +77,7 @@ def test_take(name: str, lab: Any, page: Any) -> None:
     file = HERE / "pictures" / f"{name}.png"
     file.parent.mkdir(exist_ok=True)
     picture.save(file, optimize=True)
-    assert file.stat().st_size < LARGEST
+    assert file.stat().st_size < MAX_BYTES
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Settings: argument, then context manager, then environment variable, then default."""
+"""Settings, in this order: argument, context manager, environment variable, default."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jupyter_mop.errors import ModelError
 
 DEFAULT_TEMPERATURE = 0.9
 DEFAULT_TOP_P = 0.95
-DEFAULT_MAX_TOKENS, MOST_TOKENS = 48, 256
+DEFAULT_MAX_TOKENS, MAX_DEFAULT_TOKENS = 48, 256
 DEFAULT_CANDIDATES = 4
 DEFAULT_EXEMPLARS = 1000
 DEFAULT_RECORDS = 200
@@ -22,9 +22,9 @@ _overrides: dict[str, str] = {}
 
 
 def setting(name: str) -> str | None:
-    """Return the setting `name` ("cache_dir", "store"), or None where nobody set it.
+    """Return the setting `name`, such as "cache_dir" or "store", or None if it is not set.
 
-    The environment variable is `JUPYTER_MOP_` and the name in capitals.
+    Its environment variable is `JUPYTER_MOP_` followed by the name in capitals.
     """
     return _overrides.get(name) or os.environ.get(f"JUPYTER_MOP_{name.upper()}") or None
 
@@ -42,7 +42,7 @@ def settings(**values: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def cache_dir() -> Path:
-    """Return the folder that keeps models and the store (JUPYTER_MOP_CACHE_DIR moves it)."""
+    """Return the folder of model files and the store (JUPYTER_MOP_CACHE_DIR)."""
     chosen = setting("cache_dir")
     if chosen:
         return Path(chosen).expanduser()
@@ -52,23 +52,23 @@ def cache_dir() -> Path:
 
 
 def store_path() -> Path:
-    """Return the path of the SQLite store (JUPYTER_MOP_STORE moves it)."""
+    """Return the path of the SQLite store (JUPYTER_MOP_STORE)."""
     chosen = setting("store")
     return Path(chosen).expanduser() if chosen else cache_dir() / "store.sqlite"
 
 
 def cache_blocks() -> int:
-    """Return the size of the embedded model's cache, in blocks (JUPYTER_MOP_CACHE_BLOCKS).
+    """Return the size of the embedded model's key-value cache (JUPYTER_MOP_CACHE_BLOCKS).
 
     Raises
     ------
     ModelError
-        The setting is not a whole number above zero.
+        The setting is not a whole number of at least 1.
     """
     chosen = setting("cache_blocks") or str(DEFAULT_CACHE_BLOCKS)
     if not chosen.isdecimal() or not int(chosen):
         raise ModelError(
-            f"JUPYTER_MOP_CACHE_BLOCKS is {chosen!r}, not a whole number above zero.",
-            hint=f"Set it to a number of blocks, or not at all: {DEFAULT_CACHE_BLOCKS}.",
+            f"JUPYTER_MOP_CACHE_BLOCKS must be a whole number of at least 1, got {chosen!r}.",
+            hint=f"Give a number of blocks, or unset it for the default: {DEFAULT_CACHE_BLOCKS}.",
         )
     return int(chosen)

@@ -1,4 +1,4 @@
-"""One hierarchy of errors: what was expected, what came, and what to do about it."""
+"""The package's errors: what is wrong, and a hint what to do."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ class MopError(Exception):
     Parameters
     ----------
     message : str
-        One sentence: what was expected and what came.
+        One sentence: what is wrong, with the value.
     hint : str
-        What to do: a command or an argument.
+        What to do, such as a command or an argument.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -23,25 +23,25 @@ class MopError(Exception):
         return f"{self.message} {self.hint}".strip()
 
     def _render_traceback_(self) -> list[str]:
-        """Lines that IPython shows in place of a traceback."""
+        """Return the lines that IPython displays instead of a traceback."""
         lines = [f"\x1b[31m{type(self).__name__}: {self.message}\x1b[0m"]
         return [*lines, f"\x1b[31m  {self.hint}\x1b[0m"] if self.hint else lines
 
 
 class DataError(MopError, ValueError):
-    """Personas, records, weights or templates that cannot be used as they are."""
+    """An input that cannot be used: personas, records, weights, templates or options."""
 
 
 class PromptTooLongError(DataError):
-    """A prompt and its response do not fit into the model's window."""
+    """A prompt and its response exceed the model's context length."""
 
 
 class NotFittedError(MopError, RuntimeError):
-    """A result was asked for before the step that makes it."""
+    """A result is needed that an earlier step has not computed yet."""
 
 
 class ModelError(MopError, RuntimeError):
-    """A model that cannot be fetched, verified, loaded or run."""
+    """A model that cannot be downloaded, verified, loaded or run."""
 
 
 class StoreError(MopError, RuntimeError):
@@ -53,16 +53,16 @@ class MissingPackageError(MopError, ImportError):
 
 
 def missing(package: str, extra: str) -> MissingPackageError:
-    """Return the error for an optional `package` that the `extra` brings."""
+    """Return the error for an optional `package`, which the `extra` installs."""
     return MissingPackageError(
-        f"The package {package!r} is needed here and is not installed.",
+        f"The package {package!r} is required here but not installed.",
         hint=f'Install it with: pip install "jupyter-mop[{extra}]"',
     )
 
 
 class BudgetError(MopError):
-    """A run that ended before it could pass its budget; what was finished is in the store."""
+    """A run that ended before it exceeded its budget; finished answers are in the store."""
 
 
-class Interrupted(MopError):  # noqa: N818  not a fault
-    """A run that the user stopped; what was finished is in the store."""
+class Interrupted(MopError):  # noqa: N818  not an error of the program
+    """A run that the user stopped; finished answers are in the store."""

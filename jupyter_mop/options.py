@@ -1,8 +1,8 @@
-"""How an option is declared: once, with its default, its check and its help.
+"""Declaration of options: name, default, limit and help of each option in one place.
 
-A set of options is a frozen dataclass that derives from `Options`, one `option(...)` for each
-field. Everything else is made from the declaration: the check, the argument of a magic, `?` help,
-completion, the signature and the docstring of a verb, and the run record.
+A set of options is a frozen dataclass derived from `Options`, with one `option(...)` per field.
+The check of values, the arguments of a magic, its `?` help and completion, the signature and the
+docstring of a method, and the run record are made from this declaration.
 """
 
 from __future__ import annotations
@@ -11,50 +11,78 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from numbers import Real
 from typing import Any, ClassVar, Self, TypeVar
 
 from jupyter_mop.errors import DataError
 
-Verb = TypeVar("Verb", bound=Callable[..., Any])
-_DECLARED = "option"
+Documented = TypeVar("Documented", bound=Callable[..., Any])
+_KEY = "option"
+_PLACEHOLDER = "**options"
 
 
 @dataclass(frozen=True)
 class Limit:
-    """A check of a value and its words: "`top_p` must be WORDS, got ..."."""
+    """A condition on a value and its description, as in "`top_p` must be DESCRIPTION, got 2".
 
-    words: str
+    Attributes
+    ----------
+    description : str
+        The condition in words.
+    holds : callable
+        Returns whether a value fulfils the condition.
+    """
+
+    description: str
     holds: Callable[[Any], bool]
 
 
-def at_least(least: float) -> Limit:
-    """Return the limit of values from `least` on."""
-    return Limit(f"at least {least}", lambda value: least <= value < float("inf"))
+def at_least(minimum: float) -> Limit:
+    """Return the limit for finite numbers of at least `minimum`.
+
+    Examples
+    --------
+    >>> limit = at_least(1)
+    >>> limit.description, limit.holds(1), limit.holds(0.5), limit.holds("2")
+    ('at least 1', True, False, False)
+    """
+
+    def holds(value: object) -> bool:
+        return isinstance(value, Real) and minimum <= float(value) < float("inf")
+
+    return Limit(f"at least {minimum}", holds)
 
 
 def one_of(names: Sequence[str]) -> Limit:
-    """Return the limit of some names."""
+    """Return the limit for one of several names.
+
+    Examples
+    --------
+    >>> one_of(["yes", "no"]).description
+    'one of yes, no'
+    """
     return Limit(f"one of {', '.join(names)}", lambda value: value in names)
 
 
 @dataclass(frozen=True)
 class Option:
-    """What a declaration says besides the default.
+    """The declaration of an option besides its name and default.
 
     Attributes
     ----------
     help : str
-        One phrase, for `?` help and docstrings.
+        Help text for magics and docstrings.
     kind : str
-        The type as a docstring names it, such as "int" or "str or mapping".
+        The type in a docstring, such as "int" or "str or mapping".
     limit : Limit, optional
-        What a value other than None must fulfil.
+        The condition on a value other than None.
     flags : tuple of str
-        The magic's argument, such as ("--top-p",); none where the magic has no such argument.
+        The argument of the magic, such as ("--top-p",); empty if the magic has no such argument.
     parse : callable, optional
-        Text to value, for the magic; None for a switch, which is off where the default is True.
+        Converts the text of the argument to a value. None makes the argument a switch, which sets
+        the opposite of the default.
     choices : sequence of str
-        Values that completion offers.
+        Values for completion.
     """
 
     help: str
@@ -65,43 +93,59 @@ class Option:
     choices: Sequence[str] = ()
 
 
-def option(default: Any, **declared: Any) -> Any:  # noqa: ANN401  the field's own type
-    """Return a dataclass field for an option; `declared` are the attributes of `Option`."""
-    return field(default=default, metadata={_DECLARED: Option(**declared)})
+def option(default: Any, **declaration: Any) -> Any:  # noqa: ANN401  the type of the field
+    """Return a dataclass field that declares an option; see `Option` for the keywords."""
+    return field(default=default, metadata={_KEY: Option(**declaration)})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Base of a set of options; each field is checked when it is set."""
+    """Base class of a set of options; every value is checked against its limit.
+
+    Attributes
+    ----------
+    noun : str
+        What the options belong to, for error messages.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True, kw_only=True)
+    ... class TeaOptions(Options):
+    ...     noun = "tea"
+    ...     minutes: int = option(3, kind="int", limit=at_least(1), help="Brewing time.")
+    >>> TeaOptions.of({"minutes": 5}).minutes
+    5
+    """
 
     noun: ClassVar[str] = "options"
 
     def __post_init__(self) -> None:
-        """Refuse a value outside its limit."""
-        for declared in fields(self):
-            limit, value = describe(declared).limit, getattr(self, declared.name)
-            if limit and value is not None and not limit.holds(value):
-                flags = describe(declared).flags
-                named = f"`{declared.name}`" + (f" ({flags[0]})" if flags else "")
+        """Raise a DataError for a value outside its limit."""
+        for name, _, declared in declared_options(type(self)):
+            value = getattr(self, name)
+            if declared.limit and value is not None and not declared.limit.holds(value):
+                flag = f" ({declared.flags[0]})" if declared.flags else ""
                 raise DataError(
-                    f"{named} must be {limit.words}, got {value!r}.",
+                    f"`{name}`{flag} must be {declared.limit.description}, got {value!r}.",
                     hint="Leave it out for the default.",
                 )
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
-        """Return the options with these values, by name.
+        """Return the options with these values by name.
 
         Raises
         ------
         DataError
-            For a name that is no option; it says the nearest one.
+            For an unknown name, with the most similar name as a hint, or an invalid value.
         """
         names = [declared.name for declared in fields(cls)]
         unknown = next((name for name in values if name not in names), None)
         if unknown is not None:
             near = difflib.get_close_matches(unknown, names, 1, cutoff=0)[0]
-            raise DataError(f"Unknown option {unknown!r} of {cls.noun}.", hint=f"Try {near!r}.")
+            raise DataError(
+                f"Unknown option {unknown!r} for {cls.noun}.", hint=f"Did you mean {near!r}?"
+            )
         return cls(**values)
 
     def facts(self) -> dict[str, Any]:
@@ -109,42 +153,58 @@ class Options:
         return {declared.name: getattr(self, declared.name) for declared in fields(self)}
 
 
-def describe(declared: Field[Any]) -> Option:
-    """Return what was declared of a field."""
-    found: Option = declared.metadata[_DECLARED]
-    return found
-
-
 def declared_options(kind: type[Options]) -> Iterator[tuple[str, Any, Option]]:
-    """Yield name, default and declaration of each option of a set."""
+    """Yield the name, default and declaration of each option of a set."""
     for declared in fields(kind):
         default = None if declared.default is MISSING else declared.default
-        yield declared.name, default, describe(declared)
+        yield declared.name, default, _declaration(declared)
 
 
-def takes_options(kind: type[Options], *, but: Sequence[str] = ()) -> Callable[[Verb], Verb]:
-    """Give a verb that takes `**options` the signature and the docstring of a set of options.
+def takes_options(
+    kind: type[Options], *, exclude: Sequence[str] = ()
+) -> Callable[[Documented], Documented]:
+    """Add a set of options to the signature and docstring of a function or class.
+
+    The function or class takes `**options` as its last parameter. A line `**options` in the
+    Parameters section of its docstring is replaced by the options.
 
     Parameters
     ----------
     kind : type of Options
-        The set.
-    but : sequence of str
-        Options that the verb has as parameters of its own.
+        The set of options.
+    exclude : sequence of str
+        Options that are parameters of the function already.
     """
+    declared = [found for found in declared_options(kind) if found[0] not in exclude]
 
-    def document(verb: Verb) -> Verb:
-        signature = inspect.signature(verb)
+    def document(documented: Documented) -> Documented:
+        signature = inspect.signature(documented)
         *own, _ = signature.parameters.values()
-        shown = [(n, d, o) for n, d, o in declared_options(kind) if n not in but]
-        more = [
-            inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d) for n, d, _ in shown
+        parameters = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+            for name, default, _ in declared
         ]
-        verb.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
-        lines = [f"{n} : {o.kind}, default {d!r}\n    {o.help}" for n, d, o in shown]
-        margin = " " * 8
-        text = "\n".join(lines).replace("\n", f"\n{margin}")
-        verb.__doc__ = (verb.__doc__ or "").replace("**options", text, 1)
-        return verb
+        documented.__signature__ = signature.replace(parameters=[*own, *parameters])  # type: ignore[attr-defined]
+        documented.__doc__ = _with_options(documented.__doc__ or "", declared)
+        return documented
 
     return document
+
+
+def _declaration(declared: Field[Any]) -> Option:
+    found: Option = declared.metadata[_KEY]
+    return found
+
+
+def _with_options(doc: str, declared: Sequence[tuple[str, Any, Option]]) -> str:
+    """Return a docstring with its line `**options` replaced by the options, equally indented."""
+    before, placeholder, after = doc.partition(_PLACEHOLDER)
+    if not placeholder:
+        return doc
+    indent = before.rpartition("\n")[2]
+    entries = [
+        f"{name} : {found.kind}, default {default!r}\n    {found.help}"
+        for name, default, found in declared
+    ]
+    text = "\n".join(entries).replace("\n", f"\n{indent}")
+    return f"{before}{text}{after}"

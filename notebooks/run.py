@@ -1,6 +1,6 @@
 """Run a notebook from the top: python notebooks/run.py 01_quickstart.
 
-Writes build/NAME.ipynb and build/NAME.html and prints what the cell tagged "table" shows.
+Writes build/NAME.ipynb and build/NAME.html, and prints the output of the cells tagged "table".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BUILD = HERE.parent / "build"
 
 
 def main(name: str) -> int:
-    """Run notebooks/NAME.ipynb, write it and its HTML, print its table; 1 if a cell failed."""
+    """Run notebooks/NAME.ipynb, write the result, print its tables; return 1 if a cell failed."""
     notebook = nbformat.read(HERE / f"{name}.ipynb", as_version=4)
     began = time.monotonic()
     failure = execute(notebook)
@@ -34,7 +34,7 @@ def main(name: str) -> int:
 
 
 def execute(notebook: nbformat.NotebookNode) -> CellExecutionError | None:
-    """Run all cells in place, a line for each; return the error of the cell that failed."""
+    """Run all cells in place, print a line for each, and return the error of a cell that failed."""
 
     def announce(cell: nbformat.NotebookNode, cell_index: int) -> None:
         if cell.cell_type == "code" and cell.source:
@@ -56,7 +56,7 @@ def execute(notebook: nbformat.NotebookNode) -> CellExecutionError | None:
 
 
 def write(notebook: nbformat.NotebookNode, name: str) -> list[Path]:
-    """Write the executed notebook and an HTML page that asks nothing of the network."""
+    """Write the executed notebook, and as an HTML page that needs no network."""
     BUILD.mkdir(exist_ok=True)
     exporter = HTMLExporter(require_js_url="", mathjax_url="")
     page, _ = exporter.from_notebook_node(notebook)
@@ -67,7 +67,7 @@ def write(notebook: nbformat.NotebookNode, name: str) -> list[Path]:
 
 
 def table(notebook: nbformat.NotebookNode) -> list[str]:
-    """Return, as plain text, the table that each cell tagged "table" ends in."""
+    """Return, as plain text, the last table of each cell tagged "table"."""
     return [
         tables[-1]
         for cell in notebook.cells

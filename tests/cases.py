@@ -1,6 +1,6 @@
 """Write tests/data/weights_cases.json, which the tests of Python and of JavaScript share.
 
-Run it from the project's root after a change of a figure: python tests/cases.py
+Run it from the project's root after a change of a metric: python tests/cases.py
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.engine.weighting.weight_matching import match
 
@@ -28,64 +29,63 @@ SIMPLEX = [
 
 
 def statistics(seed: int, n_personas: int, *, closed: bool) -> PersonaStatistics:
-    """Measure random draws, each persona's around a centre of its own."""
+    """Measure random responses, each persona's around its own centre."""
     rng = np.random.default_rng(seed)
     codes = np.r_[np.arange(n_personas), rng.integers(n_personas, size=40)]
-    made = rng.normal(size=(n_personas, 5))[codes] + rng.normal(size=(len(codes), 5))
+    simulated = rng.normal(size=(n_personas, 5))[codes] + rng.normal(size=(len(codes), 5))
     words = rng.choice(OPTIONS, 90) if closed else ["w " * n for n in rng.poisson(5, 90)]
     texts = [str(word) for word in words]
     return PersonaStatistics.measure(
         rng.normal(size=(50, 5)),
-        made,
+        simulated,
         codes,
         [f"p{k}" for k in range(n_personas)],
         target_texts=texts[:50],
         texts=(texts * 2)[50 : 50 + len(codes)],
-        options=OPTIONS if closed else None,
-        ordered=closed,
+        question=ClosedQuestion(tuple(OPTIONS), ordered=True) if closed else None,
         random_state=seed,
     )
 
 
 def plain(value: object) -> object:
-    """Return arrays as lists, to twelve digits."""
+    """Return an array as a list of numbers with twelve digits."""
     if isinstance(value, np.ndarray):
         return [float(f"{number:.12g}") for number in value.ravel()]
     return value
 
 
-def figure_case(name: str, found: PersonaStatistics, weights: list[float]) -> dict[str, object]:
-    """Return one case: statistics, weights and what must come out."""
-    values = found.values(weights)
+def metric_case(name: str, found: PersonaStatistics, weights: list[float]) -> dict[str, object]:
+    """Return one case: statistics, persona weights and the expected results."""
+    metrics = found.metrics_and_gradients(weights)
     return {
         "name": name,
         "statistics": found.to_dict() | {"floors": FLOORS},
         "weights": weights,
         "expected": {
-            figure: {"value": value.value, "gradient": value.gradient}
-            for figure, value in values.items()
+            metric: {"value": value.value, "gradient": value.gradient}
+            for metric, value in metrics.items()
         },
         "contributions": found.contributions(weights),
         "ess": found.effective_sample_size(weights),
-        "shares": found.answers and found.answers.shares(np.array(weights)),
+        "shares": found.option_shares and found.option_shares.shares(np.array(weights)),
     }
 
 
 def matching_case(
-    index: int, found: PersonaStatistics, figure: str, start: list[float], held: list[bool]
+    index: int, found: PersonaStatistics, metric: str, start: list[float], held: list[bool]
 ) -> dict[str, object]:
-    """Return one case of a match."""
-    entropy = 0.01 * found.figures(start)[figure] if figure != "MAUVE" else 0.002
-    made = match(found, figure, start, held=held, entropy=entropy)
+    """Return one case of matched persona weights."""
+    entropy = 0.01 * found.metrics(start)[metric] if metric != "MAUVE" else 0.002
+    result = match(found, metric, start, held=held, entropy=entropy)
     return {
         "statistics": index,
-        "figure": figure,
+        "figure": metric,
         "start": start,
         "held": held,
         "entropy": entropy,
-        "weights": made.weights,
-        "before": made.before,
-        "after": made.after,
+        "weights": result.weights,
+        "before": result.before,
+        "after": result.after,
     }
 
 
@@ -96,20 +96,21 @@ def cases() -> dict[str, object]:
         statistics(1, 3, closed=True),
         statistics(2, 1, closed=False),
     )
-    assert closed.answers is not None
-    exact = replace(closed.answers, personas=np.random.default_rng(3).dirichlet([1, 1, 1], 3))
-    asked = replace(closed, answers=replace(exact, exact=True))
-    figures = [
-        figure_case("free text", opened, [0.4, 0.3, 0.2, 0.1]),
-        figure_case("a closed question", closed, [0.2, 0.5, 0.3]),
-        figure_case("exact probabilities of the options", asked, [0.2, 0.5, 0.3]),
-        figure_case("one persona", single, [1.0]),
-        figure_case("a persona with no weight", opened, [0.5, 0.0, 0.25, 0.25]),
+    assert closed.option_shares is not None
+    probabilities = np.random.default_rng(3).dirichlet([1, 1, 1], 3)
+    known = replace(closed.option_shares, personas=probabilities, exact=True)
+    exact = replace(closed, option_shares=known)
+    metrics = [
+        metric_case("free text", opened, [0.4, 0.3, 0.2, 0.1]),
+        metric_case("a closed question", closed, [0.2, 0.5, 0.3]),
+        metric_case("exact probabilities of the options", exact, [0.2, 0.5, 0.3]),
+        metric_case("one persona", single, [1.0]),
+        metric_case("a persona with no weight", opened, [0.5, 0.0, 0.25, 0.25]),
     ]
     free = [False] * 4
     return {
         "simplex": SIMPLEX,
-        "figures": figures,
+        "figures": metrics,
         "matching": [
             matching_case(0, opened, "FID", [0.25] * 4, free),
             matching_case(0, opened, "MAUVE", [0.25] * 4, free),

@@ -1,4 +1,4 @@
-"""The pages of the course that run nothing: their links and what they say of the chapters."""
+"""The pages of the course without code: their links, and what they say about the chapters."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def text_of(path):
 
 
 @pytest.mark.parametrize("path", [START, TEACHING, *EXERCISES], ids=lambda path: path.stem)
-def test_every_link_leads_somewhere(path):
+def test_no_link_is_broken(path):
     targets = ["".join(found) for found in LINK.findall(text_of(path))]
     assert targets
     files = [(path.parent / target).resolve() for target in targets if "://" not in target]
     assert not [file for file in files if not file.is_file()]
 
 
-def test_the_start_is_one_page_with_one_picture_and_leads_everywhere():
+def test_the_start_page_is_short_and_links_to_every_chapter():
     text = text_of(START)
     assert text.count("<img ") == 1
     assert 'alt="' in text
@@ -44,7 +44,7 @@ def test_the_start_is_one_page_with_one_picture_and_leads_everywhere():
     assert len(text.split()) < 350
 
 
-def test_the_teacher_is_sent_to_sections_and_questions_that_exist():
+def test_the_teachers_page_names_existing_sections_and_questions():
     answers = ANSWER.findall(text_of(TEACHING))
     assert len(answers) > 12
     for answer in answers:
@@ -57,7 +57,7 @@ def test_the_teacher_is_sent_to_sections_and_questions_that_exist():
                 assert [name for name in named if name not in text] == []
 
 
-def test_times_are_the_same_for_students_and_teachers():
+def test_students_and_teachers_see_the_same_times():
     minutes = {}
     for path in (START, TEACHING):
         rows = re.findall(r"^\| \[(\d\d) .*$", text_of(path), re.MULTILINE)

@@ -68,7 +68,7 @@ def test_a_new_dependency_is_a_decision() -> None:
     assert {extra: names(extras[extra]) for extra in EXTRAS} == EXTRAS
 
 
-def test_what_the_package_imports_is_declared() -> None:
+def test_every_imported_library_is_declared() -> None:
     declared = {*CORE, *(name for names in EXTRAS.values() for name in names)}
     assert {DISTRIBUTIONS.get(name, name) for name in third_party_imports()} <= declared
 

@@ -1,11 +1,12 @@
-"""The documentation's sources: nothing public is left out, and all code on the pages runs.
+"""The documentation's sources: everything public has a page, and all code on the pages runs.
 
-`make docs` builds the pages and checks their links; it takes longer than these tests may.
+`make docs` builds the pages and checks their links; it is too slow for these tests.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 import sys
 from pathlib import Path
@@ -19,15 +20,20 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 sys.path.insert(0, str(DOCS))
 
-from generate import links, magics, notebooks, reference, results, snippets  # noqa: E402  as in build.py
+from generate import links, magics, notebooks, reference, results, snippets  # noqa: E402  docs/ is on the path above
 
+TASKS = re.findall(
+    r"^\| (.+?) \| `([\w/]+\.py)` \| `([\w.]+)` \|$",
+    (DOCS / "find-your-way.md").read_text(encoding="utf-8"),
+    re.MULTILINE,
+)
 HOW_TO = sorted((DOCS / "howto").glob("*.md"))
-LARGEST = 60_000
+MAX_BYTES = 60_000
 
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """Write the pages of the magics, whose examples run, and of the reference."""
+    """Write the pages of magics (their examples run), reference and notebooks."""
     folder = tmp_path_factory.mktemp("pages")
     magics.write(folder, ROOT / "notebooks", DOCS / "pictures")
     reference.write(folder)
@@ -52,8 +58,8 @@ def test_every_magic_has_a_page_with_all_of_its_options(pages):
 
 
 def test_every_magic_has_an_example_that_ran_or_a_picture(pages):
-    shown = {"mop_resume"}  # there is nothing to see without a run that was stopped
-    for name in magics.magics().keys() - shown:
+    without = {"mop_resume"}  # there is nothing to show without a run that was stopped
+    for name in magics.magics().keys() - without:
         page = (pages / "magics" / f"{name}.md").read_text()
         assert "## Example" in page or f"../pictures/{name}.png" in page, name
 
@@ -61,22 +67,22 @@ def test_every_magic_has_an_example_that_ran_or_a_picture(pages):
 def test_every_public_name_and_module_has_a_page(pages):
     written = {file.stem for file in (pages / "reference").glob("*.rst")}
     index = (pages / "reference" / "index.rst").read_text()
-    for name in set(jupyter_mop.__all__) - reference.PLAIN:
+    for name in set(jupyter_mop.__all__) - reference.WITHOUT_PAGE:
         assert ".. auto" in (pages / "reference" / f"{name}.rst").read_text()
         assert f":doc:`{name} <" in index
     files = (ROOT / "jupyter_mop").rglob("[a-z]*.py")
     modules = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files}
     assert modules <= written
-    floors = {page.removeprefix("floor-") for page in written if page.startswith("floor-")}
-    assert floors == {
+    folders = {page.removeprefix("folder-") for page in written if page.startswith("folder-")}
+    assert folders == {
         ".".join(file.parent.relative_to(ROOT).parts)
         for file in (ROOT / "jupyter_mop").rglob("__init__.py")
     }
 
 
-def test_every_public_class_and_function_is_in_the_page_of_its_module_or_its_own(pages):
-    for floor in reference.FLOORS:
-        for module in reference.modules(floor):
+def test_every_public_class_and_function_is_documented(pages):
+    for folder in reference.FOLDERS:
+        for module in reference.modules(folder):
             page = (pages / "reference" / f"{module}.rst").read_text()
             for name in reference._own(sys.modules[module]):
                 assert re.search(rf"\b{name}\b", page), f"{module}.{name}"
@@ -94,7 +100,7 @@ def test_the_code_of_a_how_to_page_runs(how_to):
     assert snippets.check(how_to) > 1 or how_to.stem == "index"
 
 
-def test_code_that_does_not_run_or_shows_something_else_is_found(tmp_path):
+def test_code_that_fails_or_has_another_output_is_reported(tmp_path):
     page = tmp_path / "page.md"
     for code in (
         "```ipython\n%mop_simulate\n```\n",
@@ -106,7 +112,7 @@ def test_code_that_does_not_run_or_shows_something_else_is_found(tmp_path):
             snippets.check(page)
 
 
-def test_a_link_that_leads_nowhere_and_what_comes_from_outside_are_found(tmp_path):
+def test_broken_links_and_outside_resources_are_reported(tmp_path):
     (tmp_path / "a.html").write_text(
         '<h1 id="top">A</h1><a href="b.html#there">b</a><a href="b.html#gone">b</a>'
         '<a href="c.html">c</a><a href="https://example.org">fine</a><img src="data:,">'
@@ -116,12 +122,12 @@ def test_a_link_that_leads_nowhere_and_what_comes_from_outside_are_found(tmp_pat
     assert links.faults(tmp_path) == [
         "a.html loads https://example.org/x.js",
         "a.html loads //x.org/y",
-        "a.html leads to b.html#gone",
-        "a.html leads to c.html",
+        "a.html: broken link b.html#gone",
+        "a.html: broken link c.html",
     ]
 
 
-def test_tables_of_results_are_read_not_retyped(tmp_path):
+def test_tables_of_results_are_read_from_their_files(tmp_path):
     page = tmp_path / "trust.md"
     page.write_text((DOCS / "trust.md").read_text())
     results.fill(page, ROOT / "notebooks" / "results")
@@ -133,5 +139,40 @@ def test_tables_of_results_are_read_not_retyped(tmp_path):
 def test_pictures_are_small_and_used():
     names = {f"{name}.png" for name in magics.magics()}
     for picture in (DOCS / "pictures").glob("*"):
-        assert picture.stat().st_size < LARGEST
+        assert picture.stat().st_size < MAX_BYTES
         assert picture.name in names
+
+
+def defined(tree: ast.Module | ast.ClassDef) -> dict[str, ast.stmt]:
+    """Return what a module or a class defines, by name."""
+    names: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names |= {target.id: node for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def is_defined(file: Path, name: str) -> bool:
+    """Return whether a file defines a name, or a class in it the name after a dot."""
+    scope: ast.stmt | ast.Module = ast.parse(file.read_text(encoding="utf-8"))
+    for part in name.split("."):
+        names = defined(scope) if isinstance(scope, ast.Module | ast.ClassDef) else {}
+        if part not in names:
+            return False
+        scope = names[part]
+    return True
+
+
+@pytest.mark.parametrize(("task", "file", "name"), TASKS, ids=[task for task, *_ in TASKS])
+def test_the_way_to_an_everyday_task_exists(task, file, name):
+    assert is_defined(ROOT / "jupyter_mop" / file, name), f"{task}: {file} defines no {name}"
+
+
+def test_there_are_ways_for_thirty_tasks():
+    text = (DOCS / "find-your-way.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if re.match(r"\| (?!task|---)", line)]
+    assert len(TASKS) == len(rows) >= 30
+    assert not is_defined(ROOT / "jupyter_mop" / "errors.py", "MopError.cellar")

@@ -1,4 +1,4 @@
-"""The examples in docstrings run, and every public name has a docstring."""
+"""The examples in docstrings run, and every public class and function has a first line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_examples_run(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_public_class_or_function_says_what_it_is_in_one_line(name: str) -> None:
+def test_every_public_class_and_function_has_a_first_line(name: str) -> None:
     module = importlib.import_module(name)
     for public, value in vars(module).items():
         ours = getattr(value, "__module__", "") == name

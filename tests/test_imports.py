@@ -26,8 +26,8 @@ SLOW = {
 
 def modules_after(code: str) -> set[str]:
     command = [sys.executable, "-c", code]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    return set(told.stdout.split())
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    return set(done.stdout.split())
 
 
 def test_importing_the_package_loads_no_library() -> None:

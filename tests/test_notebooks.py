@@ -21,7 +21,7 @@ START, QUICKSTART, PERSONAS, SURVEYS, ENDPOINTS = (
 )
 METHODS = ["plain", "personas", "fewshot", "exemplars", "uniform", "learned"]
 MAX_BYTES = 500_000
-SHORTEST = 30
+MIN_CHARACTERS = 30
 
 
 def code_cells(notebook):
@@ -50,20 +50,20 @@ def test_committed_notebooks_are_small():
 def test_committed_outputs_quote_at_most_three_real_sentences(committed):
     text = output_text(committed)
     reviews = load_movie_reviews()["review"]
-    quoted = [review for review in reviews if len(review) > SHORTEST and review in text]
+    quoted = [review for review in reviews if len(review) > MIN_CHARACTERS and review in text]
     assert len(quoted) <= 3, quoted
 
 
-def test_committed_outputs_name_no_place_of_the_machine_that_made_them(committed):
+def test_committed_outputs_contain_no_path_of_the_machine_that_ran_them(committed):
     text = output_text(committed)
-    assert not [place for place in ("/root/", "/tmp/", "/work/", "/opt/") if place in text]  # noqa: S108
+    assert not [path for path in ("/root/", "/tmp/", "/work/", "/opt/") if path in text]  # noqa: S108
 
 
 def test_the_committed_quickstart_beats_plain_prompting_by_more_than_the_intervals():
     notebook = nbformat.read(QUICKSTART, as_version=4)
     verdicts = [line for line in output_text(notebook).split("\\n") if "against plain" in line]
-    held = [line for line in verdicts if "better" in line and "overlap" not in line]
-    assert {line.split("  ")[0].strip(' "[') for line in held} >= {"MAUVE", "KL cosine"}
+    clear = [line for line in verdicts if "better" in line and "overlap" not in line]
+    assert {line.split("  ")[0].strip(' "[') for line in clear} >= {"MAUVE", "KL cosine"}
 
 
 def test_the_committed_survey_shows_the_mixture_near_the_floor_where_plain_prompting_is_far():
@@ -139,7 +139,7 @@ def test_the_notebook_of_personas_runs_from_the_top_in_small(
 
 @pytest.mark.model
 @pytest.mark.skipif(
-    "MOP_FAULTS" not in os.environ, reason="it stops a run by the clock: make faults"
+    "MOP_FAULTS" not in os.environ, reason="it interrupts a run after a fixed time: make faults"
 )
 def test_the_notebook_of_endpoints_runs_from_the_top_in_small(notebooks_store, monkeypatch):
     monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
@@ -152,7 +152,7 @@ def test_the_notebook_of_endpoints_runs_from_the_top_in_small(notebooks_store, m
     NotebookClient(
         notebook, timeout=600, resources={"metadata": {"path": ENDPOINTS.parent}}
     ).execute()
-    told = [text for cell in code_cells(notebook) for text in _errors(cell)]
+    errors = [text for cell in code_cells(notebook) for text in _errors(cell)]
     expected = [
         "no model 'smolm'",
         "no server",
@@ -160,8 +160,8 @@ def test_the_notebook_of_endpoints_runs_from_the_top_in_small(notebooks_store, m
         "before the budget",
         "Stopped",
     ]
-    assert len(told) == len(expected)
-    assert all(part in text for part, text in zip(expected, told, strict=True))
+    assert len(errors) == len(expected)
+    assert all(part in text for part, text in zip(expected, errors, strict=True))
     assert notebook.cells[-1].outputs[0].text == "cancelled 48 True\n"
 
 
@@ -169,7 +169,7 @@ def _errors(cell):
     return ["\n".join(o.traceback) for o in cell.outputs if o.output_type == "error"]
 
 
-def test_the_committed_notebook_of_endpoints_finds_its_key_nowhere():
+def test_the_committed_notebook_of_endpoints_does_not_show_its_key():
     text = output_text(nbformat.read(ENDPOINTS, as_version=4))
     assert "(0, False)" in text
     assert "sk-made-up" not in text

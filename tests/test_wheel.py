@@ -42,7 +42,7 @@ def test_nothing_else_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert sum(item.file_size for item in wheel.infolist()) < 1_500_000
 
 
-def test_the_wheel_tells_its_licence_version_and_pythons(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_states_its_licence_version_and_pythons(wheel: zipfile.ZipFile) -> None:
     folder = f"jupyter_mop-{jupyter_mop.__version__}.dist-info"
     meta = Parser().parsestr(wheel.read(f"{folder}/METADATA").decode())
     assert meta["License-Expression"] == "BSD-3-Clause"

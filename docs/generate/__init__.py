@@ -1,1 +1,1 @@
-"""What `make docs` writes of itself: magics, reference, notebooks, formulas; and what it checks."""
+"""What `make docs` generates: pages of magics, reference and notebooks; and what it checks."""

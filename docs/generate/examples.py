@@ -1,4 +1,4 @@
-"""An example of each magic, run on the toy cafe; what it shows stands on the magic's page."""
+"""An example of each magic, run on the toy cafe; its output is shown on the magic's page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from generate.shell import Bundle, private_shell, run
 
-# In this order, in one notebook: (magic, cell). A cell with no magic's name is only run.
+# (magic, cell), run in this order in one notebook. Without a magic's name a cell is not shown.
 CELLS = [
     ("mop_backend", "toy = ToyBackend(words)\n%mop_backend toy"),
     ("mop_population", "people = %mop_population guests --context hour --response said\npeople"),
@@ -76,7 +76,7 @@ _MONITOR = '<table><thead><tr><th style="text-align: left">step'
 
 @dataclass
 class Example:
-    """A cell and what it showed."""
+    """A cell and its outputs."""
 
     code: str
     outputs: list[str] = field(default_factory=list)
@@ -86,19 +86,19 @@ class Example:
         return "\n\n".join([f"```ipython\n{self.code}\n```", *self.outputs])
 
 
-def shown(folder: Path) -> dict[str, list[Example]]:
-    """Run all cells; write their pictures into `folder`; return the examples of each magic."""
+def run_examples(folder: Path) -> dict[str, list[Example]]:
+    """Run all cells, write their charts into `folder`, and return the examples of each magic."""
     examples: dict[str, list[Example]] = {}
     with private_shell() as shell:
         hidden = shell.user_ns["folder"]
         for name, code in CELLS:
             bundles = run(shell, code)
             if name and code:
-                kept = [bundle for bundle in bundles if not _is_monitor(bundle)]
+                visible = [bundle for bundle in bundles if not _is_monitor(bundle)]
                 n = len(examples.setdefault(name, []))
                 outputs = [
-                    _shown(bundle, folder / f"{name}-{n}-{i}.png", hidden)
-                    for i, bundle in enumerate(kept)
+                    _rendered(bundle, folder / f"{name}-{n}-{i}.png", hidden)
+                    for i, bundle in enumerate(visible)
                 ]
                 cell = code.replace("$folder/", "")
                 examples[name].append(Example(cell, outputs))
@@ -109,12 +109,12 @@ def _is_monitor(bundle: Bundle) -> bool:
     return str(bundle.get("text/html", "")).startswith(_MONITOR)
 
 
-def _shown(bundle: Bundle, picture: Path, hidden: str) -> str:
-    """Return one output as Markdown: its picture, or its HTML, or its text."""
+def _rendered(bundle: Bundle, picture: Path, hidden: str) -> str:
+    """Return one output as Markdown: its picture, else its HTML, else its text."""
     if "image/png" in bundle:
         data = bundle["image/png"]
         picture.write_bytes(data if isinstance(data, bytes) else base64.b64decode(data))
-        return f"![What the cell shows, as a chart]({picture.name})"
+        return f"![The chart that the cell shows]({picture.name})"
     html = bundle.get("text/html") or f"<pre>{escape(str(bundle['text/plain']))}</pre>"
     html = html.replace(f"{hidden}/", "").replace(hidden, "")
     return f'````{{raw}} html\n<div class="output">{html}</div>\n````'

@@ -1,4 +1,4 @@
-"""Check built pages: links inside lead somewhere, and nothing is loaded from outside."""
+"""Check built pages: no internal link is broken, and nothing is loaded from outside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HARMLESS = {"canonical", "next", "prev", "index", "search"}
 
 
 class Page(HTMLParser):
-    """The anchors of a page, where it leads, and what it loads."""
+    """The anchors, the links and the loaded resources of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -21,19 +21,19 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what one tag holds."""
-        held = dict(attrs)
-        self.anchors |= {held[key] or "" for key in ("id", "name") if key in held}
+        """Collect the anchors, links and resources of one tag."""
+        attributes = dict(attrs)
+        self.anchors |= {attributes[key] or "" for key in ("id", "name") if key in attributes}
         for key in ("href", "src", "data"):
-            url = held.get(key)
-            if url is None or held.get("rel") in HARMLESS:
+            url = attributes.get(key)
+            if url is None or attributes.get("rel") in HARMLESS:
                 continue
             loaded = key == "src" or (tag, key) in LOADED
             (self.loads if loaded else self.links).append(url)
 
 
 def faults(folder: Path) -> list[str]:
-    """Return a line for each link that leads nowhere and each thing loaded from outside."""
+    """Return a line for each broken link and each resource loaded from outside."""
     pages = {
         file.resolve(): Page(file.read_text(encoding="utf-8"))
         for file in sorted(folder.rglob("*.html"))
@@ -44,13 +44,13 @@ def faults(folder: Path) -> list[str]:
         outside = [url for url in page.loads if urlsplit(url).scheme not in {"", "data"}]
         outside += [url for url in page.loads if url.startswith("//")]
         found += [f"{name} loads {url[:120]}" for url in outside]
-        found += [f"{name} leads to {u}" for u in page.links if u in {"http://", "https://"}]
+        found += [f"{name}: broken link {u}" for u in page.links if u in {"http://", "https://"}]
         inside = [url for url in (*page.links, *page.loads) if not any(urlsplit(url)[:2])]
-        found += [f"{name} leads to {url}" for url in inside if not _leads(url, file, pages)]
+        found += [f"{name}: broken link {url}" for url in inside if not _exists(url, file, pages)]
     return found
 
 
-def _leads(url: str, file: Path, pages: dict[Path, Page]) -> bool:
+def _exists(url: str, file: Path, pages: dict[Path, Page]) -> bool:
     parts = urlsplit(url)
     target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
     if target not in pages:

@@ -1,4 +1,4 @@
-"""A page for each magic: its options as its own parser knows them, and what an example shows."""
+"""A page for each magic: its options, read from its parser, and the output of an example."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import re
 from pathlib import Path
 from typing import Any
 
-from generate.examples import Example, shown
+from generate.examples import Example, run_examples
 from jupyter_mop import Study
 from jupyter_mop.notebook.magics.register import MopMagics
 
 GROUPS = {
     "Set up": ["backend", "population", "personas", "synthesize", "fit"],
     "Simulate and ask": ["simulate", "ask"],
-    "Move the weights": ["weights", "panel", "reweight", "match", "calibrate"],
-    "Judge and conclude": ["align", "diagnose", "explain", "estimate"],
-    "Keep and go on": ["save", "load", "export", "runs", "resume", "status"],
+    "Change the weights": ["weights", "panel", "reweight", "match", "calibrate"],
+    "Evaluate": ["align", "diagnose", "explain", "estimate"],
+    "Save and resume": ["save", "load", "export", "runs", "resume", "status"],
 }
 _ABOUT = (
-    "`%load_ext jupyter_mop` adds them. Each has `?` help and tab completion, returns its value "
-    "(`sims = %mop_simulate ...`), shows its progress, and can be interrupted: what is finished is "
-    "kept, and the next run goes on from there. A semicolon at the end of the line silences the "
-    "output."
+    "`%load_ext jupyter_mop` adds these magics. Each has `?` help and tab completion and returns "
+    "its value (`sims = %mop_simulate ...`). Long work shows its progress and can be interrupted: "
+    "finished answers stay cached, and the next run continues there. A semicolon at the end of the "
+    "line hides the output."
 )
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#$|])")
 _CODE = re.compile(r"(%%?mop_\w+|--[a-z][\w-]+|OPENAI_API_KEY|https?://|`[^`]+`|\{column\})")
@@ -42,7 +42,7 @@ def write(folder: Path, notebooks: Path, pictures: Path) -> None:
     """Write the pages of all magics into `folder`/magics; run their examples."""
     to = folder / "magics"
     to.mkdir(parents=True, exist_ok=True)
-    used, examples = _used_in(notebooks), shown(to)
+    used, examples = _used_in(notebooks), run_examples(to)
     for name, magic in magics().items():
         picture = f"{name}.png" if (pictures / f"{name}.png").is_file() else None
         page = _page(name, magic, examples.get(name, []), used.get(name, []), picture)
@@ -51,7 +51,7 @@ def write(folder: Path, notebooks: Path, pictures: Path) -> None:
 
 
 def percent(name: str) -> str:
-    """Return a magic's name with one percent sign, or two where it takes a cell first of all."""
+    """Return a magic's name with one percent sign, or two if it needs a cell."""
     return f"%%{name}" if _needs_cell(name) else f"%{name}"
 
 
@@ -60,7 +60,7 @@ def _needs_cell(name: str) -> bool:
 
 
 def text(plain: str) -> str:
-    """Return plain text as Markdown that shows the same, with options and magics as code."""
+    """Return plain text as Markdown that renders the same, with options and magics as code."""
     parts = _CODE.split(plain)
     marked = [
         f"`{p.strip('`')}`" if i % 2 else _MARKDOWN.sub(r"\\\1", p) for i, p in enumerate(parts)
@@ -85,7 +85,7 @@ def _page(
         ]
     links = [f"[{n}](../notebooks/{n}.ipynb)" for n in notebooks]
     see = [
-        f"Verb in a script: {_verb(name)}.",
+        f"In a script: {_method(name)}.",
         f"In notebooks: {', '.join(links)}." if links else "",
     ]
     return "\n\n".join([*parts, "## See also", " ".join(see).strip()]) + "\n"
@@ -98,11 +98,11 @@ def _paragraph(plain: str) -> str:
 def _forms(name: str) -> str:
     line, cell = name in MopMagics.magics["line"], name in MopMagics.magics["cell"]
     if line and cell:
-        return f"As a line, `%{name}`, or at the head of a cell, `%%{name}`."
-    return f"At the head of a cell, `%%{name}`." if cell else f"A line, `%{name}`."
+        return f"A line magic, `%{name}`, or a cell magic, `%%{name}`."
+    return f"A cell magic, `%%{name}`." if cell else f"A line magic, `%{name}`."
 
 
-def _verb(name: str) -> str:
+def _method(name: str) -> str:
     verb = name.removeprefix("mop_")
     method = f"use_{verb}" if hasattr(Study, f"use_{verb}") else verb
     return f"{{py:meth}}`jupyter_mop.Study.{method}`"
@@ -110,17 +110,17 @@ def _verb(name: str) -> str:
 
 def _options(parser: argparse.ArgumentParser) -> list[str]:
     actions = [a for a in parser._actions if not isinstance(a, argparse._HelpAction)]  # noqa: SLF001
-    return [_option(parser, action) for action in actions] or ["It has none."]
+    return [_option(parser, action) for action in actions] or ["None."]
 
 
 def _option(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     formatter = argparse.HelpFormatter(parser.prog)
-    told = text(formatter._expand_help(action))  # noqa: SLF001
+    shown = text(formatter._expand_help(action))  # noqa: SLF001
     kind = " ".join(filter(None, [_value(action), "required" if action.required else ""]))
     facts = [f"One of {', '.join(f'`{c}`' for c in action.choices)}." if action.choices else ""]
     names = ", ".join(f"{name} {kind}".strip() for name in action.option_strings)
     head = names or action.dest
-    body = " ".join(filter(None, [told if told.endswith(".") else f"{told}.", *facts]))
+    body = " ".join(filter(None, [shown if shown.endswith(".") else f"{shown}.", *facts]))
     return f"````{{option}} {head}\n{body}\n````"
 
 

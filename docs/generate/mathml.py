@@ -1,4 +1,4 @@
-"""A Sphinx extension: formulas as MathML, which browsers draw by themselves."""
+"""A Sphinx extension: formulas as MathML, which browsers render natively."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def inline(writer: Any, node: nodes.math) -> None:
 
 
 def block(writer: Any, node: nodes.math_block) -> None:
-    """Write a formula that stands alone."""
+    """Write a formula on a line of its own."""
     formula = convert(node.astext(), display="block")
     writer.body.append(f'<div class="formula" tabindex="0">{formula}</div>')
     raise nodes.SkipNode

@@ -1,4 +1,4 @@
-"""A Sphinx extension: names in docstrings lead where Python's own scoping says."""
+"""A Sphinx extension: names in docstrings become links, resolved by Python's own scoping."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SEVERAL = re.compile(r"(\w+(?:, \w+)+)( : .+|)")
 
 
 def full_name(name: str, module: str | None) -> str | None:
-    """Return the name under which what `name` means in `module` is documented, or None."""
+    """Return the documented full name of `name` as used in `module`, or None."""
     value = vars(sys.modules[module]).get(name) if module in sys.modules else None
     if not (inspect.isclass(value) or inspect.isfunction(value)):
         return None
@@ -24,14 +24,14 @@ def full_name(name: str, module: str | None) -> str | None:
 
 
 def public(name: str) -> str:
-    """Return the short name of something that `jupyter_mop` offers; other names as they are."""
+    """Return the short form of a public name of `jupyter_mop`; other names unchanged."""
     module, _, last = name.rpartition(".")
-    home = jupyter_mop._PUBLIC.get(last)  # noqa: SLF001  the list of what is offered
+    home = jupyter_mop._PUBLIC.get(last)  # noqa: SLF001  the table of public names
     return f"jupyter_mop.{last}" if home and module == f"jupyter_mop.{home}" else name
 
 
 def resolve(_app: object, doctree: Any) -> None:
-    """Give each reference of a docstring its full name; a parameter's name is no reference."""
+    """Give each reference in a docstring its full name; unlink the names of parameters."""
     for node in list(doctree.findall(pending_xref)):
         if node.get("refdomain") != "py":
             continue
@@ -47,7 +47,7 @@ def resolve(_app: object, doctree: Any) -> None:
 def tidy(
     _app: object, _what: str, name: str, value: object, _options: object, lines: list[str]
 ) -> None:
-    """Give each of several names of one entry an entry of its own; leave a magic to its page."""
+    """Split an entry for several names into one entry each; refer from a magic to its page."""
     if hasattr(value, "parser"):
         magic = name.rpartition(".")[2]
         lines[:] = [
@@ -61,10 +61,10 @@ def tidy(
             lines[i : i + 1] = [f"{name}{found[2]}" for name in found[1].split(", ")]
 
 
-def is_elsewhere(_app: object, _domain: object, node: Any) -> bool | None:
-    """Say nothing of a name in a docstring that is not one of ours: a parameter, a pandas type.
+def ignore_missing(_app: object, _domain: object, node: Any) -> bool | None:
+    """Ignore a name in a docstring that is not ours, such as a parameter or a pandas type.
 
-    Every reference of the written pages, and every full name of ours in a docstring, is checked.
+    Every reference in a written page, and every full name of ours in a docstring, is checked.
     """
     in_docstring = node.get("refdoc", "").startswith("reference/")
     named = node.get("reftype") != "class" and node["reftarget"].startswith("jupyter_mop.")
@@ -72,14 +72,14 @@ def is_elsewhere(_app: object, _domain: object, node: Any) -> bool | None:
 
 
 def _is_variable(name: str) -> bool:
-    """Say whether a name is a variable of types, which has no page."""
+    """Return whether a name is a type variable, which has no page."""
     module, _, last = name.rpartition(".")
     return isinstance(getattr(sys.modules.get(module), last, None), TypeVar)
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Connect what is written above."""
+    """Connect the functions of this module to Sphinx."""
     app.connect("autodoc-process-docstring", tidy, priority=400)  # before napoleon
     app.connect("doctree-read", resolve)
-    app.connect("warn-missing-reference", is_elsewhere)
+    app.connect("warn-missing-reference", ignore_missing)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,4 +1,4 @@
-"""The notebooks as pages, with the outputs that are stored in them."""
+"""The notebooks as pages, with the outputs stored in them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import shutil
 from pathlib import Path
 
 _ABOUT = (
-    "# Notebooks\n\nExecuted with the embedded model; the outputs are those that are stored in the "
-    "files. To run one: `jupyter lab notebooks/01_quickstart.ipynb`."
+    "# Notebooks\n\nExecuted with the embedded model. The outputs shown are stored in the "
+    "notebooks. To run one: `jupyter lab notebooks/01_quickstart.ipynb`."
 )
 
 
 def write(notebooks: Path, folder: Path) -> None:
-    """Copy notebooks and their pictures to `folder`/notebooks and list them on a page."""
+    """Copy notebooks and their pictures to `folder`/notebooks and list them on an index page."""
     to = folder / "notebooks"
     kinds = {".ipynb", ".md", ".png", ".svg"}
     files = [file for file in sorted(notebooks.rglob("*")) if file.suffix in kinds]
-    kept = [file for file in files if ".ipynb_checkpoints" not in file.parts]
-    for file in kept:
+    copied = [file for file in files if ".ipynb_checkpoints" not in file.parts]
+    for file in copied:
         copy = to / file.relative_to(notebooks)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, copy)
-    pages = [f.relative_to(notebooks) for f in kept if f.suffix in {".ipynb", ".md"}]
+    pages = [f.relative_to(notebooks) for f in copied if f.suffix in {".ipynb", ".md"}]
     trees = [
         _tree(parent, [page for page in pages if page.parent == parent])
         for parent in sorted({page.parent for page in pages})

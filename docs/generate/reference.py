@@ -1,4 +1,4 @@
-"""Pages of every public name and every module, which autodoc fills from the docstrings."""
+"""A page for each public name and each module, which autodoc fills from the docstrings."""
 
 from __future__ import annotations
 
@@ -10,36 +10,32 @@ from types import ModuleType
 
 import jupyter_mop
 
-TITLES = {"jupyter_mop": "The study and what it returns"}
-FLOORS = {
-    package: TITLES.get(package, package.rpartition(".")[2].capitalize())
-    for package in [
-        "jupyter_mop",
-        *sorted(
-            found.name
-            for found in pkgutil.walk_packages(jupyter_mop.__path__, "jupyter_mop.")
-            if found.ispkg and "._" not in found.name
-        ),
-    ]
-}
-PLAIN = {"__version__", *(name for name, home in jupyter_mop._PUBLIC.items() if not home)}  # noqa: SLF001
+FOLDERS = [
+    "jupyter_mop",
+    *sorted(
+        found.name
+        for found in pkgutil.walk_packages(jupyter_mop.__path__, "jupyter_mop.")
+        if found.ispkg and "._" not in found.name
+    ),
+]
+WITHOUT_PAGE = {"__version__", *(name for name, home in jupyter_mop._PUBLIC.items() if not home)}  # noqa: SLF001
 
 
 def public_names() -> list[str]:
-    """Return the names that `jupyter_mop` offers and that have a page of their own."""
-    return sorted(set(jupyter_mop.__all__) - PLAIN, key=str.lower)
+    """Return the public names of `jupyter_mop` that have a page of their own."""
+    return sorted(set(jupyter_mop.__all__) - WITHOUT_PAGE, key=str.lower)
 
 
-def modules(floor: str) -> list[str]:
-    """Return a package and the modules right in it."""
-    package = import_module(floor)
+def modules(folder: str) -> list[str]:
+    """Return the modules of a folder, and the folder's package if it defines something itself."""
+    package = import_module(folder)
     inside = [
-        f"{floor}.{found.name}"
+        f"{folder}.{found.name}"
         for found in pkgutil.iter_modules(package.__path__)
         if not found.ispkg and not found.name.startswith("_")
     ]
     here = [own for own in _own(package) if not _is_public(own, package)]
-    return [floor, *inside] if here else inside
+    return [folder, *inside] if here else inside
 
 
 def write(folder: Path) -> None:
@@ -48,10 +44,10 @@ def write(folder: Path) -> None:
     to.mkdir(parents=True, exist_ok=True)
     for name in public_names():
         (to / f"{name}.rst").write_text(_name_page(name), encoding="utf-8")
-    for floor in FLOORS:
-        for module in modules(floor):
+    for package in FOLDERS:
+        for module in modules(package):
             (to / f"{module}.rst").write_text(_module_page(module), encoding="utf-8")
-        (to / f"floor-{floor}.rst").write_text(_floor_page(floor), encoding="utf-8")
+        (to / f"folder-{package}.rst").write_text(_folder_page(package), encoding="utf-8")
     (to / "index.rst").write_text(_index(), encoding="utf-8")
 
 
@@ -72,7 +68,7 @@ def _own(module: ModuleType) -> list[str]:
 
 
 def _is_public(name: str, module: ModuleType) -> bool:
-    """Say whether what a module calls `name` has a page of its own."""
+    """Return whether `name` in a module is a public name, which has a page of its own."""
     return name in public_names() and getattr(jupyter_mop, name) is getattr(module, name)
 
 
@@ -87,29 +83,32 @@ def _name_page(name: str) -> str:
         entry = f".. autoclass:: jupyter_mop.{name}\n   :members:\n   :inherited-members:"
     else:
         entry = f".. autofunction:: jupyter_mop.{name}"
-    home = "" if module == "jupyter_mop" else f"Its module: :doc:`{module}`."
+    home = "" if module == "jupyter_mop" else f"Defined in :doc:`{module}`."
     return _titled(name, entry, home)
 
 
-def _module_page(name: str) -> str:
-    module = import_module(name)
-    mine = _own(module)
-    apart = [own for own in mine if _is_public(own, module)]
-    here = [own for own in mine if own not in apart]
-    entry = f".. automodule:: {name}"
+def _module_page(path: str) -> str:
+    module = import_module(path)
+    own = _own(module)
+    public = [name for name in own if _is_public(name, module)]
+    here = [name for name in own if name not in public]
+    entry = f".. automodule:: {path}"
     if here:
         entry += f"\n   :members: {', '.join(here)}\n   :show-inheritance:"
-    more = [other for other in getattr(module, "__all__", []) if other not in mine]
+    more = [name for name in getattr(module, "__all__", []) if name not in own]
     parts = [entry]
-    if apart:
-        names = ", ".join(f":doc:`{own}`" for own in apart)
+    if public:
+        names = ", ".join(f":doc:`{name}`" for name in public)
         parts.append(f"Public names with a page of their own: {names}.")
-    if more and name != "jupyter_mop":
-        parts += ["It offers too:", _table([_elsewhere(getattr(module, m), m) for m in more])]
-    return _titled(name, *parts)
+    if more and path != "jupyter_mop":
+        parts += [
+            "It also exports:",
+            _table([_exported(getattr(module, name), name) for name in more]),
+        ]
+    return _titled(path, *parts)
 
 
-def _elsewhere(value: object, name: str) -> tuple[str, str]:
+def _exported(value: object, name: str) -> tuple[str, str]:
     home = getattr(value, "__module__", "")
     if inspect.isclass(value) or inspect.isfunction(value):
         return f":py:obj:`~{home}.{name}`", first_line(value)
@@ -127,11 +126,13 @@ def _toctree(entries: list[str], *, depth: int = 1) -> str:
     return options + "\n".join(f"   {entry}" for entry in entries)
 
 
-def _floor_page(floor: str) -> str:
-    names = modules(floor)
+def _folder_page(folder: str) -> str:
+    names = modules(folder)
+    below = [name for name in FOLDERS if name.rpartition(".")[0] == folder]
     shown = [(f":doc:`{name}`", first_line(import_module(name))) for name in names]
-    about = first_line(import_module(floor))
-    return _titled(FLOORS[floor], about, _table(shown), _toctree(names))
+    shown += [(f":doc:`folder-{name}`", first_line(import_module(name))) for name in below]
+    about = first_line(import_module(folder))
+    return _titled(folder.replace(".", "/"), about, _table(shown), _toctree(names))
 
 
 def _index() -> str:
@@ -139,12 +140,12 @@ def _index() -> str:
         (f":doc:`{name} <{name}>`", first_line(getattr(jupyter_mop, name)))
         for name in public_names()
     ]
-    floors = [(f":doc:`floor-{floor}`", first_line(import_module(floor))) for floor in FLOORS]
+    folders = [(f":doc:`folder-{folder}`", first_line(import_module(folder))) for folder in FOLDERS]
     return _titled(
         "Reference",
-        "What ``import jupyter_mop`` offers. Its ``datasets`` are "
+        "The public names of ``jupyter_mop``. Its ``datasets`` are "
         "in :doc:`jupyter_mop.datasets.movie_reviews` and :doc:`jupyter_mop.datasets.anes96`.",
         _table(rows),
-        _titled("By floor", "Imports point down only.", _table(floors), mark="-"),
-        _toctree([*public_names(), *(f"floor-{floor}" for floor in FLOORS)]),
+        _titled("By folder", "Every module, folder by folder.", _table(folders), mark="-"),
+        _toctree([*public_names(), *(f"folder-{folder}" for folder in FOLDERS)]),
     )

@@ -1,4 +1,4 @@
-"""Tables of the stored experiments, put where a page asks for one."""
+"""Tables of stored experiment results, inserted where a page asks for one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from jupyter_mop.experiments.report import read_result
 
-_ASKED = re.compile(r"^<!-- results (\w+) -->$", re.MULTILINE)
+_PLACE = re.compile(r"^<!-- results (\w+) -->$", re.MULTILINE)
 
 
 def fill(page: Path, results: Path) -> None:
-    """Put a table in place of each `<!-- results NAME -->` of a page."""
+    """Replace each `<!-- results NAME -->` of a page by a table."""
     text = page.read_text(encoding="utf-8")
-    page.write_text(_ASKED.sub(lambda found: _table(results / f"{found[1]}.json"), text), "utf-8")
+    page.write_text(_PLACE.sub(lambda found: _table(results / f"{found[1]}.json"), text), "utf-8")
 
 
 def _table(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""A private IPython shell with the magics and a study on the toy model, to run examples in."""
+"""A private IPython shell with the magics and a study on the toy model, for examples."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Bundle = dict[str, Any]
 
 
 def guests() -> pd.DataFrame:
-    """Return what 480 made-up guests of a toy cafe said: hour, said."""
+    """Return 480 invented responses of guests of a toy cafe, columns `hour` and `said`."""
     rng, hours = np.random.default_rng(0), list(ODDS) * 240
     said = [" ".join(rng.choice(WORDS, size=rng.integers(2, 6), p=ODDS[hour])) for hour in hours]
     return pd.DataFrame({"hour": hours, "said": said})
@@ -35,7 +35,7 @@ def guests() -> pd.DataFrame:
 
 @contextmanager
 def private_shell() -> Iterator[InteractiveShell]:
-    """Open a shell whose study has the toy model and a store of its own, then forget both."""
+    """Open a shell whose study has the toy model and its own store; remove both afterwards."""
     main = sys.modules["__main__"]
     InteractiveShell.clear_instance()
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -52,8 +52,8 @@ def private_shell() -> Iterator[InteractiveShell]:
 
 
 def run(shell: InteractiveShell, code: str) -> list[Bundle]:
-    """Run a cell; return what it shows as MIME bundles; raise what it raises."""
-    with shell.display_trap, capture_output() as captured:  # in this order: both set one hook
+    """Run a cell; return its outputs as MIME bundles; raise its error."""
+    with shell.display_trap, capture_output() as captured:  # in this order: both set the same hook
         result = shell.run_cell(code)
     result.raise_error()
     shown = [output.data for output in captured.outputs if output.data]

@@ -1,8 +1,8 @@
-"""The code of the how-to pages: a page is one notebook on the toy cafe, and all of it runs.
+"""The code of the how-to pages: each page is one notebook on the toy cafe, and all of it runs.
 
-A fence of ```ipython is a cell; one of ```python with prompts is a doctest, whose outputs are
-checked. Both see the same names. What needs another machine stands in a `{code-block} ipython`,
-whose magics are only parsed. Other fences are not code of ours.
+A fence of ```ipython is a cell. One of ```python with prompts is a doctest, whose outputs are
+checked. Both share their variables. Code that needs another machine is in a `{code-block} ipython`,
+whose magics are only parsed. Other fences are not checked.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ _OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
 def snippets(page: Path) -> Iterator[tuple[str, str]]:
-    """Yield the kind and the text of each piece of code of a page."""
+    """Yield the kind and the text of each code block of a page."""
     for found in _FENCE.finditer(page.read_text(encoding="utf-8")):
         yield found[2], dedent(found[3])
 
 
 def check(page: Path) -> int:
-    """Run a page from the top; return how many pieces there were; raise at the first fault."""
+    """Run a page from the top; return the number of code blocks; raise the first error."""
     with private_shell() as shell:
-        pieces = list(snippets(page))
-        for kind, code in pieces:
+        blocks = list(snippets(page))
+        for kind, code in blocks:
             if kind == "ipython":
                 run(shell, code)
             elif ">>>" in code:
                 _doctest(shell, code, page.name)
             else:
                 _parse(shell, code)
-    return len(pieces)
+    return len(blocks)
 
 
 def _doctest(shell: InteractiveShell, code: str, name: str) -> None:

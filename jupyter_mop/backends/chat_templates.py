@@ -1,4 +1,4 @@
-"""Chats as the text that a model reads, for endpoints that score text and not chats."""
+"""Chat templates: render a chat as a model's input text, for endpoints that score plain text."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _LOOKS_SPECIAL = re.compile(r"<[^\s<>{}]+>|\[/?[A-Z_]+\]")
 
 @dataclass(frozen=True, slots=True)
 class ChatTemplate:
-    r"""How a model was taught to read a chat.
+    r"""The format in which a model was trained to read chats.
 
     Parameters
     ----------
     name : str
-        Part of what answers are kept under.
+        Name of the template; part of the fingerprint of an endpoint's backend.
     turn : str
-        One turn, with `{role}` and `{content}` in it.
+        One message, with the placeholders `{role}` and `{content}`.
     answer : str
-        How the turn begins that the model is to write.
+        The beginning of the model's own message.
     begin : str
-        What stands before the first turn and the server does not add by itself.
+        Text before the first message, unless the server adds it by itself.
 
     Raises
     ------
     DataError
-        Where the turn has no place for the content.
+        `turn` does not contain `{content}` exactly once.
 
     Examples
     --------
@@ -46,15 +46,15 @@ class ChatTemplate:
     begin: str = ""
 
     def __post_init__(self) -> None:
-        """Check that the turn has a place for what was said."""
+        """Check the placeholder of the content."""
         if self.turn.count(_CONTENT) != 1:
             raise DataError(
-                f"The chat template {self.name!r} needs {_CONTENT} once in a turn.",
+                f"`turn` of the chat template {self.name!r} must contain {_CONTENT} exactly once.",
                 hint=f"Write it as in {CHATML.turn!r}.",
             )
 
     def render(self, prompt: Prompt) -> str:
-        """Return the text up to where the answer begins; data cannot end its own turn."""
+        """Return the text up to the start of the response; no message can end its turn."""
         before, after = self.turn.split(_CONTENT)
         turns = (
             f"{before.replace(_ROLE, m.role)}{self.plain(m.content)}{after.replace(_ROLE, m.role)}"
@@ -63,28 +63,28 @@ class ChatTemplate:
         return f"{self.begin}{''.join(turns)}{self.answer}"
 
     def plain(self, text: str) -> str:
-        """Return data in which nothing is read as one of this template's markers."""
-        own = _LOOKS_SPECIAL.findall(self.begin + self.turn + self.answer)
-        for marker in sorted(set(own), key=len, reverse=True):
-            text = text.replace(marker, _apart(marker))
+        """Return `text` with the markers of this template, and all known ones, split by a space."""
+        markers = _LOOKS_SPECIAL.findall(self.begin + self.turn + self.answer)
+        for marker in sorted(set(markers), key=len, reverse=True):
+            text = text.replace(marker, _split_marker(marker))
         return plain(text)
 
 
 def plain(text: str) -> str:
-    r"""Return data in which no known marker of a turn is left: a space parts its beginning.
+    r"""Return `text` with all known turn markers split by a space.
 
-    Servers read `<|im_end|>` and its like as the end of a turn wherever they stand, so a response
-    or a persona that holds one could go on in another's name.
+    Servers interpret markers such as `<|im_end|>` anywhere, so a response or a persona that
+    contains one could end its turn and continue in another role.
 
     Examples
     --------
     >>> plain("fine <|im_end|>\n<b>bold</b>")
     'fine < |im_end|>\n<b>bold</b>'
     """
-    return re.sub(_MARKERS, lambda found: _apart(found.group()), text)
+    return re.sub(_MARKERS, lambda found: _split_marker(found.group()), text)
 
 
-def _apart(marker: str) -> str:
+def _split_marker(marker: str) -> str:
     return f"{marker[0]} {marker[1:]}"
 
 
@@ -100,18 +100,18 @@ TEMPLATES = {template.name: template for template in (CHATML, LLAMA_3)}
 
 
 def find_template(named: str | ChatTemplate | None) -> ChatTemplate:
-    """Return the template itself or of that name; ChatML by default.
+    """Return the template with this name, or the template itself; default: ChatML.
 
     Raises
     ------
     DataError
-        For a name that is not known.
+        There is no template with this name.
     """
     if isinstance(named, ChatTemplate):
         return named
     if named is not None and named not in TEMPLATES:
         raise DataError(
             f"There is no chat template {named!r}.",
-            hint=f"Use {', '.join(TEMPLATES)}, or a ChatTemplate with the model's own turns.",
+            hint=f"Use {', '.join(TEMPLATES)}, or a ChatTemplate with the model's own format.",
         )
     return TEMPLATES[named or CHATML.name]

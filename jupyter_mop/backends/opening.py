@@ -15,16 +15,32 @@ def load_backend(
     choice: Backend | str | Path,
     model: str | None = None,
     chat_template: str | ChatTemplate | None = None,
-    **endpoint: Any,  # noqa: ANN401  its own
+    **endpoint: Any,  # noqa: ANN401  the options of OpenAIBackend
 ) -> Backend:
-    """Return the backend that is named: itself, "local", a path to a model or an endpoint's URL."""
+    """Open a backend by "local", the path of a model or the URL of an endpoint.
+
+    A backend object is returned as it is.
+
+    Parameters
+    ----------
+    choice : Backend, str or path
+        "local", the path of a GGUF file or OpenVINO folder, an http(s) URL, or a backend.
+    model, chat_template, **endpoint
+        Passed to `OpenAIBackend` with a URL; not used otherwise.
+
+    Raises
+    ------
+    ModelError
+        `choice` is none of these, or the model cannot be loaded.
+    """
     if _is_backend(choice):
         return choice
     if not isinstance(choice, str | Path):
+        kind = "class" if isinstance(choice, type) else type(choice).__name__
         raise ModelError(
-            f"A {type(choice).__name__} is no language model.",
-            hint='Give "local", a path to a GGUF file or an OpenVINO model folder, the http:// '
-            "address of an endpoint, or a Backend.",
+            f"A {kind} is not a language model.",
+            hint='Give "local", the path of a GGUF file or an OpenVINO model folder, the http:// '
+            "address of an endpoint, or a backend object.",
         )
     if str(choice).startswith(("http:", "https:")):
         from jupyter_mop.backends.endpoint.backend import OpenAIBackend
@@ -35,5 +51,5 @@ def load_backend(
 
 
 def _is_backend(value: object) -> TypeGuard[Backend]:
-    """Return whether `value` is a language model; an endpoint is not asked what it can do."""
-    return all(callable(getattr(value, name, None)) for name in ("generate", "score"))
+    """Return whether `value` generates responses; its properties are not read, they may call."""
+    return callable(getattr(value, "generate", None)) and not isinstance(value, type)

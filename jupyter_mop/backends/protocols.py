@@ -1,10 +1,10 @@
-"""What the engine asks of a language model and of an encoder: Protocols and frozen values."""
+"""The interfaces of language models and encoders, and the values that pass through them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ OnStep = Callable[[str, int], Tick]
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat turn; `role` is "system", "user" or "assistant"."""
+    """One chat message; `role` is "system", "user" or "assistant"."""
 
     role: str
     content: str
@@ -23,14 +23,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A chat that ends with the turn that the model is to answer."""
+    """A chat for the model to continue; the last message is usually the user's."""
 
     messages: tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How to draw a response: temperature, nucleus mass and the longest answer in tokens."""
+    """Sampling settings: temperature, nucleus mass `top_p` and the output limit in tokens."""
 
     temperature: float = 0.9
     top_p: float = 0.95
@@ -39,7 +39,7 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """One response to draw; `draw` tells apart draws of the same prompt and seed."""
+    """A request for one response; `draw` numbers the draws of one prompt and seed."""
 
     prompt: Prompt
     seed: int
@@ -48,7 +48,7 @@ class GenerationRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScoreRequest:
-    """One response whose log-likelihood given the prompt is asked."""
+    """A request for the log-likelihood of a given response to a prompt."""
 
     prompt: Prompt
     response: str
@@ -56,10 +56,10 @@ class ScoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A drawn response.
+    """A generated response.
 
-    `finish_reason` is "stop" or "length"; of an endpoint also "content_filter", where the text is
-    empty or cut off, and "refusal", where it says that the model will not answer.
+    `finish_reason` is "stop" or "length". An endpoint may also report "content_filter" (the text
+    is empty or cut off) or "refusal" (the text is the model's refusal).
     """
 
     text: str
@@ -69,7 +69,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:
-    """Log-probabilities in nats of each token of a response, without an end token."""
+    """Log-probability of each token of a response, in nats, without an end token."""
 
     log_probs: tuple[float, ...]
 
@@ -86,7 +86,7 @@ class TokenScores:
 
 @dataclass(frozen=True, slots=True)
 class FirstTokens:
-    """The likeliest first tokens of a reply, with their log-probabilities in nats."""
+    """The most likely first tokens of a response, with their log-probabilities in nats."""
 
     tokens: tuple[str, ...]
     log_probs: tuple[float, ...]
@@ -100,21 +100,14 @@ OnVectors = Callable[[Sequence[int], NDArray[np.float32]], None]
 
 @runtime_checkable
 class Backend(Protocol):
-    """A language model; it calls `on_result(index, value)` as each request finishes."""
+    """A language model that generates responses: a fingerprint and one method.
 
-    @property
-    def can_score(self) -> bool:
-        """Whether it gives the likelihood of a given response."""
-        ...
-
-    @property
-    def can_embed(self) -> bool:
-        """Whether it embeds texts too."""
-        ...
+    A model that can do more also follows `Scores`, `ScoresFirstTokens` or `CountsTokens`.
+    """
 
     @property
     def fingerprint(self) -> str:
-        """A string that changes whenever the answers could."""
+        """A string that changes whenever the responses could: cached responses depend on it."""
         ...
 
     def generate(
@@ -124,52 +117,80 @@ class Backend(Protocol):
         *,
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
-        """Draw one response for each request, in the order of the requests."""
-        ...
+        """Generate one response for each request and return them in the order of the requests.
 
-    def score(
-        self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
-    ) -> list[TokenScores]:
-        """Return log p(response | prompt) per token for each request, in their order."""
+        `on_result(index, completion)` is called once for each request, as it finishes.
+        """
         ...
 
 
 @runtime_checkable
-class TellsFirstTokens(Protocol):
-    """A language model that may tell how likely the first tokens of a reply are."""
+class Scores(Protocol):
+    """A language model that reports the log-likelihood of a given response."""
 
-    @property
-    def can_tell_first_tokens(self) -> bool:
-        """Whether it does."""
+    def score(
+        self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
+    ) -> list[TokenScores]:
+        """Return log p(response | prompt) per token, in nats, in the order of the requests."""
         ...
+
+
+class ScoringBackend(Backend, Scores, Protocol):
+    """A language model that generates responses and scores given ones."""
+
+
+@runtime_checkable
+class ScoresFirstTokens(Protocol):
+    """A language model that reports the most likely first tokens of a response."""
 
     def first_tokens(
         self, prompts: Sequence[Prompt], *, on_result: OnFirstTokens | None = None
     ) -> list[FirstTokens]:
-        """Return the likeliest first tokens of a reply to each prompt, in their order."""
+        """Return the most likely first tokens of a response to each prompt, in their order."""
         ...
 
 
 @runtime_checkable
 class CountsTokens(Protocol):
-    """A language model that counts tokens as it reads them, with no call."""
+    """A language model that counts the tokens of a prompt without a call."""
 
     def count_tokens(self, prompt: Prompt, response: str = "") -> int:
-        """Return the number of tokens of a prompt, and of a response that begins after it."""
+        """Return the number of tokens of a prompt followed by a response."""
         ...
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """Text to unit vectors. `on_result(indices, vectors)` is called as each batch finishes."""
+    """A sentence encoder that maps texts to unit vectors."""
 
     @property
     def fingerprint(self) -> str:
-        """A string that changes whenever the vectors could."""
+        """A string that changes whenever the vectors could: cached vectors depend on it."""
         ...
 
     def encode(
         self, texts: Sequence[str], *, on_result: OnVectors | None = None
     ) -> NDArray[np.float32]:
-        """Return unit vectors, shape (len(texts), d), float32."""
+        """Return unit vectors, shape (len(texts), d), float32.
+
+        `on_result(indices, vectors)` is called as each batch finishes.
+        """
         ...
+
+
+def can_score(backend: object) -> TypeGuard[ScoringBackend]:
+    """Return whether `backend` reports the log-likelihood of a given response.
+
+    A backend whose class has `score` but that knows only at run time whether it works, such as an
+    endpoint, says so with an attribute `can_score`.
+    """
+    return isinstance(backend, Scores) and bool(getattr(backend, "can_score", True))
+
+
+def can_score_first_tokens(backend: object) -> TypeGuard[ScoresFirstTokens]:
+    """Return whether `backend` reports the most likely first tokens of a response.
+
+    An attribute `can_score_first_tokens` answers for a backend that knows only at run time.
+    """
+    has_method = isinstance(backend, ScoresFirstTokens)
+    return has_method and bool(getattr(backend, "can_score_first_tokens", True))

@@ -1,4 +1,4 @@
-"""A toy language model and encoder, known exactly: for tests and teaching, never a default."""
+"""A toy language model and encoder with exactly known probabilities, for tests and teaching."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from jupyter_mop.errors import DataError
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of `text` in lower case, without the punctuation around them."""
+    """Return the words of `text` in lower case, without surrounding punctuation."""
     words = (word.strip(punctuation) for word in text.lower().split())
     return [word for word in words if word]
 
@@ -41,26 +41,28 @@ class ToyBackend:
                           + exemplar_boost * (its count in the assistant turns)
                           + context_boost * [word in the last user turn])
 
-    over the vocabulary. One word is one token; case and punctuation do not count.
+    over the vocabulary. One word is one token; case and punctuation are ignored.
 
     Parameters
     ----------
     vocabulary : sequence of str
-        The words that the model knows, at least two, no two alike.
+        The words of the model: at least two, all different.
     length : int
         Number of words in a generated response.
     persona_boost, exemplar_boost, context_boost : float
-        How much a word gains from each part of the prompt, in nats.
+        Increase of a word's logit for each part of the prompt, in nats.
 
     Attributes
     ----------
+    can_score : bool
+        Set it to False for a model that reports no log-likelihoods.
     n_generated, n_scored : int
-        How many responses were drawn and scored so far.
+        Number of responses generated and scored so far.
 
     Raises
     ------
     DataError
-        If the vocabulary is too small or holds a word twice or something that is no word.
+        The vocabulary is too small, or has a repeated word or an entry that is not a word.
 
     Examples
     --------
@@ -74,7 +76,6 @@ class ToyBackend:
     """
 
     can_score: bool = True
-    can_embed: bool = False
     price: Price = FREE
 
     def __init__(
@@ -97,7 +98,7 @@ class ToyBackend:
 
     @property
     def fingerprint(self) -> str:
-        """A string that changes with any parameter."""
+        """A string that changes with every parameter."""
         boosts = [self.persona_boost, self.exemplar_boost, self.context_boost]
         return _fingerprint("toy", [self.vocabulary, self.length, boosts])
 
@@ -121,7 +122,7 @@ class ToyBackend:
         *,
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
-        """Draw one response for each request; the seed and the draw number decide it.
+        """Generate one response for each request, decided by its seed and draw number.
 
         Examples
         --------
@@ -147,11 +148,11 @@ class ToyBackend:
         Raises
         ------
         DataError
-            If a response is empty or holds a word outside the vocabulary.
+            A response is empty or has a word that is not in the vocabulary.
         """
-        wanted = [self._positions(request.response) for request in requests]
+        words = [self._positions(request.response) for request in requests]
         scores = []
-        for index, (request, positions) in enumerate(zip(requests, wanted, strict=True)):
+        for index, (request, positions) in enumerate(zip(requests, words, strict=True)):
             log_probs = self.log_probs(request.prompt)[positions]
             scores.append(TokenScores(tuple(log_probs.tolist())))
             self.n_scored += 1
@@ -160,7 +161,7 @@ class ToyBackend:
         return scores
 
     def count_tokens(self, prompt: Prompt, response: str = "") -> int:
-        """Return the number of words of a prompt and of a response.
+        """Return the number of words of a prompt and a response.
 
         Examples
         --------
@@ -176,13 +177,13 @@ class ToyBackend:
         for message in prompt.messages:
             turns[message.role].append(message.content)
         system = set(split_words(" ".join(turns["system"])))
-        shown = Counter(split_words(" ".join(turns["assistant"])))
-        asked = set(split_words(" ".join(turns["user"][-1:])))
+        exemplars = Counter(split_words(" ".join(turns["assistant"])))
+        context = set(split_words(" ".join(turns["user"][-1:])))
         return np.array(
             [
                 self.persona_boost * (word in system)
-                + self.exemplar_boost * shown[word]
-                + self.context_boost * (word in asked)
+                + self.exemplar_boost * exemplars[word]
+                + self.context_boost * (word in context)
                 for word in self.vocabulary
             ]
         )
@@ -198,30 +199,30 @@ class ToyBackend:
     def _positions(self, response: str) -> list[int]:
         words = split_words(response)
         if not words:
-            raise DataError("The response to score is empty.", hint="Leave empty responses out.")
+            raise DataError("The response to score is empty.", hint="Drop empty responses.")
         unknown = [word for word in words if word not in self._index]
         if unknown:
             raise DataError(
-                f"The toy model does not know the word {unknown[0]!r}.",
-                hint="Add it to the vocabulary.",
+                f"The word {unknown[0]!r} is not in the toy model's vocabulary.",
+                hint="Add it to `vocabulary`.",
             )
         return [self._index[word] for word in words]
 
 
 class ToyEncoder:
-    """Text to unit vectors: the counts of the vocabulary's words, scaled to length one.
+    """A toy encoder: the counts of the vocabulary's words, scaled to length one.
 
-    A text with none of the words gets a direction that only its hash decides.
+    A text with none of the words gets a random direction, decided by its hash.
 
     Parameters
     ----------
     vocabulary : sequence of str
-        The d words that are counted, at least two, no two alike.
+        The d words to count: at least two, all different.
 
     Attributes
     ----------
     n_encoded : int
-        How many texts were encoded so far.
+        Number of texts encoded so far.
 
     Examples
     --------
@@ -265,13 +266,14 @@ def _checked(vocabulary: Sequence[str]) -> tuple[str, ...]:
     words = tuple(word.lower() for word in vocabulary)
     if len(words) < 2 or len(set(words)) < len(words):  # noqa: PLR2004
         raise DataError(
-            f"A toy vocabulary needs at least two different words, got {list(vocabulary)}.",
-            hint="Pass a list of different words.",
+            f"`vocabulary` must have at least two words, all different, got {list(vocabulary)}.",
+            hint="Give a list of different words.",
         )
     for word in words:
         if split_words(word) != [word]:
             raise DataError(
-                f"{word!r} is not a single word.", hint="Use words without spaces or punctuation."
+                f"`vocabulary` has {word!r}, which is not a single word.",
+                hint="Use words without spaces or punctuation.",
             )
     return words
 
@@ -284,7 +286,7 @@ def _fingerprint(name: str, parameters: object) -> str:
 def _sampling_probabilities(
     log_probs: NDArray[np.float64], params: SamplingParams
 ) -> NDArray[np.float64]:
-    """Sharpen by the temperature, then keep the likeliest words that hold `top_p` of the mass."""
+    """Apply the temperature, then keep the most likely words up to a mass of `top_p`."""
     if params.temperature == 0:
         return np.where(np.arange(len(log_probs)) == np.argmax(log_probs), 1.0, 0.0)
     scaled = log_probs / params.temperature

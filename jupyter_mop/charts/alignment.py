@@ -1,4 +1,4 @@
-"""How close simulations are to the real responses, as dots with intervals and a human floor."""
+"""Alignment: each metric with its interval and human floor, and responses in embedding space."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REAL = "real"
 REAL_GROUP = "real responses"
 NO_PERSONA = "no persona"
 OTHER = "other personas"
-MOST_PERSONAS = 14
+MAX_PERSONAS = 14
 
 
 def alignment_chart(
@@ -27,23 +27,27 @@ def alignment_chart(
     *,
     title: str = "How close are the simulated responses to the real ones?",
     subtitle: str = (
-        "Dashed: human floor, the same between two halves of the real ones; grey: its spread."
+        "Dashed line: human floor, between two halves of the real responses; grey: its interval."
     ),
     floor: str = "human floor",
 ) -> alt.HConcatChart:
-    """Draw each method's figures with their intervals; a dashed line is the human floor.
+    """Draw each method's metrics with their intervals; a dashed line is the human floor.
 
     Parameters
     ----------
     frame : DataFrame
-        As `alignment_table.align` returns it; methods are drawn in its order.
-    title, subtitle, floor : str
-        What is asked, what the dashed line is, and its name.
+        The frame that `alignment_table.align` returns; methods are drawn in its order.
+    title : str
+        Title of the chart.
+    subtitle : str
+        Explanation of the dashed line.
+    floor : str
+        Name of the dashed line.
 
     Returns
     -------
     altair.HConcatChart
-        One column per figure, each with its own axis, one row per method.
+        One column per metric, each with its own axis; one row per method.
 
     Raises
     ------
@@ -62,19 +66,19 @@ def alignment_chart(
 
     check_frame(frame, "method figure value low high floor floor_low floor_high n better")
     frame = plain_frame(frame, "method")
-    figures = list(dict.fromkeys(frame["figure"]))
+    metrics = list(dict.fromkeys(frame["figure"]))
     columns = [
-        _figure_column(frame[frame["figure"] == name], floor, labels=i == 0)
-        for i, name in enumerate(figures)
+        _metric_column(frame[frame["figure"] == name], floor, labels=i == 0)
+        for i, name in enumerate(metrics)
     ]
-    sizes = int(frame["n"].iloc[0])
-    sides = f"{sizes:,} simulated against {sizes:,} real responses per dot; bars: intervals."
+    n = int(frame["n"].iloc[0])
+    sides = f"Dots: {n:,} simulated against {n:,} real responses; bars: their intervals."
     heading = alt.TitleParams(title, subtitle=[sides, subtitle])
     chart: alt.HConcatChart = styled(alt.hconcat(*columns, title=heading, spacing=24))
     return chart
 
 
-def _figure_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt.LayerChart:
+def _metric_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt.LayerChart:
     import altair as alt
 
     name, better = frame["figure"].iloc[0], frame["better"].iloc[0]
@@ -95,21 +99,22 @@ def _figure_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt
 
 
 def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.ConcatChart:
-    """Draw real and simulated responses in the plane, one panel per method, coloured by persona.
+    """Draw real and simulated responses in embedding space, one panel per method.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns `x`, `y`, `source` ("real" or the name of a method) and `persona` (may be missing),
-        and `response`, which a pointer shows.
+        Columns `x`, `y`, `source` ("real" or the name of a method), `persona` (may be missing) and
+        `response`, which the tooltips show.
     personas : sequence of str
-        All personas in the study's order, which gives them their colours; default: as they come.
+        All personas in the study's order, which determines their colours; default: the order in
+        which they occur.
 
     Returns
     -------
     altair.ConcatChart
-        Panels with the real responses in grey behind each method's. Of more than 14 personas the
-        most frequent have their colour, the rest share a grey.
+        Panels with the real responses in grey behind those of each method, coloured by persona.
+        With more than 14 personas the most frequent ones have a colour and the others are grey.
 
     Raises
     ------
@@ -132,8 +137,8 @@ def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.Conca
     size = 230 if len(methods) > 1 else 380
     panels = [_panel(frame, name, colours, size) for name in methods or [REAL]]
     title = alt.TitleParams(
-        "Where real and simulated responses lie",
-        subtitle="Plane of the two main directions of the real responses (grey dots).",
+        "Responses in embedding space",
+        subtitle="First two principal components of the real responses (grey dots).",
     )
     columns = min(3, len(panels))
     chart: alt.ConcatChart = styled(alt.concat(*panels, columns=columns, title=title, spacing=16))
@@ -141,13 +146,13 @@ def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.Conca
 
 
 def _grouped(frame: pd.DataFrame, personas: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Add the column that is coloured; return its values with their colours, as in the legend."""
+    """Add the column `group`, which determines the colour; return its values with their colours."""
     simulated = frame["source"] != REAL
     short = labels([*personas, *frame["persona"].dropna()])
     frame = plain_frame(frame.assign(persona=frame["persona"].map(short)), "source")
     counts = frame.loc[simulated, "persona"].dropna().value_counts(sort=True)
     names = list(short.values())
-    frequent = set(counts.index[:MOST_PERSONAS])
+    frequent = set(counts.index[:MAX_PERSONAS])
     shown = {
         name: colour
         for name, colour in zip(names, persona_colours(names), strict=True)

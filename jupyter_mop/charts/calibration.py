@@ -1,4 +1,4 @@
-"""Calibrated persona weights, and how near they come to the known shares."""
+"""Calibrated persona weights, and the shares that they reach."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def calibration_chart(calibration: Calibration) -> alt.HConcatChart:
-    """Draw the weights with those at the start, and what they reach with the targets as ticks."""
+    """Draw the weights with ticks at the initial ones, and reached shares with their targets."""
     import altair as alt
 
     weights = pd.DataFrame({"weight": calibration.weights, "start": calibration.start})
@@ -33,7 +33,7 @@ def calibration_chart(calibration: Calibration) -> alt.HConcatChart:
 
 
 def calibration_table(calibration: Calibration) -> str:
-    """Return the weights, the targets and what is reached of them, as HTML."""
+    """Return the weights, and the reached share of each option beside its target."""
     names = list(calibration)
     chips, colours = persona_chips(names), persona_colours(names)
     weights = [
@@ -46,8 +46,8 @@ def calibration_table(calibration: Calibration) -> str:
         for name, option, target, found in calibration.frame[columns].to_numpy()
     ]
     return (
-        table(["persona", "weight", "start"], weights)
-        + table(["of", "option", "target", "reached"], reached)
+        table(["persona", "weight", "initial"], weights)
+        + table(["marginal", "option", "target", "reached"], reached)
         + f"<p>{cell(calibration.verdict, 400)}</p>"
     )
 
@@ -62,12 +62,12 @@ def _targets(frame: pd.DataFrame) -> alt.LayerChart:
         alt.Y("name:N", sort=list(frame["name"]), title=None, axis=name_axis())
     )
     bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(
-        alt.X("reached:Q", title="share of the responses", axis=share_axis()),
+        alt.X("reached:Q", title="share of responses", axis=share_axis()),
         tooltip=tooltips("name:N", "target:Q", "start:Q", "reached:Q"),
     )
     ticks = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
     title = alt.TitleParams(
-        "Known shares", subtitle="Bar: reached, tick: target.", frame="group", fontSize=15
+        "Known shares", subtitle="Bar: reached share; tick: target.", frame="group", fontSize=15
     )
     layers = alt.layer(bars, ticks.encode(alt.X("target:Q")), title=title)
     return sized(layers, 300, len(frame))

@@ -1,4 +1,4 @@
-"""A diagnosis: which persona reads like which, which clusters are missing, and all its figures."""
+"""A diagnosis: persona similarity, missing clusters, copied text, and all metrics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_EXAMPLE_LENGTH = 100
 
 
 def diagnosis_chart(diagnosis: Diagnosis) -> alt.HConcatChart:
-    """Draw the confusion of the personas and the clusters that differ most from the real ones."""
+    """Draw the persona confusion matrix, and the clusters whose shares differ most."""
     import altair as alt
 
     parts = [_clusters(diagnosis.missing)]
@@ -44,8 +44,8 @@ def diagnosis_chart(diagnosis: Diagnosis) -> alt.HConcatChart:
 
 
 def diagnosis_table(diagnosis: Diagnosis) -> str:
-    """Return the figures, the confusion, what is missing and what was copied, as HTML."""
-    parts = [f"<p><b>{cell(diagnosis.name)}</b></p>", _figures(diagnosis.frame)]
+    """Return the metrics, the persona confusion matrix, missing clusters and copied text."""
+    parts = [f"<p><b>{cell(diagnosis.name)}</b></p>", _metrics_table(diagnosis.frame)]
     if diagnosis.confusion is not None:
         parts.append(_confusion_table(diagnosis))
     parts.append(_missing_table(diagnosis.missing))
@@ -64,8 +64,8 @@ def _confusion(confusion: pd.DataFrame) -> alt.LayerChart:
         frame, "persona", "nearest", "share", top=1, column_title="nearest persona"
     )
     title = alt.TitleParams(
-        "Do personas read like themselves?",
-        subtitle="Share of a persona's responses nearest to each.",
+        "Persona similarity",
+        subtitle="Share of each persona's responses nearest to each persona.",
         frame="group",
         fontSize=12,
     )
@@ -75,7 +75,7 @@ def _confusion(confusion: pd.DataFrame) -> alt.LayerChart:
 
 
 def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
-    """Return the clusters with the largest gaps: real share as a dot, simulated as a ring."""
+    """Return the clusters whose shares differ most: real share a dot, simulated share a ring."""
     import altair as alt
 
     order = missing["missing"].abs().sort_values(ascending=False, kind="stable").index
@@ -85,7 +85,7 @@ def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
     frame = plain_frame(shown, "example")
     names = list(frame["example"])
     base = alt.Chart(frame).encode(alt.Y("example:N", sort=names, title=None, axis=name_axis()))
-    x = alt.X("real:Q", title="share of the responses", axis=share_axis())
+    x = alt.X("real:Q", title="share of responses", axis=share_axis())
     tooltip = tooltips("example:N", "real:Q", "simulated:Q", "verdict:N")
     ring = base.mark_point(color=GREY, size=90, strokeWidth=2.5)
     layers = [
@@ -94,8 +94,8 @@ def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
         base.mark_circle(color=BLUE, size=90, opacity=1).encode(x, tooltip=tooltip),
     ]
     title = alt.TitleParams(
-        "What is missing, and what is too much",
-        subtitle="Clusters by a real response. Dot: real share, ring: simulated.",
+        "Missing and overrepresented clusters",
+        subtitle="Named by a real response. Dot: real share; ring: simulated share.",
         frame="group",
         fontSize=12,
     )
@@ -106,26 +106,26 @@ def _example(cluster: int, examples: tuple[str, ...]) -> str:
     return examples[0] if examples else f"cluster {cluster} (no real response)"
 
 
-def _figures(frame: pd.DataFrame) -> str:
+def _metrics_table(frame: pd.DataFrame) -> str:
     rows = [
         [
-            cell(figure),
-            _ends(*ends),
-            cell(against),
-            _ends(*floor),
+            cell(name),
+            _with_interval(*value),
+            cell(reference),
+            _with_interval(*floor),
         ]
-        for figure, *ends, against, floor in zip(
+        for name, *value, reference, floor in zip(
             *(frame[column] for column in ("figure", "value", "low", "high", "against")),
             frame[["floor", "floor_low", "floor_high"]].to_numpy(),
             strict=True,
         )
     ]
-    return table(["figure", "simulation", "against", ""], rows)
+    return table(["metric", "simulation", "reference", "value"], rows)
 
 
 def _confusion_table(diagnosis: Diagnosis) -> str:
     confusion = diagnosis.confusion
-    assert confusion is not None  # noqa: S101  asked before
+    assert confusion is not None  # noqa: S101  the caller checked
     chips = persona_chips(diagnosis.personas)
     rows = [
         [chips.get(str(name), cell(name)), *(f"{share:.0%}" for share in shares)]
@@ -143,24 +143,24 @@ def _missing_table(missing: pd.DataFrame) -> str:
         [
             cell(verdict),
             f"{real:.1%}",
-            f"{made:.1%}",
+            f"{simulated:.1%}",
             " / ".join(cell(text, MAX_EXAMPLE_LENGTH) for text in examples),
         ]
-        for verdict, real, made, examples in clear[columns].head(MAX_CLUSTERS).to_numpy()
+        for verdict, real, simulated, examples in clear[columns].head(MAX_CLUSTERS).to_numpy()
     ]
-    return table(["cluster", "real", "simulated", "real responses"], rows)
+    return table(["cluster", "real share", "simulated share", "real responses"], rows)
 
 
 def _copies_table(diagnosis: Diagnosis) -> str:
-    found = diagnosis.copies[diagnosis.copies["is_pool_copy"]]
-    if found.empty:
+    copies = diagnosis.copies[diagnosis.copies["is_pool_copy"]]
+    if copies.empty:
         return ""
-    longest = found.sort_values("pool_run", ascending=False, kind="stable").head(N_COPIES)
-    rows = [[cell(n), cell(run)] for n, run in longest[["pool_run", "words"]].to_numpy()]
-    return table(["words copied", "which"], rows)
+    longest = copies.sort_values("pool_run", ascending=False, kind="stable").head(N_COPIES)
+    rows = [[cell(n), cell(text)] for n, text in longest[["pool_run", "words"]].to_numpy()]
+    return table(["words copied", "text"], rows)
 
 
-def _ends(value: float, low: float, high: float) -> str:
+def _with_interval(value: float, low: float, high: float) -> str:
     if math.isnan(value):
         return ""
     return f"{value:.3f} [{low:.3f}, {high:.3f}]"

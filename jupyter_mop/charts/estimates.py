@@ -1,4 +1,4 @@
-"""Estimates with their intervals, beside what humans and the simulation say alone."""
+"""Estimates with their intervals, beside those of human answers alone and of the simulation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def estimates_chart(estimates: Estimates) -> alt.LayerChart:
-    """Draw each estimate with its interval; grey: human answers alone; tick: simulation alone."""
+    """Draw each estimate with its interval, beside human answers and the simulation alone."""
     import altair as alt
 
     frame = plain_frame(estimates.frame, "option")
@@ -41,7 +41,7 @@ def estimates_chart(estimates: Estimates) -> alt.LayerChart:
             estimates.note,
             "Dot: estimate; grey line: human answers alone; tick: simulation alone."
             if estimates.is_valid
-            else "Dot and tick: the simulation.",
+            else "Dot and tick: simulation.",
         ],
     )
     chart: alt.LayerChart = styled(sized(alt.layer(*layers, title=title), 420, len(order)))
@@ -49,22 +49,22 @@ def estimates_chart(estimates: Estimates) -> alt.LayerChart:
 
 
 def estimates_table(estimates: Estimates) -> str:
-    """Return the estimates as HTML, with a note on what their intervals are worth."""
+    """Return the estimates with their intervals, and a note on their validity."""
     heads = ["", "estimate", f"{estimates.level:.0%} interval", "simulation alone"]
     columns = ["option", "value", "low", "high", "simulated", "human", "human_low", "human_high"]
     rows = []
     for row in estimates.frame[[*columns, "worth"]].to_numpy():
-        name, value, low, high, made, *alone, worth = row
-        cells = [cell(name), f"<b>{value:.3f}</b>", _ends(low, high), f"{made:.3f}"]
+        name, value, low, high, simulated, *human, worth = row
+        cells = [cell(name), f"<b>{value:.3f}</b>", _interval(low, high), f"{simulated:.3f}"]
         if estimates.is_valid:
-            cells += [f"{alone[0]:.3f}", _ends(*alone[1:]), f"{worth:.0f}"]
+            cells += [f"{human[0]:.3f}", _interval(*human[1:]), f"{worth:.0f}"]
         rows.append(cells)
     if estimates.is_valid:
-        heads += ["humans alone", "interval", "as good as answers"]
+        heads += ["human answers alone", "interval", "equivalent answers"]
     note = cell(estimates.note, 400)
     shown = note if estimates.is_valid else f"<b>{note}</b>"
     return f"<p>{cell(estimates.of)}</p>{table(heads, rows)}<p>{shown}</p>"
 
 
-def _ends(low: float, high: float) -> str:
+def _interval(low: float, high: float) -> str:
     return f"[{low:.3f}, {high:.3f}]"

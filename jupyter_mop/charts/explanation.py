@@ -1,4 +1,4 @@
-"""The weights in one context: personas, and the exemplars that they are shown."""
+"""The weights in one context: of personas, and of the exemplars in their prompts."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 def explanation_chart(explanation: Explanation) -> alt.VConcatChart:
-    """Draw the persona weights in a context, a tick at the overall one, and its exemplars."""
+    """Draw the persona weights in a context with ticks at the overall ones, and its exemplars."""
     import altair as alt
 
     personas = weights_layers(explanation.personas.rename(columns={"overall": "start"}))
-    heading = alt.TitleParams("Persona weights here (tick: overall)", fontSize=12)
+    heading = alt.TitleParams("Persona weights in this context (tick: overall)", fontSize=12)
     title = alt.TitleParams(plain(explanation.context), subtitle=explanation.note)
     chart: alt.VConcatChart = styled(
         alt.vconcat(
@@ -40,10 +40,11 @@ def explanation_chart(explanation: Explanation) -> alt.VConcatChart:
 
 
 def exemplar_bars(frame: pd.DataFrame) -> alt.LayerChart:
-    """Return a bar for the weight of each exemplar, a tick where all would weigh the same.
+    """Return a bar for the weight of each exemplar, with a tick at the uniform weight.
 
     Examples
     --------
+    >>> import pandas as pd
     >>> row = {"context": "dawn", "response": "sun", "weight": 0.7, "start": 0.1, "persona": "fan"}
     >>> len(exemplar_bars(pd.DataFrame([row])).layer)
     2
@@ -56,16 +57,16 @@ def exemplar_bars(frame: pd.DataFrame) -> alt.LayerChart:
         alt.Y("response:N", sort=list(frame["response"]), title=None, axis=name_axis())
     )
     bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(
-        alt.X("weight:Q", title="share of the prompts", axis=share_axis()),
+        alt.X("weight:Q", title="share of prompts", axis=share_axis()),
         tooltip=tooltips("context:N", "response:N", "weight:Q", "start:Q", "persona:N"),
     )
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
-    title = alt.TitleParams("Strongest exemplars (tick: uniform)", fontSize=12)
+    title = alt.TitleParams("Top exemplars (tick: uniform weight)", fontSize=12)
     return sized(alt.layer(bars, tick.encode(alt.X("start:Q")), title=title), 380, len(frame))
 
 
 def explanation_table(explanation: Explanation) -> str:
-    """Return who answers a context, what they are shown, and the nearest records."""
+    """Return the weights of personas and exemplars in a context, and the nearest records."""
     chips = persona_chips([str(name) for name in explanation.personas["persona"]])
     exemplars = [
         [cell(row.context), cell(row.response, MAX_RESPONSE_LENGTH), f"{row.weight:.1%}",
@@ -81,7 +82,7 @@ def explanation_table(explanation: Explanation) -> str:
         [
             f"<p>{escape(heading)}</p>",
             weights_table(explanation.personas),
-            table(["exemplar of", "response", "weight", "uniform", "mostly for"], exemplars),
-            table(["nearest records", "response", "cosine"], nearest),
+            table(["exemplar context", "response", "weight", "uniform", "main persona"], exemplars),
+            table(["nearest context", "response", "cosine similarity"], nearest),
         ]
     )

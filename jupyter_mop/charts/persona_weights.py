@@ -1,4 +1,4 @@
-"""Persona weights, overall and by context, and what learning them was worth."""
+"""Persona weights, overall and by context, and held-out log-likelihoods."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ MIN_DIFFERENCE = 0.005
 
 
 def weights_chart(frame: pd.DataFrame) -> alt.LayerChart:
-    """Draw the weight of each persona as a bar of its colour, its weight at the start as a tick.
+    """Draw the weight of each persona as a bar in its colour, with a tick at its initial weight.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns `persona`, `weight` (in [0, 1]); optional `low`, `high` (an interval) and `start`
-        (by default uniform).
+        Columns `persona` and `weight` (in [0, 1]); optional `low`, `high` (an interval) and
+        `start` (the initial weight; default: uniform).
 
     Raises
     ------
@@ -55,17 +55,19 @@ def weights_chart(frame: pd.DataFrame) -> alt.LayerChart:
     return chart
 
 
-def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart:
-    """Return `weights_chart` without its look, to be part of another chart; ticks on request."""
+def weights_layers(
+    frame: pd.DataFrame, *, ticks: bool = True, unit: str = "responses"
+) -> alt.LayerChart:
+    """Return the layers of `weights_chart`, to be part of another chart."""
     import altair as alt
 
     check_frame(frame, "persona weight")
     frame = plain_frame(frame, "persona")
-    start = "start" in frame
-    frame = frame if start else frame.assign(start=1 / len(frame))
+    is_initial = "start" in frame
+    frame = frame if is_initial else frame.assign(start=1 / len(frame))
     order = list(frame["persona"])
     base = alt.Chart(frame).encode(alt.Y("persona:N", sort=order, title=None, axis=name_axis()))
-    x = alt.X("weight:Q", title="share of the responses", axis=share_axis())
+    x = alt.X("weight:Q", title=f"share of {unit}", axis=share_axis())
     colour = alt.Color("persona:N", scale=persona_scale(order), legend=None)
     bars = base.mark_bar(height={"band": 0.6})
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
@@ -76,7 +78,7 @@ def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart
     if {"low", "high"} <= set(frame.columns):
         rule = base.mark_rule(color=INK, strokeWidth=1.2)
         layers.insert(1, rule.encode(alt.X("low:Q"), alt.X2("high:Q")))
-    subtitle = f"Bar: weight, tick: {'at the start' if start else 'uniform'}."
+    subtitle = f"Bar: weight; tick: {'initial' if is_initial else 'uniform'} weight."
     title = alt.TitleParams("Persona weights", subtitle=subtitle, frame="group")
     return sized(alt.layer(*layers, title=title), 380, len(order))
 
@@ -87,8 +89,8 @@ def weights_map(frame: pd.DataFrame) -> alt.LayerChart:
     Parameters
     ----------
     frame : DataFrame
-        Columns `context`, `persona` and `weight` (in [0, 1]), one row for each pair; contexts and
-        personas are drawn in its order.
+        Columns `context`, `persona` and `weight` (in [0, 1]), one row per pair; contexts and
+        personas are drawn in the frame's order.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def weights_map(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def weights_map_layers(frame: pd.DataFrame, subtitle: str = "") -> alt.LayerChart:
-    """Return `weights_map` without its look, to be part of another chart."""
+    """Return the layers of `weights_map`, to be part of another chart."""
     import altair as alt
 
     check_frame(frame, "context persona weight")
@@ -120,7 +122,7 @@ def weights_map_layers(frame: pd.DataFrame, subtitle: str = "") -> alt.LayerChar
 
 
 def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
-    """Draw the held-out log-likelihood per token of each model with its interval.
+    """Draw each model's held-out log-likelihood per token with its interval.
 
     Parameters
     ----------
@@ -154,15 +156,15 @@ def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def mixture_chart(mixture: MixtureOfPersonas) -> alt.LayerChart | alt.VConcatChart:
-    """Draw the persona weights, and by context where they differ between contexts."""
+    """Draw the persona weights, and also by context if they differ between contexts."""
     import altair as alt
 
     overall = mixture.summary()
     by_context = context_weights(mixture)
     if by_context.empty:
         return weights_chart(overall)
-    n_shown, n_all = by_context["context"].nunique(), len(set(mixture.population_.contexts))
-    note = f"The {n_shown} most frequent of {n_all} contexts." if n_shown < n_all else ""
+    n_drawn, n_all = by_context["context"].nunique(), len(set(mixture.population_.contexts))
+    note = f"The {n_drawn} most frequent of {n_all} contexts." if n_drawn < n_all else ""
     parts = weights_layers(overall), weights_map_layers(by_context, note)
     chart: alt.VConcatChart = styled(
         alt.vconcat(*parts, spacing=32).resolve_scale(color="independent")
@@ -171,7 +173,7 @@ def mixture_chart(mixture: MixtureOfPersonas) -> alt.LayerChart | alt.VConcatCha
 
 
 def context_weights(mixture: MixtureOfPersonas) -> pd.DataFrame:
-    """Return context, persona and weight for the most frequent contexts; none if all are alike."""
+    """Return context, persona and weight of the most frequent contexts; empty if all are equal."""
     population = mixture.population_
     counts = pd.Series(population.contexts).value_counts()
     first = [population.contexts.index(name) for name in counts.index[:MAX_CONTEXTS]]
@@ -184,9 +186,9 @@ def context_weights(mixture: MixtureOfPersonas) -> pd.DataFrame:
 
 
 def mixture_table(mixture: MixtureOfPersonas) -> str:
-    """Return the weights, learned and at the start, and the held-out likelihoods."""
-    told = filter(None, [repr(mixture), cost(getattr(mixture, "cost_", None))])
-    parts = [f"<p>{cell('; '.join(told))}</p>"]
+    """Return the weights beside the initial ones, and the held-out log-likelihoods."""
+    facts = filter(None, [repr(mixture), cost(getattr(mixture, "cost_", None))])
+    parts = [f"<p>{cell('; '.join(facts))}</p>"]
     if mixture.is_ready:
         parts.append(weights_table(mixture.summary()))
     if mixture.is_fitted:

@@ -1,4 +1,4 @@
-"""What was said, in short: shares of answers and contexts, and lengths of free text."""
+"""A population: shares of contexts and answers, and response lengths."""
 
 from __future__ import annotations
 
@@ -12,23 +12,21 @@ from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, s
 from jupyter_mop.charts.style.html_table import MAX_RESPONSE_LENGTH, cell, share_bar, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import BLUE, LIGHT_BLUE, check_frame
-from jupyter_mop.engine.data.population import MOST_ANSWERS, Population, are_closed
+from jupyter_mop.engine.data.population import MAX_DISTINCT_ANSWERS, Population, are_closed
 
 if TYPE_CHECKING:
     import altair as alt
 
 N_RECORDS = 3
 N_CONTEXTS = 5
-
-
-MOST_BINS = 24
-NARROWEST = 6
+MAX_BINS = 24
+MIN_AXIS_WIDTH = 6  # words
 
 Weights = NDArray[np.float64]
 
 
 def shares(values: list[str], weights: Weights | None = None) -> pd.DataFrame:
-    """Return name, count and weighted share of each distinct value, the largest share first.
+    """Return name, count and weighted share of each distinct value, largest share first.
 
     Examples
     --------
@@ -42,12 +40,14 @@ def shares(values: list[str], weights: Weights | None = None) -> pd.DataFrame:
     return counted.sort_values("share", ascending=False, kind="stable", ignore_index=True)
 
 
-def share_bars(frame: pd.DataFrame, title: str, most: int = MOST_ANSWERS) -> alt.LayerChart:
-    """Return bars of the largest shares, the rest as one, with their counts as text."""
+def share_bars(
+    frame: pd.DataFrame, title: str, limit: int = MAX_DISTINCT_ANSWERS
+) -> alt.LayerChart:
+    """Return bars of the largest shares with their counts as text; the rest is one bar."""
     import altair as alt
 
     check_frame(frame, "name count share")
-    frame = plain_frame(_with_rest(frame, most), "name")
+    frame = plain_frame(_with_rest(frame, limit), "name")
     order = list(frame["name"])
     base = alt.Chart(frame).encode(
         alt.X("share:Q", title="share", axis=share_axis()),
@@ -65,43 +65,43 @@ def share_bars(frame: pd.DataFrame, title: str, most: int = MOST_ANSWERS) -> alt
 
 
 def length_bars(responses: list[str], weights: Weights | None = None) -> alt.LayerChart:
-    """Return the distribution of the responses' lengths in words."""
+    """Return the distribution of response lengths in words."""
     import altair as alt
 
     lengths = np.array([len(text.split()) for text in responses], dtype=np.float64)
     frame = _histogram(lengths, np.ones(len(lengths)) if weights is None else weights)
     whole = alt.Axis(tickCount=6, format="d", grid=False)
     low, high = float(frame["low"].min()), float(frame["high"].max())
-    scale = alt.Scale(domain=[low, max(high, low + NARROWEST)], nice=False)
+    scale = alt.Scale(domain=[low, max(high, low + MIN_AXIS_WIDTH)], nice=False)
     drawn = (
         alt.Chart(frame)
         .mark_bar(color=BLUE, stroke="white")
         .encode(
-            alt.X("low:Q", title="words in a response", scale=scale, axis=whole),
+            alt.X("low:Q", title="words per response", scale=scale, axis=whole),
             alt.X2("high:Q"),
-            alt.Y("share:Q", title="share of the responses", axis=share_axis()),
+            alt.Y("share:Q", title="share of responses", axis=share_axis()),
             alt.Y2Datum(0),
             tooltip=[alt.Tooltip("words:N"), *tooltips("share:Q")],
         )
     )
-    layers = alt.layer(drawn, title=alt.TitleParams("Lengths", fontSize=12))
+    layers = alt.layer(drawn, title=alt.TitleParams("Response length", fontSize=12))
     return cast("alt.LayerChart", layers).properties(width=260, height=170)
 
 
-def _with_rest(frame: pd.DataFrame, most: int) -> pd.DataFrame:
-    if len(frame) <= most:
+def _with_rest(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
+    if len(frame) <= limit:
         return frame
-    rest = frame.iloc[most - 1 :]
+    rest = frame.iloc[limit - 1 :]
     name = f"({len(rest)} others)"
     summed = {"name": [name], "count": [rest["count"].sum()], "share": [rest["share"].sum()]}
-    return pd.concat([frame.iloc[: most - 1], pd.DataFrame(summed)], ignore_index=True)
+    return pd.concat([frame.iloc[: limit - 1], pd.DataFrame(summed)], ignore_index=True)
 
 
 def _histogram(lengths: Weights, weights: Weights) -> pd.DataFrame:
-    """Return the share of each bin of whole numbers; the longest fiftieth is in the last one."""
-    low, most = int(lengths.min()), int(np.quantile(lengths, 0.98))
-    step = max(1, -(-(most - low + 1) // MOST_BINS))
-    edges = np.arange(low, most + step + 1, step)
+    """Return the share of each bin of whole numbers; the last bin has the longest 2 %."""
+    low, high = int(lengths.min()), int(np.quantile(lengths, 0.98))
+    step = max(1, -(-(high - low + 1) // MAX_BINS))
+    edges = np.arange(low, high + step + 1, step)
     inside = np.minimum(lengths, edges[-1] - 0.5)
     share = np.histogram(inside, edges, weights=weights / weights.sum())[0]
     words = [f"{a}" if step == 1 else f"{a} to {a + step - 1}" for a in edges[:-1]]
@@ -113,7 +113,7 @@ def _histogram(lengths: Weights, weights: Weights) -> pd.DataFrame:
 
 
 def population_chart(population: Population) -> alt.HConcatChart:
-    """Draw how many records each context has, and the answers or the lengths of the responses."""
+    """Draw the number of records per context, and the answers or the response lengths."""
     import altair as alt
 
     contexts = shares(population.contexts, population.weights)
@@ -130,14 +130,14 @@ def population_chart(population: Population) -> alt.HConcatChart:
 
 
 def response_chart(responses: list[str], weights: Weights) -> alt.LayerChart:
-    """Draw the shares of closed answers, or the lengths of free text."""
+    """Return the shares of closed answers, or the response lengths of free text."""
     if are_closed(responses):
         return share_bars(shares(responses, weights), "Answers")
     return length_bars(responses, weights)
 
 
 def population_table(population: Population) -> str:
-    """Return the records of each context, what was answered or how long, and a few records."""
+    """Return the number of records per context, a summary of the responses, and a few records."""
     contexts = shares(population.contexts, population.weights)
     parts = [f"<p>{cell(repr(population))}; {response_summary(population.responses)}</p>"]
     if len(contexts) > 1:
@@ -151,19 +151,20 @@ def population_table(population: Population) -> str:
     return "".join(parts)
 
 
-def _share_table(what: str, counted: pd.DataFrame) -> str:
+def _share_table(head: str, counted: pd.DataFrame) -> str:
     rows = [
         [cell(name), f"{count:,}", share_bar(share)]
         for name, count, share in counted.head(N_CONTEXTS).itertuples(index=False)
     ]
     rest = len(counted) - len(rows)
     more = f"<p>and {rest:,} more</p>" if rest else ""
-    return table([what, "records", "share"], rows) + more
+    return table([head, "records", "share"], rows) + more
 
 
 def response_summary(responses: list[str]) -> str:
-    """Return how many answers there are, or how long free text is, in words."""
+    """Return the number of distinct answers, or the lengths of free text, in words."""
     if are_closed(responses):
-        return f"{len(set(responses))} answers"
+        n = len(set(responses))
+        return f"{n} distinct answer{'s' if n > 1 else ''}"
     lengths = [len(text.split()) for text in responses]
-    return f"{min(lengths)} to {max(lengths)} words, half of them {np.median(lengths):.0f} or more"
+    return f"{min(lengths)} to {max(lengths)} words, median {np.median(lengths):.0f}"

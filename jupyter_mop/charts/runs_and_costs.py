@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from jupyter_mop.backends.store.run_history import Runs, StoredRun
 
 RUN_HEADS = (
-    *("run", "state", "what", "started", "requested", "kept"),
-    *("finished", "failed", "cancelled", "seconds", "usd", "model"),
+    *("run", "state", "call", "started", "requested", "cached"),
+    *("finished", "failed", "cancelled", "seconds", "cost (USD)", "model"),
 )
-COST_HEADS = ("", "calls", "kept", "tokens in", "tokens out, likely", "at most", "time")
-PROGRESS_HEADS = ("step", "done", "kept", "tokens", "time", "rate", "")
+COST_HEADS = ("step", "calls", "cached", "tokens in", "tokens out", "tokens out, at most", "time")
+PROGRESS_HEADS = ("step", "done", "cached", "tokens", "time", "rate", "")
 
 
 def runs_table(runs: Runs) -> str:
@@ -32,17 +32,17 @@ def runs_table(runs: Runs) -> str:
 def cost_table(estimate: CostEstimate) -> str:
     """Return the calls and tokens of each step of a dry run, and what they would cost."""
     rows = [
-        (s.what, s.calls, s.hits, s.tokens_in, s.tokens_out, s.most_out, s.duration)
+        (s.what, s.calls, s.hits, s.tokens_in, s.tokens_out, s.max_out, s.duration)
         for s in estimate.steps
     ]
     if len(rows) != 1:
         e = estimate
-        total = (e.calls, e.hits, e.tokens_in, e.tokens_out, e.most_out, e.duration)
-        rows.append(("together", *total))
+        total = (e.calls, e.hits, e.tokens_in, e.tokens_out, e.max_out, e.duration)
+        rows.append(("total", *total))
     cells = [[_count(value) for value in row] for row in rows]
     facts = "<br>".join(f"{name}: {escape(fact)}" for name, fact in estimate.facts.items())
     return (
-        f"<p>Dry run of {escape(estimate.verb)}: no call was made.</p>"
+        f"<p>Dry run of {escape(estimate.verb)}: no calls were made.</p>"
         f"{table(COST_HEADS, cells, style='text-align: left; padding: 2px 8px', is_quoted=False)}"
         f"<p>{facts}</p>"
     )

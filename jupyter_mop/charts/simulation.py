@@ -1,4 +1,4 @@
-"""The chart and the table of a simulation."""
+"""A simulation: persona shares, responses, and how they were drawn."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from jupyter_mop.charts.style.html_table import (
     table,
 )
 from jupyter_mop.charts.style.plain_text import cost, plain
+from jupyter_mop.engine.metrics.vectors import effective_sample_size
 from jupyter_mop.engine.simulation.simulation import (
     CONTEXT,
     EXEMPLAR,
@@ -37,14 +38,14 @@ MAX_EXEMPLAR_LENGTH = 30
 
 
 def simulation_chart(simulation: Simulation) -> alt.HConcatChart:
-    """Draw each persona's share of the responses, and the answers or their lengths."""
+    """Draw each persona's share of the responses, and the answers or the response lengths."""
     import altair as alt
 
     weights = simulation.frame[WEIGHT].to_numpy(dtype=np.float64)
     parts = [response_chart(simulation.responses, weights)]
     if simulation.frame[PERSONA].notna().any():
         reweighted = is_reweighted(simulation)
-        heading = "Personas (tick: as drawn)" if reweighted else "Personas"
+        heading = "Personas (tick: share drawn)" if reweighted else "Personas"
         personas = weights_layers(persona_shares(simulation), ticks=reweighted)
         parts.insert(0, personas.properties(title=alt.TitleParams(heading, fontSize=12)))
     title = alt.TitleParams(
@@ -58,7 +59,7 @@ def simulation_chart(simulation: Simulation) -> alt.HConcatChart:
 
 
 def persona_shares(simulation: Simulation) -> pd.DataFrame:
-    """Return persona, weight (its share now) and start (its share as drawn), in their order."""
+    """Return persona, weight (its share under the weights) and start (its share drawn)."""
     frame = simulation.frame[simulation.frame[PERSONA].notna()]
     weights = frame[WEIGHT].astype(float)
     now = weights.groupby(frame[PERSONA]).sum() / weights.sum()
@@ -69,21 +70,21 @@ def persona_shares(simulation: Simulation) -> pd.DataFrame:
 
 
 def simulation_table(simulation: Simulation) -> str:
-    """Return the first responses, each with where it came from, and how they were drawn."""
-    shown = simulation.frame.head(N_RESPONSES)
-    columns = [c for c in (CONTEXT, PERSONA, EXEMPLAR) if shown[c].notna().any()]
+    """Return the first responses with their origin, and how they were drawn."""
+    first = simulation.frame.head(N_RESPONSES)
+    columns = [c for c in (CONTEXT, PERSONA, EXEMPLAR) if first[c].notna().any()]
     columns += [RESPONSE, *([WEIGHT] if is_reweighted(simulation) else [])]
     chips = persona_chips(simulation.personas)
     rows = [
-        [_simulated(simulation, chips, *part) for part in zip(columns, row, strict=True)]
-        for row in shown[columns].astype(object).itertuples(index=False, name=None)
+        [_cell(simulation, chips, *item) for item in zip(columns, row, strict=True)]
+        for row in first[columns].astype(object).itertuples(index=False, name=None)
     ]
-    caption = f"{plain(simulation.name)}: {len(shown)} of {len(simulation)} responses; "
+    caption = f"{plain(simulation.name)}: {len(first)} of {len(simulation)} responses; "
     return f"{table(columns, rows)}<p>{escape(caption + simulation_facts(simulation))}</p>"
 
 
 def simulation_facts(simulation: Simulation) -> str:
-    """Return how the responses were drawn, and what reweighting them has cost, as text."""
+    """Return how the responses were drawn, their effective sample size and their cost, as text."""
     facts = [
         f"{key}: {plain(value)}"
         for key, value in simulation.provenance.items()
@@ -91,22 +92,22 @@ def simulation_facts(simulation: Simulation) -> str:
     ]
     if is_reweighted(simulation):
         weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
-        effective = weights.sum() ** 2 / (weights**2).sum()
-        facts.append(f"reweighted: worth {effective:,.0f} of {len(simulation):,} draws")
+        effective = effective_sample_size(weights)
+        facts.append(f"reweighted: effective sample size {effective:,.0f} of {len(simulation):,}")
     return ", ".join(filter(None, [*facts, cost(simulation.provenance.get("cost"))]))
 
 
 def is_reweighted(simulation: Simulation) -> bool:
-    """Return whether some responses count more than others."""
+    """Return whether the responses have different weights."""
     weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
     return bool(len(weights) and np.ptp(weights) > 0)
 
 
-def _simulated(
+def _cell(
     simulation: Simulation,
     chips: Mapping[str, str],
     column: str,
-    value: Any,  # noqa: ANN401  whatever that column holds
+    value: Any,  # noqa: ANN401  of that column
 ) -> str:
     if pd.isna(value):
         return ""

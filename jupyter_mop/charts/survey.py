@@ -1,4 +1,4 @@
-"""The answer to a closed question: option shares beside the known ones, by persona and context."""
+"""The answer to a closed question: option shares overall, by persona and by context."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_CONTEXTS = 12
 
 
 def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
-    """Draw everyone's answer with the known shares as ticks, each persona's, and each context's."""
+    """Draw the option shares overall with ticks at the known ones, by persona and by context."""
     import altair as alt
 
     first = [share_layers(answer.by())]
@@ -36,13 +36,13 @@ def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
         first.append(heat_map(persona_frame(answer), "Personas"))
     rows = [alt.hconcat(*first, spacing=32).resolve_scale(color="independent")]
     if len(answer.contexts) > 1:
-        shown = context_frame(answer)
-        n_shown = shown["row"].nunique()
-        few = f": the {n_shown} largest of {len(answer.contexts)}"
-        heading = "Contexts" + (few if n_shown < len(answer.contexts) else "")
-        rows.append(heat_map(shown, heading))
+        largest = context_frame(answer)
+        n_drawn = largest["row"].nunique()
+        note = f": the {n_drawn} largest of {len(answer.contexts)}"
+        heading = "Contexts" + (note if n_drawn < len(answer.contexts) else "")
+        rows.append(heat_map(largest, heading))
     title = alt.TitleParams(
-        f"{plain(answer.name)}: {plain(answer.question.text)}", subtitle=plain(answer.told)
+        f"{plain(answer.name)}: {plain(answer.question.text)}", subtitle=plain(answer.description)
     )
     chart: alt.VConcatChart = styled(
         alt.vconcat(*rows, title=title, spacing=24).resolve_scale(color="independent")
@@ -65,7 +65,7 @@ def context_frame(answer: PopulationAnswer) -> pd.DataFrame:
 
 
 def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
-    """Return bars of option shares, with ticks at the known ones where there are any."""
+    """Return bars of option shares, with ticks at the known shares if there are any."""
     import altair as alt
 
     known = bool(frame["target"].notna().any())
@@ -73,7 +73,7 @@ def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
     order = list(frame["option"])
     base = alt.Chart(frame).encode(alt.Y("option:N", sort=order, title=None, axis=name_axis()))
     bars = base.mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(
-        alt.X("share:Q", title="share of the answers", axis=share_axis()),
+        alt.X("share:Q", title="share of answers", axis=share_axis()),
         tooltip=tooltips("option:N", "share:Q", *(["target:Q"] if known else [])),
     )
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT).encode(alt.X("target:Q"))
@@ -85,7 +85,7 @@ def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def heat_map(frame: pd.DataFrame, heading: str) -> alt.LayerChart:
-    """Return option shares of each row as a heat map."""
+    """Return the option shares of each row as a heat map."""
     import altair as alt
 
     frame = plain_frame(frame, "row", "option")
@@ -96,18 +96,18 @@ def heat_map(frame: pd.DataFrame, heading: str) -> alt.LayerChart:
 
 
 def answer_table(answer: PopulationAnswer) -> str:
-    """Return each option's share, the known one, and each persona's, and how it was obtained."""
+    """Return each option's share beside the known one, by persona, and how it was obtained."""
     head = ["option", "share"]
     frame = answer.by()
     columns = [[cell(option) for option in answer.options], list(map(share_bar, frame["share"]))]
     if frame["target"].notna().any():
-        head.append("known")
+        head.append("known share")
         columns.append([f"{share:.1%}" for share in frame["target"]])
     rows = [list(row) for row in zip(*columns, strict=True)]
     parts = [f"<p>{cell(answer.question.text)}</p>", table(head, rows)]
     if not answer.is_plain:
         parts.append(_persona_table(answer))
-    return "".join([*parts, f"<p>{cell(answer.told)}</p>"])
+    return "".join([*parts, f"<p>{cell(answer.description)}</p>"])
 
 
 def _persona_table(answer: PopulationAnswer) -> str:

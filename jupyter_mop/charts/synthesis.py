@@ -1,4 +1,4 @@
-"""Personas made from data: their shares, how their number was chosen, and their words."""
+"""Personas from data: their descriptions and shares, and how their number was chosen."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
     from jupyter_mop.engine.synthesis.synthesis import Synthesis
 
-LONGEST_DESCRIPTION = 400
+MAX_DESCRIPTION_LENGTH = 400
 
 
 def synthesis_chart(synthesis: Synthesis) -> alt.LayerChart | alt.VConcatChart:
-    """Draw each persona's share of the records, below the ladder where k was chosen by one."""
+    """Draw each persona's share of the records, and the choice of k if there was one."""
     import altair as alt
 
     frame = synthesis.frame.rename(columns={"name": "persona", "share": "weight"})
-    shares = weights_layers(frame[["persona", "weight"]], ticks=False).properties(
+    shares = weights_layers(frame[["persona", "weight"]], ticks=False, unit="records").properties(
         title=alt.TitleParams(
-            "Personas from data", subtitle="Bar: share of the records in its group.", frame="group"
+            "Personas from data",
+            subtitle="Bar: share of records in the persona's cluster.",
+            frame="group",
         )
     )
     if synthesis.ladder is None:
@@ -39,13 +41,13 @@ def synthesis_chart(synthesis: Synthesis) -> alt.LayerChart | alt.VConcatChart:
 
 
 def ladder_chart(frame: pd.DataFrame) -> alt.LayerChart:
-    """Draw the held-out likelihood over the number of personas, the chosen number marked.
+    """Draw the held-out log-likelihood against the number of personas; the chosen one is ringed.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns `k`, `log_lik` (nats per record), `standard_error` (of the difference to the
-        best) and `chosen`, as `choose_k` returns them.
+        The frame that `choose_k` returns: columns `k`, `log_lik` (nats per record),
+        `standard_error` (of the difference from the best) and `chosen`.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def ladder_chart(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def ladder_layers(frame: pd.DataFrame) -> alt.LayerChart:
-    """Return `ladder_chart` without its look, to be part of another chart."""
+    """Return the layers of `ladder_chart`, to be part of another chart."""
     import altair as alt
 
     check_frame(frame, "k log_lik standard_error chosen")
@@ -73,7 +75,7 @@ def ladder_layers(frame: pd.DataFrame) -> alt.LayerChart:
     frame = frame.assign(low=frame["log_lik"] - error, high=frame["log_lik"] + error)
     base = alt.Chart(frame).encode(alt.X("k:O", title="personas", axis=alt.Axis(labelAngle=0)))
     scale = alt.Scale(zero=False, nice=True, padding=10)
-    y = alt.Y("log_lik:Q", title="nats per held-out record", scale=scale)
+    y = alt.Y("log_lik:Q", title="log-likelihood (nats per record)", scale=scale)
     tips = [
         alt.Tooltip("k:O", title="personas"),
         alt.Tooltip("log_lik:Q", title="log-likelihood", format=".3f"),
@@ -90,10 +92,10 @@ def ladder_layers(frame: pd.DataFrame) -> alt.LayerChart:
         chosen.mark_point(color=INK, size=260, strokeWidth=2).encode(y),
     ]
     title = alt.TitleParams(
-        "How many personas",
+        "Number of personas",
         subtitle=[
-            "Held-out log-likelihood; bar: standard error of the difference to the best.",
-            "Ring: the smallest number within one standard error of the best (dashed).",
+            "Held-out log-likelihood; bar: standard error of the difference from the best.",
+            "Ring: the smallest number within one standard error of the best (dashed line).",
         ],
         frame="group",
     )
@@ -101,24 +103,24 @@ def ladder_layers(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def synthesis_table(synthesis: Synthesis) -> str:
-    """Return each persona with its text, the share of its group, its source and keywords."""
+    """Return each persona with its description, share of the records, source and keywords."""
     frame = synthesis.frame
     names = [str(name) for name in frame["name"]]
     chips, colours = persona_chips(names), persona_colours(names)
     rows = [
         [
             chips[name],
-            cell(row["description"], LONGEST_DESCRIPTION),
+            cell(row["description"], MAX_DESCRIPTION_LENGTH),
             share_bar(row["share"], colour),
             cell(row["source"]),
             cell(", ".join(row["keywords"])),
         ]
         for name, colour, (_, row) in zip(names, colours, frame.iterrows(), strict=True)
     ]
-    heads = ["persona", "description", "share of the records", "source", "keywords"]
-    note = "" if synthesis.ladder is None else f"; k chosen among {_tried(synthesis.ladder)}"
+    heads = ["persona", "description", "share of records", "source", "keywords"]
+    note = "" if synthesis.ladder is None else f"; k chosen from {_candidates(synthesis.ladder)}"
     return f"{table(heads, rows)}<p>{cell(repr(synthesis))}{cell(note)}</p>"
 
 
-def _tried(ladder: pd.DataFrame) -> str:
+def _candidates(ladder: pd.DataFrame) -> str:
     return ", ".join(str(k) for k in ladder["k"])

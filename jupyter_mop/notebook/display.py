@@ -1,4 +1,4 @@
-"""How results look in a notebook: tables and charts, with no network."""
+"""Results in notebooks: their tables and charts, displayed without a network."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
     from jupyter_mop.engine.survey.population_answer import PopulationAnswer
     from jupyter_mop.engine.synthesis.synthesis import Synthesis
-    from jupyter_mop.rendering import Chart, Viewed
+    from jupyter_mop.rendering import Chart, Rendered
 
 
 def show_alignment(alignment: Alignment) -> None:
-    """Show the table, then chart and map."""
+    """Display the table of metrics, their chart and the response map."""
     _show(alignment, alignment.chart, alignment.map)
 
 
 def show_mixture(mixture: MixtureOfPersonas) -> None:
-    """Show the weights and the held-out likelihoods, then the learned weights as a chart."""
+    """Display the weights and held-out log-likelihoods, and a chart of the learned weights."""
     _show(mixture, *([mixture.plot()] if mixture.is_fitted else []))
 
 
 def show_synthesis(synthesis: Synthesis) -> None:
-    """Show the personas, and as a chart how their number was chosen where it was."""
+    """Display the personas, and a chart of how their number was chosen if it was."""
     _show(synthesis, *([synthesis.plot()] if synthesis.ladder is not None else []))
 
 
 def show_answer(answer: PopulationAnswer) -> None:
-    """Show the shares as a table, then as a chart."""
+    """Display the option shares as a table and as a chart."""
     _show(answer, answer.plot())
 
 
 def register(shell: InteractiveShell) -> None:
-    """Show results with their charts wherever a cell ends in one."""
+    """Display results with their charts when a cell ends in one."""
     assert shell.display_formatter is not None  # noqa: S101  every shell has one
     formatter = shell.display_formatter.ipython_display_formatter
     formatter.for_type_by_name(
@@ -52,7 +52,7 @@ def register(shell: InteractiveShell) -> None:
     )
 
 
-def _show(value: Alignment | Viewed, *charts: Chart) -> None:
+def _show(value: Rendered, *charts: Chart) -> None:
     from IPython.display import display
 
     display({"text/plain": repr(value), "text/html": value._repr_html_()}, raw=True)

@@ -153,7 +153,7 @@ def _new_run(study: Study | None) -> Run:
 
     def n_cached(value: object) -> int:
         name = "encoder" if isinstance(value, np.ndarray) else "backend"
-        return 0 if value is None or name not in loaded else int(loaded[name].kept)
+        return 0 if value is None or name not in loaded else int(loaded[name].n_cached)
 
     before = loaded["backend"].usage if "backend" in loaded else None
 

@@ -59,7 +59,7 @@ def _replaced(
     from tqdm.std import tqdm
 
     local = getattr(cached, attribute)
-    tqdm.write(f"Cluster: {cluster.described}")
+    tqdm.write(f"Cluster: {cluster.description}")
     setattr(cached, attribute, cluster)
     try:
         yield

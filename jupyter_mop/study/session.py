@@ -18,13 +18,13 @@ from jupyter_mop.backends.opening import load_backend
 from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.sqlite_store import Store
-from jupyter_mop.engine.data.encoding import encoded
-from jupyter_mop.engine.data.exemplars import Exemplar, usual_max_tokens
+from jupyter_mop.engine.data.encoding import encode_groups
+from jupyter_mop.engine.data.exemplars import Exemplar, default_max_tokens
 from jupyter_mop.engine.data.persona_weights import PANEL, Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.generation.options import SimulationOptions
-from jupyter_mop.engine.generation.persona_preview import pool
+from jupyter_mop.engine.generation.persona_preview import default_pool
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
@@ -174,7 +174,7 @@ class Session:
             options,
             weights=self.with_panel(options.weights),
             n_candidates=1 if single else options.n_candidates,
-            max_tokens=options.max_tokens or usual_max_tokens(mixture.exemplars_),
+            max_tokens=options.max_tokens or default_max_tokens(mixture.exemplars_),
         )
 
     def human_answers(
@@ -197,7 +197,7 @@ class Session:
     def preview_prompt(self, template: str | None) -> tuple[Sequence[Exemplar], str | None]:
         """Return the exemplars and the template of the mixture, or of one not yet fitted."""
         if self.mixture is None or not self.mixture.is_ready:
-            return pool(self.require_population()), template
+            return default_pool(self.require_population()), template
         return self.mixture.exemplars_, template or self.mixture.template_.text
 
     def encoded_with_target(
@@ -205,7 +205,7 @@ class Session:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the vectors of the target's responses and of the simulation's."""
         texts = [self.comparison_target.responses, simulation.responses]
-        target, vectors = encoded(texts, self.encoder, on_step)
+        target, vectors = encode_groups(texts, self.encoder, on_step)
         return target, vectors
 
     def last_mixture_simulation(self) -> str:

@@ -25,7 +25,7 @@ from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment, align
-from jupyter_mop.engine.evaluation.copying import COPIED
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis, diagnose
 from jupyter_mop.engine.evaluation.estimates import Estimates, estimate
 from jupyter_mop.engine.generation.options import SimulationOptions
@@ -38,7 +38,7 @@ from jupyter_mop.engine.simulation.simulation import RESPONSE, Simulation
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
-from jupyter_mop.engine.synthesis.choosing_k import LADDER
+from jupyter_mop.engine.synthesis.options import LADDER
 from jupyter_mop.engine.synthesis.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.engine.weighting.calibration import Calibration, calibrate
 from jupyter_mop.engine.weighting.comparison import Comparison, compare
@@ -330,7 +330,7 @@ class Study:
         self.mixture, self.personas, self.panel_weights = mixture, mixture.personas, None
         return mixture
 
-    @takes_options(SimulationOptions, but=["n"])
+    @takes_options(SimulationOptions, exclude=["n"])
     @recorded
     def simulate(
         self,
@@ -366,7 +366,7 @@ class Study:
         self.mixture, self.simulations[name] = mixture, simulation
         return simulation
 
-    @takes_options(ElicitationOptions, but=["n"])
+    @takes_options(ElicitationOptions, exclude=["n"])
     @recorded
     def ask(
         self,
@@ -621,7 +621,7 @@ class Study:
         self,
         name: str | None = None,
         *,
-        copied: int = COPIED,
+        copied: int = MIN_COPY_WORDS,
         random_state: int = 0,
         on_step: OnStep | None = None,
     ) -> Diagnosis:

@@ -11,7 +11,7 @@ from jupyter_mop.engine.data.personas import persona_shares
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.survey.asking import answers_with, ask, distinct_contexts
-from jupyter_mop.engine.survey.learned_weights import learn
+from jupyter_mop.engine.survey.learned_weights import learn_weights
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
@@ -77,7 +77,7 @@ def answer(
     if weights != LEARNED:
         return ask_contexts(target, weights=weights)
     if answers_with(population, question):
-        return learn(
+        return learn_weights(
             ask_contexts(population, weights=UNIFORM),
             population,
             session.require_personas(),
@@ -86,7 +86,7 @@ def answer(
             random_state=options.random_state,
         )
     shares = require_fit(session).persona_weights(target.take(distinct_contexts(target)))
-    return ask_contexts(target, weights=UNIFORM).reweighted(shares, described=LEARNED)
+    return ask_contexts(target, weights=UNIFORM).reweighted(shares, weights_label=LEARNED)
 
 
 def _answer_weights(session: Session, question: Question, weights: Weights | None) -> Weights:

@@ -1,6 +1,6 @@
-"""What the course is taught with: a toy canteen whose truth is known, a game, and checks in words.
+"""Teaching material of the course: toy populations with known truth, a game, and answer checks.
 
-Everything here runs on the toy language model, in seconds and with no network.
+Everything here runs on the toy language model, in seconds and without a network.
 """
 
 from __future__ import annotations

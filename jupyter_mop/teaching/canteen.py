@@ -1,8 +1,8 @@
-"""A canteen whose guests write cards: a toy population of which everything is known.
+"""A canteen whose guests write cards: a toy population whose truth is known.
 
-Four kinds of guests, each with words of its own, and some words that anybody uses. The toy model
-says a kind's words more often when it is told to be that kind, by an amount that is known, so that
-the truth can be written down and every estimate compared with it.
+There are four kinds of guests, each with words of its own, and words that all of them use. With a
+kind's persona the toy model uses that kind's words more often, by a known amount. So the truth is
+known exactly, and every estimate can be compared with it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WORDS = {
     "green": ("vegan", "local", "organic"),
     "hurried": ("queue", "fast", "wait"),
 }
-ANYBODY = ("food", "today", "again", "nice")
+SHARED_WORDS = ("food", "today", "again", "nice")
 PERSONAS = """
 hungry: You write about the portion, the plate, and whether you are full.
 thrifty: You write about the price, what is cheap, and what you pay.
@@ -41,7 +41,7 @@ AS_IS = SamplingParams(temperature=1.0, top_p=1.0)
 
 
 def canteen_model() -> ToyBackend:
-    """Return the toy model of the canteen, which heeds a persona and no exemplar.
+    """Return the toy model of the canteen, which follows personas and ignores exemplars.
 
     Examples
     --------
@@ -59,24 +59,24 @@ def canteen_cards(
     random_state: int = 0,
     signed: bool = False,
 ) -> pd.DataFrame:
-    """Return `n` cards of guests, of whom each kind is a known share.
+    """Return `n` cards by guests with known shares of each kind.
 
     Parameters
     ----------
     shares : mapping of str to float, optional
-        Share of each kind; those not named share the rest. Default: `SHARES`.
+        Share of each kind; kinds without one share the rest. Default: `SHARES`.
     n : int
         Number of cards.
     random_state : int
         Seed.
     signed : bool
-        Whether the column `guest`, the kind that wrote the card, is there too. Nobody has it
-        outside of an exercise.
+        Whether to add the column `guest`, the kind that wrote the card, which is never known
+        outside an exercise.
 
     Returns
     -------
     pandas.DataFrame
-        meal and card, n rows.
+        Columns `meal` and `card`, `n` rows.
 
     Examples
     --------
@@ -92,9 +92,9 @@ def canteen_cards(
         question.render({"meal": m}, persona=kinds[k]) for m, k in zip(meals, guests, strict=True)
     ]
     requests = [GenerationRequest(p, random_state, draw) for draw, p in enumerate(prompts)]
-    said = [completion.text for completion in canteen_model().generate(requests, AS_IS)]
+    cards = [completion.text for completion in canteen_model().generate(requests, AS_IS)]
     names = [kinds[k].name for k in guests]
-    frame = pd.DataFrame({"guest": names, "meal": meals, "card": said})
+    frame = pd.DataFrame({"guest": names, "meal": meals, "card": cards})
     return frame if signed else frame.drop(columns="guest")
 
 
@@ -106,11 +106,11 @@ def canteen_study(
     Parameters
     ----------
     cards : DataFrame, optional
-        With the columns meal and card; default: `canteen_cards()`.
+        Columns `meal` and `card`; default: `canteen_cards()`.
     personas : object
-        Whatever `read_personas` reads; default: the four kinds of guests.
+        Anything that `read_personas` reads; default: the four kinds of guests.
     mute : bool
-        Whether the model tells no likelihoods, as most models behind an endpoint.
+        Whether the model reports no likelihoods, like most models behind an endpoint.
 
     Examples
     --------
@@ -129,4 +129,4 @@ def canteen_study(
 
 
 def _vocabulary() -> tuple[str, ...]:
-    return (*(word for words in WORDS.values() for word in words), *ANYBODY)
+    return (*(word for words in WORDS.values() for word in words), *SHARED_WORDS)

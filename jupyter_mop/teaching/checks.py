@@ -1,12 +1,12 @@
-"""One function for all exercises: `check("2.1", answer)` says in words what is wrong."""
+"""One function for all exercises: `check("2.1", answer)` explains what is wrong."""
 
 from __future__ import annotations
 
 import difflib
 
 from jupyter_mop.errors import DataError
-from jupyter_mop.teaching.exercises import (  # noqa: F401  each brings its questions
-    evidence,
+from jupyter_mop.teaching.exercises import (  # noqa: F401  each registers its questions
+    evaluation,
     models,
     personas,
     quickstart,
@@ -17,26 +17,26 @@ from jupyter_mop.teaching.verdicts import QUESTIONS, Verdict
 
 
 def check(number: str, answer: object, **given: object) -> Verdict:
-    """Say whether an answer is right, and if not, what is wrong with it.
+    """Check the answer to a question of the course, and explain what is wrong with it.
 
     Parameters
     ----------
     number : str
-        Of the question, such as "2.1".
+        Number of the question, such as "2.1".
     answer : object
-        What the exercise asks for; `...` where there is none yet.
+        The answer that the exercise asks for; `...` if there is none yet.
     **given
         What the answer is about, as the exercise passes it.
 
     Raises
     ------
     DataError
-        If there is no question of this number. A wrong answer raises nothing.
+        If there is no question with this number. A wrong answer raises no error.
 
     Examples
     --------
     >>> check("2.2", ...)
-    2.2 to do: Wanted: the effective sample size, one number. Put it in the place of the dots.
+    2.2 to do: Replace the dots with your answer: the effective sample size, one number.
     >>> check("2.2", 3, weights=[1.0, 1.0, 0.0]).state
     'not yet'
     """

@@ -1,4 +1,4 @@
-"""How answers are read: numbers, arrays and shares, each with an error that says what came."""
+"""Reading a student's answer: numbers, arrays and names; errors say what was given."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-_CLOSE = 1e-3
+TOLERANCE = 1e-3
 
 
 def number(answer: object) -> float:
@@ -22,7 +22,7 @@ def number(answer: object) -> float:
     """
     values = np.asarray(answer, dtype=np.float64).ravel()
     if len(values) != 1 or not np.isfinite(values[0]):
-        raise ValueError(f"one number was expected, {answer!r:.60} came")
+        raise ValueError(f"the answer must be one number, got {answer!r:.60}")
     return float(values[0])
 
 
@@ -38,7 +38,7 @@ def numbers(answer: object, n: int) -> Array:
         answer = list(answer.values())
     values = np.asarray(answer, dtype=np.float64).ravel()
     if len(values) != n:
-        raise ValueError(f"{n} numbers were expected, {len(values)} came")
+        raise ValueError(f"the answer must have {n} numbers, got {len(values)}")
     if not np.isfinite(values).all():
         raise ValueError("some of the numbers are missing or infinite")
     return values
@@ -56,15 +56,15 @@ def names(answer: object) -> set[str]:
     return {str(item).strip() for item in items}
 
 
-def close(value: float, wanted: float, tolerance: float = _CLOSE) -> bool:
-    """Return whether two numbers are the same but for rounding.
+def close(value: float, expected: float, tolerance: float = TOLERANCE) -> bool:
+    """Return whether two numbers are equal except for rounding.
 
     Examples
     --------
     >>> close(0.3333, 1 / 3), close(0.3, 1 / 3)
     (True, False)
     """
-    return abs(value - wanted) <= tolerance * max(abs(wanted), 1e-9)
+    return abs(value - expected) <= tolerance * max(abs(expected), 1e-9)
 
 
 def listed(items: Sequence[str] | set[str]) -> str:
@@ -79,20 +79,20 @@ def listed(items: Sequence[str] | set[str]) -> str:
     return " and ".join(filter(None, [", ".join(ordered[:-1]), *ordered[-1:]]))
 
 
-def figure(frame: pd.DataFrame, method: str, name: str) -> pd.Series:
-    """Return the row of one method and one figure of an alignment's frame.
+def metric_row(frame: pd.DataFrame, method: str, metric: str) -> pd.Series:
+    """Return the row of one method and one metric of an alignment's frame.
 
     Examples
     --------
     >>> rows = pd.DataFrame({"method": ["plain"], "figure": ["FID"], "value": [0.3]})
-    >>> float(figure(rows, "plain", "FID")["value"])
+    >>> float(metric_row(rows, "plain", "FID")["value"])
     0.3
     """
-    return frame[(frame["method"] == method) & (frame["figure"] == name)].iloc[0]
+    return frame[(frame["method"] == method) & (frame["figure"] == metric)].iloc[0]
 
 
 def overlap(first: tuple[float, float], second: tuple[float, float]) -> bool:
-    """Return whether two intervals touch.
+    """Return whether two closed intervals overlap.
 
     Examples
     --------

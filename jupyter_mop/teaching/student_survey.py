@@ -1,4 +1,4 @@
-"""A closed question to students, answered by a toy population of which everything is known."""
+"""A closed question to students, answered by a toy population whose truth is known."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ N_STUDENTS = 1000
 
 
 def survey_answers(n: int = N_STUDENTS, *, random_state: int = 0) -> pd.DataFrame:
-    """Return what `n` students answer: year and answer.
+    """Return the answers of `n` students, in the columns `year` and `answer`.
 
     Examples
     --------
@@ -37,12 +37,12 @@ def survey_answers(n: int = N_STUDENTS, *, random_state: int = 0) -> pd.DataFram
     rng, model = np.random.default_rng(random_state), survey_model()
     year = rng.choice(len(SHARES), n, p=SIZES)
     by_persona = persona_probabilities(model)
-    said = [rng.choice(OPTIONS, p=np.array(list(SHARES.values())[y]) @ by_persona) for y in year]
-    return pd.DataFrame({"year": [list(SHARES)[y] for y in year], "answer": said})
+    answers = [rng.choice(OPTIONS, p=np.array(list(SHARES.values())[y]) @ by_persona) for y in year]
+    return pd.DataFrame({"year": [list(SHARES)[y] for y in year], "answer": answers})
 
 
 def survey_model() -> ToyBackend:
-    """Return the toy model that knows three words and heeds its persona.
+    """Return a toy model that knows three words and follows its persona.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def survey_model() -> ToyBackend:
 
 
 def persona_probabilities(model: ToyBackend) -> np.ndarray:
-    """Return the exact probability of each option under each persona, shape (K, A).
+    """Return the exact probability of each option under each persona, shape `(K, A)`.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def survey_study(answers: pd.DataFrame | None = None) -> Study:
     Parameters
     ----------
     answers : DataFrame, optional
-        With the columns year and answer; default: `survey_answers()`.
+        Columns `year` and `answer`; default: `survey_answers()`.
 
     Examples
     --------

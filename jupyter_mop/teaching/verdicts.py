@@ -1,4 +1,4 @@
-"""What a check says: right, not yet or still to do, and why, in words."""
+"""Verdicts on exercise answers: right, not yet or to do, each with a reason."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from jupyter_mop.charts.style.html_table import note
 
 RIGHT, NOT_YET, TO_DO = "right", "not yet", "to do"
+MAX_ERROR_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -18,14 +19,14 @@ class Verdict:
     ----------
     state : {"right", "not yet", "to do"}
     text : str
-        Why, in words, and what to look at next.
+        The reason, and what to look at next.
     number : str
-        Of the question.
+        Number of the question, such as "2.1".
 
     Examples
     --------
-    >>> Verdict("not yet", "They sum to 1.2.", "2.1")
-    2.1 not yet: They sum to 1.2.
+    >>> Verdict("not yet", "The shares sum to 1.2.", "2.1")
+    2.1 not yet: The shares sum to 1.2.
     """
 
     state: str
@@ -55,37 +56,47 @@ def not_yet(text: str) -> Verdict:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question of an exercise: what is asked for, and who judges the answer."""
+class ExerciseQuestion:
+    """A question of an exercise.
+
+    Attributes
+    ----------
+    number : str
+        Such as "2.1".
+    expected : str
+        Description of the answer that the question asks for.
+    judge : callable
+        Takes the answer and what it is about; returns a verdict.
+    """
 
     number: str
-    wanted: str
+    expected: str
     judge: Callable[..., Verdict]
 
     def verdict(self, answer: object, **given: object) -> Verdict:
-        """Judge an answer; one that is missing or unreadable is told so, never raised."""
+        """Judge an answer; a missing or unreadable answer gets a verdict too, never an error."""
         if answer is ... or answer is None:
             return Verdict(
-                TO_DO, f"Wanted: {self.wanted}. Put it in the place of the dots.", self.number
+                TO_DO, f"Replace the dots with your answer: {self.expected}.", self.number
             )
         try:
             found = self.judge(answer, **given)
-        except Exception as error:  # noqa: BLE001  whatever a student may answer
-            told = str(error).split("\n")[0][:200] or type(error).__name__
-            found = not_yet(f"The answer cannot be read ({told}). Expected: {self.wanted}.")
+        except Exception as error:  # noqa: BLE001  a student may answer anything
+            reason = str(error).split("\n")[0][:MAX_ERROR_LENGTH] or type(error).__name__
+            found = not_yet(f"The answer cannot be read ({reason}). Expected: {self.expected}.")
         return replace(found, number=self.number)
 
 
-QUESTIONS: dict[str, Asked] = {}
+QUESTIONS: dict[str, ExerciseQuestion] = {}
 
 
 def question(
-    number: str, wanted: str
+    number: str, expected: str
 ) -> Callable[[Callable[..., Verdict]], Callable[..., Verdict]]:
-    """Return a decorator that makes a function the judge of the question of this number."""
+    """Return a decorator that registers a function as the judge of a question."""
 
-    def keep(judge: Callable[..., Verdict]) -> Callable[..., Verdict]:
-        QUESTIONS[number] = Asked(number, wanted, judge)
+    def register(judge: Callable[..., Verdict]) -> Callable[..., Verdict]:
+        QUESTIONS[number] = ExerciseQuestion(number, expected, judge)
         return judge
 
-    return keep
+    return register

@@ -1,4 +1,4 @@
-"""Can you find the weights by hand? A game on the canteen, whose truth is known."""
+"""A game: find the hidden persona weights of the canteen by hand."""
 
 from __future__ import annotations
 
@@ -30,45 +30,45 @@ from jupyter_mop.teaching.canteen import (
 Array = NDArray[np.float64]
 N_DRAWS = 300
 N_REFITS = 50
-_LEAST_FROM_EQUAL, _LEAST_SHARE = 0.25, 0.02
+_MIN_FROM_EQUAL, _MIN_SHARE = 0.25, 0.02
 
 
 @dataclass(frozen=True)
 class Score:
-    """How far weights are from the hidden ones.
+    """The distance of persona weights from the hidden ones.
 
     Attributes
     ----------
-    who : str
-        Whose weights these are.
+    name : str
+        The source of the weights, such as "guess 1".
     weights : dict of str to float
     total_variation : float
-        Share of the guests who are counted as another kind than they are.
+        Share of the guests who are counted as the wrong kind.
     log_lik : float
-        Log-likelihood of held-out cards, in nats a card.
+        Log-likelihood of held-out cards, in nats per card.
     points : int
-        100 at the truth, 0 at equal weights or further away.
-    beside : mapping of str to float
+        100 at the truth, 0 at equal weights or farther away.
+    references : mapping of str to float
         The log-likelihood of equal weights and of the truth.
     """
 
-    who: str
+    name: str
     weights: dict[str, float]
     total_variation: float
     log_lik: float
     points: int
-    beside: Mapping[str, float]
+    references: Mapping[str, float]
 
     @property
     def lines(self) -> list[str]:
-        """The score in words."""
+        """The score as text."""
         shares = ", ".join(f"{name} {share:.0%}" for name, share in self.weights.items())
-        beside = ", ".join(f"{name} {value:.3f}" for name, value in self.beside.items())
-        moved = f"of 100 guests, {100 * self.total_variation:.0f} are counted as another kind"
+        references = ", ".join(f"{name} {value:.3f}" for name, value in self.references.items())
+        wrong = f"{100 * self.total_variation:.0f} of 100 guests are counted as the wrong kind"
         return [
-            f"{self.who}: {self.points} of 100 points ({shares})",
-            f"total variation {self.total_variation:.3f}: {moved} than they are",
-            f"held-out log-likelihood {self.log_lik:.3f} nats a card ({beside})",
+            f"{self.name}: {self.points} of 100 points ({shares})",
+            f"total variation {self.total_variation:.3f}: {wrong}",
+            f"held-out log-likelihood {self.log_lik:.3f} nats per card ({references})",
         ]
 
     def __repr__(self) -> str:
@@ -80,21 +80,21 @@ class Score:
 
 
 class HiddenWeights:
-    """A canteen with hidden shares of guests, which you look for by hand and the fit after you.
+    """A canteen with hidden shares of guests, to be found by hand first and then by a fit.
 
     Parameters
     ----------
     game : int
-        Which one: each number hides other shares.
+        Number of the game; each number hides other shares.
     n : int
         Number of cards; half of them are held out.
 
     Attributes
     ----------
     study : Study
-        With the cards, the four kinds of guests, and a simulation "uniform" for the panel.
+        Has the cards, the four kinds of guests, and a simulation "uniform" for the panel.
     scores : list of Score
-        All guesses so far, and the fit's.
+        Scores of all guesses so far, and of the fit.
 
     Examples
     --------
@@ -130,60 +130,61 @@ class HiddenWeights:
 
     @property
     def cards(self) -> pd.DataFrame:
-        """The cards that may be looked at; the others are held out."""
+        """The cards that you may look at; the others are held out."""
         population = self.study.population
         assert population is not None  # noqa: S101  set in __init__
         return population.frame
 
     def panel(self) -> Any:  # noqa: ANN401  a widget
-        """Open the alignment panel: move its sliders, then ask for the `score`."""
+        """Open the alignment panel: move its sliders, then call `score`."""
         return self.study.panel("uniform")
 
     def score(self, weights: Mapping[str, float] | None = None, **shares: float) -> Score:
-        """Score a guess: a mapping, shares by name, or else what the panel shows.
+        """Score a guess: a mapping, shares by name, or by default the weights in the panel.
 
         Raises
         ------
         NotFittedError
             If there is neither a guess nor an open panel.
         DataError
-            For a kind that does not exist or impossible shares.
+            For an unknown kind or impossible shares.
         """
         guess = {**(weights or {}), **shares} or self.study.panel_weights
         if not guess:
             raise NotFittedError(
                 "There is no guess to score.",
-                hint="Give shares, as in score(hungry=0.4), or open the panel: game.panel().",
+                hint="Pass shares, as in score(hungry=0.4), or open the panel: game.panel().",
             )
-        n_guesses = sum(score.who.startswith("guess") for score in self.scores)
-        return self._scored(f"guess {n_guesses + 1}", named_shares(self.study.personas, guess))
+        n_guesses = sum(score.name.startswith("guess") for score in self.scores)
+        return self._record(f"guess {n_guesses + 1}", named_shares(self.study.personas, guess))
 
     def hint(self) -> str:
-        """Say of which kind the last guess has most too many, and of which most too few."""
+        """Return which kind the last guess has far too many of, and which far too few."""
         if not self.scores:
             return "Guess first: game.score(hungry=0.4)."
-        off = np.array(list(self.scores[-1].weights.values())) - self._truth
-        return f"Fewer {self.names[int(off.argmax())]}, more {self.names[int(off.argmin())]}."
+        excess = np.array(list(self.scores[-1].weights.values())) - self._truth
+        return f"Fewer {self.names[int(excess.argmax())]}, more {self.names[int(excess.argmin())]}."
 
     def fit(self) -> Score:
-        """Let the fit look for the weights, in the cards that you may look at too."""
+        """Fit the weights to the cards that you may look at too, and score them."""
         mixture = self.study.fit(
             TEMPLATE, n_exemplars=2, n_records=len(self.cards), n_refits=N_REFITS
         )
-        return self._scored("the fit", np.asarray(mixture.persona_weights()))
+        return self._record("the fit", np.asarray(mixture.persona_weights()))
 
     def reveal(self) -> dict[str, float]:
         """Return the hidden shares."""
         return self._named(self._truth)
 
     def board(self) -> pd.DataFrame:
-        """Return all scores; after the fit, the truth and a census of who wrote the cards too.
+        """Return all scores; after the fit also those of the truth and of a census.
 
-        Even a census, which asks every guest, is not the truth: guests come by chance.
+        A census counts the kind of every guest who wrote a card. Even that is not the truth, as
+        the guests are a random sample.
         """
         rows = [self._score("equal weights", np.full(len(self.names), 1 / len(self.names)))]
         rows += self.scores
-        if any(score.who == "the fit" for score in self.scores):
+        if any(score.name == "the fit" for score in self.scores):
             rows.append(self._score("a census", np.array(self._census)))
             rows.append(self._score("the truth", self._truth))
         return pd.DataFrame(
@@ -193,21 +194,20 @@ class HiddenWeights:
                 "log-likelihood": [score.log_lik for score in rows],
                 "points": [score.points for score in rows],
             },
-            index=[score.who for score in rows],
+            index=[score.name for score in rows],
         ).round(3)
 
-    def _scored(self, who: str, weights: Array) -> Score:
-        self.scores = [score for score in self.scores if score.who != who]
-        self.scores.append(self._score(who, weights))
+    def _record(self, name: str, weights: Array) -> Score:
+        self.scores = [score for score in self.scores if score.name != name]
+        self.scores.append(self._score(name, weights))
         return self.scores[-1]
 
-    def _score(self, who: str, weights: Array) -> Score:
+    def _score(self, name: str, weights: Array) -> Score:
         equal = np.full(len(weights), 1 / len(weights))
-        off = total_variation(weights, self._truth)
-        gained = 1 - off / total_variation(equal, self._truth)
-        beside = {"equal weights": self._log_lik(equal), "the truth": self._log_lik(self._truth)}
-        points = round(100 * max(gained, 0.0))
-        return Score(who, self._named(weights), off, self._log_lik(weights), points, beside)
+        distance = total_variation(weights, self._truth)
+        points = round(100 * max(1 - distance / total_variation(equal, self._truth), 0.0))
+        known = {"equal weights": self._log_lik(equal), "the truth": self._log_lik(self._truth)}
+        return Score(name, self._named(weights), distance, self._log_lik(weights), points, known)
 
     def _log_lik(self, weights: Array) -> float:
         return float(np.log(self._likelihoods @ weights).mean())
@@ -217,28 +217,28 @@ class HiddenWeights:
 
 
 def _hidden(game: int, n: int) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Return signed cards and the shares they were drawn with, which are far from equal."""
+    """Return signed cards and the shares that they were drawn with, which are far from equal."""
     rng = np.random.default_rng([game, 17])
     kinds = list(WORDS)
     while True:
         shares = rng.dirichlet(np.ones(len(kinds)))
         equal = np.full(len(kinds), 1 / len(kinds))
-        if shares.min() >= _LEAST_SHARE and total_variation(shares, equal) >= _LEAST_FROM_EQUAL:
+        if shares.min() >= _MIN_SHARE and total_variation(shares, equal) >= _MIN_FROM_EQUAL:
             break
     truth = {name: float(share) for name, share in zip(kinds, shares, strict=True)}
     return canteen_cards(truth, n, random_state=game, signed=True), truth
 
 
 def _likelihoods(personas: list[Persona], held_out: Any) -> Array:  # noqa: ANN401  a Population
-    """Return p(card | kind) of each held-out card, shape (n, K): the toy model knows it exactly."""
+    """Return p(card | kind) of each held-out card, shape `(n, K)`, exact for the toy model."""
     question, model = PromptTemplate(TEMPLATE), canteen_model()
     columns = [
         [
             score.total
             for score in model.score(
                 [
-                    ScoreRequest(question.render(record, persona=persona), said)
-                    for record, said in zip(held_out.records, held_out.responses, strict=True)
+                    ScoreRequest(question.render(record, persona=persona), card)
+                    for record, card in zip(held_out.records, held_out.responses, strict=True)
                 ]
             )
         ]

@@ -1,6 +1,6 @@
 """Run every exercise and solution from the top, in place: python notebooks/exercises/run.py.
 
-They run on the toy model, in seconds, with a store of their own.
+They run on the toy model, in seconds, with a temporary store.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NOTEBOOKS = sorted([*HERE.glob("*.ipynb"), *HERE.glob("solutions/*.ipynb")])
 
 
 def main(names: list[str]) -> None:
-    """Run those whose path holds one of `names`, or all, and write them back."""
+    """Run those whose path contains one of `names`, or all, and write them back."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["JUPYTER_MOP_STORE"] = str(Path(folder) / "store.sqlite")
         for path in NOTEBOOKS:
@@ -29,17 +29,17 @@ def main(names: list[str]) -> None:
 
 
 def run(path: Path) -> nbformat.NotebookNode:
-    """Return a notebook run from the top, where it stands."""
+    """Return a notebook, run from the top in its own folder."""
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": path.parent}}
     NotebookClient(notebook, timeout=120, resources=resources, store_widget_state=False).execute()
     for cell in notebook.cells:
-        cell.metadata.pop("execution", None)  # when it ran is nobody's business
+        cell.metadata.pop("execution", None)  # execution times would change at every run
     return notebook
 
 
 def verdicts(notebook: nbformat.NotebookNode) -> list[str]:
-    """Return what `check` said, in the order of the questions."""
+    """Return the verdicts of `check`, in the order of the questions."""
     shown = [
         output.get("data", {}).get("text/plain", "")
         for cell in notebook.cells

@@ -26,7 +26,8 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.mixture.component_likelihood import ComponentLogLikelihoods, ComponentScorer
-from jupyter_mop.engine.mixture.fitting import ask_all, select_and_ask
+from jupyter_mop.engine.mixture.component_selection import select_shared
+from jupyter_mop.engine.mixture.fitting import ask_model, ask_selection, select_components
 
 D, RANK, L2, SIZE = 384, 8, 0.01, 16
 FULL = (5_000, 200, 10_000)
@@ -107,7 +108,7 @@ class TableScorer(ComponentScorer):
     world: World = None
     clock: list = None
 
-    def ask(self, what, population, components):  # noqa: ARG002  as the real one
+    def ask(self, step, population, components):  # noqa: ARG002  as the real one
         began = time.perf_counter()
         rows = np.array([int(text.split()[1]) for text in population.contexts])
         personas, exemplars = self.world.factors
@@ -138,9 +139,14 @@ def gathered(world, *, judged=0):
     records, held_out, fresh = (
         world.population.take(range(*part)) for part in ((0, ends[0]), ends, (ends[1], n))
     )
-    train, stop, _ = select_and_ask(asker, records, held_out, start, size=SIZE, l2=L2)
-    judge = ask_all(asker, "judge", fresh, n_exemplars=8, random_state=1)[0] if judged else None
-    return start, train, stop, judge, sum(asker.clock)
+    selections = select_components(asker, records, held_out, size=SIZE)
+    scores = ask_model(asker, *selections, start, l2=L2)
+    judge = None
+    if judged:
+        n_personas, pool = len(asker.personas), asker.exemplars
+        shared = select_shared(fresh, pool, n_personas, n_exemplars=8, random_state=1)
+        judge = ask_selection(asker, "judge", shared)[0]
+    return start, scores.train, scores.held_out, judge, sum(asker.clock)
 
 
 def own_seconds(n, n_personas, n_exemplars):
@@ -151,7 +157,7 @@ def own_seconds(n, n_personas, n_exemplars):
     world = World.random(n, n_personas, n_exemplars)
     began, cpu = time.perf_counter(), time.process_time()
     start, train, stop, _, asking = gathered(world)
-    gate = start.path(train, l2=L2).best(stop)
+    gate = start.lbfgs_path(train, l2=L2).best(stop)
     taken = time.perf_counter() - began - asking
     return taken, time.process_time() - cpu - asking, start.loss(stop) - gate.loss(stop)
 

@@ -1,7 +1,7 @@
-"""Run all cells of a notebook on a kernel of a running server; print the seconds they took.
+"""Run all cells of a notebook on a kernel of a running server, and print the seconds they took.
 
-python execute.py NOTEBOOK URL TOKEN prints the seconds from Run All, kernel started, to the answer
-of the first cell, and to that of the last.
+`python execute.py NOTEBOOK URL TOKEN` prints two numbers: the seconds from Run All, kernel start
+included, to the reply of the first cell, and to the reply of the last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 def ask(url, token, method, path, body=None):
     """Return the server's answer."""
     data = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(  # noqa: S310  it is our own server
+    request = urllib.request.Request(  # noqa: S310  our own server
         f"{url}/api/{path}", data, {"Authorization": f"token {token}"}, method=method
     )
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
@@ -45,14 +45,14 @@ def start(notebook, url, token):
 
 
 def main(notebook, url, token):
-    """Run every code cell in turn; 1 where one fails that is not tagged to."""
+    """Run every code cell in order; return 1 if one fails that is not tagged `raises-exception`."""
     cells = [c for c in nbformat.read(notebook, 4).cells if c.cell_type == "code"]
-    began, answers = time.perf_counter(), []
+    began, replies = time.perf_counter(), []
     session, client = start(notebook, url, token)
     try:
         for cell in cells:
             reply = client.execute_interactive(cell.source, timeout=900, output_hook=lambda _: None)
-            answers.append(time.perf_counter() - began)
+            replies.append(time.perf_counter() - began)
             may_fail = "raises-exception" in cell.metadata.get("tags", ())
             if reply["content"]["status"] != "ok" and not may_fail:
                 print(cell.source, *reply["content"].get("traceback", ()), sep="\n")
@@ -60,7 +60,7 @@ def main(notebook, url, token):
     finally:
         client.stop_channels()
         ask(url, token, "DELETE", f"sessions/{session['id']}")
-    print(answers[0] if answers else 0.0, answers[-1] if answers else 0.0)
+    print(replies[0] if replies else 0.0, replies[-1] if replies else 0.0)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The resident memory of a process and all its descendants, watched from outside (Linux)."""
+"""The resident memory of a process and all its descendants, measured from outside (Linux)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ PERIOD = 0.05
 
 
 def descendants(root):
-    """Return the numbers of a process and of all that it has started."""
+    """Return the ids of a process and of all processes that it started."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             with contextlib.suppress(OSError):
-                told = (entry / "stat").read_text().rpartition(")")[2].split()
-                parents.setdefault(int(told[1]), []).append(int(entry.name))
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents.setdefault(int(fields[1]), []).append(int(entry.name))
     found = [root]
     for process in found:
         found.extend(parents.get(process, ()))
@@ -28,7 +28,7 @@ def descendants(root):
 
 
 def resident(processes):
-    """Return the sum of their resident memory in megabytes; what they share counts for each."""
+    """Return their resident memory in megabytes; shared pages count once per process."""
     total = 0
     for process in processes:
         with contextlib.suppress(OSError):
@@ -37,7 +37,7 @@ def resident(processes):
 
 
 class Watch:
-    """Keep the peak of a process tree while a block runs, and end its children over a limit."""
+    """Record the peak memory of a process tree during a block; kill its children above a limit."""
 
     def __init__(self, *, limit=float("inf")):
         self.limit, self.peak, self.over = limit, 0.0, False
@@ -45,7 +45,7 @@ class Watch:
         self._thread = None
 
     def follow(self, root):
-        """Begin to watch `root` and its descendants."""
+        """Start watching `root` and its descendants."""
         self._thread = threading.Thread(target=self._run, args=(root,), daemon=True)
         self._thread.start()
 

@@ -12,7 +12,7 @@ METHODS = ["plain prompt", "uniform mixture", "learned mixture"]
 
 
 @pytest.fixture(scope="module")
-def figures():
+def metrics():
     rng = np.random.default_rng(0)
     methods = {name: rng.normal(i / 4, 1, (120, 6)) for i, name in enumerate(METHODS)}
     return align(rng.normal(size=(240, 6)), methods, n_boot=20, n_splits=2)
@@ -48,8 +48,8 @@ def size(picture):
     return struct.unpack(">II", picture[16:24])
 
 
-def test_alignment_has_a_column_per_figure_and_a_row_per_method(figures):
-    spec = charts.alignment_chart(figures).to_dict()
+def test_alignment_has_a_column_per_metric_and_a_row_per_method(metrics):
+    spec = charts.alignment_chart(metrics).to_dict()
     assert len(spec["hconcat"]) == 3
     titles = [column["layer"][3]["encoding"]["x"]["title"] for column in spec["hconcat"]]
     assert titles == ["FID (lower is better)", "MAUVE (higher is better)", titles[2]]
@@ -63,12 +63,12 @@ def test_alignment_has_a_column_per_figure_and_a_row_per_method(figures):
     assert "120 simulated against 120 real" in spec["title"]["subtitle"][0]
 
 
-def test_every_figure_shows_its_own_human_floor(figures):
-    spec = charts.alignment_chart(figures).to_dict()
+def test_every_metric_shows_its_own_human_floor(metrics):
+    spec = charts.alignment_chart(metrics).to_dict()
     for column, name in zip(spec["hconcat"], ["FID", "MAUVE", "KL cosine"], strict=True):
         rule = next(x for x in column["layer"] if "strokeDash" in x["mark"])
         rows = spec["datasets"][rule["data"]["name"]]
-        expected = figures.loc[figures["figure"] == name, "floor"].iloc[0]
+        expected = metrics.loc[metrics["figure"] == name, "floor"].iloc[0]
         assert [row[rule["encoding"]["x"]["field"]] for row in rows] == [expected]
         assert any(x["mark"].get("text") == "human floor" for x in column["layer"])
 
@@ -81,7 +81,7 @@ def test_map_has_a_panel_per_method_with_the_real_responses_behind(points):
         assert sources == ["real"] * 300 + [name] * 300
 
 
-def test_map_colours_personas_alike_in_every_panel_and_real_ones_grey(points):
+def test_map_has_the_same_persona_colours_in_every_panel_and_grey_real_responses(points):
     spec = charts.response_map(points).to_dict()
     scales = [panel["encoding"]["color"]["scale"] for panel in spec["concat"]]
     assert all(scale == scales[0] for scale in scales)
@@ -91,7 +91,7 @@ def test_map_colours_personas_alike_in_every_panel_and_real_ones_grey(points):
     assert len(set(colours.values())) == 5
 
 
-def test_map_gives_the_most_frequent_personas_their_colours_and_the_rest_one(points):
+def test_map_gives_the_most_frequent_personas_their_colours_and_the_others_grey(points):
     simulated = points["source"] != "real"
     points.loc[simulated, "persona"] = [f"p{i % 16:02}" for i in range(simulated.sum())]
     points.loc[points["persona"].isin(["p03", "p05"]) & (points.index % 7 > 1), "persona"] = "p00"
@@ -105,7 +105,7 @@ def test_map_gives_the_most_frequent_personas_their_colours_and_the_rest_one(poi
     assert all(colours[name] == expected[name] for name in set(names) & set(colours))
 
 
-def test_map_colours_personas_by_their_position_not_by_how_often_they_spoke(points):
+def test_map_colours_personas_by_their_position_not_by_their_frequency(points):
     names = ["persona 2", "never drawn", "persona 0", "persona 1"]
     scale = charts.response_map(points, names).to_dict()["concat"][0]["encoding"]["color"]["scale"]
     colours = dict(zip(scale["domain"], scale["range"], strict=True))
@@ -114,14 +114,14 @@ def test_map_colours_personas_by_their_position_not_by_how_often_they_spoke(poin
     assert "never drawn" not in colours
 
 
-def test_there_are_35_colours_of_which_no_two_are_the_same():
+def test_the_first_35_colours_are_different():
     colours = charts.persona_colours([f"p{i}" for i in range(35)])
     assert len(set(colours)) == 35
     assert tuple(colours[:7]) == charts.PERSONA_COLOURS
     assert charts.persona_colours(["a"] * 36)[35] == colours[0]
 
 
-def test_map_of_one_method_and_of_the_real_responses_alone(points):
+def test_map_of_one_method_and_of_real_responses_only(points):
     one = points[points["source"].isin(["real", METHODS[1]])]
     assert len(charts.response_map(one).concat) == 1
     assert len(charts.response_map(points[points["source"] == "real"]).concat) == 1
@@ -135,31 +135,31 @@ def test_map_shows_the_text_as_text(points):
     assert rows[-1]["response"] == "<b>s</b>"
 
 
-def test_weights_are_set_against_the_start(weights):
+def test_weights_have_ticks_at_the_initial_weights(weights):
     spec = charts.weights_chart(weights).to_dict()
     rows = next(iter(spec["datasets"].values()))
     assert [row["start"] for row in rows] == pytest.approx([1 / 3] * 3)
     assert "uniform" in spec["title"]["subtitle"]
     given = charts.weights_chart(weights.assign(start=[0.5, 0.3, 0.2])).to_dict()
     assert [row["start"] for row in next(iter(given["datasets"].values()))] == [0.5, 0.3, 0.2]
-    assert "at the start" in given["title"]["subtitle"]
+    assert "initial" in given["title"]["subtitle"]
 
 
-def test_weights_show_an_interval_where_there_is_one(weights):
+def test_weights_show_their_interval(weights):
     wide = weights.assign(low=weights["weight"] - 0.05, high=weights["weight"] + 0.05)
     marks = [x["mark"]["type"] for x in charts.weights_chart(wide).to_dict()["layer"]]
     assert marks == ["bar", "rule", "tick"]
 
 
-def test_likelihoods_keep_their_order_and_need_no_zero(likelihoods):
+def test_likelihoods_are_in_order_on_an_axis_without_zero(likelihoods):
     spec = charts.likelihood_chart(likelihoods).to_dict()
     assert spec["layer"][0]["encoding"]["y"]["sort"] == likelihoods["model"].tolist()
     assert spec["layer"][0]["encoding"]["x"]["scale"]["zero"] is False
 
 
-def test_pictures_are_small_and_sharp(figures, points, weights, likelihoods):
+def test_pictures_are_small_and_sharp(metrics, points, weights, likelihoods):
     for chart in (
-        charts.alignment_chart(figures),
+        charts.alignment_chart(metrics),
         charts.response_map(points),
         charts.weights_chart(weights),
         charts.likelihood_chart(likelihoods),
@@ -186,10 +186,10 @@ def test_odd_names_are_drawn_as_text(weights):
     "draw",
     [charts.alignment_chart, charts.response_map, charts.weights_chart, charts.likelihood_chart],
 )
-def test_missing_columns_and_empty_frames_are_refused(draw, figures, points, weights, likelihoods):
+def test_missing_columns_and_empty_frames_are_refused(draw, metrics, points, weights, likelihoods):
     with pytest.raises(DataError, match="missing"):
         draw(pd.DataFrame({"other": [1]}))
-    frames = [figures, points, weights, likelihoods]
+    frames = [metrics, points, weights, likelihoods]
     empty = pd.concat([frame.head(0) for frame in frames], axis=1)
     with pytest.raises(DataError, match="no rows"):
         draw(empty.loc[:, ~empty.columns.duplicated()])

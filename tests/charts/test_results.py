@@ -1,4 +1,4 @@
-"""Every result has a plot that shows with no network and a table of text that stays text."""
+"""Every result has a plot that needs no network, and a table in which text stays text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jupyter_mop.charts.style import png
 from jupyter_mop.charts.style.plain_text import labels, plain
 from jupyter_mop.charts.style.png import VEGA_LITE
 from jupyter_mop.engine.data.population import are_closed
-from jupyter_mop.engine.data.surrogates import has_half_a_character
+from jupyter_mop.engine.data.surrogates import has_lone_surrogate
 from jupyter_mop.engine.simulation.simulation import COLUMNS
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import NotFittedError
@@ -72,12 +72,12 @@ class Reader(HTMLParser):
 def study(tmp_path_factory):
     rng = np.random.default_rng(0)
     topics = list(ODDS) * 200
-    said = [" ".join(rng.choice(WORDS, size=rng.integers(2, 9), p=ODDS[t])) for t in topics]
+    texts = [" ".join(rng.choice(WORDS, size=rng.integers(2, 9), p=ODDS[t])) for t in topics]
     path = tmp_path_factory.mktemp("store") / "store.sqlite"
     study = Study(ToyBackend(WORDS, length=4), ToyEncoder(WORDS), store=path)
     study.use_personas("sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind.")
-    frame = pd.DataFrame({"topic": topics, "said": said})
-    study.use_population(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": topics, "text": texts})
+    study.use_population(frame, context="topic", response="text")
     study.fit(n_exemplars=6, n_records=80)
     study.simulate("first", 120)
     study.simulate("plain", 120, baseline="plain")
@@ -139,14 +139,14 @@ def test_a_plot_is_an_altair_chart_of_a_valid_specification(plots, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_gets_a_picture_and_nothing_that_loads(plots, name):
+def test_a_notebook_output_is_a_picture_that_loads_nothing(plots, name):
     data, metadata = plots[1][name]
     assert set(data) - {VEGA_LITE} == {"text/plain", "image/png"}
     picture = data["image/png"]
     height, width, _ = pixels(picture).shape
-    told = dict(metadata["image/png"])
-    assert told.pop("alt").startswith("Chart")
-    assert told == {"width": width // 2, "height": height // 2}
+    facts = dict(metadata["image/png"])
+    assert facts.pop("alt").startswith("Chart")
+    assert facts == {"width": width // 2, "height": height // 2}
     assert len(picture) < 100_000
     assert len(np.unique(pixels(picture).reshape(-1, 3), axis=0)) > 10
     assert (VEGA_LITE in data) == (name != "map")
@@ -170,13 +170,13 @@ def test_the_users_own_charts_are_displayed_as_before(plots):
     assert alt.theme.active == "default"
 
 
-def test_a_chart_that_is_large_is_a_picture_alone(plots, monkeypatch):
+def test_a_large_chart_is_only_a_picture(plots, monkeypatch):
     monkeypatch.setattr(png, "MAX_LIVE_BYTES", 1000)
     data, _ = plots[0]["mixture"]._repr_mimebundle_()
     assert set(data) == {"text/plain", "image/png"}
 
 
-def test_a_study_plots_its_weights_until_it_has_been_aligned(study, tmp_path):
+def test_a_study_plots_its_weights_before_an_alignment(study, tmp_path):
     early = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "s.sqlite")
     assert "personas" in early._repr_html_()
     with pytest.raises(NotFittedError):
@@ -187,7 +187,7 @@ def test_a_study_plots_its_weights_until_it_has_been_aligned(study, tmp_path):
     assert study.plot() is study.alignment.chart
 
 
-def test_contexts_that_differ_make_a_heat_map(study):
+def test_weights_that_differ_by_context_are_a_heat_map(study):
     spec = study.mixture.plot().to_dict()
     cells = spec["vconcat"][1]
     rows = spec["datasets"][cells["data"]["name"]]
@@ -195,28 +195,28 @@ def test_contexts_that_differ_make_a_heat_map(study):
     assert contexts == set(ODDS)
     for context in contexts:
         assert sum(row["weight"] for row in rows if row["context"] == context) == pytest.approx(1)
-    of = study.population.contexts.index("sun at dawn")
-    expected = study.mixture.persona_weights(study.population.take([of]))[0]
+    row = study.population.contexts.index("sun at dawn")
+    expected = study.mixture.persona_weights(study.population.take([row]))[0]
     drawn = [row["weight"] for row in rows if row["context"] == "sun at dawn"]
     assert drawn == pytest.approx(expected)
 
 
-def test_weights_that_do_not_differ_make_none(study):
+def test_equal_weights_in_all_contexts_are_no_heat_map(study):
     uniform = study.mixture.__class__(study.personas, study.backend, study.encoder)
     chart = uniform.initialise(study.population).plot()
     assert isinstance(chart, alt.LayerChart)
 
 
 def test_only_the_most_frequent_contexts_are_drawn():
-    many = pd.DataFrame({"topic": [f"{i:02} sun" for i in range(40)], "said": "sun"})
-    population = Population.from_frame(many, context="topic", response="said")
+    many = pd.DataFrame({"topic": [f"{i:02} sun" for i in range(40)], "text": "sun"})
+    population = Population.from_frame(many, context="topic", response="text")
     rows = list(population.plot().to_dict()["datasets"].values())[0]  # noqa: RUF015
     assert len(rows) == 12
     assert rows[-1]["name"] == "(29 others)"
     assert rows[-1]["count"] == 29
 
 
-def test_a_reweighted_simulation_shows_both_shares_and_what_it_is_worth(study, reweighted):
+def test_a_reweighted_simulation_shows_both_shares_and_its_effective_sample_size(study, reweighted):
     spec = reweighted.plot().to_dict()
     rows = spec["datasets"][spec["hconcat"][0]["data"]["name"]]
     frame = reweighted.frame
@@ -225,7 +225,7 @@ def test_a_reweighted_simulation_shows_both_shares_and_what_it_is_worth(study, r
         assert row["weight"] == pytest.approx(frame.loc[mask, "weight"].sum() / 120)
         assert row["start"] == pytest.approx(mask.mean())
     effective = frame["weight"].sum() ** 2 / (frame["weight"] ** 2).sum()
-    assert f"worth {effective:.0f} of 120 draws" in spec["title"]["subtitle"]
+    assert f"effective sample size {effective:.0f} of 120" in spec["title"]["subtitle"]
     assert ">weight</th>" in reweighted._repr_html_()
     assert ">weight</th>" not in study.simulations["first"]._repr_html_()
 
@@ -247,10 +247,10 @@ def test_closed_answers_are_bars_of_weighted_shares(closed):
     assert [row["name"] for row in rows] == ["always", "never", "sometimes"]
     assert [row["share"] for row in rows] == [1, 0, 0]
     assert [row["count"] for row in rows] == [20, 40, 20]
-    assert "3 answers" in closed._repr_html_()
+    assert "3 distinct answers" in closed._repr_html_()
 
 
-def test_an_answer_draws_its_shares_and_the_known_ones(study):
+def test_an_answer_chart_has_the_shares_and_the_known_ones(study):
     question = Question("At {topic}?", WORDS, targets={"everyone": [0.1, 0.2, 0.3, 0.4]})
     answer = study.ask(question, weights="uniform")
     spec = answer.plot().to_dict()
@@ -268,21 +268,21 @@ def test_an_answer_draws_its_shares_and_the_known_ones(study):
     assert Reader(html).tags <= TAGS
 
 
-def test_few_short_answers_that_come_again_are_closed():
+def test_few_short_and_repeated_answers_are_closed():
     assert are_closed(["yes", "no"] * 10)
     assert not are_closed(["yes", "no"])
     assert not are_closed(["y" * 100] * 50)
     assert not are_closed([f"answer {i % 13}" for i in range(500)])
 
 
-def test_lengths_are_counted_and_long_ones_share_a_bar():
+def test_lengths_are_counted_and_the_longest_share_a_bar():
     texts = ["w " * n for n in [2, 2, 3, 5]] * 30 + ["w " * 500]
     rows = next(iter(length_bars(texts).to_dict()["datasets"].values()))
     assert [row["words"] for row in rows] == ["2", "3", "4", "5 or more"]
     assert [row["share"] for row in rows] == pytest.approx([60 / 121, 30 / 121, 0, 31 / 121])
 
 
-def test_shares_keep_texts_apart_that_begin_alike():
+def test_texts_with_the_same_beginning_have_separate_shares():
     frame = shares(["x" * 500 + "a", "x" * 500 + "b"])
     assert frame["share"].tolist() == [0.5, 0.5]
     assert len(set(labels(frame["name"]).values())) == 2
@@ -297,10 +297,10 @@ def test_labels_are_short_and_all_different():
 
 @pytest.fixture(scope="module")
 def hostile():
-    whole = [text for text in HOSTILE if not has_half_a_character(text)]
+    whole = [text for text in HOSTILE if not has_lone_surrogate(text)]
     n = len(whole)
-    frame = pd.DataFrame({"<i>": whole * 3, "said": whole * 3})
-    population = Population.from_frame(frame, context="<i>", response="said")
+    frame = pd.DataFrame({"<i>": whole * 3, "text": whole * 3})
+    population = Population.from_frame(frame, context="<i>", response="text")
     rows = [[text, text, None, text, 0.0, 1.0 + i, 0, i] for i, text in enumerate(whole)]
     facts = {"name": whole[0], "weights": whole[1], "personas": whole}
     simulation = Simulation(pd.DataFrame(rows, columns=list(COLUMNS)), (), facts)

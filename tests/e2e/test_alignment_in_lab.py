@@ -31,7 +31,7 @@ study.use_population(df, context="topic", response="text")
 """
 OPEN = "panel = %mop_panel first\npanel"
 ASK = """import json
-print(json.dumps([panel.weights, panel.comparison.statistics.figures(panel.weights)]))"""
+print(json.dumps([panel.weights, panel.comparison.statistics.metrics(panel.weights)]))"""
 
 
 @pytest.fixture(scope="module")

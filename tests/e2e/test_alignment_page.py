@@ -18,6 +18,7 @@ from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.survey.asking import ask
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.weighting.comparison import compare
+from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.engine.weighting.weight_matching import match
 from jupyter_mop.notebook.magics import arguments
@@ -197,7 +198,7 @@ def lonely(comparison):
 
 def test_metrics_in_the_page_equal_pythons(show, comparison):
     page = show(comparison)
-    expected = comparison.statistics.figures([0.25] * 4)
+    expected = comparison.statistics.metrics([0.25] * 4)
     assert figures(page) == pytest.approx(expected, abs=1e-6)
     assert set(expected) == {"FID", "MAUVE", "KL cosine", "length"}
 
@@ -216,7 +217,7 @@ def test_dragging_a_slider_changes_metrics_as_in_python(show, comparison):
     now = weights(page)
     assert now[1] == pytest.approx(0.6, abs=0.02)
     assert sum(now) == pytest.approx(1, abs=1e-9)
-    expected = comparison.statistics.figures(np.array(now) / sum(now))
+    expected = comparison.statistics.metrics(np.array(now) / sum(now))
     assert figures(page) == pytest.approx(expected, abs=1e-6)
     assert figures(page) != pytest.approx(before, abs=1e-3)
     size = float(page.locator(".mop-alignment").get_attribute("data-size"))
@@ -527,7 +528,7 @@ def test_the_panel_is_live_in_nbconverts_page(chromium, comparison, tmp_path):
         page = context.new_page()
         page.goto(path.as_uri(), wait_until="domcontentloaded")
         slider(page, "fan").press("PageUp")
-        expected = comparison.statistics.figures([0.65 / 3, 0.35, 0.65 / 3, 0.65 / 3])
+        expected = comparison.statistics.metrics([0.65 / 3, 0.35, 0.65 / 3, 0.65 / 3])
         assert figures(page) == pytest.approx(expected, abs=1e-6)
         assert page.get_by_role("cell", name="film student").count() == 0
 
@@ -558,8 +559,7 @@ def closed(comparison):
         NAMES,
         target_texts=rng.choice(options, 240).tolist(),
         texts=answers,
-        options=options,
-        ordered=True,
+        question=ClosedQuestion(tuple(options), ordered=True),
     )
     return replace(comparison, statistics=statistics)
 
@@ -569,13 +569,13 @@ def test_closed_answers_are_bars_with_the_real_ones(show, comparison, artefacts)
     page = show(closed_comparison)
     slider(page, "fan").press("PageUp")
     weights_now = [0.65 / 3, 0.35, 0.65 / 3, 0.65 / 3]
-    expected = closed_comparison.statistics.figures(weights_now)
+    expected = closed_comparison.statistics.metrics(weights_now)
     assert {"JS", "TV", "W1"} <= set(expected)
     assert figures(page) == pytest.approx(expected, abs=1e-6)
     bars = page.locator(".mop-answer")
     shares = bars.evaluate_all("all => all.map(bar => Number(bar.dataset.share))")
     assert shares == pytest.approx(
-        weights_now @ closed_comparison.statistics.answers.personas, abs=1e-9
+        weights_now @ closed_comparison.statistics.option_shares.personas, abs=1e-9
     )
     assert page.locator(".mop-answer .mop-name").nth(2).inner_text() == ATTACK
     page.screenshot(path=artefacts / "alignment-closed.png", full_page=True)
@@ -611,7 +611,7 @@ def test_the_exact_shares_of_an_answer_follow_a_slider(show, artefacts):
     ]
     assert (np.sign(np.subtract(after, before))[:3] == [-1, 1, -1]).all()
     assert "exact shares" in page.locator(".mop-answers h4").inner_text()
-    real = comparison.statistics.answers.target[1]
+    real = comparison.statistics.option_shares.target[1]
     text = f"rain: simulated {100 * shares[1]:.1f}%, real {100 * real:.1f}%"
     assert bars.nth(1).get_attribute("aria-label") == text
     page.screenshot(path=artefacts / "alignment-answer.png", full_page=True)

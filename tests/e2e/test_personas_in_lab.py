@@ -169,7 +169,7 @@ def test_an_invalid_edit_is_shown_on_its_card_and_can_be_reverted(panel):
     put(panel, "Name of critic", "fan")
     assert "already a persona 'fan'" in card(panel, "critic").inner_text()
     put(panel, "Description of parent", "  ")
-    assert "needs a text" in card(panel, "parent").inner_text()
+    assert "needs a description" in card(panel, "parent").inner_text()
     assert field(panel, "Name of critic").input_value() == "fan"
     assert names(panel) == ["critic", "fan", "parent"]
     field(panel, "Name of critic").press("Escape")

@@ -1,4 +1,4 @@
-"""A small world for the engine: three words, two opposite personas, contexts that matter."""
+"""Small data for the engine: four words, three personas, and contexts that matter."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def encoder() -> ToyEncoder:
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    """120 records of two topics: mornings are sunny, evenings are rainy."""
+    """120 records with two contexts: mornings are sunny, evenings are rainy."""
     rng = np.random.default_rng(0)
     topics = np.array(["sun at dawn", "rain at dusk"])[np.arange(120) % 2]
     odds = {"sun at dawn": [0.6, 0.15, 0.15, 0.1], "rain at dusk": [0.15, 0.6, 0.15, 0.1]}
-    said = [" ".join(rng.choice(WORDS, size=4, p=odds[topic])) for topic in topics]
-    return pd.DataFrame({"topic": topics, "said": said})
+    texts = [" ".join(rng.choice(WORDS, size=4, p=odds[topic])) for topic in topics]
+    return pd.DataFrame({"topic": topics, "text": texts})
 
 
 @pytest.fixture
 def population(frame: pd.DataFrame) -> Population:
-    return Population.from_frame(frame, context="topic", response="said")
+    return Population.from_frame(frame, context="topic", response="text")
 
 
 @pytest.fixture

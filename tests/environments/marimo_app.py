@@ -1,4 +1,4 @@
-# A marimo notebook: a study with no magics, the panel as an anywidget, its weights as a value.
+# A marimo notebook: a study without magics, the panel as an anywidget, its weights as a value.
 import marimo
 
 app = marimo.App()

@@ -1,4 +1,4 @@
-"""Open marimo_app.py in marimo's own server, move a slider, see Python follow."""
+"""Open marimo_app.py in marimo's own server, move a slider, and check that Python follows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def wait(url):
     raise TimeoutError(url)
 
 
-def look(page, url, artefacts):
+def check(page, url, artefacts):
     page.goto(url)
     slider = page.get_by_role("slider", name="Weight of critic", exact=True).first
     slider.wait_for()
@@ -41,13 +41,13 @@ def look(page, url, artefacts):
 
 
 def main(python):
-    """Serve the app with `python`, the Python of the environment."""
+    """Serve the app with `python`, the interpreter of the environment."""
     url = f"http://127.0.0.1:{free_port()}"
     command = ["-m", "marimo", "-q", "run", str(APP), "--headless", "--no-token"]
-    kept = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    other = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     process = subprocess.Popen(
         [python, *command, "--port", url.rpartition(":")[2]],
-        env=kept | {"MARIMO_SKIP_UPDATE_CHECK": "1"},
+        env=other | {"MARIMO_SKIP_UPDATE_CHECK": "1"},
         cwd="/",
         start_new_session=True,
     )
@@ -58,7 +58,7 @@ def main(python):
             path = find_chromium(playwright.chromium.executable_path)
             launch = playwright.chromium.launch(executable_path=path, args=ARGS)
             with launch as browser, guarded_page(browser) as page:
-                look(page, url, artefacts)
+                check(page, url, artefacts)
     finally:
         end_group(process)
     print("done")

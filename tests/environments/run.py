@@ -1,7 +1,7 @@
-"""Try the built wheel where people use it, each in a fresh environment: make environments.
+"""Try the built wheel in each environment that people use, freshly installed: make environments.
 
-Prints a line for each and writes those that pass into the table of docs/environments.md. Names of
-rows on the command line try only these.
+Prints a line for each environment, and writes those that pass into the table of
+docs/environments.md. With names of rows on the command line, only these are tried.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BEGIN, END = "<!-- tried -->\n", "<!-- end -->\n"
 
 @dataclass(frozen=True)
 class Row:
-    """Where the wheel is tried: what is installed beside it, and the command that tries it."""
+    """An environment: what is installed with the wheel, and the command that tries it."""
 
     name: str
     installs: tuple[str, ...]
@@ -38,13 +38,13 @@ ROWS = {
         "a script",
         (),
         ("{python}", f"{HERE}/session.py"),
-        "`Study` and its verbs, IPython not imported; tables as text, charts saved as files",
+        "`Study`, without importing IPython; tables as text, charts saved as files",
     ),
     "ipython": Row(
         "`ipython` in a terminal",
         (),
         ("{python}", f"{HERE}/terminal.py"),
-        "all magics, progress as a line, tables as text; panels tell weights, charts their kind",
+        "all magics, progress as a line, tables as text; panels and charts as one line of text",
     ),
     "lab": Row(
         "JupyterLab",
@@ -63,7 +63,7 @@ ROWS = {
         "marimo",
         ("marimo",),
         ("{here}", f"{HERE}/marimo_check.py", "{python}"),
-        "`Study` and its verbs, panels as anywidgets, tables; no magics, marimo has none",
+        "`Study`, panels as anywidgets, tables; no magics, since marimo has none",
     ),
 }  # fmt: skip
 
@@ -77,7 +77,7 @@ def build(folder):
 
 
 def installed(folder, wheel, packages):
-    """Return the Python of a new environment with the wheel and `packages` in it."""
+    """Return the Python of a new environment with the wheel and `packages` installed."""
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     pip = [str(python), "-m", "pip", "install", "-qqq", str(wheel), *packages]
@@ -86,19 +86,19 @@ def installed(folder, wheel, packages):
 
 
 def versions(python, packages):
-    """Return the versions of `packages` in an environment, as told in the table."""
+    """Return the versions of `packages` in an environment, as text for the table."""
     names = [name.partition(">")[0] for name in packages] or ["ipython"]
     code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
-    told = subprocess.run(
+    done = subprocess.run(
         [str(python), "-c", code, *names], check=True, capture_output=True, text=True
     )
-    return ", ".join(f"{n} {v}" for n, v in zip(names, told.stdout.split(), strict=True))
+    return ", ".join(f"{n} {v}" for n, v in zip(names, done.stdout.split(), strict=True))
 
 
 def tried(row, python, folder):
-    """Run the row's command in an empty folder with a store of its own; return what failed."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-    env = kept | {
+    """Run the row's command in an empty folder with its own store; return a failure's output."""
+    other = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    env = other | {
         "JUPYTER_MOP_STORE": str(folder / "store.sqlite"),
         "JUPYTER_MOP_LAB_PYTHON": str(python),
         "IPYTHONDIR": str(folder / "ipython"),
@@ -112,43 +112,43 @@ def tried(row, python, folder):
 
 
 def line(key, row, wheel, folder):
-    """Try a row; return its line of the table, or None where it failed."""
+    """Try a row; return its line of the table, or None if it failed."""
     began = time.monotonic()
     python = installed(folder / "env", wheel, row.installs)
-    had = time.monotonic()
-    fault = tried(row, python, folder)
-    print(f"{key:10}{'FAIL' if fault else 'pass'}  installed in {had - began:.0f} s, ", end="")
-    print(f"tried in {time.monotonic() - had:.0f} s\n{fault}", flush=True)
-    if fault:
+    installed_at = time.monotonic()
+    failure = tried(row, python, folder)
+    print(f"{key:10}{'FAIL' if failure else 'pass'}  ", end="")
+    print(f"installed in {installed_at - began:.0f} s, ", end="")
+    print(f"tried in {time.monotonic() - installed_at:.0f} s\n{failure}", flush=True)
+    if failure:
         return None
-    told = f"tried: {versions(python, row.installs)}"
-    return f"| {row.name} | {row.works} | {told} |\n"
+    return f"| {row.name} | {row.works} | tried: {versions(python, row.installs)} |\n"
 
 
-def write(row, told):
-    """Put a row's line into the page, between its two marks, in the place of an older one."""
+def write(row, text):
+    """Write a row's line into the table of the page, in place of an older one."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     table, _, after = rest.partition(END)
     mark = f"| {row.name} |"
     lines = [line for line in table.splitlines(True)[2:] if not line.startswith(mark)]
     order = [f"| {other.name} |" for other in ROWS.values()]
-    lines = sorted([*lines, told], key=lambda line: order.index(line[: line.index("|", 1) + 1]))
+    lines = sorted([*lines, text], key=lambda line: order.index(line[: line.index("|", 1) + 1]))
     PAGE.write_text(f"{before}{BEGIN}{HEAD}{''.join(lines)}{END}{after}", encoding="utf-8")
 
 
 def main(names):
-    """Try the rows that are named, or all of them; write those that pass into the page."""
-    faults = 0
+    """Try the named rows, or all; write those that pass into the page."""
+    n_failed = 0
     with tempfile.TemporaryDirectory() as folder:
         wheel = build(Path(folder))
         for key in names or ROWS:
             own = Path(folder) / key
             own.mkdir()
-            told = line(key, ROWS[key], wheel, own)
-            faults += told is None
-            if told:
-                write(ROWS[key], told)
-    return int(bool(faults))
+            text = line(key, ROWS[key], wheel, own)
+            n_failed += text is None
+            if text:
+                write(ROWS[key], text)
+    return int(n_failed > 0)
 
 
 if __name__ == "__main__":

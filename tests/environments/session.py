@@ -1,11 +1,11 @@
-"""A study in a script: its verbs where IPython cannot be imported, then a chart as a file."""
+"""A study in a script, where IPython cannot be imported, and a chart saved as a file."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.modules["IPython"] = None  # importing it fails, as where it is not installed
+sys.modules["IPython"] = None  # importing it fails, as if it were not installed
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ study.simulate("learned", 80)
 alignment = study.align()
 print(alignment)
 assert set(alignment.frame["figure"]) == {"FID", "MAUVE", "KL cosine"}
-del sys.modules["IPython"]  # Altair imports it, by way of anywidget
+del sys.modules["IPython"]  # Altair imports it through anywidget
 alignment.plot().save("alignment.png")
 assert Path("alignment.png").read_bytes().startswith(b"\x89PNG")
 print("done")

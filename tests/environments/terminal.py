@@ -1,4 +1,4 @@
-"""Plain IPython in a terminal of 100 columns: magics, tables as text, a panel as one line."""
+"""IPython in a terminal of 100 columns: magics, tables as text, a panel as one line."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ SHOWN = ["KL cosine", "WeightsPanel(critic", "DataError", "learned"]
 
 
 def main():
-    """Type each line, print what comes, fail where something is missing."""
+    """Type each line, print the output, and fail if something is missing."""
     command = ["-m", "IPython", "--simple-prompt", "--no-banner", "--colors=NoColor"]
     shell = pexpect.spawn(sys.executable, command, encoding="utf-8", dimensions=(40, 100))
     shell.logfile_read = sys.stdout
     shell.expect(PROMPT, timeout=60)
-    told = ""
+    output = ""
     for line in LINES:
         shell.sendline(line)
         shell.expect(PROMPT, timeout=120)
-        told += shell.before
+        output += shell.before
     shell.sendline("exit")
-    missing = [text for text in SHOWN if text not in told]
-    markup = [text for text in ("<table", "<div", "<bound") if text in told]
+    missing = [text for text in SHOWN if text not in output]
+    markup = [text for text in ("<table", "<div", "<bound") if text in output]
     assert (missing, markup) == ([], []), (missing, markup)
     print("done")
 

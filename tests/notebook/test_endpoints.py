@@ -31,7 +31,7 @@ def test_an_endpoint_shows_its_capabilities_and_responds(
     assert set(simulation.responses) == {"fine"}
     assert simulation.provenance["finished"] == {"stop": 4}
     assert ready.status()["model"].startswith("openai:127.0.0.1")
-    with pytest.raises(ModelError, match="cannot be learned") as caught:
+    with pytest.raises(ModelError, match="Fitting requires a model") as caught:
         shell.run_line_magic("mop_fit", "")
     assert "--keep-weights" in caught.value.hint
 

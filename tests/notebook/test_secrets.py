@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 from IPython.utils.capture import capture_output
-from scripted_server import Reply, ScriptedServer, own_words
+from scripted_server import Reply, ScriptedServer, unique_reply
 
 from jupyter_mop import Study, ToyEncoder
 from jupyter_mop.backends.endpoint import capabilities as names
@@ -37,7 +37,7 @@ def folder(shell, server, monkeypatch, tmp_path, frame):
     """Return the folder of all files, with a study on an endpoint in the shell."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(defaults, "LONGEST_WAIT", 0.02)
+    monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
     backend = OpenAIBackend(server.url, "scripted", in_flight=2)
     found = (Finding("chat", works=True), Finding(names.SCORING, works=True))
     backend.__dict__["capabilities"] = Capabilities(server.url, "scripted", found, dialect="echo")
@@ -55,7 +55,7 @@ def test_a_planted_key_is_not_shown_or_stored(shell, server, folder, caplog, mon
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     shell.run_line_magic("config", 'InteractiveShell.xmode = "Verbose"')
     study = shell.magics_manager.registry["MopMagics"].study
-    server.default = own_words
+    server.default = unique_reply
     with capture_output() as shown:
         for cell in (
             *("%mop_simulate s -n 6", "%mop_status", "%mop_runs", "study.backend"),
@@ -93,7 +93,7 @@ def test_a_typed_key_is_sent_and_not_shown(shell, server, monkeypatch):
     monkeypatch.setattr(
         "jupyter_mop.notebook.magics.setup.getpass", lambda _prompt: "sk-typed-unseen"
     )
-    server.default = own_words
+    server.default = unique_reply
     with capture_output() as shown:
         shell.run_cell(f"%mop_backend {server.url} --model scripted --ask-key")
     assert server.seen[-1].headers["authorization"] == "Bearer sk-typed-unseen"

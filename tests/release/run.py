@@ -18,29 +18,27 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TRIED = [ROOT / "tests" / "environments" / f"{name}.py" for name in ("session", "terminal")]
+SCRIPTS = [ROOT / "tests" / "environments" / f"{name}.py" for name in ("session", "terminal")]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 EXTRAS = ("local", "export", "endpoints", "keys")
-NOT_ALWAYS = "jupyter_mop.backends.transport"  # an older client, which is allowed, goes without
-IMPORT_ALL = f"""
+IMPORT_ALL = """
 import importlib, pkgutil, sys, jupyter_mop
 names = [m.name for m in pkgutil.walk_packages(jupyter_mop.__path__, "jupyter_mop.")]
 names = [name for name in names if not name.endswith("__main__")]
-names.remove("{NOT_ALWAYS}")
 for name in names: importlib.import_module(name)
 print(sys.version.split()[0], "jupyter-mop", jupyter_mop.__version__, len(names), "modules")
 """
 
 
-def said(*command, **more):
-    """Return what a command prints; stop with it where it fails."""
+def output_of(*command, **options):
+    """Return the output of a command; exit with it if the command fails."""
     done = subprocess.run(
         [str(part) for part in command],
         check=False,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        **more,
+        **options,
     )
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}")
@@ -48,7 +46,7 @@ def said(*command, **more):
 
 
 def check_version():
-    """Return the version, which project, package and changelog must agree on."""
+    """Return the version; exit unless project, package, changelog and citation agree on it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     version = project["version"]
     package = (ROOT / "jupyter_mop" / "__init__.py").read_text(encoding="utf-8")
@@ -60,56 +58,58 @@ def check_version():
         "CITATION.cff": bool(
             re.search(rf'^version: "?{re.escape(version)}"?$', citation, re.MULTILINE)
         ),
-        "a clean tree": not said("git", "status", "--porcelain", cwd=ROOT),
+        "uncommitted changes": not output_of("git", "status", "--porcelain", cwd=ROOT),
     }
     wrong = [place for place, agrees in places.items() if not agrees]
     if wrong:
-        sys.exit(f"Version {version} of pyproject.toml wants: {', '.join(wrong)}.")
+        sys.exit(f"Before releasing {version} (pyproject.toml), correct: {', '.join(wrong)}.")
     return version
 
 
 def build(folder):
-    """Build sdist and, from it, the wheel; return the wheel."""
-    said(sys.executable, "-m", "build", "-q", "--outdir", folder, ROOT)
-    print(said(sys.executable, "-m", "twine", "check", "--strict", *sorted(folder.iterdir())))
+    """Build the source distribution and, from it, the wheel; return the wheel."""
+    output_of(sys.executable, "-m", "build", "-q", "--outdir", folder, ROOT)
+    print(output_of(sys.executable, "-m", "twine", "check", "--strict", *sorted(folder.iterdir())))
     (wheel,) = folder.glob("*.whl")
     return wheel
 
 
 def pythons():
-    """Return the oldest and the newest Python that is allowed and found."""
+    """Return the oldest and the newest allowed Python that are found."""
     found = {}
     for version in PYTHONS:
         pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
         for path in filter(None, [*map(str, pyenv), shutil.which(f"python{version}")]):
             if not subprocess.run([path, "-c", ""], check=False, capture_output=True).returncode:
                 found.setdefault(version, path)
-    print("Python", ", ".join(found), "found here; the oldest and the newest are used")
+    print("Python", ", ".join(found), "found; the oldest and the newest are used")
     ordered = sorted(found, key=PYTHONS.index)
     return found[ordered[0]], found[ordered[-1]]
 
 
 def try_wheel(wheel, python, resolution, folder):
-    """Install the wheel in a clean environment and use it there."""
+    """Install the wheel in a clean environment and use it there; return the versions."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV"))}
     env |= {"JUPYTER_MOP_STORE": str(folder / "s.sqlite"), "IPYTHONDIR": str(folder / "ipython")}
-    more = {"cwd": folder, "env": env}
+    options = {"cwd": folder, "env": env}
     uv = [sys.executable, "-m", "uv"]
     own = folder / "env" / "bin" / "python"
-    said(*uv, "venv", "-q", "--python", python, folder / "env", **more)
+    output_of(*uv, "venv", "-q", "--python", python, folder / "env", **options)
     install = [*uv, "pip", "install", "-q", "--python", own]
     extras = [part for extra in EXTRAS for part in ("--extra", extra)]
-    said(*install, "--resolution", resolution, "-r", ROOT / "pyproject.toml", *extras, **more)
-    said(*install, "--no-deps", wheel, **more)
-    said(*uv, "pip", "check", "--python", own, **more)
-    told = said(own, "-c", IMPORT_ALL, **more).splitlines()[-1]
-    for script in TRIED:
-        said(own, script, **more)
-    return told
+    output_of(
+        *install, "--resolution", resolution, "-r", ROOT / "pyproject.toml", *extras, **options
+    )
+    output_of(*install, "--no-deps", wheel, **options)
+    output_of(*uv, "pip", "check", "--python", own, **options)
+    summary = output_of(own, "-c", IMPORT_ALL, **options).splitlines()[-1]
+    for script in SCRIPTS:
+        output_of(own, script, **options)
+    return summary
 
 
 def main():
-    """Do it all; the first thing that is wrong ends it."""
+    """Do all checks; the first failure exits."""
     version = check_version()
     with tempfile.TemporaryDirectory() as folder:
         wheel = build(Path(folder) / "dist")
@@ -118,8 +118,8 @@ def main():
         for i, (python, resolution) in enumerate(pairs):
             own = Path(folder) / str(i)
             own.mkdir()
-            told = try_wheel(wheel, python, resolution, own)
-            print(f"Python {told}, dependencies {resolution}: pass", flush=True)
+            summary = try_wheel(wheel, python, resolution, own)
+            print(f"Python {summary}, dependencies {resolution}: pass", flush=True)
         shutil.rmtree(ROOT / "dist", ignore_errors=True)
         shutil.copytree(wheel.parent, ROOT / "dist")
     print(f"{version} is in dist/. Tag and upload it by hand:")

@@ -64,8 +64,8 @@ def test_a_plan_counts_calls_without_a_model_call_or_a_cache_write(
     assert (study.simulations, study.mixture) == ({}, None)
     cost = study.simulate("x", **options).provenance["cost"]
     assert cost["calls"] == n_asked(study)
-    assert cost["calls"] <= plan.most_calls
-    assert cost["tokens_out"] <= plan.most_out
+    assert cost["calls"] <= plan.max_calls
+    assert cost["tokens_out"] <= plan.max_out
     if baseline != "attributes":  # there the model decides how often it is asked
         assert plan.calls == cost["calls"]
         assert plan.tokens_in == pytest.approx(cost["tokens_in"], rel=0.3)
@@ -78,9 +78,9 @@ def test_a_plan_of_a_fit_estimates_its_second_round(study: Study) -> None:
     plan = study.plan("fit", **SMALL)
     assert (n_asked(study), n_cached(study), study.mixture) == (0, 0, None)
     assert [step.is_known for step in plan.steps] == [True, False, False, False]
-    assert "depends on answers" in repr(plan)
+    assert "depend on answers" in repr(plan)
     cost = study.fit(**SMALL).cost_
-    assert plan.steps[0].calls <= cost["calls"] <= plan.most_calls
+    assert plan.steps[0].calls <= cost["calls"] <= plan.max_calls
     assert plan.calls == pytest.approx(cost["calls"], rel=0.1)
     assert plan.tokens_in == pytest.approx(cost["tokens_in"], rel=0.1)
     assert cost == pytest.approx(cost | {"usd": 0, "tokens_out": 0})
@@ -102,8 +102,8 @@ def test_cached_answers_are_planned_as_hits(study: Study) -> None:
 def test_a_plan_in_blocks_does_not_depend_on_answers(study: Study) -> None:
     plan = study.plan("simulate", n=10_001, weights="uniform", n_candidates=1)
     assert plan.calls == 10_001
-    assert "depends on answers" not in repr(plan)
-    assert "depends on answers" in repr(study.plan("simulate", n=40, baseline="progen"))
+    assert "depend on answers" not in repr(plan)
+    assert "depend on answers" in repr(study.plan("simulate", n=40, baseline="progen"))
 
 
 def test_an_answer_is_planned_and_reports_its_cost(study: Study) -> None:
@@ -125,7 +125,7 @@ def test_planning_an_unknown_method_is_refused(study: Study) -> None:
 def test_a_run_stays_within_its_budget_and_can_be_continued(study: Study) -> None:
     study.use_backend(ToyBackend(WORDS), price_in=1e4, price_out=1e5)
     plan = study.plan("simulate", n=40, n_candidates=1, max_tokens=8, weights="uniform")
-    assert 0 < plan.usd < plan.most_usd
+    assert 0 < plan.usd < plan.max_usd
     budget = plan.usd / 2
     with study.within(budget), pytest.raises(BudgetError) as caught:
         study.simulate("x", 40, n_candidates=1, max_tokens=8, weights="uniform")
@@ -181,13 +181,13 @@ def test_the_cost_of_an_unknown_model_is_unknown(study: Study, server: ScriptedS
     before = len(server.seen)
     plan = study.plan("simulate", n=12, weights="uniform")
     assert len(server.seen) == before
-    assert (plan.calls, plan.usd, plan.most_usd) == (12, None, None)
+    assert (plan.calls, plan.usd, plan.max_usd) == (12, None, None)
     assert "unknown: state a price" in repr(plan)
     assert "a guess" in plan.counted
     cost = study.simulate("x", 12, weights="uniform").provenance["cost"]
     assert cost["usd"] is None
     assert (cost["calls"], cost["tokens_in"], cost["tokens_out"]) == (12, 12 * 9, 12 * 3)
-    assert "cost: not known" in study.simulations["x"]._repr_html_()
+    assert "cost: unknown" in study.simulations["x"]._repr_html_()
 
 
 def test_a_plan_does_not_probe_an_endpoint(
@@ -238,7 +238,7 @@ def test_token_counts_are_calibrated_by_the_server(study: Study, server: Scripte
     server.default = Reply(body=chat() | {"usage": {"prompt_tokens": 90, "completion_tokens": 3}})
     study.simulate("x", 30, weights="uniform")
     plan = study.plan("simulate", n=30, weights="uniform", random_state=5)
-    assert "as its server has counted" in plan.counted
+    assert "measured from the server" in plan.counted
     assert plan.tokens_in == pytest.approx(30 * 90, rel=0.5)
     assert plan.tokens_out == 90
 
@@ -248,7 +248,7 @@ def test_an_estimate_is_an_html_table(study: Study) -> None:
     assert isinstance(plan, CostEstimate)
     html = plan._repr_html_()
     assert html.count("<tr>") == 4
-    assert "together" in html
+    assert "total" in html
     assert "the model&#x27;s own tokeniser" in html
     assert "<script" not in html
 
@@ -257,7 +257,7 @@ def test_a_dry_run_without_typical_answers_plans_the_longest(study: Study) -> No
     planned = PlannedBackend(study.backend)
     request = GenerationRequest(Prompt((Message("user", "Well?"),)), 0)
     planned.generate([request], SamplingParams(max_tokens=7))
-    assert planned.estimate("it").tokens_out == planned.estimate("it").most_out == 7
+    assert planned.estimate("it").tokens_out == planned.estimate("it").max_out == 7
 
 
 def test_candidates_are_planned_and_an_endpoint_uses_one(

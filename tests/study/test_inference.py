@@ -128,7 +128,7 @@ def test_paired_differences_of_an_alignment(study: Study) -> None:
          DataError, "never occur"),
         (lambda s: s.estimate("mixed", "age", human=records(40, 1)), DataError, "'age'"),
         (lambda s: s.diagnose("none"), DataError, "no simulation"),
-        (lambda s: s.diagnose("mixed", copied=0), DataError, "one word"),
+        (lambda s: s.diagnose("mixed", copied=0), DataError, "`copied` must be at least 1"),
         (lambda s: s.align("mixed").differences("plain"), DataError, "'plain'"),
     ],
 )  # fmt: skip

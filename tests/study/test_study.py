@@ -375,7 +375,7 @@ def test_impossible_reweighting_is_refused(study: Study) -> None:
     fails(study, lambda: study.reweight("first", {"stormy": 1}), DataError, "stormy")
     fails(study, lambda: study.reweight("first", "panel"), NotFittedError, "panel")
     fails(study, lambda: study.reweight("plain", {"sunny": 1}), DataError, "no persona")
-    fails(study, lambda: study.reweight("plain", "uniform"), DataError, "drew no persona")
+    fails(study, lambda: study.reweight("plain", "uniform"), DataError, "without a persona")
     study.use_personas(PERSONAS)
     fails(study, lambda: study.reweight("first", "uniform"), NotFittedError, "no longer exists")
 
@@ -415,7 +415,7 @@ def test_synthesised_personas_replace_the_previous_ones(study: Study) -> None:
 
 def test_a_failed_synthesis_leaves_the_study_as_it_was(study: Study, empty: Study) -> None:
     fails(study, lambda: study.synthesize(0), DataError, "whole number", "auto")
-    fails(study, lambda: study.synthesize(10_000), DataError, "too few for 10000 personas")
+    fails(study, lambda: study.synthesize(10_000), DataError, "`k` is 10000")
     fails(study, lambda: study.synthesize("auto", ladder=[4]), DataError, "ladder", "two numbers")
     empty.population = None
     fails(empty, lambda: empty.synthesize(2), NotFittedError, "no population")
@@ -439,7 +439,7 @@ def survey(tmp_path: Path) -> Study:
 
 def test_answer_weights_are_learned_from_a_closed_population(survey: Study) -> None:
     answer = survey.ask("What of {topic}?", "sky")
-    assert answer.described == "learned"
+    assert answer.weights_label == "learned"
     assert answer.options == ("rain", "sun", "wind")
     assert toy(survey).n_scored == 2 * 3 * 2 * 3
     plain = survey.ask("What of {topic}?", "plain", baseline="plain")
@@ -464,32 +464,32 @@ def test_repeating_a_question_calls_no_model(survey: Study) -> None:
 def test_the_panel_shows_closed_answers(survey: Study) -> None:
     survey.ask("What of {topic}?", "sky", 200)
     comparison = survey.compare("sky")
-    answers = comparison.statistics.answers
+    answers = comparison.statistics.option_shares
     assert answers is not None
     assert answers.options == ("rain", "sun", "wind")
     weights = comparison.statistics.counts / 200
-    assert {"JS", "TV"} <= set(comparison.statistics.figures(weights)) & set(comparison.floors)
+    assert {"JS", "TV"} <= set(comparison.statistics.metrics(weights)) & set(comparison.floors)
     assert type(survey.panel("sky")).__name__ == "AlignmentPanel"
 
 
 def test_the_panel_has_the_exact_shares_of_an_answer_at_any_weights(survey: Study) -> None:
     question = Question("What of {topic}?", ["wind", "sun", "rain", "fog"])
     answer = survey.ask(question, "sky", 60)
-    assert answer.described == "learned"
+    assert answer.weights_label == "learned"
     assert np.ptp(answer.weights, axis=0).max() > 0.05
     statistics = survey.compare("sky").statistics
-    assert statistics.answers is not None
-    assert statistics.answers.exact
-    assert statistics.answers.options == answer.options
-    assert statistics.answers.target[3] == 0
-    own = statistics.answers.shares(answer.persona_weights)
+    assert statistics.option_shares is not None
+    assert statistics.option_shares.exact
+    assert statistics.option_shares.options == answer.options
+    assert statistics.option_shares.target[3] == 0
+    own = statistics.option_shares.shares(answer.persona_weights)
     np.testing.assert_allclose(own, answer.shares(), atol=1e-12)
     drawn = statistics.counts / 60
-    gap = statistics.answers.shares(drawn) - statistics.answers.target
-    assert statistics.figures(drawn)["TV"] == pytest.approx(abs(gap).sum() / 2)
+    gap = statistics.option_shares.shares(drawn) - statistics.option_shares.target
+    assert statistics.metrics(drawn)["TV"] == pytest.approx(abs(gap).sum() / 2)
     uniform = survey.ask(question, "even", 60, weights="uniform")
     survey.reweight("even", {"rainy": 0.7, "sunny": 0.2}, kept_as="moved")
-    moved = survey.compare("moved").statistics.answers
+    moved = survey.compare("moved").statistics.option_shares
     assert moved is not None
     weights = np.array([0.2, 0.7, 0.1])
     expected = uniform.reweighted(weights).shares()
@@ -498,15 +498,15 @@ def test_the_panel_has_the_exact_shares_of_an_answer_at_any_weights(survey: Stud
 
 def test_free_text_has_no_closed_answers_in_the_panel(study: Study) -> None:
     study.simulate("first", 60)
-    assert study.compare("first").statistics.answers is None
+    assert study.compare("first").statistics.option_shares is None
 
 
 def test_an_answer_with_other_options_uses_the_fitted_weights(study: Study) -> None:
     question = Question("What of {topic}?", ["sun", "rain"])
-    assert study.ask(question).described == "stated"
+    assert study.ask(question).weights_label == "stated"
     study.fit(n_exemplars=6, n_records=40)
     answer = study.ask(question)
-    assert answer.described == "learned"
+    assert answer.weights_label == "learned"
     assert study.target is not None
     assert study.mixture is not None
     expected = study.mixture.persona_weights(study.target).mean(axis=0)
@@ -568,7 +568,7 @@ def test_a_failed_save_or_load_changes_nothing(
     fails(study, lambda: study.save(tmp_path / "mix"), NotFittedError, "no mixture to save")
     mixture = study.fit(n_exemplars=6, n_records=40)
     frame.to_csv(tmp_path / "frame.csv")
-    fails(study, lambda: study.save(tmp_path), DataError, "something else")
+    fails(study, lambda: study.save(tmp_path), DataError, "not a mixture")
     fails(study, lambda: study.load(tmp_path), DataError, "no readable mixture")
     fails(study, lambda: study.load(tmp_path / "none"), DataError, "no readable mixture")
     file = study.save(tmp_path / "mix") / "mixture.json"

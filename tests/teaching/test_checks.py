@@ -1,4 +1,4 @@
-"""Wrong answers get the right words, and right ones are right."""
+"""Right answers are right, and wrong ones get an explanation."""
 
 from __future__ import annotations
 
@@ -47,26 +47,26 @@ def test_every_chapter_asks_three_questions():
 
 @pytest.mark.parametrize("number", sorted(QUESTIONS))
 @pytest.mark.parametrize("nothing", [..., None])
-def test_no_answer_is_told_what_is_wanted(number, nothing):
+def test_a_missing_answer_is_told_what_is_expected(number, nothing):
     verdict = check(number, nothing)
     assert (verdict.state, verdict.is_right) == ("to do", False)
-    assert QUESTIONS[number].wanted in verdict.text
+    assert QUESTIONS[number].expected in verdict.text
 
 
 @pytest.mark.parametrize("number", sorted(QUESTIONS))
 @pytest.mark.parametrize("odd", [object(), "<b>", {}, [[]], float("nan"), lambda: 1 / 0])
-def test_an_odd_answer_raises_nothing_and_is_not_right(number, odd):
+def test_an_odd_answer_raises_no_error_and_is_not_right(number, odd):
     verdict = check(number, odd)
     assert verdict.state == "not yet"
     assert verdict.text
 
 
-def test_an_unknown_question_names_a_near_one():
+def test_an_unknown_question_suggests_a_similar_one():
     with pytest.raises(DataError, match=r"Did you mean '2\.1'"):
         check("2.11", 1)
 
 
-def test_a_verdict_is_text_in_a_page():
+def test_a_verdict_is_escaped_in_html():
     html = Verdict("not yet", "<script>x</script>", "1.1")._repr_html_()
     assert "<script>" not in html
     assert "1.1 not yet:" in html
@@ -75,11 +75,11 @@ def test_a_verdict_is_text_in_a_page():
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ({"context": "meal", "response": "card"}, "right: 20 records to learn from"),
+        ({"context": "meal", "response": "card"}, "right: 20 training records"),
         ({"context": "card", "response": "meal"}, "Here the meal is the response"),
         ({"context": ["meal", "row"], "response": "card"}, "a context of its own"),
-        ({"context": ["meal", "card"], "response": "card"}, "would hold its answer"),
-        ({"context": "meal", "response": "row"}, "guests wrote the card"),
+        ({"context": ["meal", "card"], "response": "card"}, "would contain its answer"),
+        ({"context": "meal", "response": "row"}, "guests write the card"),
         ({"context": "meal", "response": "card", "held_out": 0.1}, "10% of the records"),
     ],
 )
@@ -92,10 +92,13 @@ def test_records(columns, words):
     ("answer", "words"),
     [
         (PERSONAS, "right: Every kind of guest is there"),
-        (PERSONAS + "also: You pay a cheap price.", "right: Every kind of guest is there, one"),
+        (PERSONAS + "also: You pay a cheap price.", "right: Every kind of guest is there. One"),
         ("a: portion plate\nb: price pay\nc: queue wait", "writes about vegan, local and organic"),
-        ("a: portion plate price pay\nb: queue wait\nc: local vegan", "speaks like hungry and"),
-        (PERSONAS + "odd: You like it here.", "'odd' names at most one word"),
+        (
+            "a: portion plate price pay\nb: queue wait\nc: local vegan",
+            "has the words of hungry and",
+        ),
+        (PERSONAS + "odd: You like it here.", "'odd' has at most one word"),
         ("no colon here", "cannot be read"),
     ],
 )
@@ -106,11 +109,11 @@ def test_guests(answer, words):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"plain": False, "equal": True}, "right: Only of plain"),
-        ({"plain": np.False_, "equal": np.True_}, "right: Only of plain"),
-        ({"plain": True, "equal": True}, "They do not touch"),
-        ({"plain": False, "equal": False}, "They have values in common"),
-        ({"plain": False}, "wanted for 'equal' too"),
+        ({"plain": False, "equal": True}, "right: Only for plain"),
+        ({"plain": np.False_, "equal": np.True_}, "right: Only for plain"),
+        ({"plain": True, "equal": True}, "They do not overlap"),
+        ({"plain": False, "equal": False}, "They overlap"),
+        ({"plain": False}, "True or False for 'equal' too"),
     ],
 )
 def test_level(answer, words):
@@ -136,10 +139,10 @@ def test_level(answer, words):
         (np.multiply(WEIGHTS, 5), "right: The proportions are right"),
         ([0.25] * 6 + [0.75] * 2, "divide by the share that was drawn"),
         ([3.0] * 6 + [1 / 3] * 2, "upside down"),
-        ([1.0] * 8, "All weights are alike"),
+        ([1.0] * 8, "All weights are equal"),
         ([-1.0] * 8, "zero or more"),
-        ([1.0] * 6 + [2.0] * 2, "Work out one response of 'b'"),
-        ([1.0] * 7, "8 numbers were expected, 7 came"),
+        ([1.0] * 6 + [2.0] * 2, "the weight of one response of 'b'"),
+        ([1.0] * 7, "must have 8 numbers, got 7"),
     ],
 )
 def test_importance(answer, words):
@@ -149,14 +152,14 @@ def test_importance(answer, words):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (8**2 / (6 / 9 + 18), "right: 8 responses are worth 3"),
-        (8, "how many responses there are"),
+        (8**2 / (6 / 9 + 18), "right: 8 weighted responses are worth 3"),
+        (8, "the number of responses"),
         (6 / 9 + 18, "the sum of the squares"),
         (1 / (6 / 9 + 18), "Yours have mean 1"),
-        (8 / (6 / 9 + 18), "the sum is squared as well"),
+        (8 / (6 / 9 + 18), "Square the sum in the numerator"),
         (80, "between 1"),
         (5, "The square of the sum"),
-        ([1, 2], "one number was expected"),
+        ([1, 2], "must be one number"),
     ],
 )
 def test_effective(answer, words):
@@ -166,12 +169,12 @@ def test_effective(answer, words):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (SHARE @ np.array(TABLE), "right: Each persona's answer"),
-        (np.mean(TABLE, axis=0), "answer of equal weights"),
+        (SHARE @ np.array(TABLE), "right: The weighted sum of the personas' answers"),
+        (np.mean(TABLE, axis=0), "answer for equal weights"),
         (TABLE[0], "the largest group alone"),
-        (np.array(TABLE) @ SHARE, "taken by its columns"),
-        ([0.1, 0.1, 0.1], "these to 0.30"),
-        ([0.2, 0.2, 0.6], "first weight times first row"),
+        (np.array(TABLE) @ SHARE, "You weighted the columns"),
+        ([0.1, 0.1, 0.1], "yours sum to 0.30"),
+        ([0.2, 0.2, 0.6], "the first weight times the first row"),
     ],
 )
 def test_mixed(answer, words):
@@ -182,10 +185,10 @@ def test_mixed(answer, words):
     ("answer", "words"),
     [
         (0.3, "right: Of 100 answers, 30"),
-        (0.6, "Twice too much"),
-        (0.0, "cancel to zero"),
-        (0.14, "Those are squares"),
-        (0.14**0.5, "Those are squares"),
+        (0.6, "twice the total variation"),
+        (0.0, "differences cancel"),
+        (0.14, "You used squares"),
+        (0.14**0.5, "You used squares"),
         (0.45, "Half the sum"),
     ],
 )
@@ -197,14 +200,14 @@ def test_believable():
     study = survey_study(survey_answers(random_state=10))
     answered = study.ask(QUESTION, "saturdays", weights="learned")
     rows = answered.distances("year").query("figure == 'TV'").set_index("group")
-    wanted = set(rows.index[rows["value"] <= rows["floor"]])
-    assert "everyone" in wanted
-    assert "evening student" not in wanted
+    expected = set(rows.index[rows["value"] <= rows["floor"]])
+    assert "everyone" in expected
+    assert "evening student" not in expected
     given = {"answered": answered, "by": "year"}
-    says("4.3", wanted, "right: Mind evening student", **given)
-    says("4.3", [], "One more is at or below its floor", **given)
-    says("4.3", ["evening student"], "another sample of people would be nearer", **given)
-    says("4.3", ["teachers"], "none of the groups", **given)
+    says("4.3", expected, "right: But look at evening student", **given)
+    says("4.3", [], "One more group is at or below its floor", **given)
+    says("4.3", ["evening student"], "another sample of people would be closer", **given)
+    says("4.3", ["teachers"], "not among the groups", **given)
 
 
 def halves(said, rng, *, n=50, against=50, factor=0.5):
@@ -217,11 +220,11 @@ def halves(said, rng, *, n=50, against=50, factor=0.5):
     ("answer", "words"),
     [
         (halves, "right: About 0.08"),
-        (lambda said, rng: halves(said, rng, factor=1.0), "Twice too large"),
-        (lambda said, rng: halves(said, rng, against=100), "not against everybody"),
-        (lambda said, rng: halves(said, rng, n=100, against=100), "hold the same people"),
-        (lambda said, _rng: halves(said, np.random.default_rng(0)), "the same each time"),
-        (lambda said, rng: halves(said, rng, n=25, against=25), "times what it should be"),
+        (lambda said, rng: halves(said, rng, factor=1.0), "twice the floor"),
+        (lambda said, rng: halves(said, rng, against=100), "not with everybody"),
+        (lambda said, rng: halves(said, rng, n=100, against=100), "contain the same people"),
+        (lambda said, _rng: halves(said, np.random.default_rng(0)), "the same every time"),
+        (lambda said, rng: halves(said, rng, n=25, against=25), "times the floor"),
         (lambda _said, _rng: 0.1, "the floor is 0"),
         (0.08, "Pass the function itself"),
     ],
@@ -233,10 +236,13 @@ def test_floor(answer, words):
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (["fewshot"], "right: From fewshot"),
+        (
+            ["fewshot"],
+            "right: This table cannot distinguish the mixture with one candidate from fewshot",
+        ),
         ([], "they overlap"),
-        (["fewshot", "plain"], "they do not touch"),
-        ("magic", "none of the methods"),
+        (["fewshot", "plain"], "they do not overlap"),
+        ("magic", "not among the methods"),
     ],
 )
 def test_level_with(answer, words):
@@ -257,26 +263,24 @@ def test_gain():
     low, high = gains.mean() - 1.96 * error, gains.mean() + 1.96 * error
     says("5.3", (low, high), "right: ", gains=gains)
     assert "without zero" in check("5.3", (low, high), gains=gains).text
-    says("5.3", (high, low), "above the high end", gains=gains)
-    says("5.3", np.quantile(gains, [0.025, 0.975]), "how far single cards lie apart", gains=gains)
-    says("5.3", (low + 1, high + 1), "is outside of it", gains=gains)
-    says("5.3", (low + error, high - error), "Too narrow for 95 %", gains=gains)
+    says("5.3", (high, low), "above the upper end", gains=gains)
+    says("5.3", np.quantile(gains, [0.025, 0.975]), "the spread of single cards", gains=gains)
+    says("5.3", (low + 1, high + 1), "is outside this interval", gains=gains)
+    says("5.3", (low + error, high - error), "too narrow for 95 %", gains=gains)
     shifted = gains - gains.mean()
-    assert "zero inside" in check("5.3", (-1.96 * error, 1.96 * error), gains=shifted).text
+    assert "including zero" in check("5.3", (-1.96 * error, 1.96 * error), gains=shifted).text
 
 
 class Parrot:
-    """Says one word of its persona; each fault is switched on by name."""
+    """Answers with one word of its persona; each fault is switched on by name."""
 
-    can_score = False
-    can_embed = False
     fingerprint = "parrot"
 
     def __init__(self, fault: str = "") -> None:
         self.fault = fault
         self.n_asked = 0
         if fault == "scores":
-            self.can_score = True
+            self.score = lambda requests, *, on_result=None: []  # noqa: ARG005
         if fault == "nameless":
             self.fingerprint = None
 
@@ -299,21 +303,21 @@ class Parrot:
     ("fault", "words"),
     [
         ("", "right: A model in a few lines"),
-        ("scores", "can_score must be False"),
+        ("scores", "has a method `score`"),
         ("nameless", "no fingerprint"),
-        ("texts", "one Completion for each request"),
-        ("squawks", "it said 'squawk'"),
-        ("forgets", "said something else"),
+        ("texts", "one Completion per request"),
+        ("squawks", "it answered 'squawk'"),
+        ("forgets", "answered differently"),
         ("deaf", "use request.draw"),
         ("silent", "on_result was not called"),
-        ("short", "12 requests, and 11 answers"),
+        ("short", "12 requests, but 11 responses"),
     ],
 )
 def test_parrot(fault, words):
     says("6.1", Parrot(fault), words)
 
 
-def test_a_class_is_no_parrot():
+def test_a_class_is_not_a_model():
     says("6.1", Parrot, "call it, as in Parrot()")
 
 
@@ -321,7 +325,7 @@ def test_a_class_is_no_parrot():
     ("answer", "words"),
     [
         ({"hungry": 0.38, "thrifty": 0.33, "green": 0.02, "hurried": 0.27}, "right: 0.10 away"),
-        (dict.fromkeys(SHARES, 0.25), "equal weights, where the match begins"),
+        (dict.fromkeys(SHARES, 0.25), "equal weights, from which the match starts"),
         (SHARES, "the truth itself"),
         ({"green": 0.7}, "away from the truth. Simulate"),
         ({"critic": 1.0}, "There is no persona 'critic'"),
@@ -335,12 +339,12 @@ def test_matched(answer, words):
     ("answer", "words"),
     [
         (0.0035, "right: $0.0035 for 100 calls"),
-        (0.002, "what the model reads alone"),
-        (0.0015, "what the model writes alone"),
-        (3.5, "A thousand times off"),
-        (0.000035, "That is one call"),
+        (0.002, "the input tokens alone"),
+        (0.0015, "the output tokens alone"),
+        (3.5, "a factor of 1,000"),
+        (0.000035, "the cost of one call"),
         (0.01225, "swapped"),
-        (1.0, "Tokens in times their price"),
+        (1.0, "Input tokens times their price"),
     ],
 )
 def test_dollars(answer, words):

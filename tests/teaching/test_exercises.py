@@ -1,4 +1,4 @@
-"""The exercises: each runs from the top unsolved, each solution passes, both are committed run."""
+"""Exercises run unsolved, solutions pass every check, and both are committed with their output."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def shown(path):
 
 @pytest.fixture
 def run(notebooks_store, monkeypatch):
-    """Give a function that runs a notebook in its folder, in a shell of its own: its verdicts."""
+    """Give a function that runs a notebook in its folder and returns its verdicts."""
     main = sys.modules["__main__"]
     InteractiveShell.clear_instance()
     shell = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
@@ -57,7 +57,7 @@ def run(notebooks_store, monkeypatch):
     sys.modules["__main__"] = main
 
 
-def wanted(path):
+def questions_of(path):
     return [number for number in sorted(QUESTIONS) if number[0] == path.stem[1]]
 
 
@@ -68,10 +68,10 @@ def test_there_is_an_exercise_and_a_solution_for_each_chapter():
 
 
 @pytest.mark.parametrize("path", EXERCISES, ids=name_of)
-def test_an_exercise_runs_unsolved_and_says_what_is_to_do(path, run):
+def test_an_unsolved_exercise_runs_and_says_what_to_do(path, run):
     found = run(path)
     assert [(verdict.number, verdict.state) for verdict in found] == [
-        (number, "to do") for number in wanted(path)
+        (number, "to do") for number in questions_of(path)
     ]
 
 
@@ -79,19 +79,19 @@ def test_an_exercise_runs_unsolved_and_says_what_is_to_do(path, run):
 def test_a_solution_passes_every_check(path, run):
     found = run(path)
     assert [(verdict.number, verdict.state) for verdict in found] == [
-        (number, "right") for number in wanted(path)
+        (number, "right") for number in questions_of(path)
     ]
 
 
 @pytest.mark.parametrize("path", [*EXERCISES, *SOLUTIONS], ids=name_of)
-def test_it_is_committed_run_from_the_top_and_small(path):
+def test_it_is_committed_small_and_with_its_output(path):
     cells = code_cells(path)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
     assert path.stat().st_size < MAX_BYTES
     text = json.dumps(shown(path))
     assert not [place for place in ("/root/", "/tmp/", "/work/") if place in text]  # noqa: S108
     state = "right:" if path.parent.name == "solutions" else "to do:"
-    assert [number for number in wanted(path) if f"{number} {state}" not in text] == []
+    assert [number for number in questions_of(path) if f"{number} {state}" not in text] == []
 
 
 @pytest.mark.parametrize("path", EXERCISES, ids=name_of)
@@ -99,4 +99,4 @@ def test_an_exercise_asks_what_its_solution_answers(path):
     solved = {cell.source for cell in code_cells(FOLDER / "solutions" / path.name)}
     open_ = [cell.source for cell in code_cells(path) if cell.source not in solved]
     assert all("= ..." in source or "../results" in source for source in open_)
-    assert sum("= ..." in source for source in open_) == len(wanted(path))
+    assert sum("= ..." in source for source in open_) == len(questions_of(path))

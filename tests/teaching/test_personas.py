@@ -1,4 +1,4 @@
-"""Exercise 3 on the real synthesis: who is missing, how many, and better ones."""
+"""Exercise 3 on the real synthesis: the missing persona, the number of personas, better ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def made(tmp_path_factory):
     ("answer", "state", "words"),
     [
         ("Vegan ", "right", "vegan, local and organic"),
-        ("green", "right", "They are few"),
-        ("queue", "not yet", "'queue' has a persona"),
-        ("soup", "not yet", "no word of one kind"),
+        ("green", "right", "These guests are few"),
+        ("queue", "not yet", "There is a persona with 'queue'"),
+        ("soup", "not yet", "does not belong to one kind"),
     ],
 )
 def test_missing(made, answer, state, words):
@@ -35,10 +35,10 @@ def test_missing(made, answer, state, words):
 @pytest.mark.parametrize(
     ("answer", "state", "words"),
     [
-        (4, "right", "though 8 has the highest"),
+        (4, "right", "although 8 has a slightly higher likelihood"),
         (8, "not yet", "4 is smaller"),
         (2, "not yet", "2 is 0.50 nats below the best (8)"),
-        (5, "not yet", "5 was not tried; the ladder has 2, 4 and 8"),
+        (5, "not yet", "5 was not tried; the table has 2, 4 and 8"),
         ("four", "not yet", "cannot be read"),
     ],
 )
@@ -53,6 +53,6 @@ def test_better_personas_are_judged_by_held_out_cards(made):
     study, synthesis = made
     verdict = check("3.3", PERSONAS, study=study, made=synthesis)
     assert verdict.is_right
-    assert "the made ones" in verdict.text
+    assert "the synthesized ones" in verdict.text
     without = "\n".join(line for line in PERSONAS.splitlines() if "vegan" not in line)
     assert "missing from your population" in check("3.3", without, study=study, made=synthesis).text

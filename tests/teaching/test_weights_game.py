@@ -1,4 +1,4 @@
-"""The game of hidden weights: its truth, its scores and its fit."""
+"""The game of hidden weights: its truth, scores and fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def game(store, monkeypatch):
     return HiddenWeights(1)
 
 
-def test_cards_are_written_with_the_shares_that_are_asked_for():
+def test_cards_have_the_requested_shares():
     signed = canteen_cards({"green": 0.7}, n=2000, signed=True)
     shares = signed["guest"].value_counts(normalize=True)
     assert shares["green"] == pytest.approx(0.7, abs=0.03)
@@ -29,7 +29,7 @@ def test_cards_are_written_with_the_shares_that_are_asked_for():
     assert own.mean() == pytest.approx(3 * np.exp(2.5) / (3 * np.exp(2.5) + 13), abs=0.02)
 
 
-def test_cards_come_by_chance_and_come_again():
+def test_cards_are_random_and_reproducible():
     first, again, other = (canteen_cards(random_state=seed) for seed in (0, 0, 1))
     assert first.equals(again)
     assert not first.equals(other)
@@ -38,13 +38,13 @@ def test_cards_come_by_chance_and_come_again():
     assert np.std(shares) > 0.001
 
 
-def test_the_truth_scores_a_hundred_and_equal_weights_nothing(game):
+def test_the_truth_scores_100_and_equal_weights_0(game):
     truth = game.score(game.reveal())
     assert (truth.points, truth.total_variation) == (100, 0.0)
     equal = game.score(dict.fromkeys(WORDS, 0.25))
     assert equal.points == 0
     assert equal.log_lik < truth.log_lik
-    assert equal.log_lik == equal.beside["equal weights"]
+    assert equal.log_lik == equal.references["equal weights"]
 
 
 def test_the_likelihoods_of_a_score_are_those_of_the_mixture(game):
@@ -54,7 +54,7 @@ def test_the_likelihoods_of_a_score_are_those_of_the_mixture(game):
     assert game.scores[-1].log_lik == pytest.approx(theirs, abs=0.02)
 
 
-def test_the_fit_finds_what_is_hidden_and_the_board_tells_the_truth_only_then(game):
+def test_the_fit_finds_the_weights_and_only_then_the_board_shows_the_truth(game):
     game.score(hungry=0.4)
     assert "the truth" not in game.board().index
     fitted = game.fit()
@@ -91,16 +91,16 @@ def test_a_hint_points_to_the_truth(game):
         game.score(hungri=0.4)
 
 
-def test_a_guess_is_judged_in_words(game):
+def test_a_guess_is_judged(game):
     near = game.reveal()
     assert check("2.3", near, game=game).is_right
-    assert "no nearer than equal weights" in check("2.3", {"hurried": 0.9}, game=game).text
+    assert "no closer than equal weights" in check("2.3", {"hurried": 0.9}, game=game).text
     some = {name: 0.5 * share + 0.125 for name, share in near.items()}
-    assert "80 will do. Fewer" in check("2.3", some, game=game).text
+    assert "80 are enough. Fewer" in check("2.3", some, game=game).text
     assert "sum to 2.00" in check("2.3", dict.fromkeys(WORDS, 0.5), game=game).text
 
 
-def test_a_mute_canteen_tells_no_likelihoods_and_is_matched():
+def test_a_canteen_without_likelihoods_is_matched():
     study = canteen_study(mute=True)
     assert not study.backend.can_score
     study.simulate("equal", 400, template="A {meal} card.", weights="uniform", temperature=1.0,
@@ -109,10 +109,10 @@ def test_a_mute_canteen_tells_no_likelihoods_and_is_matched():
     assert 0.5 * sum(abs(found[name] - SHARES[name]) for name in SHARES) < 0.15
 
 
-def test_figures_at_their_floors_do_not_make_weights_right(game):
+def test_metrics_at_their_floors_do_not_make_weights_right(game):
     sliders = [0.65, 0.12, 0.12, 0.11]
     compared = game.study.compare("uniform")
-    figures = compared.statistics.figures(sliders)
-    assert figures["FID"] <= compared.floors["FID"]
-    assert figures["MAUVE"] >= compared.floors["MAUVE"]
+    metrics = compared.statistics.metrics(sliders)
+    assert metrics["FID"] <= compared.floors["FID"]
+    assert metrics["MAUVE"] >= compared.floors["MAUVE"]
     assert game.score(dict(zip(WORDS, sliders, strict=True))).total_variation > 0.1

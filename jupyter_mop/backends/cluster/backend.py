@@ -1,4 +1,4 @@
-"""A language model on the workers of a Dask cluster: the same answers, from many machines."""
+"""A language model and an encoder that run on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop.backends.cluster import shards, worker
-from jupyter_mop.backends.cluster.shards import fan_out
+from jupyter_mop.backends.cluster.shards import run_shards
 from jupyter_mop.backends.endpoint.capabilities import Capabilities
 from jupyter_mop.backends.protocols import (
     Backend,
@@ -26,8 +26,9 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
-    TellsFirstTokens,
     TokenScores,
+    can_score,
+    can_score_first_tokens,
 )
 
 if TYPE_CHECKING:
@@ -37,32 +38,32 @@ Value = TypeVar("Value")
 
 
 class ClusterBackend:
-    """A language model that the workers of a Dask cluster hold, one each.
+    """A language model that runs on each worker of a Dask cluster.
 
-    Requests are cut into shards by what their prompts share (persona, then exemplars), so that
-    each worker computes it once. A worker opens the model itself: the embedded one or a file from
-    the same path, an endpoint with the key in the worker's own environment. Answers come back as
-    they finish; the shard of a worker that is lost is asked again elsewhere, and what had come
-    of it is not handed out twice. An interrupt cancels what is under way.
+    Requests are split into shards whose prompts share a beginning (persona, then exemplars), so
+    that each worker computes it once. Each worker opens the model itself: the embedded model or a
+    file from the same path, or an endpoint with the API key of the worker's own environment.
+    Answers are reported as they arrive. The shard of a lost worker is repeated on another one
+    without reporting an answer twice. An interrupt cancels the remaining shards.
 
-    Its answers are those of `backend`, and are kept as such. Give the workers one thread each for
-    the embedded model, which takes several cores by itself.
+    Answers are those of `backend` and are cached under its fingerprint. Give workers one thread
+    each for the embedded model, which uses several cores by itself.
 
     Parameters
     ----------
     backend : Backend
         The language model: `LocalBackend`, `OpenAIBackend` or `ToyBackend`.
     client : dask.distributed.Client
-        Of a cluster with workers.
+        Client of a cluster with workers.
 
     Raises
     ------
     MissingPackageError
         Dask's `distributed` is not installed.
     DataError
-        Where `client` is none, or the model is of a kind that workers cannot open.
+        `client` is not a client, or workers cannot open this kind of model.
     ModelError
-        The cluster is not there or has no workers.
+        The cluster is closed or has no workers.
     """
 
     def __init__(self, backend: Backend, client: Client) -> None:
@@ -71,32 +72,26 @@ class ClusterBackend:
         self._recipe = worker.recipe_for(backend)
 
     def __repr__(self) -> str:
-        return f"ClusterBackend({self.backend!r}, {self.described})"
+        return f"ClusterBackend({self.backend!r}, {self.description})"
 
     @property
-    def described(self) -> str:
-        """How many workers there are, and where to watch them."""
-        return shards.described(self.client)
+    def description(self) -> str:
+        """Number of workers and address of the dashboard."""
+        return shards.description(self.client)
 
     @property
     def can_score(self) -> bool:
-        """Whether the language model gives the likelihood of a given response."""
-        return self.backend.can_score
+        """Whether the model reports the log-likelihood of a given response."""
+        return can_score(self.backend)
 
     @property
-    def can_embed(self) -> bool:
-        """Whether the language model embeds texts too."""
-        return self.backend.can_embed
-
-    @property
-    def can_tell_first_tokens(self) -> bool:
-        """Whether the language model tells how likely the first tokens of a reply are."""
-        backend = self.backend
-        return isinstance(backend, TellsFirstTokens) and backend.can_tell_first_tokens
+    def can_score_first_tokens(self) -> bool:
+        """Whether the model reports the most likely first tokens of a response."""
+        return can_score_first_tokens(self.backend)
 
     @property
     def capabilities(self) -> Capabilities | None:
-        """What an endpoint was found to do; None for a model that is no endpoint."""
+        """The capabilities found by probing an endpoint; None for other models."""
         return getattr(self.backend, "capabilities", None)
 
     @property
@@ -111,7 +106,7 @@ class ClusterBackend:
         *,
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
-        """Draw one response for each request, in the order of the requests."""
+        """Generate one response for each request, in the order of the requests."""
         prompts = [request.prompt for request in requests]
         ask = partial(worker.generate, params)
         return self._answer(requests, prompts, ask, Completion, on_result)
@@ -119,14 +114,14 @@ class ClusterBackend:
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
     ) -> list[TokenScores]:
-        """Return log p(response | prompt) per token for each request, in their order."""
+        """Return log p(response | prompt) per token, in nats, in the order of the requests."""
         prompts = [request.prompt for request in requests]
         return self._answer(requests, prompts, worker.score, TokenScores, on_result)
 
     def first_tokens(
         self, prompts: Sequence[Prompt], *, on_result: OnFirstTokens | None = None
     ) -> list[FirstTokens]:
-        """Return the likeliest first tokens of a reply to each prompt, in their order."""
+        """Return the most likely first tokens of a response to each prompt, in their order."""
         return self._answer(prompts, prompts, worker.first_tokens, FirstTokens, on_result)
 
     def _answer(
@@ -137,28 +132,28 @@ class ClusterBackend:
         kind: Callable[..., Value],
         on_result: Callable[[int, Value], None] | None,
     ) -> list[Value]:
-        cut = split_into_shards(prompts, shards.n_threads(self.client))
+        split = split_into_shards(prompts, shards.n_threads(self.client))
         task = partial(worker.answer, self._recipe, ask)
-        return fan_out(self.client, task, requests, cut, on_result=on_result, kind=kind)
+        return run_shards(self.client, task, requests, split, on_result=on_result, kind=kind)
 
 
 class ClusterEncoder:
-    """A sentence encoder that the workers of a Dask cluster hold, one each.
+    """A sentence encoder that runs on each worker of a Dask cluster.
 
-    Texts of like length go together. The vectors are those of `encoder`, and are kept as such;
-    lost workers and interrupts are met as by `ClusterBackend`.
+    Texts of similar length share a shard. Vectors are those of `encoder` and are cached under its
+    fingerprint; lost workers and interrupts are handled as by `ClusterBackend`.
 
     Parameters
     ----------
     encoder : Encoder
         `MiniLMEncoder`, `OpenAIEncoder`, `CallableEncoder` or `ToyEncoder`.
     client : dask.distributed.Client
-        Of a cluster with workers.
+        Client of a cluster with workers.
 
     Raises
     ------
     MissingPackageError, DataError, ModelError
-        As of `ClusterBackend`.
+        As for `ClusterBackend`.
     """
 
     def __init__(self, encoder: Encoder, client: Client) -> None:
@@ -167,12 +162,12 @@ class ClusterEncoder:
         self._recipe = worker.recipe_for_encoder(encoder)
 
     def __repr__(self) -> str:
-        return f"ClusterEncoder({self.encoder!r}, {self.described})"
+        return f"ClusterEncoder({self.encoder!r}, {self.description})"
 
     @property
-    def described(self) -> str:
-        """How many workers there are, and where to watch them."""
-        return shards.described(self.client)
+    def description(self) -> str:
+        """Number of workers and address of the dashboard."""
+        return shards.description(self.client)
 
     @property
     def fingerprint(self) -> str:
@@ -182,7 +177,7 @@ class ClusterEncoder:
     def encode(
         self, texts: Sequence[str], *, on_result: OnVectors | None = None
     ) -> NDArray[np.float32]:
-        """Return the unit vectors of `texts`, shape (len(texts), d), float32."""
+        """Return unit vectors, shape (len(texts), d), float32."""
         if not len(texts):
             return self.encoder.encode(texts)
 
@@ -191,18 +186,20 @@ class ClusterEncoder:
                 on_result([index], vector[None])
 
         size = shards.shard_size(len(texts), shards.n_threads(self.client))
-        in_order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        cut = [in_order[start : start + size] for start in range(0, len(texts), size)]
+        by_length = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        split = [by_length[start : start + size] for start in range(0, len(texts), size)]
         task = partial(worker.encode, self._recipe)
-        found: list[NDArray[np.float32]] = fan_out(self.client, task, texts, cut, on_result=report)
-        return np.stack(found)
+        vectors: list[NDArray[np.float32]] = run_shards(
+            self.client, task, texts, split, on_result=report
+        )
+        return np.stack(vectors)
 
 
 def split_into_shards(prompts: Sequence[Prompt], n_threads: int) -> list[list[int]]:
-    """Cut requests into shards, those whose prompts begin alike side by side.
+    """Split requests into shards, grouped by the beginning of their prompts.
 
-    What shares all but its last turn stays together, unless a shard would be too long. There are
-    at least four shards for each thread, as far as they do not get too short.
+    Prompts that differ only in the last message stay together unless the shard would be too
+    large. There are at least four shards per thread unless they would be too small.
 
     Examples
     --------
@@ -213,14 +210,14 @@ def split_into_shards(prompts: Sequence[Prompt], n_threads: int) -> list[list[in
     """
     size = shards.shard_size(len(prompts), n_threads)
     turns = [tuple((m.role, m.content) for m in prompt.messages) for prompt in prompts]
-    cut: list[list[int]] = [[]]
-    in_order = sorted(range(len(prompts)), key=turns.__getitem__)
-    for _, group in groupby(in_order, key=lambda index: turns[index][:-1]):
+    split: list[list[int]] = [[]]
+    by_turns = sorted(range(len(prompts)), key=turns.__getitem__)
+    for _, group in groupby(by_turns, key=lambda index: turns[index][:-1]):
         component = list(group)
-        if len(cut[-1]) + len(component) > size:
-            cut.append([])
+        if len(split[-1]) + len(component) > size:
+            split.append([])
         for index in component:
-            if len(cut[-1]) == size:
-                cut.append([])
-            cut[-1].append(index)
-    return [shard for shard in cut if shard]
+            if len(split[-1]) == size:
+                split.append([])
+            split[-1].append(index)
+    return [shard for shard in split if shard]

@@ -1,4 +1,4 @@
-"""One call on a Dask cluster: shards of requests go out, answers come back as they finish."""
+"""One call on a Dask cluster: shards are submitted, and answers reported as they arrive."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Value = TypeVar("Value")
 Pairs = list[tuple[int, Any]]
 Task = Callable[..., worker.Outcome]
 
-MOST, LEAST = 128, 8  # requests in a shard
-_PER_THREAD = 2  # shards that are handed to the cluster at once
-_ALONE_SECONDS = 60.0
+MAX_SHARD_SIZE, MIN_SHARD_SIZE = 128, 8
+_SHARDS_PER_THREAD = 2  # submitted at a time
+_NO_WORKERS_SECONDS = 60.0
 
 
-def fan_out(
+def run_shards(
     client: Client,
     task: Task,
     requests: Sequence[Any],
@@ -34,7 +34,7 @@ def fan_out(
     on_result: Callable[[int, Value], None] | None,
     kind: Callable[..., Value] | None = None,
 ) -> list[Value]:
-    """Return the answers to all requests in their order; each is handed out once, as it comes.
+    """Return the answers to all requests in their order; each is reported once, as it arrives.
 
     Parameters
     ----------
@@ -43,20 +43,20 @@ def fan_out(
         Answers a shard on a worker: called with its requests, topic, run and number.
     requests : sequence
     shards : list of list of int
-        Which requests go together, by their index.
+        Indices of the requests of each shard.
     on_result : callable, optional
-        Called with (index, value) as each comes, in any order.
+        Called with (index, value) as each answer arrives, in any order.
     kind : callable, optional
-        Makes a value of the fields that a message holds; a task that sends none needs none.
+        Builds a value from the fields in a message; not needed for tasks that send none.
 
     Raises
     ------
     MopError
-        A shard could not be answered; what had come before has been handed out.
+        A shard failed; answers that arrived before have been reported.
     """
     values: dict[int, Value] = {}
 
-    def hand_out(pairs: Pairs) -> None:
+    def report(pairs: Pairs) -> None:
         for index, value in pairs:
             if index not in values:
                 if on_result:
@@ -66,9 +66,9 @@ def fan_out(
     run = _Run(client, task, requests, kind)
     try:
         for pairs in run.finished(shards):
-            hand_out(pairs)
+            report(pairs)
     except KeyboardInterrupt:
-        hand_out(run.arrived())
+        report(run.arrived())
         raise
     finally:
         run.close()
@@ -76,61 +76,61 @@ def fan_out(
 
 
 def shard_size(n_requests: int, n_threads: int) -> int:
-    """Return how many requests a shard holds: four shards for each thread, if none gets tiny.
+    """Return the number of requests per shard: four shards per thread, within limits.
 
     Examples
     --------
     >>> shard_size(100, 2), shard_size(10, 2), shard_size(100_000, 2)
     (13, 8, 128)
     """
-    return min(max(-(-n_requests // (4 * n_threads or 1)), LEAST), MOST)
+    return min(max(-(-n_requests // (4 * n_threads or 1)), MIN_SHARD_SIZE), MAX_SHARD_SIZE)
 
 
 def n_threads(client: Client) -> int:
-    """Return how many threads all workers have together."""
+    """Return the total number of threads of all workers."""
     return sum(client.nthreads().values())
 
 
-def described(client: Client) -> str:
-    """Return how many workers there are, and where to watch them."""
+def description(client: Client) -> str:
+    """Return the number of workers and the address of the dashboard, in words."""
     n_workers, link = len(client.nthreads()), client.dashboard_link
     return f"{n_workers} worker{'s' * (n_workers != 1)}" + (f", dashboard: {link}" * bool(link))
 
 
 class _Run:
-    """The shards of one call: a few are with the cluster, what comes back goes into one queue."""
+    """The shards of one call: a few are submitted at a time, results go into one queue."""
 
     def __init__(
         self,
         client: Client,
-        answer: Callable[..., worker.Outcome],
+        task: Task,
         requests: Sequence[Any],
         kind: Callable[..., Any] | None,
     ) -> None:
-        self._client, self._answer, self._requests = client, answer, requests
+        self._client, self._task, self._requests = client, task, requests
         self._kind = kind or tuple
         self._name = uuid.uuid4().hex
         self._topic = f"jupyter-mop-{client.id}"
-        self._arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._under_way: dict[Future[Any], int] = {}
+        self._results: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._submitted: dict[Future[Any], int] = {}
         self._shards: list[list[int]] = []
-        self._seen = self._looked = time.monotonic()
-        client.subscribe_topic(self._topic, self._hear)
+        self._last_seen = self._last_checked = time.monotonic()
+        client.subscribe_topic(self._topic, self._receive)
 
     def finished(self, shards: list[list[int]]) -> Iterator[Pairs]:
-        """Yield answers with their indices as they come, some of them twice.
+        """Yield answers with their indices as they arrive, some of them twice.
 
         Raises
         ------
         MopError
-            A shard could not be answered; what had come before is yielded first.
+            A shard failed; answers that arrived before are yielded first.
         """
         self._shards = shards
-        todo = iter(range(len(shards)))
-        self._submit(todo)
-        while self._under_way:
+        waiting = iter(range(len(shards)))
+        self._submit(waiting)
+        while self._submitted:
             try:
-                item = self._arrived.get(timeout=POLL_SECONDS)
+                item = self._results.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 self._check_cluster()
                 continue
@@ -139,91 +139,99 @@ class _Run:
             if error:
                 yield self.arrived()
                 raise error
-            self._submit(todo)
+            self._submit(waiting)
 
     def arrived(self) -> Pairs:
-        """Return what has come and was not yielded, errors left out."""
+        """Return the answers that have arrived but were not yielded, without errors."""
         pairs: Pairs = []
-        while not self._arrived.empty():
-            pairs += self._read(self._arrived.get())[0]
+        while not self._results.empty():
+            pairs += self._read(self._results.get())[0]
         return pairs
 
     def close(self) -> None:
-        """Cancel what is under way."""
+        """Cancel the submitted shards."""
         if self._client.status == "running":
-            self._client.cancel(list(self._under_way))
+            self._client.cancel(list(self._submitted))
             self._client.unsubscribe_topic(self._topic)
-        self._under_way.clear()
+        self._submitted.clear()
 
-    def _submit(self, todo: Iterator[int]) -> None:
-        """Hand shards to the cluster until each thread has one, and one to go on with."""
-        room = _PER_THREAD * max(n_threads(self._client), 1) - len(self._under_way)
-        for number in islice(todo, max(room, 0)):
+    def _submit(self, waiting: Iterator[int]) -> None:
+        """Submit shards until each thread has one to run and one waiting."""
+        n_free = _SHARDS_PER_THREAD * max(n_threads(self._client), 1) - len(self._submitted)
+        for number in islice(waiting, max(n_free, 0)):
             requests = [self._requests[index] for index in self._shards[number]]
-            whose = (self._topic, self._name, number)
-            future = self._client.submit(self._answer, requests, *whose, pure=False)
-            self._under_way[future] = number
-            future.add_done_callback(self._arrived.put)
+            origin = (self._topic, self._name, number)
+            future = self._client.submit(self._task, requests, *origin, pure=False)
+            self._submitted[future] = number
+            future.add_done_callback(self._results.put)
 
-    def _hear(self, event: tuple[float, Any]) -> None:
+    def _receive(self, event: tuple[float, Any]) -> None:
         if event[1][0] == self._name:
-            self._arrived.put(event[1])
+            self._results.put(event[1])
 
     def _read(self, item: Any) -> tuple[Pairs, MopError | None]:  # noqa: ANN401  message or future
-        """Return the answers of a message or of a shard that has ended, and what went wrong."""
+        """Return the answers in a message or an ended shard, and its error, if any."""
         if isinstance(item, tuple):
             _, number, rows = item
-            return [(self._shards[number][place], self._kind(*row)) for place, row in rows], None
-        shard = self._shards[self._under_way.pop(item)]
+            shard = self._shards[number]
+            return [(shard[position], self._kind(*row)) for position, row in rows], None
+        shard = self._shards[self._submitted.pop(item)]
         try:
             outcome = item.result()
-        except Exception as error:  # noqa: BLE001  whatever a worker raises
+        except Exception as error:  # noqa: BLE001  anything that a worker raises
             return [], _explained(error)
-        return [(shard[place], value) for place, value in outcome.values.items()], outcome.error
+        pairs = [(shard[position], value) for position, value in outcome.values.items()]
+        return pairs, outcome.error
 
     def _check_cluster(self) -> None:
-        """Give up where the cluster is gone, or has had no worker for a minute."""
+        """Raise if the cluster is closed or has had no worker for a minute."""
         now = time.monotonic()
         if self._client.status != "running":
             raise _explained(ConnectionError())
-        if now - self._looked < _ALONE_SECONDS / 10:
+        if now - self._last_checked < _NO_WORKERS_SECONDS / 10:
             return
-        self._looked = now
+        self._last_checked = now
         if self._client.nthreads():
-            self._seen = now
-        elif now - self._seen > _ALONE_SECONDS:
+            self._last_seen = now
+        elif now - self._last_seen > _NO_WORKERS_SECONDS:
             raise _no_workers()
 
 
 def _explained(error: Exception) -> MopError:
-    """Return what happened on the cluster and what to do about it."""
+    """Return an error that says what happened on the cluster and what to do."""
     from distributed import CancelledError, KilledWorker
 
     if isinstance(error, KilledWorker):
         return ModelError(
-            "The workers of the cluster died again and again on the same requests.",
-            hint="Give them more memory, or fewer on a machine; what is finished is kept.",
+            "The workers of the cluster were killed repeatedly on the same requests.",
+            hint="Give workers more memory, or start fewer; finished answers are cached.",
         )
     if isinstance(error, CancelledError | ConnectionError):
         return ModelError(
-            "The cluster is gone, or its client was closed.",
-            hint="Connect again; what is finished is kept.",
+            "The cluster or its client was closed.",
+            hint="Connect again; finished answers are cached.",
         )
     return ModelError(
         f"A worker of the cluster failed ({type(error).__name__}: {error}).",
-        hint='Install the same version on each: pip install "jupyter-mop[local,cluster]"',
+        hint='Install the same version on each worker: pip install "jupyter-mop[local,cluster]"',
     )
 
 
 def _no_workers() -> ModelError:
     return ModelError(
         "The cluster has no workers.",
-        hint="Start some and wait for them: client.wait_for_workers(1).",
+        hint="Start workers and wait for them: client.wait_for_workers(1).",
     )
 
 
 def checked(client: object) -> Client:
-    """Return the client of a cluster with workers."""
+    """Return `client` if it is the client of a cluster with workers.
+
+    Raises
+    ------
+    MissingPackageError, DataError, ModelError
+        As for `ClusterBackend`.
+    """
     try:
         from distributed import Client
     except ImportError as error:
@@ -231,8 +239,8 @@ def checked(client: object) -> Client:
     if not isinstance(client, Client) or client.asynchronous:
         kind = "an asynchronous one" if isinstance(client, Client) else f"a {type(client).__name__}"
         raise DataError(
-            f"Expected a dask.distributed.Client, but got {kind}.",
-            hint="Make one: client = Client(LocalCluster(n_workers=2, threads_per_worker=1)).",
+            f"`client` must be a dask.distributed.Client, got {kind}.",
+            hint="Create one: client = Client(LocalCluster(n_workers=2, threads_per_worker=1)).",
         )
     if client.status != "running":
         raise _explained(ConnectionError())

@@ -1,4 +1,4 @@
-"""What a worker of a cluster does: it holds one model and one encoder, and answers shards."""
+"""Tasks of a cluster worker, which keeps one model and one encoder open."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
-    TellsFirstTokens,
+    Scores,
+    ScoresFirstTokens,
     TokenScores,
 )
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
@@ -34,26 +35,26 @@ Ask = Callable[[Backend, Sequence[Any], OnValue], object]
 
 _SEND_SECONDS = 0.2
 
-_held: dict[bool, tuple[tuple[str, str], Any, Any]] = {}  # is it an encoder: key, model, turn
+_open_models: dict[bool, tuple[tuple[str, str], Any, Any]] = {}  # by is_encoder: key, model, lock
 _opening = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a worker opens a language model or an encoder: neither weights nor a key are in it.
+    """How a worker opens a language model or an encoder, without weights or API keys.
 
     Attributes
     ----------
     fingerprint : str
-        What the opened model must be.
+        Fingerprint that the opened model must have.
     key : str
-        Tells apart models of one fingerprint that are opened in another way.
+        Distinguishes models of one fingerprint that are opened with other settings.
     open : callable
-        Opens it.
+        Opens the model.
     is_endpoint : bool
-        Whether it may be asked from several threads.
+        Whether several threads may use it.
     is_encoder : bool
-        Whether it is an encoder; a worker holds one of each.
+        Whether it is an encoder; a worker keeps one of each.
     """
 
     fingerprint: str
@@ -65,23 +66,23 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answers to a shard by their place in it, and what went wrong before the rest came."""
+    """The answers to a shard by position, and the error that ended it, if any."""
 
     values: dict[int, Any]
     error: MopError | None = None
 
 
 class CancelledShard(Exception):  # noqa: N818  not a fault
-    """Nobody waits for the shard any more."""
+    """The shard was cancelled."""
 
 
 def recipe_for(backend: Backend) -> Recipe:
-    """Return how workers open the same language model.
+    """Return the recipe by which workers open the same language model.
 
     Raises
     ------
     DataError
-        For a model of which that is not known.
+        Workers cannot open this kind of model.
 
     Examples
     --------
@@ -98,23 +99,23 @@ def recipe_for(backend: Backend) -> Recipe:
         return Recipe(backend.fingerprint, repr(local), partial(_open_local, *local))
     if isinstance(backend, OpenAIBackend):
         server = backend.endpoint
-        how = (server.base_url, backend.model, backend.chat_template, server.timeout)
-        remote = (*how, server.in_flight)
-        opened = partial(_open_endpoint, *remote)
-        return Recipe(backend.fingerprint, repr(remote), opened, is_endpoint=True)
+        settings = (server.base_url, backend.model, backend.chat_template, server.timeout)
+        remote = (*settings, server.in_flight)
+        open_remote = partial(_open_endpoint, *remote)
+        return Recipe(backend.fingerprint, repr(remote), open_remote, is_endpoint=True)
     raise DataError(
-        f"A cluster cannot open a {type(backend).__name__} on its workers.",
+        f"The workers of a cluster cannot open a {type(backend).__name__}.",
         hint="Use the embedded model, a model file or an endpoint.",
     )
 
 
 def recipe_for_encoder(encoder: Encoder) -> Recipe:
-    """Return how workers open the same encoder.
+    """Return the recipe by which workers open the same encoder.
 
     Raises
     ------
     DataError
-        For an encoder of which that is not known.
+        Workers cannot open this kind of encoder.
 
     Examples
     --------
@@ -132,12 +133,14 @@ def recipe_for_encoder(encoder: Encoder) -> Recipe:
         return Recipe(encoder.fingerprint, repr(encoder.path), local, is_encoder=True)
     if isinstance(encoder, OpenAIEncoder):
         server = encoder.endpoint
-        how = (server.base_url, encoder.model, server.timeout, server.in_flight)
-        remote = partial(_open_embeddings, *how)
-        return Recipe(encoder.fingerprint, repr(how), remote, is_endpoint=True, is_encoder=True)
+        settings = (server.base_url, encoder.model, server.timeout, server.in_flight)
+        remote = partial(_open_embeddings, *settings)
+        return Recipe(
+            encoder.fingerprint, repr(settings), remote, is_endpoint=True, is_encoder=True
+        )
     raise DataError(
-        f"A cluster cannot open a {type(encoder).__name__} on its workers.",
-        hint="Use the embedded encoder, one of an endpoint, or a CallableEncoder.",
+        f"The workers of a cluster cannot open a {type(encoder).__name__}.",
+        hint="Use the embedded encoder, an endpoint's encoder, or a CallableEncoder.",
     )
 
 
@@ -147,27 +150,28 @@ def generate(
     requests: Sequence[GenerationRequest],
     on_result: OnValue,
 ) -> object:
-    """Draw responses."""
+    """Generate responses."""
     return backend.generate(requests, params, on_result=on_result)
 
 
 def score(backend: Backend, requests: Sequence[ScoreRequest], on_result: OnValue) -> object:
     """Score responses."""
+    assert isinstance(backend, Scores)  # noqa: S101  see can_score
     return backend.score(requests, on_result=on_result)
 
 
 def first_tokens(backend: Backend, prompts: Sequence[Prompt], on_result: OnValue) -> object:
-    """Tell first tokens."""
-    assert isinstance(backend, TellsFirstTokens)  # noqa: S101  the caller has asked
+    """Return the most likely first tokens."""
+    assert isinstance(backend, ScoresFirstTokens)  # noqa: S101  see can_score_first_tokens
     return backend.first_tokens(prompts, on_result=on_result)
 
 
-def answer(  # noqa: PLR0917  a task of Dask
+def answer(  # noqa: PLR0917  a Dask task
     recipe: Recipe, ask: Ask, requests: Sequence[Any], topic: str, run: str, number: int
 ) -> Outcome:
-    """Answer a shard on a worker; what is finished is told on `topic` meanwhile.
+    """Answer a shard on a worker; finished answers are sent on `topic` in the meantime.
 
-    Each message is (run, number of the shard, [(place in it, fields of the value), ...]).
+    Each message is (run, number of the shard, [(position, fields of the value), ...]).
     """
     report = _Report(topic, run, number)
     try:
@@ -179,7 +183,7 @@ def answer(  # noqa: PLR0917  a task of Dask
 
 
 def encode(recipe: Recipe, texts: Sequence[str], _topic: str, _run: str, _number: int) -> Outcome:
-    """Encode a shard on a worker; its vectors come together at its end."""
+    """Encode a shard on a worker; its vectors are returned together."""
     try:
         with _opened(recipe) as encoder:
             return Outcome(dict(enumerate(encoder.encode(texts))))
@@ -188,7 +192,7 @@ def encode(recipe: Recipe, texts: Sequence[str], _topic: str, _run: str, _number
 
 
 class _Report:
-    """Collects the answers to a shard and tells of them a few times a second."""
+    """Collect the answers to a shard and send them a few times per second."""
 
     def __init__(self, topic: str, run: str, number: int) -> None:
         from distributed import get_worker
@@ -200,19 +204,19 @@ class _Report:
         self._unsent: list[int] = []
         self._sent = 0.0
 
-    def __call__(self, place: int, value: Value) -> None:
-        self.values[place] = value
-        self._unsent.append(place)
+    def __call__(self, position: int, value: Value) -> None:
+        self.values[position] = value
+        self._unsent.append(position)
         if time.monotonic() - self._sent >= _SEND_SECONDS:
             self._send()
-            self._check_wanted()
+            self._check_cancelled()
 
     def _send(self) -> None:
-        rows = [(place, astuple(self.values[place])) for place in self._unsent]
+        rows = [(position, astuple(self.values[position])) for position in self._unsent]
         self._worker.log_event(self._topic, (self._run, self._number, rows))
         self._unsent, self._sent = [], time.monotonic()
 
-    def _check_wanted(self) -> None:
+    def _check_cancelled(self) -> None:
         task = self._worker.state.tasks.get(self._task)
         if task is None or task.state != "executing":
             raise CancelledShard
@@ -220,18 +224,18 @@ class _Report:
 
 @contextmanager
 def _opened(recipe: Recipe) -> Iterator[Any]:
-    """Give the worker's one model, opened before or now; only an endpoint is shared by threads."""
+    """Yield the worker's model, opened if needed; threads take turns unless it is an endpoint."""
     key = (recipe.fingerprint, recipe.key)
     with _opening:
-        if _held.get(recipe.is_encoder, (None,))[0] != key:
-            _held.pop(recipe.is_encoder, None)
-            _held[recipe.is_encoder] = key, _open(recipe), _turn(recipe)
-        _, model, turn = _held[recipe.is_encoder]
-    with turn:
+        if _open_models.get(recipe.is_encoder, (None,))[0] != key:
+            _open_models.pop(recipe.is_encoder, None)
+            _open_models[recipe.is_encoder] = key, _open(recipe), _lock(recipe)
+        _, model, lock = _open_models[recipe.is_encoder]
+    with lock:
         yield model
 
 
-def _turn(recipe: Recipe) -> Any:  # noqa: ANN401  a context manager
+def _lock(recipe: Recipe) -> Any:  # noqa: ANN401  a context manager
     return nullcontext() if recipe.is_endpoint else threading.Lock()
 
 
@@ -243,7 +247,7 @@ def _open(recipe: Recipe) -> Model:
         raise
     if model.fingerprint != recipe.fingerprint:
         raise ModelError(
-            f"A worker of the cluster opened another model: {model.fingerprint}, not "
+            f"A worker of the cluster opened another model: {model.fingerprint} instead of "
             f"{recipe.fingerprint}.",
             hint="Give every worker the same model file and the same version of openvino-genai.",
         )

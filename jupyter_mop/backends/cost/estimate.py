@@ -1,4 +1,4 @@
-"""What a run would cost, as a table; and what one has cost, as facts for its provenance."""
+"""The cost of a run: estimated before it starts, and recorded in its provenance afterwards."""
 
 from __future__ import annotations
 
@@ -12,62 +12,63 @@ from jupyter_mop.rendering import Rendered
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step of a run would ask.
+    """The requests of one step of a run.
 
     Attributes
     ----------
     what : str
         "scores", "responses" or "first tokens".
-    calls, most_calls : int
-        Calls that the model would be asked, as is likely and at most.
+    calls, max_calls : int
+        Expected and highest possible number of calls.
     hits : int
-        Requests that the store answers, or another one of the same run.
-    tokens_in, tokens_out, most_out : int
-        Tokens to read, to write as is likely, and to write at most.
+        Requests answered by the store or by an identical request.
+    tokens_in, tokens_out, max_out : int
+        Expected input tokens, expected output tokens, and the output limit.
     seconds : float or None
-        At the pace so far; None where there is none.
+        Expected time at the pace so far; None before the model has answered.
     is_known : bool
-        Whether its prompts are known; else they depend on answers of the steps before.
+        Whether the prompts are known; otherwise they depend on the answers of earlier steps.
     """
 
     what: str
     calls: int
-    most_calls: int
+    max_calls: int
     hits: int
     tokens_in: int
     tokens_out: int
-    most_out: int
+    max_out: int
     seconds: float | None
     is_known: bool
 
     @property
     def duration(self) -> str:
-        """The time in words."""
+        """The expected time in words."""
         return _time(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate(Rendered):
-    """What a verb would cost, before any call is made.
+    """The estimated cost of a verb, made without any call.
 
     Attributes
     ----------
     verb : str
+        The verb that was planned, such as "simulate".
     steps : tuple of Step
-        In the order asked.
+        Steps in their order.
     price : Price or None
-        None where nobody says what the model costs.
+        The model's price; None if it is not known.
     counted : str
-        Who counted the tokens.
+        How the tokens were counted.
 
     Examples
     --------
     >>> step = Step("responses", 100, 100, 0, 20_000, 3_000, 4_800, 12.0, is_known=True)
-    >>> CostEstimate("simulate", (step,), Price(0.15, 0.6, "stated"), "a guess")
-    simulate would make 100 calls (0 answers are kept): 20,000 tokens in, 3,000 out (at most 4,800)
-      money   $0.0048, at most $0.0059, at $0.15 in, $0.6 out a million tokens (stated)
+    >>> CostEstimate("simulate", (step,), Price(0.15, 0.6, "stated"), "estimate")
+    simulate would make 100 calls (0 cached): 20,000 tokens in, 3,000 tokens out (at most 4,800)
+      money   $0.0048, at most $0.0059, at $0.15 in, $0.6 out per million tokens (stated)
       time    12 s
-      tokens  counted by a guess
+      tokens  counted by estimate
     """
 
     verb: str
@@ -77,56 +78,56 @@ class CostEstimate(Rendered):
 
     @property
     def calls(self) -> int:
-        """Calls that the model would be asked."""
+        """Expected number of calls."""
         return sum(step.calls for step in self.steps)
 
     @property
-    def most_calls(self) -> int:
-        """Calls that the model would be asked at most."""
-        return sum(step.most_calls for step in self.steps)
+    def max_calls(self) -> int:
+        """Highest possible number of calls."""
+        return sum(step.max_calls for step in self.steps)
 
     @property
     def hits(self) -> int:
-        """Requests that cost nothing."""
+        """Requests that cost nothing: cached or repeated."""
         return sum(step.hits for step in self.steps)
 
     @property
     def tokens_in(self) -> int:
-        """Tokens to read."""
+        """Expected number of input tokens."""
         return sum(step.tokens_in for step in self.steps)
 
     @property
     def tokens_out(self) -> int:
-        """Tokens to write, as is likely."""
+        """Expected number of output tokens."""
         return sum(step.tokens_out for step in self.steps)
 
     @property
-    def most_out(self) -> int:
-        """Tokens to write at most."""
-        return sum(step.most_out for step in self.steps)
+    def max_out(self) -> int:
+        """Highest possible number of output tokens."""
+        return sum(step.max_out for step in self.steps)
 
     @property
     def usd(self) -> float | None:
-        """The likely cost in US dollars; None where the price is not known."""
+        """Expected cost in US dollars; None if the price is not known."""
         return self._usd(self.tokens_in, self.tokens_out)
 
     @property
-    def most_usd(self) -> float | None:
-        """The cost in US dollars if all calls are made and each writes all it may; or None."""
+    def max_usd(self) -> float | None:
+        """Cost in US dollars if every possible call reaches its output limit; None if not known."""
         steps = [step for step in self.steps if step.calls]
-        tokens_in = sum(step.tokens_in * step.most_calls / step.calls for step in steps)
-        most_out = sum(step.most_out * step.most_calls / step.calls for step in steps)
-        return self._usd(tokens_in, most_out)
+        tokens_in = sum(step.tokens_in * step.max_calls / step.calls for step in steps)
+        max_out = sum(step.max_out * step.max_calls / step.calls for step in steps)
+        return self._usd(tokens_in, max_out)
 
     @property
     def seconds(self) -> float | None:
-        """The time at the pace so far; None where the model has not been heard yet."""
+        """Expected time in seconds at the pace so far; None before the model has answered."""
         known = [step.seconds for step in self.steps if step.seconds is not None]
         return sum(known) if len(known) == len(self.steps) else None
 
     @property
     def duration(self) -> str:
-        """The time in words."""
+        """The expected time in words."""
         return _time(self.seconds)
 
     def _usd(self, tokens_in: float, tokens_out: float) -> float | None:
@@ -136,33 +137,33 @@ class CostEstimate(Rendered):
 
     @property
     def facts(self) -> dict[str, str]:
-        """Money, time, who counted, and what depends on answers, in words."""
-        later = sum(step.calls for step in self.steps if not step.is_known)
-        told = {
-            "money": _money(self.usd, self.most_usd, self.price),
+        """Cost, time, how tokens were counted, and what is uncertain, in words."""
+        n_unknown = sum(step.calls for step in self.steps if not step.is_known)
+        facts = {
+            "money": _money(self.usd, self.max_usd, self.price),
             "time": self.duration,
             "tokens": f"counted by {self.counted}",
         }
-        if later:
-            told["note"] = (
-                f"what {later:,} of the calls ask depends on answers that are not known yet: "
-                f"they may be fewer or up to {self.most_calls:,} in all, with other prompts; "
-                "--budget is a bound that holds"
+        if n_unknown:
+            facts["note"] = (
+                f"the prompts of {n_unknown:,} calls depend on answers that are not known yet; "
+                f"there may be up to {self.max_calls:,} calls in total; --budget sets a hard limit"
             )
-        return told
+        return facts
 
     def __repr__(self) -> str:
         head = (
-            f"{self.verb} would make {self.calls:,} calls ({self.hits:,} answers are kept): "
-            f"{self.tokens_in:,} tokens in, {self.tokens_out:,} out (at most {self.most_out:,})"
+            f"{self.verb} would make {self.calls:,} calls ({self.hits:,} cached): "
+            f"{self.tokens_in:,} tokens in, {self.tokens_out:,} tokens out "
+            f"(at most {self.max_out:,})"
         )
         return "\n  ".join([head, *(f"{name:<6}  {fact}" for name, fact in self.facts.items())])
 
 
 def actual(usage: Usage, price: Price | None) -> dict[str, Any]:
-    """Return what a run has cost: calls, cache hits, tokens, US dollars and at what price.
+    """Return the cost of a run as recorded in its provenance: calls, tokens, price and dollars.
 
-    `usd` is None where the price is not known; `unsure` are calls of which nobody told the tokens.
+    `usd` is None if the price is not known; `unsure` counts calls with no reported token counts.
 
     Examples
     --------
@@ -183,12 +184,12 @@ def actual(usage: Usage, price: Price | None) -> dict[str, Any]:
     }
 
 
-def _money(likely: float | None, most: float | None, price: Price | None) -> str:
-    if likely is None or most is None:
-        return "unknown: state a price with %mop_backend --price-in 0.15 --price-out 0.60"
-    if not most:
-        return "$0" if price is None else f"$0, at {price}"
-    return f"${_dollars(likely)}, at most ${_dollars(most)}, at {price}"
+def _money(expected: float | None, highest: float | None, price: Price | None) -> str:
+    if expected is None or highest is None:
+        return "unknown: give a price with %mop_backend --price-in 0.15 --price-out 0.60"
+    if not highest:
+        return "$0" if price is None else f"$0, {price}"
+    return f"${_dollars(expected)}, at most ${_dollars(highest)}, at {price}"
 
 
 def _dollars(usd: float) -> str:
@@ -197,7 +198,7 @@ def _dollars(usd: float) -> str:
 
 def _time(seconds: float | None) -> str:
     if seconds is None:
-        return "unknown before the model has answered"
+        return "unknown until the model has answered"
     if seconds < 90:  # noqa: PLR2004
         return f"{seconds:.0f} s"
     return f"{seconds / 60:,.0f} min"

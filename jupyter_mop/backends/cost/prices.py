@@ -1,4 +1,4 @@
-"""What a model's tokens cost: a small dated table, one of the user's own, or a price stated."""
+"""Prices of a model's tokens: from a dated table, the user's own table or the user's arguments."""
 
 from __future__ import annotations
 
@@ -18,12 +18,19 @@ _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for a million tokens read and a million written, and who says so.
+    """A model's price in US dollars per million tokens.
+
+    Attributes
+    ----------
+    usd_in, usd_out : float
+        Price of a million input and of a million output tokens.
+    source : str
+        Where the price is from.
 
     Raises
     ------
     DataError
-        For a price that is no number of zero or more.
+        A price is negative or not finite.
 
     Examples
     --------
@@ -36,32 +43,32 @@ class Price:
     source: str
 
     def __post_init__(self) -> None:
-        """Check both numbers."""
+        """Check both prices."""
         for value in (self.usd_in, self.usd_out):
             if not 0 <= value < math.inf:
                 raise DataError(
-                    f"A price must be zero or more US dollars a million tokens, not {value}.",
-                    hint="Write both: --price-in 0.15 --price-out 0.60.",
+                    f"A price must be at least 0 US dollars per million tokens, got {value}.",
+                    hint="Give both: --price-in 0.15 --price-out 0.60.",
                 )
 
     def of(self, tokens_in: float, tokens_out: float) -> float:
-        """Return the US dollars for so many tokens."""
+        """Return the cost of these tokens in US dollars."""
         return (self.usd_in * tokens_in + self.usd_out * tokens_out) / MILLION
 
     def __str__(self) -> str:
         if not self.usd_in and not self.usd_out:
-            return f"nothing ({self.source})"
-        return f"${self.usd_in:g} in, ${self.usd_out:g} out a million tokens ({self.source})"
+            return f"free ({self.source})"
+        return f"${self.usd_in:g} in, ${self.usd_out:g} out per million tokens ({self.source})"
 
 
-FREE = Price(0.0, 0.0, "it runs here")
+FREE = Price(0.0, 0.0, "runs locally")
 
 
 def find(host: str, model: str) -> Price | None:
-    """Return what a model costs at a host, or None where no table says so.
+    """Return the price of a model at a host, or None if no table lists it.
 
-    The user's own table, of the same columns, comes first: the setting `prices` is its path
-    (JUPYTER_MOP_PRICES).
+    The user's own table, a CSV file with the same columns, comes first; its path is the setting
+    `prices` (JUPYTER_MOP_PRICES).
 
     Examples
     --------
@@ -78,19 +85,19 @@ def find(host: str, model: str) -> Price | None:
 
 
 def stated(usd_in: float | None, usd_out: float | None) -> Price | None:
-    """Return the price that the user states, or None where both are left out.
+    """Return the price that the user states, or None if neither number is given.
 
     Raises
     ------
     DataError
-        Where one of the two is left out.
+        Only one of the two is given.
     """
     if usd_in is None and usd_out is None:
         return None
     if usd_in is None or usd_out is None:
         raise DataError(
-            "A price has two numbers, for tokens in and tokens out.",
-            hint="Write both: --price-in 0.15 --price-out 0.60.",
+            "A price needs two numbers, for input tokens and for output tokens.",
+            hint="Give both: --price-in 0.15 --price-out 0.60.",
         )
     return Price(usd_in, usd_out, "as stated")
 
@@ -101,24 +108,24 @@ def _rows(table: Path) -> list[dict[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
-            f"The table of prices {table} cannot be read: {error}.",
+            f"The price table {table} cannot be read: {error}.",
             hint="Set JUPYTER_MOP_PRICES to a CSV file, or unset it.",
         ) from error
     if any({"host", "model", "usd_in", "usd_out"} - set(row) for row in rows):
         raise DataError(
-            f"The table of prices {table} needs the columns host, model, usd_in and usd_out.",
-            hint="Add date and source, so that a reader knows where a price is from.",
+            f"The price table {table} needs the columns host, model, usd_in and usd_out.",
+            hint="Add the missing columns; date and source are optional.",
         )
     return rows
 
 
 def _price(row: dict[str, str]) -> Price:
-    told = [part for part in (row.get("source"), row.get("date")) if part]
+    source = [part for part in (row.get("source"), row.get("date")) if part]
     try:
         usd_in, usd_out = float(row["usd_in"]), float(row["usd_out"])
     except (TypeError, ValueError):
         raise DataError(
-            f"The price of {row['model']!r} is no pair of numbers.",
-            hint="Write US dollars a million tokens, as in 0.15 and 0.60.",
+            f"The price of {row['model']!r} is not a pair of numbers.",
+            hint="Write US dollars per million tokens, such as 0.15 and 0.60.",
         ) from None
-    return Price(usd_in, usd_out, ", ".join(told) or "your own table")
+    return Price(usd_in, usd_out, ", ".join(source) or "your own table")

@@ -1,4 +1,4 @@
-"""How many tokens a prompt has: by the model's own tokeniser, or guessed, and which it was."""
+"""Token counts of prompts: by the model's own tokeniser, or estimated from characters."""
 
 from __future__ import annotations
 
@@ -7,83 +7,88 @@ from dataclasses import dataclass
 from typing import Any
 
 from jupyter_mop.backends.cost.usage import Meter, Size
-from jupyter_mop.backends.protocols import Backend, CountsTokens, Prompt
+from jupyter_mop.backends.protocols import CountsTokens, Prompt
 
-CHARACTERS = 4.0
-_PER_TURN = 4
-_TURN_AT_MOST = 16
-_CHAT_AT_MOST = 64
-_ENOUGH = 1000
+CHARACTERS_PER_TOKEN = 4.0
+_TOKENS_PER_MESSAGE = 4
+_MAX_TOKENS_PER_MESSAGE = 16
+_MAX_TOKENS_PER_CHAT = 64
+_MIN_TOKENS_MEASURED = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
-    """Counts tokens, exactly where the model counts its own.
+class TokenCounter:
+    """Count tokens, exactly if the model counts its own, or by an estimate.
 
     Attributes
     ----------
     model : CountsTokens or None
-        Counts its own tokens.
+        A model that counts its own tokens.
     characters : float
-        Of a token, for a model that does not.
+        Characters per token, for a model that does not.
     source : str
-        Who counts, in words.
+        How tokens are counted, in words.
 
     Examples
     --------
     >>> from jupyter_mop.backends.protocols import Message
     >>> prompt = Prompt((Message("user", "How do you do?"),))
-    >>> Counter(None, 4.0, "4 characters a token: a guess").size(prompt, most_out=9)
-    Size(tokens_in=12, most_in=110, most_out=9)
+    >>> TokenCounter(None, 4.0, "4 characters per token").size(prompt, max_out=9)
+    Size(tokens_in=12, max_in=110, max_out=9)
     """
 
     model: CountsTokens | None
     characters: float
     source: str
 
-    def size(self, prompt: Prompt, response: str = "", *, most_out: int) -> Size:
-        """Return the tokens of a call that reads a prompt and a given response."""
+    def size(self, prompt: Prompt, response: str = "", *, max_out: int) -> Size:
+        """Return the tokens of a call with a prompt and the response to score, if any."""
         if self.model is not None:
             n_tokens = self.model.count_tokens(prompt, response)
-            return Size(n_tokens, n_tokens, most_out)
+            return Size(n_tokens, n_tokens, max_out)
         texts = [*(turn.content for turn in prompt.messages), response]
-        return guess(texts, most_out, characters=self.characters)
+        return estimate(texts, max_out, characters=self.characters)
 
     def of_response(self, prompt: Prompt, response: str) -> int:
-        """Return the tokens of a response to a prompt."""
+        """Return the number of tokens of a response to a prompt."""
         if self.model is not None:
             return self.model.count_tokens(prompt, response) - self.model.count_tokens(prompt)
         return round(len(response) / self.characters)
 
 
-def counter(backend: Backend) -> Counter:
-    """Return what counts the tokens of `backend`: itself, what its server told, or a guess."""
+def token_counter(backend: object) -> TokenCounter:
+    """Return the counter for `backend`: its tokeniser, its server's counts, or a default ratio."""
     if isinstance(backend, CountsTokens):
-        return Counter(backend, CHARACTERS, "the model's own tokeniser")
+        return TokenCounter(backend, CHARACTERS_PER_TOKEN, "the model's own tokeniser")
     measured: float | None = getattr(backend, "characters_per_token", None)
     if measured:
-        told = f"{measured:.1f} characters a token, as its server has counted"
-        return Counter(None, measured, told)
-    return Counter(None, CHARACTERS, f"{CHARACTERS:g} characters a token: a guess")
+        source = f"{measured:.1f} characters per token, measured from the server's counts"
+        return TokenCounter(None, measured, source)
+    default = f"{CHARACTERS_PER_TOKEN:g} characters per token, an estimate"
+    return TokenCounter(None, CHARACTERS_PER_TOKEN, default)
 
 
-def measured(meter: Meter) -> float | None:
-    """Return the characters of a token by what a server has told; None before it told enough."""
-    guessed, told = meter.counted
-    return CHARACTERS * guessed / told if told >= _ENOUGH else None
+def measured_characters(meter: Meter) -> float | None:
+    """Return the characters per token by the server's own counts; None with too few of them."""
+    estimated, reported = meter.input_tokens
+    enough = reported >= _MIN_TOKENS_MEASURED
+    return CHARACTERS_PER_TOKEN * estimated / reported if enough else None
 
 
-def guess(texts: Sequence[str], most_out: int, *, characters: float = CHARACTERS) -> Size:
-    """Return the tokens of a call, guessed; at most there is one for each byte."""
-    most = sum(len(text.encode(errors="replace")) for text in texts)
-    likely = sum(len(text) for text in texts) / characters + _PER_TURN * len(texts)
-    return Size(round(likely), most + _TURN_AT_MOST * len(texts) + _CHAT_AT_MOST, most_out)
+def estimate(
+    texts: Sequence[str], max_out: int, *, characters: float = CHARACTERS_PER_TOKEN
+) -> Size:
+    """Estimate the tokens of a call; the upper bound is one token per byte."""
+    n_bytes = sum(len(text.encode(errors="replace")) for text in texts)
+    likely = sum(len(text) for text in texts) / characters + _TOKENS_PER_MESSAGE * len(texts)
+    max_in = n_bytes + _MAX_TOKENS_PER_MESSAGE * len(texts) + _MAX_TOKENS_PER_CHAT
+    return Size(round(likely), max_in, max_out)
 
 
 def size_of_body(body: Mapping[str, Any]) -> Size:
-    """Return the tokens of a call to an endpoint, from what is sent: a chat, a text or texts."""
-    given = body.get("messages") or body.get("prompt") or body.get("input") or ""
-    parts = [given] if isinstance(given, str) else list(given)
-    texts = [str(part["content"]) if isinstance(part, Mapping) else str(part) for part in parts]
-    most = body.get("max_tokens") or body.get("max_completion_tokens") or 0
-    return guess(texts, int(most) * int(body.get("n") or 1))
+    """Estimate the tokens of a call to an endpoint from its request body."""
+    content = body.get("messages") or body.get("prompt") or body.get("input") or ""
+    items = [content] if isinstance(content, str) else list(content)
+    texts = [str(item["content"]) if isinstance(item, Mapping) else str(item) for item in items]
+    max_tokens = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+    return estimate(texts, int(max_tokens) * int(body.get("n") or 1))

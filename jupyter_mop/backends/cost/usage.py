@@ -1,4 +1,4 @@
-"""What calls have cost so far, and a budget that none may pass."""
+"""The usage of a model so far, and a budget that no call may exceed."""
 
 from __future__ import annotations
 
@@ -14,29 +14,32 @@ from jupyter_mop.errors import BudgetError
 
 
 class Size(NamedTuple):
-    """The tokens of one call before it is made: read, as counted and at most, and written."""
+    """The tokens of one call before it is made.
+
+    `tokens_in` is the estimated input, `max_in` and `max_out` are upper bounds of input and output.
+    """
 
     tokens_in: int
-    most_in: int
-    most_out: int
+    max_in: int
+    max_out: int
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What calls of a model have cost.
+    """Calls, tokens and seconds used by a model.
 
     Attributes
     ----------
     calls : int
-        Calls that were answered, or broken off so late that they may be charged for.
+        Calls that were answered, or that failed so late that they may be charged.
     tokens_in, tokens_out : int
-        Tokens read and written.
+        Input and output tokens.
     unsure : int
-        Calls of which nobody told the tokens; they are counted at their worst.
+        Calls with no reported token counts; they are counted at their upper bound.
     hits : int
-        Requests that the store answered, or another one of the same run; they cost nothing.
+        Requests answered by the store or by an identical request; they cost nothing.
     seconds : float
-        Time in which the model was waited for.
+        Time spent waiting for the model.
 
     Examples
     --------
@@ -59,12 +62,19 @@ class Usage:
 
 
 class Meter:
-    """Counts what calls cost; inside `limit`, no call begins that could pass the budget.
+    """Count the usage of calls; inside `limit`, refuse calls that could exceed the budget.
 
-    `counted` are the tokens in as they were counted before, and as they were told to be.
+    A call in flight counts at its upper bound. A call that would exceed the budget only because
+    of calls in flight waits until they have ended; otherwise it is refused.
 
-    Calls under way count at their worst. A call that could pass the budget only because of them
-    waits until they have ended; where there are none, it is refused.
+    Attributes
+    ----------
+    usage : Usage
+        Usage since the start.
+    spent : float
+        US dollars spent inside the current budget.
+    input_tokens : tuple of int
+        Input tokens as estimated and as reported, over the calls with reported counts.
 
     Examples
     --------
@@ -81,15 +91,15 @@ class Meter:
     def __init__(self) -> None:
         self.usage = Usage()
         self.spent = 0.0
-        self.counted = 0, 0
+        self.input_tokens = 0, 0
         self._budget: tuple[float, Price] | None = None
-        self._held: list[float] = []
+        self._in_flight: list[float] = []
         self._calls = 0
         self._ended = asyncio.Event()
 
     @contextmanager
     def limit(self, usd: float, price: Price) -> Iterator[None]:
-        """Let calls cost no more than `usd` together inside a `with` block."""
+        """Limit the total cost of calls to `usd` inside a `with` block."""
         before = self._budget, self.spent, self._calls
         usd = min(usd, before[0][0] - before[1]) if before[0] else usd
         self._budget, self.spent, self._calls = (usd, price), 0.0, 0
@@ -102,67 +112,75 @@ class Meter:
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is a budget."""
+        """Whether a budget applies."""
         return self._budget is not None
 
     def hold(self, size: Size) -> None:
-        """Set aside what a call may cost at most.
+        """Reserve the highest possible cost of a call.
 
         Raises
         ------
         BudgetError
-            Where it could pass the budget.
+            The call could exceed the budget.
         """
         if not self._fits(size):
             raise self._refusal(size)
         if self._budget is not None:
-            self._held.append(self._worst(size))
+            self._in_flight.append(self._max_cost(size))
 
     async def enter(self, size: Size) -> None:
-        """Do as `hold` does, and before it is refused wait for the calls that are under way."""
-        while self._held and not self._fits(size):
+        """Reserve as `hold` does, but wait for calls in flight before refusing."""
+        while self._in_flight and not self._fits(size):
             self._ended.clear()
             await self._ended.wait()
         self.hold(size)
 
-    def end(self, size: Size, told: tuple[int, int] | None, *, calls: int = 1) -> None:
-        """Count a call; `told` are its tokens in and out, None where nobody knows them.
+    def end(self, size: Size, reported: tuple[int, int] | None, *, calls: int = 1) -> None:
+        """Count a call that has ended.
 
-        With `calls` 0, it was not charged for.
+        Parameters
+        ----------
+        size : Size
+            The call's size as it was reserved.
+        reported : tuple of int or None
+            Its input and output tokens; None if they were not reported.
+        calls : int
+            0 for a call that is not charged.
         """
-        tokens_in, tokens_out = told or (size.most_in, size.most_out)
-        if told:
-            self.counted = self.counted[0] + size.tokens_in, self.counted[1] + tokens_in
+        tokens_in, tokens_out = reported or (size.max_in, size.max_out)
+        if reported:
+            before = self.input_tokens
+            self.input_tokens = before[0] + size.tokens_in, before[1] + tokens_in
         if calls:
-            self.usage += Usage(calls, tokens_in, tokens_out, unsure=told is None)
+            self.usage += Usage(calls, tokens_in, tokens_out, unsure=reported is None)
         if self._budget is not None:
-            worst = self._worst(size)
-            if worst in self._held:
-                self._held.remove(worst)
+            max_cost = self._max_cost(size)
+            if max_cost in self._in_flight:
+                self._in_flight.remove(max_cost)
             self._calls += calls
             self.spent += calls * self._budget[1].of(tokens_in, tokens_out)
         self._ended.set()
 
-    def _worst(self, size: Size) -> float:
-        return self._budget[1].of(size.most_in, size.most_out) if self._budget else 0.0
+    def _max_cost(self, size: Size) -> float:
+        return self._budget[1].of(size.max_in, size.max_out) if self._budget else 0.0
 
     def _fits(self, size: Size) -> bool:
         return self._budget is None or (
-            self.spent + sum(self._held) + self._worst(size) <= self._budget[0]
+            self.spent + sum(self._in_flight) + self._max_cost(size) <= self._budget[0]
         )
 
     def _refusal(self, size: Size) -> BudgetError:
         assert self._budget is not None  # noqa: S101  see `_fits`
         self._ended.set()
         return BudgetError(
-            f"Stopped before the budget of ${_dollars(self._budget[0])} is passed: "
-            f"${self.spent:,.4f} is spent on {self._calls:,} calls, "
-            f"and the next could cost ${self._worst(size):,.4f}.",
-            hint="What is finished is kept and costs nothing again: to go on from there, run the "
-            "same with a new --budget, or with none.",
+            f"The next call could exceed the budget of ${_dollars(self._budget[0])}: "
+            f"{self._calls:,} calls have cost ${self.spent:,.4f}, "
+            f"and the next could cost ${self._max_cost(size):,.4f}.",
+            hint="Finished answers are cached and cost nothing again: to continue, run the same "
+            "with a new --budget or without one.",
         )
 
 
 def _dollars(usd: float) -> str:
-    """Return an amount to the cent, a small one to two digits."""
+    """Format an amount to the cent, a small one to two significant digits."""
     return f"{usd:,.2f}" if usd >= 0.1 or not usd else f"{usd:.2g}"  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible endpoint: OpenAI itself, vLLM, llama.cpp's server, Ollama, a gateway."""
+"""A backend for OpenAI-compatible endpoints: OpenAI, vLLM, llama.cpp, Ollama, gateways."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from jupyter_mop.backends.chat_templates import ChatTemplate, find_template, plain
 from jupyter_mop.backends.cost.prices import Price
 from jupyter_mop.backends.cost.prices import find as find_price
-from jupyter_mop.backends.cost.token_counts import measured
+from jupyter_mop.backends.cost.token_counts import measured_characters
 from jupyter_mop.backends.cost.usage import Meter
 from jupyter_mop.backends.endpoint import capabilities as names
 from jupyter_mop.backends.endpoint import defaults, prompt_logprobs
@@ -33,52 +33,56 @@ from jupyter_mop.backends.protocols import (
 )
 from jupyter_mop.errors import DataError, ModelError
 
-_SEEDS = 2**31
+_N_SEEDS = 2**31
 
 
 class OpenAIBackend:
     """A language model behind an OpenAI-compatible endpoint.
 
-    What the endpoint can do is tried on first use, with about ten calls of a few tokens:
-    `capabilities`. Many calls are under way at once, each is tried again after a failure that may
-    pass by itself, and each answer is handed out as it comes. The calls go through the `openai`
-    client on its aiohttp transport where aiohttp is installed (`pip install "openai[aiohttp]"`):
-    with 200 calls in flight it carries eight times as many as the client's own.
+    The endpoint is probed on first use with about ten calls of a few tokens: see `capabilities`.
+    Calls run concurrently, temporary failures are repeated, and each response is reported as soon
+    as it arrives. The `openai` client uses its aiohttp transport if aiohttp is installed
+    (`pip install "openai[aiohttp]"`), which handles eight times as many calls per second with 200
+    in flight as the default transport.
 
-    Replies are scored where the endpoint gives log-probabilities of a given text: the chat is
-    rendered with `chat_template` into the text that the model would read, and the log-probabilities
-    of the reply's tokens are taken. A template that does not make as many tokens of a chat as the
-    server's own is not used. Markers of turns inside personas, exemplars and responses are parted
-    by a space, so that no text can end its own turn.
+    Responses can be scored if the endpoint reports log-probabilities of a given text: the chat is
+    rendered with `chat_template`, and the log-probabilities of the response's tokens are read. A
+    template that gives another number of tokens than the server's own is not used. Turn markers
+    inside personas, exemplars and responses are split by a space, so that no text can end its turn.
 
     Parameters
     ----------
     base_url : str
-        Such as "http://localhost:8080/v1".
+        Address of the endpoint, for example "http://localhost:8080/v1".
     model : str, optional
-        Its name there; default: the only one that the server lists.
+        Name of the model on the server; default: the only model that it lists.
     api_key : str, optional
-        Better left out: the environment variable OPENAI_API_KEY is used. It is never shown or kept.
+        Default: the environment variable OPENAI_API_KEY, which is safer. The key is never
+        displayed or stored.
     chat_template : str or ChatTemplate, optional
-        "chatml" (the default), "llama-3", or the model's own: for scores only.
+        "chatml" (the default), "llama-3", or the model's own; used for scores only.
     timeout : float
-        Seconds that one answer may take.
+        Limit for one response, in seconds.
     in_flight : int
-        The most calls at once. How many there are is learned: they grow from 16 while the latency
-        holds, and are halved when the server has too much to do.
+        Highest number of concurrent calls. The actual number adapts: it grows from 16 while
+        latency stays low and is halved when the server is overloaded.
     requests_per_minute, tokens_per_minute : float, optional
-        What the server allows, where that is known.
+        Rate limits of the server, if known.
     hedge_after : float, optional
-        Seconds after which a call that has no answer is made a second time. The first answer
-        counts, and both calls are paid for; default: never.
+        Seconds after which a call without a response is sent a second time; default: never. The
+        first response is used, and both calls are charged.
 
     Raises
     ------
     DataError
-        For an address that is none, a chat template that is not known, or a rate or time that is no
-        positive number.
+        The address or the chat template is not valid, or a rate or time is not positive.
     ModelError
-        On first use: there is no server, it wants a key, it has no such model.
+        On first use: the server cannot be reached, requires an API key, or lacks the model.
+
+    Examples
+    --------
+    >>> OpenAIBackend("http://localhost:8080/v1", "smollm2")
+    OpenAIBackend('http://localhost:8080/v1', 'smollm2')
     """
 
     def __init__(
@@ -111,47 +115,42 @@ class OpenAIBackend:
 
     @cached_property
     def model(self) -> str:
-        """The model's name on the server."""
+        """Name of the model on the server."""
         return self._model or run(only_model(self.endpoint))
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """What the endpoint was found to do."""
+        """The capabilities found by probing the endpoint."""
         return run(probe(self.endpoint, self.model, self.chat_template))
 
     @property
     def meter(self) -> Meter:
-        """What the calls have cost so far."""
+        """The meter of all calls so far."""
         return self.endpoint.meter
 
     @property
     def price(self) -> Price | None:
-        """What the tokens cost by the table of prices; None where it does not say."""
+        """The price of the model's tokens in the price table; None if it is not listed."""
         return find_price(self.endpoint.name.partition("/")[0], self.model)
 
     @property
     def characters_per_token(self) -> float | None:
-        """What the server's own counts come to; None where it has not told of enough."""
-        return measured(self.meter)
+        """Characters per token by the server's own counts; None if there are too few."""
+        return measured_characters(self.meter)
 
     @property
     def can_score(self) -> bool:
-        """Whether replies can be scored."""
+        """Whether the endpoint reports the log-likelihood of a given response."""
         return self.capabilities.can(names.SCORING)
 
     @property
-    def can_embed(self) -> bool:
-        """Whether the model embeds texts: then `OpenAIEncoder` can use it."""
-        return self.capabilities.can(names.EMBEDDINGS)
-
-    @property
-    def can_tell_first_tokens(self) -> bool:
-        """Whether the endpoint tells how likely the first tokens of a reply are."""
+    def can_score_first_tokens(self) -> bool:
+        """Whether the endpoint reports the most likely first tokens of a response."""
         return self.capabilities.n_top > 0
 
     @property
     def fingerprint(self) -> str:
-        """A string that changes whenever the answers could; no key is in it."""
+        """A string that changes whenever the responses could; it contains no API key."""
         template = self.chat_template
         facts = repr((template.turn, template.answer, template.begin, defaults.ALL_TOKENS))
         digest = hashlib.sha256(facts.encode()).hexdigest()[:8]
@@ -164,17 +163,17 @@ class OpenAIBackend:
         *,
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
-        """Draw one response for each request.
+        """Generate one response for each request.
 
-        What a content filter or the model itself refused is kept as such: the `finish_reason` is
-        "content_filter" or "refusal" then.
+        A response refused by a content filter or by the model has the `finish_reason`
+        "content_filter" or "refusal".
 
         Parameters
         ----------
         requests : sequence of GenerationRequest
-            Prompts with the seed and the number of each draw.
+            Prompts with the seed and the draw number of each response.
         params : SamplingParams
-            Temperature, nucleus mass, longest answer in tokens.
+            Temperature, nucleus mass and output limit.
         on_result : callable, optional
             Called with (index, completion) as each finishes, in any order.
 
@@ -186,18 +185,18 @@ class OpenAIBackend:
         Raises
         ------
         ModelError
-            The endpoint failed and stayed so; what was finished has been handed out.
+            The endpoint failed repeatedly; finished responses have been reported.
         """
         if not requests:
             return []
         found = self.capabilities
-        fixed = {"temperature": params.temperature, "top_p": params.top_p}
-        fixed |= {found.limit: params.max_tokens}
-        fixed |= defaults.ALL_TOKENS if found.can(names.ALL_TOKENS) else {}
+        settings = {"temperature": params.temperature, "top_p": params.top_p}
+        settings |= {found.limit_parameter: params.max_tokens}
+        settings |= defaults.ALL_TOKENS if found.can(names.ALL_TOKENS) else {}
         sends_seeds = not found.seen(names.SEEDS).startswith("refused")
 
-        async def draw(request: GenerationRequest) -> Completion:
-            body = fixed | self._chat(request.prompt)
+        async def generate_one(request: GenerationRequest) -> Completion:
+            body = settings | self._chat(request.prompt)
             if sends_seeds:
                 body["seed"] = _seed(request)
             try:
@@ -205,7 +204,7 @@ class OpenAIBackend:
             except FilteredError:
                 return Completion("", 0, "content_filter")
 
-        return run_all(requests, draw, on_result, at_once=self.endpoint.in_flight)
+        return run_all(requests, generate_one, on_result, max_in_flight=self.endpoint.in_flight)
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
@@ -227,9 +226,9 @@ class OpenAIBackend:
         Raises
         ------
         DataError
-            A response is empty, or its first characters make one token with the prompt's last.
+            A response is empty, or its start merges with the end of the prompt into one token.
         ModelError
-            The endpoint gives no log-probabilities of a given text, or failed and stayed so.
+            The endpoint has no log-probabilities of a given text, or it failed repeatedly.
         """
         for index, request in enumerate(requests):
             if not request.response:
@@ -239,16 +238,16 @@ class OpenAIBackend:
                 )
         if requests and not self.can_score:
             raise ModelError(
-                f"The endpoint {self.endpoint.name} cannot score replies: "
+                f"The endpoint {self.endpoint.name} cannot score responses: "
                 f"{self.capabilities.seen(names.SCORING)}.",
                 hint=f"{self.capabilities.seen(names.PROMPTS)}.",
             )
-        return run_all(requests, self._score, on_result, at_once=self.endpoint.in_flight)
+        return run_all(requests, self._score, on_result, max_in_flight=self.endpoint.in_flight)
 
     def first_tokens(
         self, prompts: Sequence[Prompt], *, on_result: OnFirstTokens | None = None
     ) -> list[FirstTokens]:
-        """Return the likeliest first tokens of a reply to each prompt, in nats.
+        """Return the most likely first tokens of a response to each prompt, in nats.
 
         Parameters
         ----------
@@ -264,34 +263,36 @@ class OpenAIBackend:
         Raises
         ------
         ModelError
-            The endpoint tells of no log-probabilities, or failed and stayed so.
+            The endpoint reports no log-probabilities, or it failed repeatedly.
         """
-        if prompts and not self.can_tell_first_tokens:
+        if prompts and not self.can_score_first_tokens:
             raise ModelError(
-                f"The endpoint {self.endpoint.name} gives no log-probabilities of what it writes.",
-                hint="Leave the method out: answers are drawn then.",
+                f"The endpoint {self.endpoint.name} reports no log-probabilities of output tokens.",
+                hint="Leave `method` out: answers are sampled then.",
             )
-        asked = {"logprobs": True, "top_logprobs": self.capabilities.n_top if prompts else 0}
+        settings = {"logprobs": True, "top_logprobs": self.capabilities.n_top if prompts else 0}
 
-        async def tell(prompt: Prompt) -> FirstTokens:
-            body = asked | self._chat(prompt) | {self.capabilities.limit: 1, "temperature": 1}
+        async def first(prompt: Prompt) -> FirstTokens:
+            limit = {self.capabilities.limit_parameter: 1}
+            body = settings | self._chat(prompt) | limit | {"temperature": 1}
             return await self.endpoint.post("/chat/completions", body, _first_tokens)
 
-        return run_all(prompts, tell, on_result, at_once=self.endpoint.in_flight)
+        return run_all(prompts, first, on_result, max_in_flight=self.endpoint.in_flight)
 
     async def _score(self, request: ScoreRequest) -> TokenScores:
-        asked = self.chat_template.render(request.prompt)
-        whole = asked + self.chat_template.plain(request.response)
-        found = await self._echoed(whole)
-        scores = found.after(len(asked), whole)
+        prompt = self.chat_template.render(request.prompt)
+        text = prompt + self.chat_template.plain(request.response)
+        echo = await self._echoed(text)
+        scores = echo.after(len(prompt), text)
         if scores is None:
-            alone = (await self._echoed(asked)).tokens
-            same = found.tokens[: len(alone)] == alone
-            scores = found.since(len(alone)) if same else None
+            prompt_tokens = (await self._echoed(prompt)).tokens
+            is_prefix = echo.tokens[: len(prompt_tokens)] == prompt_tokens
+            scores = echo.since(len(prompt_tokens)) if is_prefix else None
         if scores is None:
             raise DataError(
-                f"The response {request.response[:40]!r} makes one token with the prompt's end.",
-                hint="Strip white space from the beginning of the responses.",
+                "The tokenizer merges the start of the response "
+                f"{request.response[:40]!r} with the end of the prompt.",
+                hint="Strip white space from the start of the responses.",
             )
         return scores
 
@@ -309,31 +310,31 @@ class OpenAIBackend:
 
 
 def _seed(request: GenerationRequest) -> int:
-    """Return 31 bits that depend on the seed and on the number of the draw."""
+    """Return a 31-bit seed that depends on the seed and the draw number."""
     digest = hashlib.sha256(f"{request.seed}:{request.draw}".encode()).digest()
-    return int.from_bytes(digest[:4], "little") % _SEEDS
+    return int.from_bytes(digest[:4], "little") % _N_SEEDS
 
 
 def _completion(answer: Json) -> Completion:
-    """Read a chat completion; a refusal is kept in its own words."""
+    """Read a chat completion; the text of a refusal is the model's own."""
     choice = answer["choices"][0]
     message, reason = choice["message"], str(choice.get("finish_reason") or "stop")
     n_tokens = int((answer.get("usage") or {}).get("completion_tokens") or 0)
     if message.get("refusal"):
-        return Completion(_whole(str(message["refusal"])), n_tokens, "refusal")
+        return Completion(_without_surrogates(str(message["refusal"])), n_tokens, "refusal")
     text = message["content"]
     if not isinstance(text or "", str):
-        raise MalformedError("an answer that is no text")
-    return Completion(_whole(text or ""), n_tokens, reason)
+        raise MalformedError("content that is not text")
+    return Completion(_without_surrogates(text or ""), n_tokens, reason)
 
 
-def _whole(text: str) -> str:
-    """Return `text` with a mark for half a character, which tables and files cannot hold."""
+def _without_surrogates(text: str) -> str:
+    """Replace lone surrogates, which tables and files cannot hold, by a question mark."""
     return text.encode("utf-8", "replace").decode()
 
 
 def _first_tokens(answer: Json) -> FirstTokens:
-    told: list[dict[str, Any]] = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-    pairs = [(str(token["token"]), float(token["logprob"])) for token in told]
+    top: list[dict[str, Any]] = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+    pairs = [(str(token["token"]), float(token["logprob"])) for token in top]
     tokens, log_probs = zip(*pairs, strict=True)
     return FirstTokens(tokens, log_probs)

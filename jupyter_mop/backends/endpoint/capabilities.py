@@ -1,4 +1,4 @@
-"""What an endpoint can do, as it was found by asking it."""
+"""The capabilities of an endpoint, as found by probing it."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from jupyter_mop.rendering import Rendered
 
 CHAT = "chat"
-TOKENS = "log-probabilities of what it writes"
+TOKENS = "log-probabilities of output tokens"
 PROMPTS = "log-probabilities of a given text"
-SCORING = "scores of chat replies"
+SCORING = "scores of chat responses"
 SEEDS = "seeds"
-ALL_TOKENS = "draws from all tokens"
-MANY = "several answers to one call"
+ALL_TOKENS = "sampling from all tokens"
+MANY = "several responses per call"
 EMBEDDINGS = "embeddings"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was tried: whether it works, and what was seen."""
+    """One capability: its name, whether it works, and what was observed."""
 
     what: str
     works: bool
@@ -26,26 +26,26 @@ class Finding:
 
     @property
     def outcome(self) -> str:
-        """Whether it works, in a word."""
+        """Whether it works: "yes" or "no"."""
         return "yes" if self.works else "no"
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities(Rendered):
-    """What an endpoint can do with a model: each line was tried, none is believed.
+    """The capabilities of a model at an endpoint; each one was tried with a call.
 
     Attributes
     ----------
     endpoint, model : str
-        Where was asked, without a key, and for which model.
+        Address of the endpoint, without a key, and name of the model.
     findings : tuple of Finding
-        In the order tried.
+        One for each capability.
     dialect : str
-        How it gives log-probabilities of a given text: "echo", "prompt_logprobs" or "".
-    limit : str
-        What it calls the longest answer: "max_tokens" or "max_completion_tokens".
+        How log-probabilities of a given text are requested: "echo", "prompt_logprobs" or "".
+    limit_parameter : str
+        Parameter for the output limit: "max_tokens" or "max_completion_tokens".
     n_top : int
-        How many likeliest first tokens it tells of; 0 where none.
+        Number of most likely first tokens that are reported; 0 if none are.
 
     Examples
     --------
@@ -62,15 +62,15 @@ class Capabilities(Rendered):
     model: str
     findings: tuple[Finding, ...]
     dialect: str = ""
-    limit: str = "max_tokens"
+    limit_parameter: str = "max_tokens"
     n_top: int = 0
 
     def can(self, what: str) -> bool:
-        """Return whether a thing was tried and works."""
+        """Return whether a capability was tried and works."""
         return any(finding.works for finding in self.findings if finding.what == what)
 
     def seen(self, what: str) -> str:
-        """Return what was seen when a thing was tried."""
+        """Return what was observed when a capability was tried."""
         return next((finding.seen for finding in self.findings if finding.what == what), "")
 
     def __repr__(self) -> str:

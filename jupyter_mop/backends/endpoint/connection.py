@@ -1,4 +1,4 @@
-"""The official client of one server on one event loop, on the leanest way there is."""
+"""The openai client of one server on one event loop, with the fastest transport available."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DECODED = frozenset({b"content-encoding", b"content-length", b"transfer-encodin
 
 
 class Connection(NamedTuple):
-    """A client, what it is told of each call, and how many calls go on at once."""
+    """A client, its event loop, its rate limits, and the options of each call."""
 
     loop: asyncio.AbstractEventLoop
     client: AsyncOpenAI
@@ -42,52 +42,52 @@ def connect(
     seconds: float,
     limit: AdaptiveLimit,
 ) -> Connection:
-    """Return a client for `loop`, which is closed at the end; an answer may take `seconds`."""
+    """Return a client for `loop` that is closed at exit; a response may take `seconds`."""
     from openai import Timeout
 
-    patience = Timeout(seconds, connect=defaults.CONNECT_SECONDS)
-    client = _client(base_url, key, patience)
+    timeout = Timeout(seconds, connect=defaults.CONNECT_SECONDS)
+    client = _client(base_url, key, timeout)
     atexit.register(_close, loop, client)
-    return Connection(loop, client, limit, _call_options(patience))
+    return Connection(loop, client, limit, _call_options(timeout))
 
 
-def _call_options(patience: Timeout) -> Iterator[RequestOptions]:
-    """Yield what the client is told of each call.
+def _call_options(timeout: Timeout) -> Iterator[RequestOptions]:
+    """Yield the options of each call.
 
-    It is all that the client would find out by itself, a name for the call included, but finding
-    it out takes a tenth of its time.
+    They are those the client would work out by itself, idempotency key included, which would take
+    a tenth of its time.
     """
     connection = uuid.uuid4()
-    same: RequestOptions = {
+    shared: RequestOptions = {
         "headers": {},
         "max_retries": 0,
         "security": {"bearer_auth": True},
-        "timeout": patience,
+        "timeout": timeout,
     }
     for number in itertools.count():
-        yield {**same, "idempotency_key": f"{connection}-{number}"}
+        yield {**shared, "idempotency_key": f"{connection}-{number}"}
 
 
-def _client(base_url: str, key: str, patience: Timeout) -> AsyncOpenAI:
-    """Return the client, on the leanest way to the server that there is here."""
+def _client(base_url: str, key: str, timeout: Timeout) -> AsyncOpenAI:
+    """Return the client with the fastest transport available."""
     from openai import AsyncOpenAI
 
     return AsyncOpenAI(
-        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(patience)
+        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(timeout)
     )
 
 
-def _http_client(patience: Timeout) -> Any:  # noqa: ANN401  its class depends on the client's age
-    """Return ours on aiohttp; without it, with a proxy or an older client that client's own."""
+def _http_client(timeout: Timeout) -> Any:  # noqa: ANN401  its class depends on the client's version
+    """Return our aiohttp client; with a proxy or without aiohttp, one of the openai package."""
     from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient
 
     with suppress(ImportError):
         if not getproxies():
-            return Client(patience)
+            return Client(timeout)
     try:
-        return DefaultAioHttpClient(timeout=patience)
+        return DefaultAioHttpClient(timeout=timeout)
     except RuntimeError:
-        return DefaultAsyncHttpxClient(timeout=patience)
+        return DefaultAsyncHttpxClient(timeout=timeout)
 
 
 def _close(loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> None:
@@ -96,12 +96,12 @@ def _close(loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> None:
 
 
 class Transport(httpx2.AsyncBaseTransport):
-    """One aiohttp session: a whole answer for each request.
+    """A transport over one aiohttp session that reads each response to its end.
 
     Parameters
     ----------
     timeout : httpx2.Timeout
-        Of connecting, and of the time in which nothing comes.
+        Limits for connecting and for the time without data.
     """
 
     def __init__(self, timeout: httpx2.Timeout) -> None:
@@ -109,9 +109,9 @@ class Transport(httpx2.AsyncBaseTransport):
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send a request and read the answer."""
+        """Send a request and read the response."""
         try:
-            return await self._answer(request)
+            return await self._send(request)
         except aiohttp.ConnectionTimeoutError as error:
             raise httpx2.ConnectTimeout(str(error), request=request) from error
         except asyncio.TimeoutError as error:  # noqa: UP041
@@ -126,7 +126,7 @@ class Transport(httpx2.AsyncBaseTransport):
         if self._session is not None:
             await self._session.close()
 
-    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    async def _send(self, request: httpx2.Request) -> httpx2.Response:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, ssl=httpx2.create_ssl_context())
             self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
@@ -136,22 +136,22 @@ class Transport(httpx2.AsyncBaseTransport):
             headers=request.extensions.get(_HEADERS) or request.headers.multi_items(),
             data=request.content or None,
             max_redirects=_MAX_REDIRECTS,
-        ) as answer:
-            content = await answer.read()
-        headers = [pair for pair in answer.raw_headers if pair[0].lower() not in _DECODED]
+        ) as received:
+            content = await received.read()
+        headers = [pair for pair in received.raw_headers if pair[0].lower() not in _DECODED]
         stream = httpx2.ByteStream(content)
-        told = httpx2.Response(answer.status, headers=headers, stream=stream, request=request)
-        told.read()
-        return told
+        response = httpx2.Response(received.status, headers=headers, stream=stream, request=request)
+        response.read()
+        return response
 
 
 class Client(httpx2.AsyncClient):
-    """An HTTP client that hands a plain request straight to its transport.
+    """An HTTP client that passes simple requests directly to its transport.
 
     Parameters
     ----------
     timeout : httpx2.Timeout
-        Of connecting, and of the time in which nothing comes.
+        Limits for connecting and for the time without data.
     """
 
     def __init__(self, timeout: httpx2.Timeout) -> None:
@@ -160,9 +160,9 @@ class Client(httpx2.AsyncClient):
         super().__init__(transport=self._direct, timeout=timeout)
 
     def build_request(self, method: str, url: Any, **options: Any) -> httpx2.Request:  # noqa: ANN401
-        """Return a request; one with nothing but headers and a content is made at once.
+        """Return a request; one with headers and content only is built without httpx's checks.
 
-        What depends on the address and the content, as their length, aiohttp adds.
+        aiohttp adds the headers that depend on the address and on the length of the content.
         """
         headers, content = options.pop("headers", None), options.pop("content", None)
         options.pop("timeout", None)  # the transport has its own
@@ -172,9 +172,9 @@ class Client(httpx2.AsyncClient):
         if url not in self._urls:
             self._urls[url] = httpx2.URL(url)
         stream = httpx2.ByteStream(content or b"")
-        kept = {_HEADERS: headers}
+        extensions = {_HEADERS: headers}
         request = httpx2.Request(
-            method, self._urls[url], headers=headers, stream=stream, extensions=kept
+            method, self._urls[url], headers=headers, stream=stream, extensions=extensions
         )
         request.read()
         return request
@@ -184,7 +184,7 @@ class Client(httpx2.AsyncClient):
         request: httpx2.Request,
         **options: Any,  # noqa: ANN401
     ) -> httpx2.Response:
-        """Return the answer, read to its end."""
+        """Return the response, read to its end."""
         if any(options.values()):
             return await super().send(request, **options)
         return await self._direct.handle_async_request(request)

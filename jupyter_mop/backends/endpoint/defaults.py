@@ -1,4 +1,4 @@
-"""What is set for every endpoint: how many calls at once, how long to wait, how often to try."""
+"""Defaults for every endpoint: concurrency, timeouts, waits and retries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ KEY_VARIABLE = "OPENAI_API_KEY"
 KEYRING_SERVICE = "jupyter-mop"
 
 IN_FLIGHT = 32
-FIRST_AT_ONCE = 16
-HELD = 2.0
+INITIAL_IN_FLIGHT = 16
+LATENCY_TOLERANCE = 2.0  # times the lowest mean latency
 CATCH_UP_SECONDS = 0.1
 TIMEOUT_SECONDS = 120.0
 CONNECT_SECONDS = 5.0
@@ -17,13 +17,13 @@ ATTEMPTS = 8
 MALFORMED_ATTEMPTS = 3
 PROBE_ATTEMPTS = 2
 FIRST_WAIT = 0.5
-LONGEST_WAIT = 8.0
-LONGEST_RETRY_AFTER = 120.0
+MAX_WAIT = 8.0
+MAX_RETRY_AFTER = 120.0
 
 POLL_SECONDS = 0.1
 GRACE_SECONDS = 2.0
 LAST_CALLS_SECONDS = 10.0
 
 TOP_TOKENS = (20, 5)
-ALL_TOKENS = {"top_k": -1, "min_p": 0.0}  # limits that servers set where nothing is said: none
-EMBEDDED_AT_ONCE = 64
+ALL_TOKENS = {"top_k": -1, "min_p": 0.0}  # switches off limits that some servers set by default
+EMBEDDING_BATCH_SIZE = 64

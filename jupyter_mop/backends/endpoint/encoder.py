@@ -17,17 +17,17 @@ from jupyter_mop.backends.protocols import OnVectors
 
 
 class OpenAIEncoder:
-    """Text to unit vectors by an endpoint's embeddings.
+    """A sentence encoder that uses the embeddings of an OpenAI-compatible endpoint.
 
     Parameters
     ----------
     base_url, model, api_key, timeout, in_flight, requests_per_minute, tokens_per_minute
-        As of `OpenAIBackend`.
+        As for `OpenAIBackend`.
 
     Raises
     ------
     DataError
-        For an address that is none.
+        `base_url` is not an http:// or https:// address.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class OpenAIEncoder:
 
     @cached_property
     def model(self) -> str:
-        """The model's name on the server."""
+        """Name of the model on the server."""
         return self._model or run(only_model(self.endpoint))
 
     @property
     def fingerprint(self) -> str:
-        """A string that changes whenever the vectors could; no key is in it."""
+        """A string that changes whenever the vectors could; it contains no API key."""
         return f"openai-encoder:{self.endpoint.name}:{self.model}"
 
     def encode(
@@ -72,23 +72,23 @@ class OpenAIEncoder:
         Raises
         ------
         ModelError
-            The endpoint gives no embeddings, or failed and stayed so.
+            The endpoint has no embeddings, or it failed repeatedly.
         """
-        size, model = defaults.EMBEDDED_AT_ONCE, self.model
+        size, model = defaults.EMBEDDING_BATCH_SIZE, self.model
         starts = range(0, len(texts), size)
 
         async def embed(start: int) -> NDArray[np.float32]:
-            part = list(texts[start : start + size])
-            body = {"model": model, "input": part, "encoding_format": "float"}
-            return await self.endpoint.post("/embeddings", body, lambda a: _vectors(a, len(part)))
+            batch = list(texts[start : start + size])
+            body = {"model": model, "input": batch, "encoding_format": "float"}
+            return await self.endpoint.post("/embeddings", body, lambda a: _vectors(a, len(batch)))
 
-        def done(number: int, vectors: NDArray[np.float32]) -> None:
+        def report(number: int, vectors: NDArray[np.float32]) -> None:
             if on_result:
                 start = starts[number]
                 on_result(range(start, start + len(vectors)), vectors)
 
-        parts = run_all(starts, embed, done, at_once=self.endpoint.in_flight)
-        return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+        batches = run_all(starts, embed, report, max_in_flight=self.endpoint.in_flight)
+        return np.concatenate(batches) if batches else np.zeros((0, 0), dtype=np.float32)
 
 
 def _vectors(answer: Json, n: int) -> NDArray[np.float32]:
@@ -96,6 +96,6 @@ def _vectors(answer: Json, n: int) -> NDArray[np.float32]:
     vectors = np.array([row["embedding"] for row in rows], dtype=np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if len(vectors) != n or not np.isfinite(vectors).all() or not lengths.all():
-        raise MalformedError("other vectors than were asked for")
+        raise MalformedError("other vectors than were requested")
     units: NDArray[np.float32] = (vectors / lengths).astype(np.float32)
     return units

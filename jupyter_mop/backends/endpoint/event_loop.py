@@ -1,8 +1,8 @@
-"""Many calls at once from a notebook: one private event loop in a daemon thread.
+"""Concurrent calls from a notebook: one private event loop in a daemon thread.
 
-The kernel's own thread runs an event loop already, so the calls run in another. The caller's
-thread waits in short waits, which an interrupt can end on every system, and hands out what is
-finished itself: what it calls may draw on the screen, write to the store or wait.
+The kernel's own thread already runs an event loop, so the calls run in another one. The caller's
+thread polls, so that an interrupt ends the wait on every system, and calls `on_result` itself: a
+callback may draw on the screen, write to the store or block.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ Job = TypeVar("Job")
 Value = TypeVar("Value")
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
-_making = threading.Lock()
+_creating = threading.Lock()
 
 
 def event_loop() -> asyncio.AbstractEventLoop:
-    """Return this process's loop, made on first use and again after a fork."""
-    with _making:
+    """Return the loop of this process, created on first use and again after a fork."""
+    with _creating:
         if os.getpid() not in _loops:
             loop = asyncio.new_event_loop()
             threading.Thread(target=loop.run_forever, name="mop-calls", daemon=True).start()
@@ -54,28 +54,38 @@ def run_all(
     call: Callable[[Job], Awaitable[Value]],
     on_result: Callable[[int, Value], None] | None = None,
     *,
-    at_once: int = IN_FLIGHT,
+    max_in_flight: int = IN_FLIGHT,
 ) -> list[Value]:
     """Return `call(job)` of every job, in their order.
 
-    `on_result(index, value)` is called in the caller's thread as each finishes. After an error or
-    an interrupt, what is finished has been handed out before it is raised; after an error, calls
-    that are under way may finish too. A second interrupt leaves at once. Where `on_result` is slow,
-    the calls wait for it: a killed process loses at most three times `at_once` answers.
+    `on_result(index, value)` is called in the caller's thread as each job finishes. After an error
+    or an interrupt, finished values are reported before it is raised; after an error, calls in
+    flight may finish too. A second interrupt leaves immediately. If `on_result` is slow, the calls
+    wait for it: a killed process loses at most three times `max_in_flight` values.
+
+    Parameters
+    ----------
+    jobs : sequence
+    call : callable
+        Coroutine function that takes a job.
+    on_result : callable, optional
+        Called with (index, value).
+    max_in_flight : int
+        Highest number of concurrent calls.
     """
     if not jobs:
         return []
-    work = _Work(jobs, call, at_once)
+    work = _Work(jobs, call, max_in_flight)
     future = asyncio.run_coroutine_threadsafe(work.run(), event_loop())
     try:
         for index in work.finished():
             if on_result:
                 on_result(index, work.values[index])
-            work.told.add(index)
+            work.reported.add(index)
     except KeyboardInterrupt:
         future.cancel()
         work.ended.wait(GRACE_SECONDS)
-        for index in sorted(set(work.values) - work.told):
+        for index in sorted(set(work.values) - work.reported):
             if on_result:
                 on_result(index, work.values[index])
         raise
@@ -87,63 +97,63 @@ def run_all(
 
 
 class _Work:
-    """The jobs of one `run_all`: workers pull from one iterator, no task for each job."""
+    """The jobs of one `run_all`: a fixed number of workers takes them from one iterator."""
 
     def __init__(
-        self, jobs: Sequence[Any], call: Callable[[Any], Awaitable[Any]], at_once: int
+        self, jobs: Sequence[Any], call: Callable[[Any], Awaitable[Any]], max_in_flight: int
     ) -> None:
         self.values: dict[int, Any] = {}
-        self.told: set[int] = set()
+        self.reported: set[int] = set()
         self.ended = threading.Event()
-        self._todo = iter(enumerate(jobs))
-        self._workers = min(at_once, len(jobs))
+        self._jobs = iter(enumerate(jobs))
+        self._n_workers = min(max_in_flight, len(jobs))
         self._call = call
         self._done: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
-        self._fresh: list[int] = []
+        self._new: list[int] = []
         self._failed = False
 
     def finished(self) -> Iterator[int]:
-        """Yield the index of each value as it comes, until all have come or there is an error."""
+        """Yield the index of each value as it arrives, until all have or there is an error."""
         while not self.ended.is_set() or not self._done.empty():
             with suppress(queue.Empty):
                 yield from self._done.get(timeout=POLL_SECONDS)
 
     async def run(self) -> None:
-        """Work until all jobs are done or one fails."""
-        tasks = [asyncio.create_task(self._work()) for _ in range(self._workers)]
+        """Run until all jobs are done or one fails."""
+        tasks = [asyncio.create_task(self._work()) for _ in range(self._n_workers)]
         try:
-            _, under_way = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-            if under_way:
-                await asyncio.wait(under_way, timeout=LAST_CALLS_SECONDS)
+            _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+            if pending:
+                await asyncio.wait(pending, timeout=LAST_CALLS_SECONDS)
         finally:
             for task in tasks:
                 task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
             self.ended.set()
-            self._done.put([])  # nobody waits for one more
-        for end in ends:
-            if isinstance(end, Exception):
-                raise end
+            self._done.put([])  # wakes the caller
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
 
     async def _work(self) -> None:
-        for index, job in self._todo:
-            while len(self.values) - len(self.told) > 2 * self._workers:  # noqa: ASYNC110  a thread
+        for index, job in self._jobs:
+            while len(self.values) - len(self.reported) > 2 * self._n_workers:  # noqa: ASYNC110  a thread
                 await asyncio.sleep(POLL_SECONDS)
             try:
                 self.values[index] = await self._call(job)
             except BaseException:
                 self._failed = True
                 raise
-            self._hand_out(index)
+            self._report(index)
             if self._failed:
                 return
 
-    def _hand_out(self, index: int) -> None:
-        """Wake the caller's thread once for all that finishes in one turn of the loop."""
-        if not self._fresh:
+    def _report(self, index: int) -> None:
+        """Wake the caller's thread once for all values of one iteration of the loop."""
+        if not self._new:
             asyncio.get_running_loop().call_soon(self._wake)
-        self._fresh.append(index)
+        self._new.append(index)
 
     def _wake(self) -> None:
-        self._done.put(self._fresh)
-        self._fresh = []
+        self._done.put(self._new)
+        self._new = []

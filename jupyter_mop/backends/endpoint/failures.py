@@ -1,4 +1,4 @@
-"""What the client raises, as one clear sentence each, and what of it may pass by itself."""
+"""Errors of the client: one clear sentence for each, and which ones are worth another attempt."""
 
 from __future__ import annotations
 
@@ -15,157 +15,161 @@ if TYPE_CHECKING:
 
 NO_KEY, FORBIDDEN = 401, 403
 TIMED_OUT, TOO_EARLY, TOO_MANY = 408, 425, 429
-SERVER_FAULT, NOT_IMPLEMENTED, BUSY = 500, 501, 503
-_QUOTED = 300
+SERVER_ERROR, NOT_IMPLEMENTED, UNAVAILABLE = 500, 501, 503
+_MAX_QUOTED = 300
 _CODES = ("insufficient_quota", "content_filter", "context_length", "context_size")
 
 
 class RefusedError(ModelError):
-    """The server answered, and does not do what was asked; `said` is why, in its own words."""
+    """The server refused the request; `reason` is the server's own message."""
 
-    def __init__(self, message: str, *, hint: str = "", said: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", reason: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.said = said
+        self.reason = reason
 
 
 class FilteredError(RefusedError):
-    """A content filter kept the prompt from the model."""
+    """A content filter refused the prompt."""
 
 
 class MalformedError(Exception):
-    """An answer that is no JSON or has not the shape that was promised."""
+    """A response that is not JSON, or not of the expected shape."""
 
 
 class Call(NamedTuple):
-    """What was asked of whom, for the sentence: no key is in it."""
+    """The facts of a failed call that an error message needs; the API key is not among them."""
 
     server: str
     path: str
     has_key: bool
     timeout: float
-    tries: int
+    attempts: int
 
     @property
     def tried(self) -> str:
-        """How often it was tried, in words, where that was more than once."""
-        return f" (tried {self.tries} times)" if self.tries > 1 else ""
+        """The number of attempts in words, if more than one."""
+        return f" (tried {self.attempts} times)" if self.attempts > 1 else ""
 
 
 def explained(error: Exception, call: Call) -> MopError:
-    """Return what happened and what to do about it."""
+    """Return an error that says what happened and what to do."""
     from openai import APIConnectionError, APIStatusError, APITimeoutError
 
     if isinstance(error, APIStatusError):
-        return _refused(error, call)
+        return _status_error(error, call)
     if isinstance(error, MalformedError):
         return ModelError(
             f"The server at {call.server} answered {call.path} with {error}{call.tried}.",
-            hint="Look at the address and at the server's log: is it OpenAI-compatible?",
+            hint="Check the address and the server's log: is the server OpenAI-compatible?",
         )
-    if isinstance(error, APITimeoutError) and not _is_cut_off(error):
+    if isinstance(error, APITimeoutError) and not _is_unconnected(error):
         return ModelError(
-            f"The server at {call.server} gave no answer within {call.timeout:g} s{call.tried}.",
-            hint="Give it longer, as in OpenAIBackend(url, timeout=600), or look at its load.",
+            f"The server at {call.server} did not respond within {call.timeout:g} s{call.tried}.",
+            hint="Increase the limit, as in OpenAIBackend(url, timeout=600), or check its load.",
         )
     if isinstance(error, APIConnectionError):
         return ModelError(
-            f"There is no server at {call.server}, or it hangs up{call.tried}.",
-            hint="Start it, or look at the address; what is finished is kept.",
+            f"Cannot reach a server at {call.server}, or it closed the connection{call.tried}.",
+            hint="Start the server, or check the address; finished answers are cached.",
         )
     return ModelError(
-        f"The call of {call.server} failed in the client ({type(error).__name__}).",
-        hint="Look at the address and at the key: neither may hold a line break.",
+        f"The call to {call.server} failed in the client ({type(error).__name__}).",
+        hint="Check the address and the API key: neither may contain a line break.",
     )
 
 
-def _refused(error: APIStatusError, call: Call) -> MopError:
-    status, (code, said) = error.status_code, _told(error)
+def _status_error(error: APIStatusError, call: Call) -> MopError:
+    status, (code, reason) = error.status_code, _code_and_reason(error)
     if status in {NO_KEY, FORBIDDEN}:
+        problem = "rejected the API key" if call.has_key else "requires an API key"
         return ModelError(
-            f"The server at {call.server} {'refused the key' if call.has_key else 'wants a key'}.",
+            f"The server at {call.server} {problem}.",
             hint=f"Set the environment variable {defaults.KEY_VARIABLE} before you start.",
         )
     if code == "content_filter":
-        return FilteredError(f"A content filter at {call.server} refused the prompt.", said=said)
+        return FilteredError(
+            f"A content filter at {call.server} refused the prompt.", reason=reason
+        )
     if code.startswith("context"):
         return PromptTooLongError(
-            f"A prompt and its response do not fit into the model's window: {said}.",
+            f"A prompt and its response exceed the model's context length: {reason}.",
             hint="Shorten the persona, the exemplar or the response.",
         )
-    if status == TOO_MANY or may_pass(error):
-        return _overdone(status, code, said, call)
+    if status == TOO_MANY or is_temporary(error):
+        return _repeated_error(status, code, reason, call)
     return RefusedError(
-        f"The server at {call.server} refused {call.path} ({status}: {said}).",
-        hint="Look at the address, which mostly ends in /v1, and at the model's name.",
-        said=said,
+        f"The server at {call.server} refused {call.path} ({status}: {reason}).",
+        hint="Check the address, which usually ends in /v1, and the model's name.",
+        reason=reason,
     )
 
 
-def _overdone(status: int, code: str, said: str, call: Call) -> ModelError:
+def _repeated_error(status: int, code: str, reason: str, call: Call) -> ModelError:
+    """Return the error for a temporary failure that stayed after all attempts."""
     if code == "insufficient_quota":
         return ModelError(
             f"The account at {call.server} has no credit left.",
-            hint="Top it up and run it again: what is finished is kept.",
+            hint="Top it up and run it again: finished answers are cached.",
         )
-    if status in {TOO_MANY, BUSY}:
+    if status in {TOO_MANY, UNAVAILABLE}:
         return ModelError(
-            f"The server at {call.server} has too much to do{call.tried}.",
-            hint="Run it again later: what is finished is kept.",
+            f"The server at {call.server} is overloaded (HTTP {status}){call.tried}.",
+            hint="Run it again later: finished answers are cached.",
         )
     return ModelError(
-        f"The server at {call.server} is out of order ({status}: {said}){call.tried}.",
-        hint="Look at its log; run it again when it works: what is finished is kept.",
+        f"The server at {call.server} failed ({status}: {reason}){call.tried}.",
+        hint="Check its log, and run it again when it works: finished answers are cached.",
     )
 
 
 def wait(error: Exception, attempt: int, attempts: int) -> float | None:
-    """Return the seconds to wait before the next try, or None where there is to be none."""
+    """Return the seconds to wait before the next attempt, or None if there is none."""
     if isinstance(error, MalformedError):
         attempts = min(attempts, defaults.MALFORMED_ATTEMPTS)
-    if attempt >= attempts or not may_pass(error):
+    if attempt >= attempts or not is_temporary(error):
         return None
-    asked = retry_after(error)
-    if asked is not None:
-        return asked * random.uniform(1, 1.1)  # noqa: S311
-    longest: float = min(defaults.LONGEST_WAIT, defaults.FIRST_WAIT * 2 ** (attempt - 1))
-    return longest * random.uniform(0.5, 1)  # noqa: S311
+    requested = retry_after(error)
+    if requested is not None:
+        return requested * random.uniform(1, 1.1)  # noqa: S311
+    backoff: float = min(defaults.MAX_WAIT, defaults.FIRST_WAIT * 2 ** (attempt - 1))
+    return backoff * random.uniform(0.5, 1)  # noqa: S311
 
 
-def may_pass(error: Exception) -> bool:
-    """Return whether another try may go better: no connection, too much to do, out of order."""
+def is_temporary(error: Exception) -> bool:
+    """Return whether another attempt may succeed: no connection, overload or server error."""
     from openai import APIConnectionError, APIStatusError
 
     if not isinstance(error, APIStatusError):
         return isinstance(error, APIConnectionError | MalformedError)
     status = error.status_code
-    fault = status >= SERVER_FAULT and status != NOT_IMPLEMENTED
-    passing = status in {TIMED_OUT, TOO_EARLY, TOO_MANY} or fault
-    return passing and _told(error)[0] != "insufficient_quota"
+    is_server_error = status >= SERVER_ERROR and status != NOT_IMPLEMENTED
+    is_passing = status in {TIMED_OUT, TOO_EARLY, TOO_MANY} or is_server_error
+    return is_passing and _code_and_reason(error)[0] != "insufficient_quota"
 
 
 def may_be_charged(error: Exception) -> bool:
-    """Return whether a call that failed may have cost something: it broke off half-way."""
+    """Return whether a failed call may be charged because its response was cut off."""
     from openai import APIStatusError
 
-    return not isinstance(error, APIStatusError) and not _is_cut_off(error)
+    return not isinstance(error, APIStatusError) and not _is_unconnected(error)
 
 
 def is_overload(error: Exception) -> bool:
-    """Return whether the server has too much to do: it says so, or gives no answer in time."""
+    """Return whether the server is overloaded: it says so, or does not respond in time."""
     from openai import APITimeoutError
 
     if isinstance(error, APITimeoutError):
-        return not _is_cut_off(error)
-    return getattr(error, "status_code", 0) in {TOO_MANY, BUSY}
+        return not _is_unconnected(error)
+    return getattr(error, "status_code", 0) in {TOO_MANY, UNAVAILABLE}
 
 
-def _is_cut_off(error: Exception) -> bool:
-    """Return whether there was no connection; the aiohttp transport calls that a time-out."""
+def _is_unconnected(error: Exception) -> bool:
+    """Return whether no connection was made; the aiohttp transport reports a time-out for it."""
     return type(error.__cause__).__name__.startswith("Connect")
 
 
 def retry_after(error: Exception) -> float | None:
-    """Return the seconds that the server asks to wait, by a number or a date, within reason."""
+    """Return the seconds in the server's Retry-After header, limited, or None."""
     value = getattr(getattr(error, "response", None), "headers", {}).get("retry-after")
     if value is None:
         return None
@@ -176,13 +180,13 @@ def retry_after(error: Exception) -> float | None:
         if date is None:
             return None
         seconds = email.utils.mktime_tz(date) - time.time()
-    return min(max(0.0, seconds), defaults.LONGEST_RETRY_AFTER)
+    return min(max(0.0, seconds), defaults.MAX_RETRY_AFTER)
 
 
-def _told(error: APIStatusError) -> tuple[str, str]:
-    """Return a code that is known, or "", and the server's words, short and on one line."""
+def _code_and_reason(error: APIStatusError) -> tuple[str, str]:
+    """Return a known error code or "", and the server's message on one line."""
     body = error.body if isinstance(error.body, dict) else {}
     codes = f"{body.get('code')} {body.get('type')}"
-    words = str(body.get("message") or body.get("detail") or error.response.reason_phrase)
+    reason = str(body.get("message") or body.get("detail") or error.response.reason_phrase)
     code = next((code for code in _CODES if code in codes), "")
-    return code, " ".join(words.split())[:_QUOTED].rstrip(".")
+    return code, " ".join(reason.split())[:_MAX_QUOTED].rstrip(".")

@@ -1,4 +1,4 @@
-"""A call that takes long is made a second time, and whichever answers first counts."""
+"""Hedged calls: a slow call is sent a second time, and the first response is used."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 Value = TypeVar("Value")
-Begun: TypeAlias = "asyncio.Future[None]"
+Sent: TypeAlias = "asyncio.Future[None]"
 
 
-async def hedged(call: Callable[[Begun], Awaitable[Value]], after: float) -> Value:
-    """Return what `call` gives; where that takes longer than `after` seconds, call once more.
+async def hedged(call: Callable[[Sent], Awaitable[Value]], after: float) -> Value:
+    """Return the result of `call`, which is called again if it takes longer than `after` seconds.
 
-    Both count and are paid for. An error counts only where the other call has one too.
+    Both calls are charged. An error is raised only if both calls fail.
 
     Parameters
     ----------
     call : callable
-        Makes the call; it tells the future that it is given when it has begun, since to wait for
-        a place is not to wait for the server.
+        Takes a future and sets its result when the call is sent: waiting for a rate limit does
+        not count as waiting for the server.
     after : float
         Seconds.
     """
     loop = asyncio.get_running_loop()
-    begun: Begun = loop.create_future()
-    tasks = [asyncio.ensure_future(call(begun))]
-    either: list[asyncio.Future[Any]] = [tasks[0], begun]
+    sent: Sent = loop.create_future()
+    tasks = [asyncio.ensure_future(call(sent))]
+    either: list[asyncio.Future[Any]] = [tasks[0], sent]
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait(tasks, timeout=after)
@@ -40,10 +40,10 @@ async def hedged(call: Callable[[Begun], Awaitable[Value]], after: float) -> Val
 
 
 async def _first(tasks: Sequence[asyncio.Future[Value]]) -> Value:
-    """Return the first result; where there is none, raise the first call's error."""
-    under_way = set(tasks)
-    while under_way:
-        ended, under_way = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+    """Return the first result; if there is none, raise the first call's error."""
+    pending = set(tasks)
+    while pending:
+        ended, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
         for task in ended:
             if not task.cancelled() and task.exception() is None:
                 return task.result()

@@ -1,4 +1,4 @@
-"""How many calls go on at once and how soon the next begins: learned from how the calls go."""
+"""Adaptive concurrency and rate limits."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _MINUTE = 60.0
 
 
 class Pace:
-    """So much per minute and no more, begun evenly.
+    """A rate limit that spreads calls evenly over each minute.
 
-    It does not save up, since a bucket that starts full lets twice as much through in its first
-    minute. Only what is late by less than a tenth of a second is caught up, which is in the sum.
+    Unused capacity is not saved up: a bucket that starts full would let through twice as much in
+    its first minute. A delay of less than a tenth of a second is caught up and counted.
 
     Parameters
     ----------
     per_minute : float
-        How many calls, or tokens.
+        Calls, or tokens, per minute.
 
     Examples
     --------
@@ -33,69 +33,69 @@ class Pace:
 
     def __init__(self, per_minute: float) -> None:
         self._seconds = (_MINUTE + defaults.CATCH_UP_SECONDS) / per_minute
-        self._free = float("-inf")
+        self._next = float("-inf")
 
     def wait(self, *, now: float) -> float:
-        """Return the seconds until the next may begin, 0 or less where it may at once."""
-        return self._free - now
+        """Return the seconds until the next call may start; 0 or less if it may start now."""
+        return self._next - now
 
     def take(self, amount: float, *, now: float) -> None:
-        """Note that something of this size begins now."""
-        self._free = max(self._free, now - defaults.CATCH_UP_SECONDS) + amount * self._seconds
+        """Record a call of this size that starts now."""
+        self._next = max(self._next, now - defaults.CATCH_UP_SECONDS) + amount * self._seconds
 
     def give_back(self, amount: float) -> None:
-        """Note that something was smaller than was taken; larger, where this is negative."""
-        self._free -= amount * self._seconds
+        """Correct a call that was smaller than recorded, or larger if `amount` is negative."""
+        self._next -= amount * self._seconds
 
 
 class AdaptiveLimit:
-    """As many calls at once as go well, never more than `most`.
+    """An adaptive limit on concurrent calls, up to `max_in_flight`.
 
-    A round is as many calls as the limit is. It starts at 16, and each round doubles it while the
-    latency holds: while the mean of the round is below twice the lowest mean since the server was
-    last idle. After the first trouble it grows by a sixteenth a round. When the server has too
-    much to do it is halved, once for all calls that had begun by then; and where the server says
-    how long to wait, no call begins before.
+    The limit starts at 16 calls. A round is as many calls as the limit; each round doubles it while
+    latency stays low: while the round's mean is below twice the lowest mean since the server was
+    last idle. After the first rise in latency the limit grows by a sixteenth per round. Overload
+    halves it, once for all calls that had started by then. After a Retry-After header, no call
+    starts before the time is over.
 
     Parameters
     ----------
-    most : int
-        The most calls at once.
+    max_in_flight : int
+        Highest number of concurrent calls.
     requests_per_minute, tokens_per_minute : float, optional
-        What the server allows, where that is known.
+        Rate limits of the server, if known.
     now : callable
-        The clock, in seconds.
+        Clock, in seconds.
     """
 
     def __init__(
         self,
-        most: int,
+        max_in_flight: int,
         *,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.most = most
-        self._level = float(min(defaults.FIRST_AT_ONCE, most))
+        self.max_in_flight = max_in_flight
+        self._level = float(min(defaults.INITIAL_IN_FLIGHT, max_in_flight))
         self._requests = Pace(requests_per_minute or float("inf"))
         self._tokens = Pace(tokens_per_minute or float("inf"))
         self._now = now
         self._doubling = True
         self._halved = self._resume = float("-inf")
         self._latency = _Latency()
-        self.under_way = 0
+        self.in_flight = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._door = asyncio.Lock()
+        self._start_lock = asyncio.Lock()
 
     @property
     def limit(self) -> int:
-        """How many calls may go on at once now."""
+        """The current limit on concurrent calls."""
         return int(self._level)
 
     async def enter(self, tokens: float = 0) -> None:
-        """Wait until a call that may use so many tokens can begin."""
-        await self._take_place()
-        if self._door.locked() or self.wait() > 0:
+        """Wait until a call of this many tokens may start."""
+        await self._acquire()
+        if self._start_lock.locked() or self.wait() > 0:
             await self._wait()
         now = self._now()
         self._requests.take(1, now=now)
@@ -103,89 +103,89 @@ class AdaptiveLimit:
 
     async def _wait(self) -> None:
         try:
-            async with self._door:
-                while (wait := self.wait()) > 0:  # noqa: ASYNC110  what is waited for is a time
+            async with self._start_lock:
+                while (wait := self.wait()) > 0:  # noqa: ASYNC110  waits for a time
                     await asyncio.sleep(wait)
         except BaseException:
-            self._give_place()
+            self._release()
             raise
 
     def leave(self, *, seconds: float, overloaded: bool = False, pause: float = 0) -> None:
-        """Take note that a call ended after so long.
+        """Record the end of a call.
 
         Parameters
         ----------
         seconds : float
-            How long it took.
+            Duration of the call.
         overloaded : bool
-            Whether the server had too much to do.
+            Whether the server was overloaded.
         pause : float
             Seconds that the server asks to wait.
         """
         now = self._now()
         self._resume = max(self._resume, now + pause)
         if now - seconds < self._halved:
-            pass  # of the round that was found to be too much
+            pass  # it started before the limit was last halved
         elif not overloaded:
             self._grow(seconds)
         else:
             self._level, self._halved = max(1.0, self._level / 2), now
             self._doubling, self._latency = False, _Latency()
-        self._give_place()
+        self._release()
 
-    def settle(self, taken: float, used: float) -> None:
-        """Correct the tokens that a call was thought to use by those that it did."""
-        self._tokens.give_back(taken - used)
+    def settle(self, estimated: float, used: float) -> None:
+        """Replace the estimated tokens of a call by those it used."""
+        self._tokens.give_back(estimated - used)
 
     def wait(self) -> float:
-        """Return the seconds until a call may begin, 0 or less where it may at once."""
+        """Return the seconds until a call may start; 0 or less if it may start now."""
         now = self._now()
         return max(self._resume - now, self._requests.wait(now=now), self._tokens.wait(now=now))
 
     def _grow(self, seconds: float) -> None:
-        holds = self._latency.add(seconds, self.limit)
-        if holds is False:
+        is_low = self._latency.add(seconds, self.limit)
+        if is_low is False:
             self._doubling = False
-        elif holds and self._waiting:
-            more = self._level if self._doubling else max(1.0, self._level / 16)
-            self._level = min(self.most, self._level + more)
+        elif is_low and self._waiting:
+            step = self._level if self._doubling else max(1.0, self._level / 16)
+            self._level = min(self.max_in_flight, self._level + step)
 
-    async def _take_place(self) -> None:
-        if self.under_way < self.limit and not self._waiting:
-            self.under_way += 1
+    async def _acquire(self) -> None:
+        if self.in_flight < self.limit and not self._waiting:
+            self.in_flight += 1
             return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        slot = asyncio.get_running_loop().create_future()
+        self._waiting.append(slot)
         try:
-            await turn
+            await slot
         except asyncio.CancelledError:
-            if not turn.cancelled():
-                self._give_place()
+            if not slot.cancelled():
+                self._release()
             raise
 
-    def _give_place(self) -> None:
-        self.under_way -= 1
-        while self._waiting and self.under_way < self.limit:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.under_way += 1
-                turn.set_result(None)
-        if not self.under_way:
+    def _release(self) -> None:
+        self.in_flight -= 1
+        while self._waiting and self.in_flight < self.limit:
+            slot = self._waiting.popleft()
+            if not slot.done():
+                self.in_flight += 1
+                slot.set_result(None)
+        if not self.in_flight:
             self._latency = _Latency()
 
 
 class _Latency:
-    """The mean latency of each round, against the lowest so far."""
+    """The mean latency of each round, compared with the lowest so far."""
 
     def __init__(self) -> None:
         self._lowest = float("inf")
         self._sum, self._count = 0.0, 0
 
     def add(self, seconds: float, round_size: int) -> bool | None:
-        """Return at the end of a round whether the latency holds, None before."""
+        """Return at the end of a round whether latency is low; None before the end."""
         self._sum, self._count = self._sum + seconds, self._count + 1
         if self._count < round_size:
             return None
         mean, self._sum, self._count = self._sum / self._count, 0.0, 0
         self._lowest = min(self._lowest, mean)
-        return mean < defaults.HELD * self._lowest or mean == 0
+        return mean < defaults.LATENCY_TOLERANCE * self._lowest or mean == 0

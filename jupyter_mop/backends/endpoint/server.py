@@ -1,4 +1,4 @@
-"""One OpenAI-compatible server: calls with retries, and one clear sentence for each failure."""
+"""One OpenAI-compatible server: calls with retries, rate limits and clear errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jupyter_mop.backends.endpoint import defaults, failures
 from jupyter_mop.backends.endpoint.connection import Connection, connect
 from jupyter_mop.backends.endpoint.event_loop import event_loop
 from jupyter_mop.backends.endpoint.failures import MalformedError
-from jupyter_mop.backends.endpoint.hedging import Begun, hedged
+from jupyter_mop.backends.endpoint.hedging import Sent, hedged
 from jupyter_mop.backends.endpoint.rate_limits import AdaptiveLimit
 from jupyter_mop.errors import DataError, MopError
 
@@ -25,11 +25,11 @@ Value = TypeVar("Value")
 Json = dict[str, Any]
 
 _HIDDEN = "***"
-_NOTHING = Size(0, 0, 0)
+_NO_TOKENS = Size(0, 0, 0)
 
 
 class Secret:
-    """A key that is never shown.
+    """An API key that is never displayed.
 
     Examples
     --------
@@ -46,35 +46,37 @@ class Secret:
         return f"Secret({_HIDDEN})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Leave the key behind when pickled; the other side reads its own environment."""
+        """Pickle without the key; the other process reads its own environment."""
         return (_key, ())
 
 
 class Endpoint:
-    """A server's address and key, and how it is called.
+    """A server's address and API key, and the calls to it.
 
-    Every call waits for its turn, is tried again after what may pass by itself (a server that is
-    down or has too much to do, a broken answer), as late as `Retry-After` asks and else after
-    waits that double and are drawn at random, so that many callers do not come back at once.
+    Each call waits for the rate limits. After a temporary failure (the server is down or
+    overloaded, or its response is broken) it is repeated: after the time in `Retry-After`, or else
+    with exponential backoff and random jitter, so that callers do not all return at once.
 
     Parameters
     ----------
     base_url : str
-        As in "http://localhost:8080/v1"; no key belongs in it.
+        For example "http://localhost:8080/v1"; without an API key.
     api_key : str, optional
         Default: the environment variable OPENAI_API_KEY.
     timeout : float
-        Seconds that one answer may take.
+        Limit for one response, in seconds.
     in_flight : int
-        The most calls that are under way at once; how many are is learned from how they go.
+        Highest number of concurrent calls; the actual number adapts to the server.
     requests_per_minute, tokens_per_minute : float, optional
-        The most that is begun in a minute. Tokens are guessed from the text and the longest
-        answer, and put right when the answer says how many it used.
+        Rate limits. Tokens are estimated from the text and the output limit, and corrected when
+        the server reports its counts.
+    hedge_after : float, optional
+        Seconds after which a call without a response is sent a second time.
 
     Raises
     ------
     DataError
-        Where the address is none, or a rate is no positive number.
+        The address is not valid, or a rate or time is not positive.
     """
 
     def __init__(
@@ -92,10 +94,10 @@ class Endpoint:
         self.timeout = timeout
         self._key = _key(api_key, urlsplit(self.base_url).netloc)
         self.in_flight = in_flight
-        free = "Leave it out where the server sets no limit."
-        self.requests_per_minute = _positive(requests_per_minute, "requests_per_minute", free)
-        self.tokens_per_minute = _positive(tokens_per_minute, "tokens_per_minute", free)
-        self.hedge_after = _positive(hedge_after, "hedge_after", "Leave it out to wait.")
+        no_limit = "Leave it out if the server sets no limit."
+        self.requests_per_minute = _positive(requests_per_minute, "requests_per_minute", no_limit)
+        self.tokens_per_minute = _positive(tokens_per_minute, "tokens_per_minute", no_limit)
+        self.hedge_after = _positive(hedge_after, "hedge_after", "Leave it out to never repeat.")
         self._connection: Connection | None = None
         self.meter = Meter()
 
@@ -110,21 +112,21 @@ class Endpoint:
         *,
         attempts: int = defaults.ATTEMPTS,
     ) -> Value:
-        """Return what `read` finds in the answer; try again what may pass by itself.
+        """Send a request and return `read(response)`; temporary failures are repeated.
 
         Raises
         ------
         RefusedError
-            The server says that it cannot do this.
+            The server refused the request.
         ModelError
-            There is no server, it wants a key, or it stays out of order.
+            The server cannot be reached, requires an API key, or failed repeatedly.
         """
         return await self._call("post", path, read, attempts, body=dict(body))
 
     async def get(
         self, path: str, read: Callable[[Json], Value], *, attempts: int = defaults.PROBE_ATTEMPTS
     ) -> Value:
-        """Return what `read` finds at `path`; fails as `post` does."""
+        """Return `read(response)` for `path`; raises the errors of `post`."""
         return await self._call("get", path, read, attempts)
 
     async def _call(
@@ -133,89 +135,89 @@ class Endpoint:
         path: str,
         read: Callable[[Json], Value],
         attempts: int,
-        **options: Any,  # noqa: ANN401  the client's own
+        **options: Any,  # noqa: ANN401  the client's options
     ) -> Value:
         for attempt in range(1, attempts + 1):
             try:
-                return _read(read, await self._first(method, path, **options))
+                return _read(read, await self._hedged(method, path, **options))
             except MopError:
                 raise
-            except Exception as error:  # noqa: BLE001  all that the client raises
+            except Exception as error:  # noqa: BLE001  anything that the client raises
                 pause = failures.wait(error, attempt, attempts)
                 if pause is None:
                     raise self._explained(error, path, attempt) from None
             await asyncio.sleep(pause)
         raise AssertionError
 
-    async def _first(self, method: str, path: str, **options: Any) -> Json:  # noqa: ANN401
-        """Return the answer to a call; to that or to a second one, where calls are hedged."""
+    async def _hedged(self, method: str, path: str, **options: Any) -> Json:  # noqa: ANN401
+        """Send a call, and if calls are hedged a second one; return the first response."""
         if self.hedge_after is None:
-            return await self._counted(method, path, **options)
+            return await self._metered(method, path, **options)
         return await hedged(
-            lambda begun: self._counted(method, path, begun, **options), self.hedge_after
+            lambda sent: self._metered(method, path, sent, **options), self.hedge_after
         )
 
-    async def _counted(
+    async def _metered(
         self,
         method: str,
         path: str,
-        begun: Begun | None = None,
+        sent: Sent | None = None,
         **options: Any,  # noqa: ANN401
     ) -> Json:
-        """Make a call that the meter counts, and that keeps to its budget; looking up is free."""
+        """Send a call within the budget and meter it; calls without a body are free."""
         if "body" not in options:
-            return _parsed(await self._send(method, path, begun=begun, **options))
-        size, answer, calls = size_of_body(options["body"]), Json(), 1
+            return _parsed(await self._send(method, path, sent=sent, **options))
+        size, answer, n_charged = size_of_body(options["body"]), Json(), 1
         await self.meter.enter(size)
         try:
-            answer = _parsed(await self._send(method, path, size, begun, **options))
+            answer = _parsed(await self._send(method, path, size, sent, **options))
         except Exception as error:
-            calls = int(failures.may_be_charged(error))
+            n_charged = int(failures.may_be_charged(error))
             raise
         finally:
-            told = _told(answer, size)
-            self.meter.end(size, told, calls=calls)
-        if told:
-            self._connected().limit.settle(size.tokens_in + size.most_out, sum(told))
+            reported = _reported_tokens(answer, size)
+            self.meter.end(size, reported, calls=n_charged)
+        if reported:
+            self._connected().limit.settle(size.tokens_in + size.max_out, sum(reported))
         return answer
 
     async def _send(
         self,
         method: str,
         path: str,
-        size: Size = _NOTHING,
-        begun: Begun | None = None,
+        size: Size = _NO_TOKENS,
+        sent: Sent | None = None,
         **options: Any,  # noqa: ANN401
     ) -> bytes:
-        connection, guessed = self._connected(), size.tokens_in + size.most_out
+        connection, estimated = self._connected(), size.tokens_in + size.max_out
         call, url = getattr(connection.client, method), f"{self.base_url}{path}"
-        await connection.limit.enter(guessed)
-        if begun:
-            begun.set_result(None)
-        began, overloaded, pause = time.monotonic(), False, 0.0
+        await connection.limit.enter(estimated)
+        if sent:
+            sent.set_result(None)
+        start, overloaded, pause = time.monotonic(), False, 0.0
         try:
-            told = next(connection.options)
-            answer: bytes = await call(url, cast_to=bytes, options=told, **options)
+            call_options = next(connection.options)
+            answer: bytes = await call(url, cast_to=bytes, options=call_options, **options)
         except Exception as error:
             overloaded = failures.is_overload(error)
-            pause = failures.retry_after(error) or 0 if failures.may_pass(error) else 0
+            pause = failures.retry_after(error) or 0 if failures.is_temporary(error) else 0
             raise
         finally:
-            seconds = time.monotonic() - began
+            seconds = time.monotonic() - start
             connection.limit.leave(seconds=seconds, overloaded=overloaded, pause=pause)
         return answer
 
     def _explained(self, error: Exception, path: str, attempt: int) -> MopError:
         call = failures.Call(self.base_url, path, bool(self._key.text), self.timeout, attempt)
-        told = failures.explained(error, call)
+        explained = failures.explained(error, call)
         if self._key.text:
-            for name, value in vars(told).items():
-                setattr(told, name, str(value).replace(self._key.text, _HIDDEN))
-            told.args = (told.message,)
-        return told
+            for name, value in vars(explained).items():
+                setattr(explained, name, str(value).replace(self._key.text, _HIDDEN))
+            explained.args = (explained.message,)
+        return explained
 
     def _connected(self) -> Connection:
-        """Return the client of the running loop, which a fork leaves behind."""
+        """Return the connection of this process; a forked process opens its own."""
         loop = event_loop()
         if self._connection is None or self._connection.loop is not loop:
             self._connection = connect(
@@ -233,12 +235,12 @@ class Endpoint:
 
 
 def _key(api_key: str | None = None, host: str = "") -> Secret:
-    """Return the key that is given, that the keyring has for this host, or of the environment."""
-    return Secret(api_key or _of_keyring(host) or os.environ.get(defaults.KEY_VARIABLE) or "")
+    """Return the given API key, or that of the keyring for this host, or of the environment."""
+    return Secret(api_key or _keyring_key(host) or os.environ.get(defaults.KEY_VARIABLE) or "")
 
 
-def _of_keyring(host: str) -> str | None:
-    """Return what `keyring set jupyter-mop HOST` has kept, where there is a keyring."""
+def _keyring_key(host: str) -> str | None:
+    """Return the key stored with `keyring set jupyter-mop HOST`, if keyring is installed."""
     try:
         import keyring
         from keyring.errors import KeyringError
@@ -250,7 +252,7 @@ def _of_keyring(host: str) -> str | None:
 
 
 def _address(base_url: str) -> tuple[str, str]:
-    """Return the address and what it is called: host, port and path, nothing secret."""
+    """Return the address and a name for it: host, port and path, without secrets."""
     try:
         parts = urlsplit(base_url.strip())
         host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
@@ -258,13 +260,13 @@ def _address(base_url: str) -> tuple[str, str]:
         parts, host = urlsplit(""), None
     if parts.scheme not in {"http", "https"} or not host:
         raise DataError(
-            "The address of the endpoint is no http:// or https:// address.",
+            "The endpoint's address must begin with http:// or https:// and have a host.",
             hint='Write it as in "http://localhost:8080/v1".',
         )
     if parts.username or parts.password or parts.query:
         raise DataError(
-            "The address of the endpoint holds a user, a password or a query.",
-            hint=f"Leave it out; a key belongs in the environment: {defaults.KEY_VARIABLE}.",
+            "The endpoint's address must not contain a user, a password or a query.",
+            hint=f"Set an API key in the environment variable {defaults.KEY_VARIABLE}.",
         )
     path = parts.path.rstrip("/")
     return f"{parts.scheme}://{parts.netloc}{path}", f"{host}{path}"
@@ -272,32 +274,32 @@ def _address(base_url: str) -> tuple[str, str]:
 
 def _positive(value: float | None, name: str, hint: str) -> float | None:
     if value is not None and not value > 0:
-        raise DataError(f"{name} is {value}, and must be a number above 0.", hint=hint)
+        raise DataError(f"`{name}` must be above 0, got {value}.", hint=hint)
     return value
 
 
 def _parsed(content: bytes) -> Json:
-    """Read JSON, which is UTF-8 whatever a header says."""
+    """Parse JSON, which is UTF-8 whatever a header says."""
     try:
         answer = json.loads(content.decode("utf-8", "replace"))
     except ValueError:
-        raise MalformedError("what is no JSON") from None
+        raise MalformedError("a response that is not JSON") from None
     if not isinstance(answer, dict):
-        raise MalformedError("JSON of another shape")
+        raise MalformedError("JSON of an unexpected shape")
     return answer
 
 
-def _told(answer: Json, size: Size) -> tuple[int, int] | None:
-    """Return the tokens in and out that the server told of a call, or None."""
+def _reported_tokens(answer: Json, size: Size) -> tuple[int, int] | None:
+    """Return the input and output tokens that the server reported, or None."""
     usage = answer.get("usage")
     if not isinstance(usage, dict):
         return None
     tokens = (
         usage.get("prompt_tokens"),
-        usage.get("completion_tokens", None if size.most_out else 0),
+        usage.get("completion_tokens", None if size.max_out else 0),
     )
-    sound = all(type(number) is int and number >= 0 for number in tokens)
-    return (tokens[0], tokens[1]) if sound else None  # type: ignore[return-value]
+    is_sound = all(type(number) is int and number >= 0 for number in tokens)
+    return (tokens[0], tokens[1]) if is_sound else None  # type: ignore[return-value]
 
 
 def _read(read: Callable[[Json], Value], answer: Json) -> Value:
@@ -306,4 +308,4 @@ def _read(read: Callable[[Json], Value], answer: Json) -> Value:
     except (MopError, MalformedError):
         raise
     except (LookupError, TypeError, ValueError, AttributeError):
-        raise MalformedError("JSON of another shape") from None
+        raise MalformedError("JSON of an unexpected shape") from None

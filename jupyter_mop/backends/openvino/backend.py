@@ -1,4 +1,4 @@
-"""The embedded language model: OpenVINO GenAI on the CPU, with exact likelihoods."""
+"""The embedded language model: OpenVINO GenAI on the CPU, with exact log-likelihoods."""
 
 from __future__ import annotations
 
@@ -27,40 +27,40 @@ from jupyter_mop.backends.protocols import (
 )
 from jupyter_mop.errors import DataError, ModelError, PromptTooLongError
 
-_ADDED_AT_ONCE = 1024
+_MAX_ADDED = 1024
 
 
 class LocalBackend:
-    """A language model inside the process, by default SmolLM2-135M-Instruct.
+    """A language model in this process, by default SmolLM2-135M-Instruct.
 
-    The weights are the file's own, in full: OpenVINO GenAI's reader rounds the zero points of
-    Q4_1 weights, which moves a token's log-probability by 0.8 nats on average, so such a file is
-    converted once, exactly; other formats are read as OpenVINO GenAI reads them. Arithmetic is
-    float32, keys and values are kept as float16: 0.005 nats per token from exact arithmetic.
+    The weights are exactly those of the file. OpenVINO GenAI's reader rounds the zero points of
+    Q4_1 weights, which changes a token's log-probability by 0.8 nats on average, so such a file is
+    converted once without rounding; other formats are read as OpenVINO GenAI reads them.
+    Arithmetic is float32; cached keys and values are float16, which is within 0.005 nats per token
+    of exact arithmetic.
 
-    A seed decides a draw whatever else is in the batch, up to rounding: sums over batches of
-    different size differ in their last digits, which swaps tokens of nearly the same probability
-    now and then (at temperature 0.7 in 1 of 48 responses of 24 tokens, at 1 in about 1 of 10).
+    The seed decides a response whatever else is in the batch, up to rounding: sums over batches of
+    different size differ in their last digits, which occasionally swaps tokens of nearly equal
+    probability (at temperature 0.7 in 1 of 48 responses of 24 tokens, at 1 in about 1 of 10).
 
     Parameters
     ----------
     model : path, optional
-        Another GGUF file or the folder of an OpenVINO model; fetched on first use by default.
+        A GGUF file or the folder of an OpenVINO model; default: the embedded model, which is
+        downloaded on first use.
     cache_blocks : int, optional
-        Size of the cache of keys and values, in blocks of 32 tokens (0.74 MB each for the
-        embedded model); `JUPYTER_MOP_CACHE_BLOCKS` or 384 by default. Fewer take less memory,
-        and fewer responses are drawn at a time.
+        Size of the key-value cache in blocks of 32 tokens (0.74 MB each for the embedded model);
+        default: `JUPYTER_MOP_CACHE_BLOCKS` or 384. A smaller cache takes less memory and
+        generates fewer responses at a time.
 
     Raises
     ------
     MissingPackageError
         OpenVINO GenAI is not installed.
     ModelError
-        The model is not there, or cannot be read.
+        The model does not exist or cannot be read.
     """
 
-    can_score = True
-    can_embed = False
     price = FREE
 
     def __init__(self, model: str | Path | None = None, *, cache_blocks: int | None = None) -> None:
@@ -71,16 +71,16 @@ class LocalBackend:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A string that changes whenever the answers could."""
+        """A string that changes whenever the responses could."""
         return f"local:{self._pipeline.sha256[:16]}:genai-{self._pipeline.version}:f32-exact"
 
     @property
     def context_length(self) -> int:
-        """The most tokens that a prompt and its response may have together."""
+        """Highest number of tokens of a prompt and its response together."""
         return min(self._pipeline.model_context, self._pipeline.cache_blocks * BLOCK)
 
     def count_tokens(self, prompt: Prompt, response: str = "") -> int:
-        """Return the number of tokens of a prompt, and of a response, as the model reads them."""
+        """Return the number of tokens of a prompt followed by a response."""
         return len(self._pipeline.encode([self._pipeline.render(prompt) + plain(response)])[0])
 
     def generate(
@@ -90,14 +90,14 @@ class LocalBackend:
         *,
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
-        """Draw one response for each request.
+        """Generate one response for each request.
 
         Parameters
         ----------
         requests : sequence of GenerationRequest
-            Prompts with the seed and the number of each draw.
+            Prompts with the seed and the draw number of each response.
         params : SamplingParams
-            Temperature (0: always the likeliest token), nucleus mass, longest answer in tokens.
+            Temperature (0: always the most likely token), nucleus mass and output limit.
         on_result : callable, optional
             Called with (index, completion) as each finishes, in any order.
 
@@ -109,7 +109,7 @@ class LocalBackend:
         Raises
         ------
         PromptTooLongError
-            A prompt and `max_tokens` do not fit into the model's window; nothing is drawn then.
+            A prompt with `max_tokens` exceeds the context length; nothing is generated then.
         """
         prompts = self._encode_prompts([request.prompt for request in requests])
         tokens = [prompts[request.prompt] for request in requests]
@@ -117,7 +117,7 @@ class LocalBackend:
             self._check_length(index, len(prompt) + params.max_tokens)
         results: dict[int, Completion] = {}
 
-        def done(index: int, output: Any) -> None:  # noqa: ANN401
+        def report(index: int, output: Any) -> None:  # noqa: ANN401
             results[index] = self._completion(output)
             if on_result is not None:
                 on_result(index, results[index])
@@ -129,7 +129,7 @@ class LocalBackend:
         pairs = [Pair(job.tokens, len(job.tokens)) for job in jobs]
         for window in self._plan(pairs):
             members = [jobs[member] for member in window.members]
-            self._pipeline.run(members, done, waves=window.waves)
+            self._pipeline.run(members, report, waves=window.waves)
         return [results[index] for index in range(len(requests))]
 
     def score(
@@ -137,9 +137,9 @@ class LocalBackend:
     ) -> list[TokenScores]:
         """Return log p(response | prompt) per token, in nats, without an end token.
 
-        What prompts share is computed once, in whatever order the requests come; the same request
-        is scored once. Where the tokens of prompt and response together do not begin with the
-        prompt's, the response is tokenised alone.
+        Shared beginnings of prompts are computed once, in whatever order the requests are given,
+        and identical requests are scored once. If the tokens of prompt and response together do
+        not begin with the prompt's tokens, the response is tokenised separately.
 
         Parameters
         ----------
@@ -158,44 +158,44 @@ class LocalBackend:
         DataError
             A response is empty.
         PromptTooLongError
-            A prompt and its response do not fit into the model's window; nothing is scored then.
+            A prompt and its response exceed the context length; nothing is scored then.
         ModelError
             The model's log-probabilities are not finite.
         """
-        places: dict[ScoreRequest, list[int]] = {}
+        repeats: dict[ScoreRequest, list[int]] = {}
         for index, request in enumerate(requests):
-            places.setdefault(request, []).append(index)
-        indices = list(places.values())
-        pairs = self._encode_pairs(list(places), [group[0] for group in indices])
+            repeats.setdefault(request, []).append(index)
+        indices = list(repeats.values())
+        pairs = self._encode_pairs(list(repeats), [group[0] for group in indices])
         results: dict[int, TokenScores] = {}
 
-        def done(position: int, scores: TokenScores) -> None:
+        def report(position: int, scores: TokenScores) -> None:
             for index in indices[position]:
                 results[index] = scores
                 if on_result is not None:
                     on_result(index, scores)
 
-        self._score_pairs(pairs, done)
+        self._score_pairs(pairs, report)
         return [results[index] for index in range(len(requests))]
 
-    def _score_pairs(self, pairs: Sequence[Pair], done: OnScores) -> None:
-        """Score all pairs; those that met their own response in the cache again without it."""
-        pending, emptied = list(range(len(pairs))), False
+    def _score_pairs(self, pairs: Sequence[Pair], report: OnScores) -> None:
+        """Score all pairs; repeat with an empty cache those whose response was in the cache."""
+        pending, is_empty = list(range(len(pairs))), False
         while pending:
-            short = self._score_once(pairs, pending, done)
-            if emptied and len(short) == len(pending):
+            short = self._score_once(pairs, pending, report)
+            if is_empty and len(short) == len(pending):
                 raise ModelError(
                     "OpenVINO GenAI returned fewer log-probabilities than tokens.",
-                    hint="Use the version of openvino-genai that this package asks for.",
+                    hint="Install the version of openvino-genai that jupyter-mop requires.",
                 )
             if short:
                 self._pipeline.forget()
-            pending, emptied = short, True
+            pending, is_empty = short, True
 
     def _score_once(
-        self, pairs: Sequence[Pair], pending: Sequence[int], done: OnScores
+        self, pairs: Sequence[Pair], pending: Sequence[int], report: OnScores
     ) -> list[int]:
-        """Score pairs with the cache as it is; return those whose scores came back short."""
+        """Score pairs with the current cache; return those with missing scores."""
         short: list[int] = []
 
         def collect(index: int, output: Any) -> None:  # noqa: ANN401
@@ -203,7 +203,7 @@ class LocalBackend:
             if scores is None:
                 short.append(index)
             else:
-                done(index, scores)
+                report(index, scores)
 
         config = self._pipeline.config(max_new_tokens=1, echo=True, logprobs=1)
         for window in self._plan([pairs[index] for index in pending]):
@@ -214,7 +214,7 @@ class LocalBackend:
 
     def _plan(self, pairs: Sequence[Pair]) -> Iterator[Window]:
         half = self._pipeline.cache_blocks // 2
-        return plan(pairs, max_blocks=half, max_members=_ADDED_AT_ONCE)
+        return plan(pairs, max_blocks=half, max_members=_MAX_ADDED)
 
     def _sampling(self, request: GenerationRequest, params: SamplingParams) -> Any:  # noqa: ANN401
         stops = self._pipeline.stop_tokens
@@ -241,7 +241,7 @@ class LocalBackend:
         return dict(zip(distinct, self._pipeline.encode(texts), strict=True))
 
     def _encode_pairs(self, requests: Sequence[ScoreRequest], indices: Sequence[int]) -> list[Pair]:
-        """Return the tokens of each request; `indices` say which it is in an error."""
+        """Return the tokens of each request; `indices` number the requests in errors."""
         for index, request in zip(indices, requests, strict=True):
             if not request.response:
                 raise DataError(
@@ -251,33 +251,35 @@ class LocalBackend:
         prompts = self._encode_prompts([request.prompt for request in requests])
         texts = {prompt: self._pipeline.render(prompt) for prompt in prompts}
         responses = [plain(request.response) for request in requests]
-        wholes = self._pipeline.encode(
-            [texts[r.prompt] + said for r, said in zip(requests, responses, strict=True)]
+        combined = self._pipeline.encode(
+            [texts[r.prompt] + text for r, text in zip(requests, responses, strict=True)]
         )
         pairs = []
-        for index, request, said, whole in zip(indices, requests, responses, wholes, strict=True):
-            pairs.append(self._pair(prompts[request.prompt], whole, said))
+        for index, request, text, tokens in zip(
+            indices, requests, responses, combined, strict=True
+        ):
+            pairs.append(self._pair(prompts[request.prompt], tokens, text))
             self._check_length(index, len(pairs[-1].tokens))
         return pairs
 
-    def _pair(self, prompt: Tokens, whole: Tokens, response: str) -> Pair:
-        if whole[: len(prompt)] != prompt or len(whole) == len(prompt):
-            whole = prompt + self._pipeline.encode([response])[0]
-        return Pair(whole, len(prompt))
+    def _pair(self, prompt: Tokens, combined: Tokens, response: str) -> Pair:
+        if combined[: len(prompt)] != prompt or len(combined) == len(prompt):
+            combined = prompt + self._pipeline.encode([response])[0]
+        return Pair(combined, len(prompt))
 
     def _check_length(self, index: int, n_tokens: int) -> None:
         if n_tokens > self.context_length:
             raise PromptTooLongError(
-                f"Request {index} needs {n_tokens} tokens with its response, "
-                f"and the model's window holds {self.context_length}.",
+                f"Request {index} needs {n_tokens:,} tokens with its response, but the model's "
+                f"context length is {self.context_length:,}.",
                 hint="Shorten the persona, the exemplar or the response.",
             )
 
 
 def _response_scores(pair: Pair, log_probs: Sequence[float]) -> TokenScores | None:
-    """Return the response's part of what the engine returned, or None where tokens are missing.
+    """Return the scores of the response's tokens, or None if some are missing.
 
-    The list ends with the log-probability of one token drawn after the response.
+    The list ends with the log-probability of one token generated after the response.
     """
     n_response = len(pair.tokens) - pair.n_prompt
     if len(log_probs) < n_response + 1:
@@ -292,6 +294,6 @@ def _response_scores(pair: Pair, log_probs: Sequence[float]) -> TokenScores | No
 
 
 def _engine_seed(request: GenerationRequest) -> int:
-    """Return 32 bits that depend on the seed and on the number of the draw."""
+    """Return a 32-bit seed that depends on the seed and the draw number."""
     digest = hashlib.sha256(f"{request.seed}:{request.draw}".encode()).digest()
     return int.from_bytes(digest[:4], "little")

@@ -1,4 +1,4 @@
-"""Sentence encoders: text -> unit vectors."""
+"""Sentence encoders that map texts to unit vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jupyter_mop.backends.model_files import EncoderFiles, encoder_paths, file_sha256
-from jupyter_mop.backends.openvino.load_thread import load_apart
+from jupyter_mop.backends.openvino.load_thread import load_on_thread
 from jupyter_mop.backends.protocols import OnVectors
 from jupyter_mop.errors import DataError, ModelError, missing
 
@@ -21,7 +21,7 @@ _MAX_TOKENS = 256
 _CHUNK = 1024
 _OPTIONS = {
     "INFERENCE_PRECISION_HINT": "f32",
-    "CPU_RUNTIME_CACHE_CAPACITY": "64",  # code for that many shapes: all of them are 50 MB
+    "CPU_RUNTIME_CACHE_CAPACITY": "64",  # kernels for this many shapes; all of them take 50 MB
 }
 
 Ids = NDArray[np.int64]
@@ -30,30 +30,30 @@ Ids = NDArray[np.int64]
 class MiniLMEncoder:
     """The embedded sentence encoder: all-MiniLM-L6-v2, int8, run by OpenVINO.
 
-    Token vectors are averaged and normalised, as in Sentence-Transformers. A text longer than
-    256 tokens is cut there. Texts of the same number of tokens share a batch and nothing is
-    padded, so the vector of a text does not depend on the texts beside it (padding moves int8
-    rounding by up to 3e-3 per number) and a vector kept from one batch stands for any other.
+    Token vectors are averaged and normalised, as in Sentence-Transformers. A text is truncated at
+    256 tokens. A batch holds texts with the same number of tokens and no padding, so that a
+    text's vector does not depend on the other texts (padding changes int8 rounding by up to 3e-3
+    per component) and can be cached.
 
     Parameters
     ----------
     model : path, optional
-        Another ONNX or OpenVINO model with the same inputs, with its ``tokenizer.json`` in the
-        same folder; fetched on first use by default.
+        An ONNX or OpenVINO model with the same inputs, with its ``tokenizer.json`` in the same
+        folder; default: the embedded encoder, which is downloaded on first use.
 
     Attributes
     ----------
     dimension : int
-        Size d of a vector, 384 for the embedded model.
+        Size d of a vector, 384 for the embedded encoder.
     path : Path or None
-        The model's file; None for the embedded one.
+        The model's file; None for the embedded encoder.
 
     Raises
     ------
     MissingPackageError
         OpenVINO or tokenizers is not installed.
     ModelError
-        The model is not there, or cannot be read.
+        The model does not exist or cannot be read.
     """
 
     def __init__(self, model: str | Path | None = None) -> None:
@@ -72,12 +72,12 @@ class MiniLMEncoder:
     def encode(
         self, texts: Sequence[str], *, on_result: OnVectors | None = None
     ) -> NDArray[np.float32]:
-        """Return the unit vectors of `texts`.
+        """Return the unit vectors of texts.
 
         Parameters
         ----------
         texts : sequence of str
-            What to encode, n texts.
+            n texts.
         on_result : callable, optional
             Called with (indices, vectors) as each batch finishes, in any order.
 
@@ -89,7 +89,7 @@ class MiniLMEncoder:
         Raises
         ------
         DataError
-            Something in `texts` is not a string.
+            An element of `texts` is not a string.
         """
         _check_texts(texts)
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
@@ -118,14 +118,14 @@ class MiniLMEncoder:
 
 
 class CallableEncoder:
-    """Any function from texts to vectors as an encoder.
+    """An encoder that calls any function from texts to vectors.
 
     Parameters
     ----------
     function : callable
         Takes a list of n strings, returns vectors of shape (n, d).
     fingerprint : str
-        A name that changes whenever the vectors could: the store keeps vectors under it.
+        A name that changes whenever the vectors could: cached vectors depend on it.
 
     Examples
     --------
@@ -140,18 +140,18 @@ class CallableEncoder:
 
     @property
     def fingerprint(self) -> str:
-        """The name that was given."""
+        """The given fingerprint with the prefix "callable:"."""
         return self._fingerprint
 
     def encode(
         self, texts: Sequence[str], *, on_result: OnVectors | None = None
     ) -> NDArray[np.float32]:
-        """Return the function's vectors of `texts`, normalised.
+        """Return the function's vectors, normalised to unit length.
 
         Parameters
         ----------
         texts : sequence of str
-            What to encode, n texts.
+            n texts.
         on_result : callable, optional
             Called once with (indices, vectors).
 
@@ -163,8 +163,8 @@ class CallableEncoder:
         Raises
         ------
         DataError
-            Something in `texts` is not a string, or the function's answer is not one finite
-            vector other than zero for each text.
+            An element of `texts` is not a string, or the function does not return one finite,
+            nonzero vector for each text.
         """
         _check_texts(texts)
         vectors = np.asarray(self._function(list(texts)), dtype=np.float32)
@@ -180,7 +180,7 @@ class CallableEncoder:
 
 
 def unit_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the rows of `vectors`, shape (n, d), divided by their length.
+    """Return the rows of `vectors`, shape (n, d), scaled to length one.
 
     Raises
     ------
@@ -203,17 +203,17 @@ def unit_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _check_texts(texts: Sequence[str]) -> None:
     if isinstance(texts, str):
-        raise DataError("One string came where a list was expected.", hint="Give a list: [text].")
+        raise DataError("`texts` must be a list of strings, got one string.", hint="Use [text].")
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(
                 f"Text {index} is a {type(text).__name__}, not a string.",
-                hint="Drop missing values, or make them strings.",
+                hint="Drop missing values, or convert them to strings.",
             )
 
 
 def _batches(tokens: Sequence[Ids]) -> Iterator[list[int]]:
-    """Yield the indices of texts of the same number of tokens, the longest first."""
+    """Yield batches of indices of texts with the same number of tokens, the longest first."""
     lengths = defaultdict(list)
     for index, ids in enumerate(tokens):
         lengths[len(ids)].append(index)
@@ -239,8 +239,8 @@ def _own_files(model: Path) -> EncoderFiles:
     for path in files:
         if not path.is_file():
             raise ModelError(
-                f"The encoder's file {path} is not there.",
-                hint="Give the path of a model file with its tokenizer.json beside it.",
+                f"The encoder's file {path} does not exist.",
+                hint="Give the path of a model file with its tokenizer.json in the same folder.",
             )
     return files
 
@@ -255,16 +255,16 @@ def _load_tokenizer(path: Path) -> Any:  # noqa: ANN401
 
 
 def _compile(path: Path) -> tuple[Any, int]:
-    """Return the compiled model and the size of its vectors."""
+    """Return the compiled model and the dimension of its vectors."""
     import openvino
 
     try:
-        model = load_apart(lambda: openvino.Core().compile_model(path, "CPU", _OPTIONS))
+        model = load_on_thread(lambda: openvino.Core().compile_model(path, "CPU", _OPTIONS))
         return model, int(model.output(0).partial_shape[2].get_length())
     except RuntimeError as error:
         raise ModelError(
             f"The encoder {path.name} cannot be read.",
-            hint="Give an ONNX or OpenVINO sentence encoder with inputs like MiniLM's.",
+            hint="Use an ONNX or OpenVINO sentence encoder with the inputs of MiniLM.",
         ) from error
 
 

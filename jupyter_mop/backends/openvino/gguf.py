@@ -1,9 +1,9 @@
-"""Read GGUF files and hand them to OpenVINO without loss.
+"""Read GGUF files and convert them for OpenVINO without loss.
 
-A Q4_1 weight is ``scale * code + minimum`` with a code of 4 bits, in blocks of 32. OpenVINO GenAI
-writes it ``scale * (code - zero_point)`` and rounds the zero point, -minimum / scale, to a whole
-number: off by up to half a step for all 32 weights. `convert` puts the exact zero points back.
-Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+A Q4_1 weight is ``scale * code + minimum`` with a 4-bit code, in blocks of 32. OpenVINO GenAI
+writes it as ``scale * (code - zero_point)`` and rounds the zero point, -minimum / scale, to an
+integer, which is off by up to half a step for all 32 weights. `convert` restores the exact zero
+points. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.model_files import file_sha256, models_dir, only_one
-from jupyter_mop.backends.openvino.load_thread import load_apart
+from jupyter_mop.backends.model_files import exclusive, file_sha256, models_dir
+from jupyter_mop.backends.openvino.load_thread import load_on_thread
 from jupyter_mop.errors import ModelError
 
 Q4_1 = 3
@@ -36,7 +36,7 @@ _FILES = ("openvino_model.xml", "openvino_model.bin")
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor of a GGUF file: `shape` is rows first, `offset` counts from the file's start."""
+    """One tensor of a GGUF file; `shape` has rows first, `offset` is from the file's start."""
 
     name: str
     shape: tuple[int, ...]
@@ -46,7 +46,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class GGUF:
-    """The header of a GGUF file and its bytes."""
+    """The header and the bytes of a GGUF file."""
 
     metadata: dict[str, Any]
     tensors: tuple[Tensor, ...]
@@ -54,7 +54,7 @@ class GGUF:
 
 
 class _Reader:
-    """Reads little-endian values one after the other."""
+    """Read little-endian values in sequence."""
 
     def __init__(self, data: NDArray[np.uint8]) -> None:
         self._data = data
@@ -86,7 +86,7 @@ class _Reader:
 
 
 def read_gguf(path: Path) -> GGUF:
-    """Return the header of the GGUF file at `path`; its bytes stay on disk until they are used.
+    """Read the header of a GGUF file; its weights stay on disk until they are used.
 
     Raises
     ------
@@ -112,21 +112,21 @@ def _read_header(reader: _Reader, data: NDArray[np.uint8]) -> GGUF:
     tensors = [reader.tensor() for _ in range(n_tensors)]
     align = metadata.get("general.alignment", 32)
     start = -(-reader.offset // align) * align
-    placed = (Tensor(t.name, t.shape, t.kind, start + t.offset) for t in tensors)
-    return GGUF(metadata, tuple(placed), data)
+    located = (Tensor(t.name, t.shape, t.kind, start + t.offset) for t in tensors)
+    return GGUF(metadata, tuple(located), data)
 
 
 def q4_1_blocks(
     file: GGUF, tensor: Tensor
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-    """Return the codes, scales and minimums of a Q4_1 tensor of shape (rows, columns).
+    """Return the codes, scales and minimums of a Q4_1 tensor, shape (rows, columns).
 
     Returns
     -------
     codes : ndarray of uint8, shape (rows, columns)
         Four-bit codes.
     scales, minimums : ndarray of float32, shape (rows, columns / 32)
-        What turns codes into weights: ``scale * code + minimum``.
+        A weight is ``scale * code + minimum``.
     """
     rows, columns = tensor.shape
     n_blocks = rows * columns // _BLOCK
@@ -139,14 +139,14 @@ def q4_1_blocks(
 
 
 def convert(path: Path, sha256: str) -> Path:
-    """Return the folder with the exact OpenVINO form of a GGUF file, made on first use.
+    """Return the folder of a GGUF file's exact OpenVINO model, converted on first use.
 
     Parameters
     ----------
     path : Path
         A GGUF file.
     sha256 : str
-        Its sha256, under which the converted form is kept.
+        Its SHA-256, which names the folder of the converted model.
 
     Raises
     ------
@@ -158,14 +158,14 @@ def convert(path: Path, sha256: str) -> Path:
     folder = models_dir() / f"{sha256[:16]}-openvino-{openvino.__version__.split('-')[0]}"
     if not _is_intact(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with only_one(folder.parent):
+        with exclusive(folder.parent):
             if not _is_intact(folder):
                 _convert(path, folder)
     return folder
 
 
 def _is_intact(folder: Path) -> bool:
-    """Return whether the converted files are there with the checksums that they were made with."""
+    """Return whether the converted files exist and match their checksums."""
     try:
         sums = json.loads((folder / "checksums.json").read_text())
         return all(file_sha256(folder / name) == sums[name] for name in _FILES)
@@ -174,9 +174,9 @@ def _is_intact(folder: Path) -> bool:
 
 
 def _convert(path: Path, folder: Path) -> None:
-    part = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
     try:
-        raw, done = part / "raw", part / "done"
+        raw, done = temporary / "raw", temporary / "done"
         raw.mkdir()
         done.mkdir()
         _save_raw(path, raw)
@@ -186,11 +186,11 @@ def _convert(path: Path, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         done.rename(folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _save_raw(path: Path, folder: Path) -> None:
-    """Let the engine read the GGUF and save it as an OpenVINO model in `folder`."""
+    """Let OpenVINO GenAI read the GGUF file and save its OpenVINO model in `folder`."""
     import openvino_genai
 
     linked = folder / path.name
@@ -203,16 +203,16 @@ def _save_raw(path: Path, folder: Path) -> None:
     options = {"enable_save_ov_model": True}
     try:
         make = openvino_genai.ContinuousBatchingPipeline
-        load_apart(lambda: make(str(linked), config, "CPU", options, {}))
+        load_on_thread(lambda: make(str(linked), config, "CPU", options, {}))
     except RuntimeError as error:
         raise ModelError(
             f"OpenVINO GenAI cannot read the model {path.name}.",
-            hint="Give a GGUF file of an architecture that it knows, or an OpenVINO model folder.",
+            hint="Use a GGUF file of a supported architecture, or an OpenVINO model folder.",
         ) from error
 
 
 def _zero_points(path: Path) -> dict[bytes, NDArray[np.float32]]:
-    """Return the exact zero points of each row of Q4_1 weights, by the row's codes."""
+    """Return the exact zero points of each row of Q4_1 weights, keyed by the row's codes."""
     file = read_gguf(path)
     found: dict[bytes, NDArray[np.float32]] = {}
     for tensor in file.tensors:
@@ -224,7 +224,7 @@ def _zero_points(path: Path) -> dict[bytes, NDArray[np.float32]]:
 
 
 def _save_exact(raw: Path, done: Path, zero_points: dict[bytes, NDArray[np.float32]]) -> None:
-    """Save the model of folder `raw` in `done`, its rounded zero points replaced."""
+    """Copy the model from `raw` to `done` with exact instead of rounded zero points."""
     import openvino
     from openvino import op
 
@@ -242,7 +242,7 @@ def _save_exact(raw: Path, done: Path, zero_points: dict[bytes, NDArray[np.float
 
 
 def _four_bit_weights(model: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401
-    """Yield the constant of each 4-bit weight and the node of its zero points."""
+    """Yield the constant of each 4-bit weight with the node of its zero points."""
     for node in model.get_ordered_ops():
         if node.get_type_name() != "Subtract":
             continue

@@ -1,4 +1,4 @@
-"""Loading a model with OpenVINO so that an interrupt later on does not end the process."""
+"""Load OpenVINO models on their own thread, so that a later interrupt does not crash."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TypeVar
 Loaded = TypeVar("Loaded")
 
 
-def load_apart(load: Callable[[], Loaded]) -> Loaded:
-    """Return what `load` returns, called on a thread of its own.
+def load_on_thread(load: Callable[[], Loaded]) -> Loaded:
+    """Call `load` on a separate thread and return its result.
 
-    OpenVINO's plugin for processors (2026.4) gives the thread that loads a model another stack for
-    signals, and where two models are dropped in the order in which they were loaded, the thread is
-    left with one that is gone. The main thread would then crash at the next interrupt.
+    OpenVINO's CPU plugin (2026.4) replaces the signal stack of the thread that loads a model. If
+    two models are dropped in the order in which they were loaded, that thread is left with a freed
+    stack, and the main thread would crash at the next interrupt.
 
     Examples
     --------
-    >>> load_apart(lambda: "model")
+    >>> load_on_thread(lambda: "model")
     'model'
     """
     with ThreadPoolExecutor(1, "load") as thread:

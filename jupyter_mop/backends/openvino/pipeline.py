@@ -1,9 +1,9 @@
-"""OpenVINO GenAI's continuous batching, its cache of prefixes used only where it is right.
+"""OpenVINO GenAI's continuous batching, with its prefix cache used only where it is correct.
 
-A finished sequence leaves its last, partly filled block in the cache (its tail). Where two running
+A finished sequence leaves its last, partly filled block in the cache (its tail). If two running
 sequences restore the same tail, or one restores a block that another is filling, both write into
-it and the results are silently wrong (openvino-genai 2026.4). So all jobs are added before the
-first step, when nothing runs, and where one begins with a known tail the cache is emptied first.
+it and the results are silently wrong (openvino-genai 2026.4). Therefore all jobs are added before
+the first step, and the cache is emptied first if a job begins with a known tail.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from jupyter_mop.backends.chat_templates import plain
 from jupyter_mop.backends.model_files import file_sha256
 from jupyter_mop.backends.openvino.gguf import GGUF, Q4_1, convert, read_gguf
-from jupyter_mop.backends.openvino.load_thread import load_apart
+from jupyter_mop.backends.openvino.load_thread import load_on_thread
 from jupyter_mop.backends.openvino.prefix_cache import BLOCK, Tokens
 from jupyter_mop.backends.protocols import Prompt
 from jupyter_mop.errors import ModelError, missing
@@ -31,8 +31,8 @@ _OPTIONS = {
     "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
     "KV_CACHE_PRECISION": "f16",
 }
-_BATCHED_TOKENS = 256
-_IN_FLIGHT = 128
+_MAX_BATCHED_TOKENS = 256
+_MAX_IN_FLIGHT = 128
 _ENCODE_CHUNK = 64
 _DEFAULT_CONTEXT = 2048
 _PLAIN_CHATML = (
@@ -43,7 +43,7 @@ _PLAIN_CHATML = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Tokens to run and how; `index` comes back with the result."""
+    """Tokens to run with the engine's settings; `index` is reported with the result."""
 
     index: int
     tokens: Tokens
@@ -51,14 +51,14 @@ class Job:
 
 
 class Pipeline:
-    """A loaded model: tokenizer, window, and a loop that runs jobs until all are finished.
+    """A loaded model: its tokenizer, its context length, and a loop that runs jobs.
 
     Parameters
     ----------
     model : Path
         A GGUF file or the folder of an OpenVINO model.
     cache_blocks : int
-        Size of the cache of keys and values, in blocks of 32 tokens.
+        Size of the key-value cache, in blocks of 32 tokens.
 
     Raises
     ------
@@ -78,17 +78,17 @@ class Pipeline:
         self.model_context = _context_length(model, header)
         self._path = convert(model, self.sha256) if header and _has_q4_1(header) else model
         try:
-            self.tokenizer = load_apart(lambda: self._genai.Tokenizer(str(model)))
+            self.tokenizer = load_on_thread(lambda: self._genai.Tokenizer(str(model)))
             self._loaded: Any = self._load()
         except RuntimeError as error:
             raise ModelError(
                 f"OpenVINO GenAI cannot load the model {model}.",
-                hint="Give a GGUF file of an architecture that it knows, or an OpenVINO folder.",
+                hint="Use a GGUF file of an architecture that it supports, or an OpenVINO folder.",
             ) from error
 
     @property
     def version(self) -> str:
-        """The engine's version."""
+        """Version of OpenVINO GenAI."""
         return str(self._genai.__version__)
 
     @cached_property
@@ -101,9 +101,9 @@ class Pipeline:
         return self._genai.GenerationConfig(apply_chat_template=False, **options)
 
     def render(self, prompt: Prompt) -> str:
-        """Return the text that the model reads, up to where its answer begins.
+        """Render a chat as the model's input text, up to the start of its response.
 
-        Markers of turns inside the data are parted: no text can end its own turn.
+        Turn markers inside messages are split by a space, so that no message can end its turn.
         """
         turns = [{"role": turn.role, "content": plain(turn.content)} for turn in prompt.messages]
         try:
@@ -113,25 +113,25 @@ class Pipeline:
         except RuntimeError as error:
             raise ModelError(
                 "The model's chat template does not accept the prompt.",
-                hint="Use the roles system, user and assistant, or a chat model.",
+                hint="Use the roles system, user and assistant, and a chat model.",
             ) from error
         return str(text)
 
     @cached_property
     def _template(self) -> str:
-        """The model's own template, or ChatML where that one adds a system turn by itself."""
-        alone = [{"role": "user", "content": "."}]
-        text = self.tokenizer.apply_chat_template(alone, add_generation_prompt=True)
+        """The model's own template, or ChatML if its template adds a system message by itself."""
+        user_only = [{"role": "user", "content": "."}]
+        text = self.tokenizer.apply_chat_template(user_only, add_generation_prompt=True)
         return _PLAIN_CHATML if text.startswith("<|im_start|>system") else ""
 
     def encode(self, texts: Sequence[str]) -> list[Tokens]:
         """Return the tokens of each text."""
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        found: dict[int, Tokens] = {}
+        tokens: dict[int, Tokens] = {}
         for start in range(0, len(order), _ENCODE_CHUNK):
             chunk = order[start : start + _ENCODE_CHUNK]
-            found.update(zip(chunk, self._encode([texts[i] for i in chunk]), strict=True))
-        return [found[index] for index in range(len(texts))]
+            tokens.update(zip(chunk, self._encode([texts[i] for i in chunk]), strict=True))
+        return [tokens[index] for index in range(len(texts))]
 
     def _encode(self, texts: list[str]) -> list[Tokens]:
         inputs = self.tokenizer.encode(texts, add_special_tokens=False)
@@ -139,7 +139,7 @@ class Pipeline:
         return [tuple(ids[mask.astype(bool)].tolist()) for ids, mask in rows]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of tokens, special tokens left out."""
+        """Return the text of tokens without special tokens."""
         return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True))
 
     def run(
@@ -149,18 +149,18 @@ class Pipeline:
         *,
         waves: Sequence[Sequence[Tokens]] = (),
     ) -> None:
-        """Run all jobs; `on_done(index, output)` as each finishes.
+        """Run all jobs; call `on_done(index, output)` as each finishes.
 
-        The primers of `waves`, whole blocks of tokens, are put into the cache first. On any
-        exception, an interrupt included, what is unfinished is dropped and the cache emptied;
-        the pipeline can be used again.
+        The primers in `waves`, whole blocks of tokens, are put into the cache first. After any
+        exception, an interrupt included, unfinished jobs are cancelled and the cache is emptied,
+        and the pipeline can be used again.
 
         Raises
         ------
         ModelError
-            The engine gave a job up.
+            The engine dropped a job.
         """
-        if any(self._meets_tail(job.tokens) for job in jobs):
+        if any(self._begins_with_tail(job.tokens) for job in jobs):
             self.forget()
         config = self.config(max_new_tokens=1)
         for wave in waves:
@@ -169,43 +169,43 @@ class Pipeline:
         self._run(jobs, on_done)
 
     def _run(self, jobs: Sequence[Job], on_done: Callable[[int, Any], None]) -> None:
-        live: dict[int, Any] = {}
+        running: dict[int, Any] = {}
         tokens = {job.index: job.tokens for job in jobs}
         try:
             for job in jobs:
-                live[job.index] = self._add(job)
-            while live:
+                running[job.index] = self._add(job)
+            while running:
                 self._engine().step()
-                for index, output in self._finished(live):
-                    self._keep_tail(tokens[index], output.generated_ids)
+                for index, output in self._finished(running):
+                    self._record_tail(tokens[index], output.generated_ids)
                     on_done(index, output)
         except BaseException:
-            self._drop(live)
+            self._cancel(running)
             self.forget()
             raise
 
-    def _drop(self, live: dict[int, Any]) -> None:
-        """Cancel what is unfinished and let the engine free it."""
-        for handle in live.values():
+    def _cancel(self, running: dict[int, Any]) -> None:
+        """Cancel unfinished jobs and let the engine free them."""
+        for handle in running.values():
             handle.cancel()
-        live.clear()
+        running.clear()
         while self._engine().has_non_finished_requests():
             self._engine().step()
 
-    def _keep_tail(self, tokens: Tokens, generated: Sequence[int]) -> None:
-        """Remember what a finished sequence leaves: all but its last token, which was not run."""
+    def _record_tail(self, tokens: Tokens, generated: Sequence[int]) -> None:
+        """Record the tail of a finished sequence: all but its last token, which was not run."""
         is_echo = len(generated) > len(tokens) and tuple(generated[: len(tokens)]) == tokens
-        left = tuple(generated) if is_echo else (*tokens, *generated)
-        if len(left[:-1]) % BLOCK:
-            self._tails.setdefault(len(left) - 1, set()).add(hash(left[:-1]))
+        sequence = (tuple(generated) if is_echo else (*tokens, *generated))[:-1]
+        if len(sequence) % BLOCK:
+            self._tails.setdefault(len(sequence), set()).add(hash(sequence))
 
-    def _meets_tail(self, tokens: Tokens) -> bool:
-        """Return whether tokens begin with what a finished sequence left in a part of a block."""
+    def _begins_with_tail(self, tokens: Tokens) -> bool:
+        """Return whether tokens begin with a finished sequence that ends inside a block."""
         lengths = (length for length in self._tails if length <= len(tokens))
         return any(hash(tokens[:length]) in self._tails[length] for length in lengths)
 
     def forget(self) -> None:
-        """Empty the cache of keys and values; the model is loaded again when it is next used."""
+        """Empty the key-value cache; the model is loaded again on its next use."""
         self._loaded = None
         self._tails.clear()
         gc.collect()
@@ -218,12 +218,12 @@ class Pipeline:
     def _load(self) -> Any:  # noqa: ANN401
         scheduler = self._genai.SchedulerConfig()
         scheduler.num_kv_blocks = self.cache_blocks
-        scheduler.max_num_batched_tokens = _BATCHED_TOKENS
-        scheduler.max_num_seqs = _IN_FLIGHT
+        scheduler.max_num_batched_tokens = _MAX_BATCHED_TOKENS
+        scheduler.max_num_seqs = _MAX_IN_FLIGHT
         scheduler.enable_prefix_caching = True
         scheduler.dynamic_split_fuse = True
         make = self._genai.ContinuousBatchingPipeline
-        return load_apart(
+        return load_on_thread(
             lambda: make(str(self._path), self.tokenizer, scheduler, "CPU", **_OPTIONS)
         )
 
@@ -234,18 +234,18 @@ class Pipeline:
         tokens = Tensor(np.asarray([job.tokens], dtype=np.int64))
         return self._engine().add_request(self._next_id, tokens, job.config)
 
-    def _finished(self, live: dict[int, Any]) -> Iterator[tuple[int, Any]]:
-        """Take out of `live` what is finished."""
+    def _finished(self, running: dict[int, Any]) -> Iterator[tuple[int, Any]]:
+        """Remove finished jobs from `running` and yield their outputs."""
         status = self._genai.GenerationStatus
-        for index, handle in list(live.items()):
+        for index, handle in list(running.items()):
             state = handle.get_status()
             if state == status.RUNNING:
                 continue
-            del live[index]
+            del running[index]
             if state != status.FINISHED:
                 raise ModelError(
-                    f"OpenVINO GenAI gave a request up ({state.name}).",
-                    hint="Give it a larger cache: LocalBackend(cache_blocks=1024).",
+                    f"OpenVINO GenAI dropped a request ({state.name}).",
+                    hint="Use a larger cache: LocalBackend(cache_blocks=1024).",
                 )
             yield index, handle.read_all()[0]
 
@@ -263,23 +263,23 @@ def _has_q4_1(header: GGUF) -> bool:
 
 
 def _model_sha256(model: Path) -> str:
-    """Return the sha256 of a file, or of the files of a folder one after the other."""
+    """Return the SHA-256 of a file, or of the names and hashes of a folder's files."""
     import hashlib
 
     if not model.exists():
         raise ModelError(
-            f"The model {model} is not there.",
+            f"The model {model} does not exist.",
             hint="Give the path of a GGUF file or of an OpenVINO model folder.",
         )
     if model.is_file():
         return file_sha256(model)
     files = sorted(path for path in model.iterdir() if path.is_file())
-    sums = "".join(f"{path.name} {file_sha256(path)}\n" for path in files)
-    return hashlib.sha256(sums.encode()).hexdigest()
+    listing = "".join(f"{path.name} {file_sha256(path)}\n" for path in files)
+    return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def _context_length(model: Path, header: GGUF | None) -> int:
-    """Return the window that the model was trained for, in tokens."""
+    """Return the context length that the model was trained for, in tokens."""
     if header is not None:
         name = header.metadata.get("general.architecture")
         return int(header.metadata.get(f"{name}.context_length", _DEFAULT_CONTEXT))

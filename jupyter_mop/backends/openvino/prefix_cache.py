@@ -1,9 +1,9 @@
-"""Order requests so that what their prompts share is computed once.
+"""Order requests so that shared beginnings of prompts are computed once.
 
-The engine keeps keys and values of finished sequences in blocks of 32 tokens and restores, when a
-sequence is added, the longest kept prefix. Tokens that are restored get no log-probability, so
-of a pair that is scored only the prompt may be restored, up to the token before its last. A plan
-puts the shared blocks of prompts in first (primers), then adds what uses them all at once.
+The engine caches keys and values of finished sequences in blocks of 32 tokens. When a sequence is
+added, it restores the longest cached prefix. Restored tokens get no log-probability, so of a
+scored pair only the prompt may be restored, up to the token before its last. A plan first runs the
+shared blocks of prompts (primers), then adds all sequences that use them.
 """
 
 from __future__ import annotations
@@ -19,45 +19,45 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A prompt's tokens and those of a response to score, if any: `n_prompt` are the prompt's."""
+    """Tokens of a prompt (the first `n_prompt`) and of a response to score, if any."""
 
     tokens: Tokens
     n_prompt: int
 
     @property
     def prompt(self) -> Tokens:
-        """The prompt's tokens."""
+        """Tokens of the prompt."""
         return self.tokens[: self.n_prompt]
 
     @property
     def prefixes(self) -> list[Tokens]:
-        """Whole blocks of the prompt that may be restored, the shortest prefix first."""
+        """Prefixes of whole blocks that may be restored, the shortest first."""
         last = (self.n_prompt - 1) // BLOCK
         return [self.tokens[: BLOCK * n_blocks] for n_blocks in range(1, last + 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Sequences to add at once, after `waves` of primers: each wave may use the one before."""
+    """Sequences to add together, after `waves` of primers; each wave may use the one before."""
 
     waves: tuple[tuple[Tokens, ...], ...]
     members: tuple[int, ...]
 
 
 def plan(sequences: Sequence[Pair], *, max_blocks: int, max_members: int) -> Iterator[Window]:
-    """Yield windows that cover all sequences, those with long common prefixes side by side.
+    """Yield windows that cover all sequences, grouping those with long common prefixes.
 
-    Sequences of one prompt stay in one window, because one that is finished leaves the beginning
-    of its response behind, which another would find.
+    Sequences of one prompt stay in one window, because a finished one leaves the beginning of its
+    response in the cache, where another could restore it.
 
     Parameters
     ----------
     sequences : sequence
-        What is to be scored, in any order.
+        Sequences to run, in any order.
     max_blocks : int
-        How many shared blocks a window may need, as far as one prompt does not need more.
+        Highest number of shared blocks in a window, unless one prompt needs more.
     max_members : int
-        How many sequences a window may hold, as far as one prompt does not have more.
+        Highest number of sequences in a window, unless one prompt has more.
 
     Examples
     --------
@@ -70,23 +70,23 @@ def plan(sequences: Sequence[Pair], *, max_blocks: int, max_members: int) -> Ite
     counts = Counter(prefix for pair in sequences for prefix in pair.prefixes)
     members: list[int] = []
     blocks: set[Tokens] = set()
-    for unit in _units(sequences):
-        shared = {prefix for prefix in sequences[unit[0]].prefixes if counts[prefix] > 1}
-        full = len(blocks | shared) > max_blocks or len(members) + len(unit) > max_members
-        if members and full:
+    for group in _by_prompt(sequences):
+        shared = {prefix for prefix in sequences[group[0]].prefixes if counts[prefix] > 1}
+        is_full = len(blocks | shared) > max_blocks or len(members) + len(group) > max_members
+        if members and is_full:
             yield _window(sequences, members)
             members, blocks = [], set()
-        members, blocks = members + unit, blocks | shared
+        members, blocks = members + group, blocks | shared
     if members:
         yield _window(sequences, members)
 
 
-def _units(sequences: Sequence[Pair]) -> list[list[int]]:
-    """Return the indices of the sequences of each prompt, prompts in the order of their tokens."""
-    units: dict[Tokens, list[int]] = defaultdict(list)
+def _by_prompt(sequences: Sequence[Pair]) -> list[list[int]]:
+    """Return the indices of each prompt's sequences, with prompts in the order of their tokens."""
+    groups: dict[Tokens, list[int]] = defaultdict(list)
     for index, sequence in enumerate(sequences):
-        units[sequence.prompt].append(index)
-    return [units[prompt] for prompt in sorted(units)]
+        groups[sequence.prompt].append(index)
+    return [groups[prompt] for prompt in sorted(groups)]
 
 
 def _window(sequences: Sequence[Pair], members: Sequence[int]) -> Window:

@@ -1,4 +1,4 @@
-"""The requests of one call as the store keeps them: under which keys, and as which bytes."""
+"""The requests of one call as the store knows them: their keys, and answers as bytes."""
 
 from __future__ import annotations
 
@@ -10,26 +10,34 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Completion, FirstTokens, Prompt, TokenScores
-from jupyter_mop.backends.store.run_record import Books
-from jupyter_mop.backends.store.sqlite_store import Kind, Store
+from jupyter_mop.backends.protocols import (
+    Completion,
+    FirstTokens,
+    GenerationRequest,
+    Prompt,
+    SamplingParams,
+    ScoreRequest,
+    TokenScores,
+)
+from jupyter_mop.backends.store.run_record import RunRecord
+from jupyter_mop.backends.store.sqlite_store import Kind, Store, content_key
 
 Value = TypeVar("Value")
 Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What a request gives to read: a prompt, a response; and the most that it has written."""
+class RequestText:
+    """A request's prompt, the scored response and the output limit in tokens."""
 
     prompt: Prompt
     response: str = ""
-    most_out: int = 0
+    max_out: int = 0
 
 
 @dataclass(frozen=True)
 class Codec(Generic[Value]):
-    """How one kind of answer becomes bytes and back."""
+    """Convert one kind of answer to bytes and back."""
 
     name: str
     kind: Kind
@@ -52,7 +60,7 @@ SCORES: Codec[TokenScores] = Codec(
 FIRST_TOKENS: Codec[FirstTokens] = Codec(
     "first tokens",
     "score",
-    lambda told: json.dumps([told.tokens, told.log_probs]).encode(),
+    lambda first: json.dumps([first.tokens, first.log_probs]).encode(),
     lambda value: FirstTokens(*map(tuple, json.loads(value))),
 )
 VECTORS: Codec[Vector] = Codec(
@@ -63,42 +71,96 @@ VECTORS: Codec[Vector] = Codec(
 )
 
 
+def completion_key(model: str, request: GenerationRequest, params: SamplingParams) -> str:
+    """Return the key of a response: model, prompt, sampling settings, seed and draw."""
+    sampling = [float(params.temperature), float(params.top_p), int(params.max_tokens)]
+    turns = _turns(request.prompt)
+    return content_key("completion", model, turns, sampling, int(request.seed), int(request.draw))
+
+
+def score_key(model: str, request: ScoreRequest) -> str:
+    """Return the key of a score: model, prompt and response."""
+    return content_key("score", model, _turns(request.prompt), request.response)
+
+
+def first_tokens_key(model: str, prompt: Prompt) -> str:
+    """Return the key of the first tokens of a response to a prompt."""
+    return content_key("score", model, "first tokens", _turns(prompt))
+
+
+def vector_key(model: str, text: str) -> str:
+    """Return the key of a text's vector: encoder and text."""
+    return content_key("vector", model, text)
+
+
+def _turns(prompt: Prompt) -> list[list[str]]:
+    return [[message.role, message.content] for message in prompt.messages]
+
+
 class Batch(Generic[Value]):
-    """The requests of one call: what the store held, what is left to ask, what is finished."""
+    """The requests of one call: which answers the store has and which are still missing.
+
+    Parameters
+    ----------
+    store : Store
+    codec : Codec
+        Converts the answers.
+    keys : sequence of str
+        The key of each request; identical requests have the same key.
+    record : RunRecord, optional
+        Counts the answers as they are stored.
+
+    Attributes
+    ----------
+    n_cached : int
+        Number of different answers that the store had.
+    hits : list of int
+        Indices of the requests whose answer the store had.
+    misses : list of int
+        Index of the first request of each missing answer.
+    """
 
     def __init__(
-        self, store: Store, codec: Codec[Value], keys: Sequence[str], books: Books | None = None
+        self,
+        store: Store,
+        codec: Codec[Value],
+        keys: Sequence[str],
+        record: RunRecord | None = None,
     ) -> None:
-        self._store, self._codec, self._keys, self._books = store, codec, keys, books
-        self._places: dict[str, list[int]] = {}
+        self._store, self._codec, self._keys, self.record = store, codec, keys, record
+        self._indices: dict[str, list[int]] = {}
         for index, key in enumerate(keys):
-            self._places.setdefault(key, []).append(index)
-        held = store.get_many(self._places)
-        self._values = {key: codec.unpack(value) for key, value in held.items()}
-        self.n_held = len(held)
-        self._asked = [key for key in self._places if key not in held]
-        self.hits = [index for index, key in enumerate(keys) if key in held]
-        self.misses = [self._places[key][0] for key in self._asked]
+            self._indices.setdefault(key, []).append(index)
+        cached = store.get_many(self._indices)
+        self._values = {key: codec.unpack(value) for key, value in cached.items()}
+        self._missing = [key for key in self._indices if key not in cached]
+        self.n_cached = len(cached)
+        self.hits = [index for index, key in enumerate(keys) if key in cached]
+        self.misses = [self._indices[key][0] for key in self._missing]
 
     def finish(self, positions: Sequence[int], values: Sequence[Value]) -> list[int]:
-        """Keep the answers to `misses[positions]`; return the indices that they newly answer.
+        """Store the answers to `misses[positions]`; return the requests that this answers.
 
-        Where another process has kept an answer meanwhile, that one counts here too.
+        If another process stored an answer in the meantime, that answer is used here too.
         """
-        pairs = zip([self._asked[position] for position in positions], values, strict=True)
-        fresh = {key: value for key, value in pairs if key not in self._values}
-        packed = {key: self._codec.pack(value) for key, value in fresh.items()}
-        also = [self._books.finish(len(fresh))] if self._books else []
-        before = self._store.put_many(self._codec.kind, packed, also=also)
-        self._values.update(fresh)
-        self._values.update({key: self._codec.unpack(value) for key, value in before.items()})
-        return [index for key in fresh for index in self._places[key]]
+        pairs = zip([self._missing[position] for position in positions], values, strict=True)
+        new = {key: value for key, value in pairs if key not in self._values}
+        packed = {key: self._codec.pack(value) for key, value in new.items()}
+        also = [self.record.finish(len(new))] if self.record else []
+        earlier = self._store.put_many(self._codec.kind, packed, also=also)
+        self._values.update(new)
+        self._values.update({key: self._codec.unpack(value) for key, value in earlier.items()})
+        return [index for key in new for index in self._indices[key]]
 
     @property
     def n_finished(self) -> int:
-        """How many requests have their answer."""
-        return sum(len(self._places[key]) for key in self._values)
+        """Number of requests that have an answer."""
+        return sum(len(self._indices[key]) for key in self._values)
+
+    def value(self, index: int) -> Value:
+        """Return the answer to one request."""
+        return self._values[self._keys[index]]
 
     def values(self, indices: Sequence[int]) -> list[Value]:
-        """Return the answers at `indices`."""
-        return [self._values[self._keys[index]] for index in indices]
+        """Return the answers to the requests at `indices`."""
+        return [self.value(index) for index in indices]

@@ -1,4 +1,4 @@
-"""The runs that a store knows of, as a list: how each ended, and what it asked."""
+"""The runs recorded in a store: how each ended and how many answers it requested."""
 
 from __future__ import annotations
 
@@ -21,37 +21,43 @@ COLUMNS = (
     *("run", "state", "what", "started", "requested", "kept"),
     *("finished", "failed", "cancelled", "seconds", "usd", "model"),
 )
-_SHOWN = 20
-_LONGEST = 60
+_N_LATEST = 20
+_MAX_ARGUMENT_LENGTH = 60
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """What a store knows of a run: requested = finished + failed + cancelled, once it is over.
+    """One run recorded in a store; when it is over, requested = finished + failed + cancelled.
 
     Attributes
     ----------
     run : int
-        Its number.
+        Number of the run, from 1.
     verb : str
         "fit", "simulate", "ask" or "synthesize".
     arguments : mapping
-        What the verb was given.
+        The verb's arguments.
     state : str
         "running", "finished", "failed", "cancelled" (stopped by the user) or "interrupted" (its
-        process is gone).
+        process ended).
     started : float
-        Seconds since 1970 by the clock on the wall, which may be wrong.
+        Start in seconds since 1970, by the system clock.
     seconds : float or None
-        How long it took, or had taken at the last answer.
-    requested, kept, finished, failed, cancelled : int
-        Different answers of the language model that were wanted; those that the store had from
-        before, which count as finished too; those that are there; the one whose failure ended the
-        run; and those not asked then.
+        Duration, or the time until the last finished answer.
+    requested : int
+        Distinct answers requested from the language model.
+    kept : int
+        Requested answers that were cached before; they count as finished.
+    finished : int
+        Requested answers that are in the store.
+    failed : int
+        Requests whose failure ended the run.
+    cancelled : int
+        Requests that were neither finished nor failed when the run ended.
     model : str or None
-        The model's fingerprint; None where it was not asked.
+        Fingerprint of the model; None if nothing was requested.
     facts : mapping
-        What it stood on; the provenance of its result; its error.
+        Digests of the run's inputs, the provenance of its result, its cost and its error.
     """
 
     run: int
@@ -70,37 +76,37 @@ class StoredRun:
 
     @property
     def usd(self) -> float | None:
-        """US dollars that it spent; None where nothing costs, nobody knows, or it was killed."""
+        """US dollars spent; None if free, if no price is known or if the run was killed."""
         return self.facts.get("usd")
 
     @property
     def started_at(self) -> datetime:
-        """When it started, in local time."""
+        """The start in local time."""
         return datetime.fromtimestamp(self.started).astimezone()
 
     @property
     def is_over(self) -> bool:
-        """Whether nobody is at it."""
+        """Whether the run has ended."""
         return self.state != RUNNING
 
     @property
     def what(self) -> str:
-        """The verb with what it was given, on one line."""
-        told = {name: value for name, value in self.arguments.items() if value is not None}
-        given = ", ".join(f"{name}={_short(value)}" for name, value in told.items())
-        return f"{self.verb}({given})"
+        """The call on one line: the verb with its arguments, long ones shortened."""
+        given = {name: value for name, value in self.arguments.items() if value is not None}
+        arguments = ", ".join(f"{name}={_short(value)}" for name, value in given.items())
+        return f"{self.verb}({arguments})"
 
 
 @dataclass(frozen=True, repr=False)
 class Runs(Rendered, Sequence[StoredRun]):
-    """Runs in the order in which they began; `frame` has one row for each.
+    """The runs of a store in the order of their start; `frame` has one row for each.
 
     Examples
     --------
     >>> import tempfile
-    >>> from jupyter_mop.backends.store.run_record import Books
+    >>> from jupyter_mop.backends.store.run_record import RunRecord
     >>> with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/store.sqlite") as store:
-    ...     Books(store, "fit", {"n_records": 40}).end("finished")
+    ...     RunRecord(store, "fit", {"n_records": 40}).end("finished")
     ...     read_runs(store)
     1  finished  fit(n_records=40): 0 requested = 0 finished + 0 failed + 0 cancelled
     """
@@ -109,7 +115,7 @@ class Runs(Rendered, Sequence[StoredRun]):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Return run, state, what, started, the counts, seconds, usd, model and facts."""
+        """One row per run: run, state, what, started, the counts, seconds, usd, model and facts."""
         import pandas as pd
 
         rows = [{**asdict(run), "what": run.what, "usd": run.usd} for run in self.runs]
@@ -117,20 +123,26 @@ class Runs(Rendered, Sequence[StoredRun]):
         return frame.assign(started=[datetime.fromtimestamp(t).astimezone() for t in frame.started])
 
     def find(self, number: int | None = None) -> StoredRun:
-        """Return the run of this number, or else the last that did not finish, then or later."""
+        """Return the run with this number, or the last one that was never finished.
+
+        Raises
+        ------
+        DataError
+            There is no such run.
+        """
         if number is not None:
             for run in self.runs:
                 if run.run == number:
                     return run
-            raise DataError(f"There is no run {number}.", hint="Look them up with %mop_runs.")
-        done: list[object] = []
+            raise DataError(f"There is no run {number}.", hint="List the runs with %mop_runs.")
+        finished: list[object] = []
         for run in reversed(self.runs):
             if run.state == FINISHED:
-                done.append((run.verb, run.arguments))
-            elif run.is_over and (run.verb, run.arguments) not in done:
+                finished.append((run.verb, run.arguments))
+            elif run.is_over and (run.verb, run.arguments) not in finished:
                 return run
         raise DataError(
-            "There is no run to resume: all are finished.", hint="Name one: %mop_resume 3."
+            "There is no run to resume: all are finished.", hint="Give its number: %mop_resume 3."
         )
 
     def __len__(self) -> int:
@@ -153,19 +165,19 @@ class Runs(Rendered, Sequence[StoredRun]):
     @property
     def latest(self) -> tuple[StoredRun, ...]:
         """The latest runs, which are displayed."""
-        return self.runs[-_SHOWN:]
+        return self.runs[-_N_LATEST:]
 
     @property
     def notes(self) -> list[str]:
-        """Where the runs are that are not displayed."""
-        n_more = len(self.runs) - _SHOWN
-        return [f"{n_more} earlier runs are in `frame`."] if n_more > 0 else []
+        """A note on the runs that are not displayed."""
+        n_more = len(self.runs) - _N_LATEST
+        return [f"{n_more:,} earlier runs are in `frame`."] if n_more > 0 else []
 
 
 def read_runs(store: Store) -> Runs:
-    """Return all runs of `store`; one whose process is gone is interrupted, not running."""
-    going = store.read(("SELECT id, lock FROM runs WHERE state = ?", (RUNNING,)))
-    dead = {number for number, token in going if not is_alive(store, token)}
+    """Return all runs of `store`; a run whose process ended early is "interrupted"."""
+    running = store.read(("SELECT id, lock FROM runs WHERE state = ?", (RUNNING,)))
+    dead = {number for number, token in running if not is_alive(store, token)}
     names = ", ".join(field.name for field in fields(StoredRun)).replace("run,", "id,", 1)
     rows = store.read((f"SELECT {names} FROM runs ORDER BY id", ()))
     return Runs(tuple(_run(row, dead) for row in rows))
@@ -175,11 +187,11 @@ def _run(row: Sequence[Any], dead: set[int]) -> StoredRun:
     facts = dict(zip((field.name for field in fields(StoredRun)), row, strict=True))
     facts["arguments"], facts["facts"] = json.loads(facts["arguments"]), json.loads(facts["facts"])
     if facts["state"] == RUNNING and facts["run"] in dead:
-        left = facts["requested"] - facts["finished"] - facts["failed"]
-        facts |= {"state": INTERRUPTED, "cancelled": left}
+        n_cancelled = facts["requested"] - facts["finished"] - facts["failed"]
+        facts |= {"state": INTERRUPTED, "cancelled": n_cancelled}
     return StoredRun(**facts)
 
 
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\u2026"
+    return text if len(text) <= _MAX_ARGUMENT_LENGTH else f"{text[:_MAX_ARGUMENT_LENGTH]}\u2026"

@@ -1,8 +1,8 @@
-"""The books of a run: what was asked and what came of it, written with the answers themselves.
+"""The record of one run: how many answers it requested and what became of them.
 
-Each answer and its count are one transaction, so the books of a killed run are right to the last
-answer. That its process is gone is known from a lock that the system takes back, whatever the
-clock says and whoever has its number now.
+Each answer and its count are written in one transaction, so the record of a killed run is correct
+up to its last answer. A run holds a file lock that the operating system releases when its process
+ends; a lost process is recognised by it, whatever the clock says and whoever has its process ID.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from typing import Any, Literal
 from jupyter_mop.backends.store.sqlite_store import Statement, Store
 from jupyter_mop.errors import BudgetError, StoreError
 
-Ending = Literal["finished", "failed", "cancelled"]
+EndState = Literal["finished", "failed", "cancelled"]
 
-_open: ContextVar[Books | None] = ContextVar("open_books", default=None)
+_current: ContextVar[RunRecord | None] = ContextVar("current_record", default=None)
 
 
-class Books:
-    """One run of a store while it goes on.
+class RunRecord:
+    """The record of a run that is in progress.
 
     Parameters
     ----------
     store : Store
-        Keeps the books with the answers.
+        The store that holds the record beside the answers.
     verb : str
-        What is done: "fit", "simulate", "ask" or "synthesize".
+        "fit", "simulate", "ask" or "synthesize".
     arguments, facts : mapping
-        Plain JSON: what the verb was given, and what else is to be known of the run.
+        The verb's arguments and other facts about the run, as plain JSON.
 
     Attributes
     ----------
     number : int
-        The run's number, from 1.
-    has_asked : bool
-        Whether answers were wanted of a model.
+        Number of the run, from 1.
+    has_requests : bool
+        Whether the run has requested answers from a model.
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, Store(f"{folder}/store.sqlite") as store:
-    ...     books = Books(store, "simulate", {"n": 2})
-    ...     books.request(2, kept=0, model="toy")
-    ...     _ = store.put_many("completion", {"key": b"sun"}, also=[books.finish(1)])
-    ...     books.end("cancelled")
+    ...     record = RunRecord(store, "simulate", {"n": 2})
+    ...     record.request(2, n_cached=0, model="toy")
+    ...     _ = store.put_many("completion", {"key": b"sun"}, also=[record.finish(1)])
+    ...     record.end("cancelled")
     ...     store.read(("SELECT state, requested, finished, failed, cancelled FROM runs", ()))
     [('cancelled', 2, 1, 0, 1)]
     """
@@ -64,8 +64,8 @@ class Books:
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.store, self.facts = store, dict(facts or {})
-        self.has_asked = False
-        self._failed, self._began = 0, time.monotonic()
+        self.has_requests = False
+        self._n_failed, self._start = 0, time.monotonic()
         token = uuid.uuid4().hex
         self._lock = _hold(lock_path(store, token))
         columns = "INSERT INTO runs (verb, arguments, state, lock, started, facts)"
@@ -77,45 +77,45 @@ class Books:
             raise
         self._token = token
 
-    def request(self, n: int, *, kept: int, model: str) -> None:
-        """Enter that `n` answers are wanted of a model, of which the store has some already."""
+    def request(self, n: int, *, n_cached: int, model: str) -> None:
+        """Record `n` requested answers, of which the store already has `n_cached`."""
         counts = "requested = requested + ?, kept = kept + ?, finished = finished + ?, model = ?"
-        self.store.write(self._update(counts, n, kept, kept, model))
-        self.has_asked = True
+        self.store.write(self._update(counts, n, n_cached, n_cached, model))
+        self.has_requests = True
 
     def finish(self, n: int) -> Statement:
-        """Return what enters `n` answers as finished, to be written together with them."""
-        seconds = time.monotonic() - self._began
+        """Return the statement that records `n` finished answers, to be written with them."""
+        seconds = time.monotonic() - self._start
         return self._update("finished = finished + ?, seconds = ?", n, seconds)
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Count the request whose failure ends what is done inside; a budget lets none fail."""
+    def counting_failures(self) -> Iterator[None]:
+        """Count an error inside the block as one failed request; a spent budget is not one."""
         try:
             yield
         except BudgetError:
             raise
         except Exception:
-            self._failed += 1
+            self._n_failed += 1
             raise
 
-    def end(self, state: Ending) -> None:
-        """Close the books: what is neither finished nor failed is cancelled."""
+    def end(self, state: EndState) -> None:
+        """Close the record: answers neither finished nor failed are cancelled."""
         failed = "min(?, requested - finished)"
         changes = (
             f"state = ?, seconds = ?, facts = ?, failed = {failed}, "
             f"cancelled = requested - finished - {failed}"
         )
-        seconds, facts = time.monotonic() - self._began, json.dumps(self.facts)
+        seconds, facts = time.monotonic() - self._start, json.dumps(self.facts)
         try:
             self.store.write(
-                self._update(changes, state, seconds, facts, self._failed, self._failed)
+                self._update(changes, state, seconds, facts, self._n_failed, self._n_failed)
             )
         finally:
             self._release(self._token)
 
-    def forget(self) -> None:
-        """Take the run out of the store: it came to nothing and asked for nothing."""
+    def delete(self) -> None:
+        """Delete the record of a run that failed before it requested anything."""
         try:
             self.store.write(("DELETE FROM runs WHERE id = ?", (self.number,)))
         finally:
@@ -130,34 +130,34 @@ class Books:
             lock_path(self.store, token).unlink()
 
 
-def open_books(store: Store) -> Books | None:
-    """Return the books that this thread's work with `store` goes into, if any are open."""
-    books = _open.get()
-    return books if books is not None and books.store is store else None
+def current_record(store: Store) -> RunRecord | None:
+    """Return the record of the run that is in progress in this thread with `store`, if any."""
+    record = _current.get()
+    return record if record is not None and record.store is store else None
 
 
 @contextmanager
-def opened(books: Books) -> Iterator[None]:
-    """Let all that this thread asks meanwhile go into `books`."""
-    token = _open.set(books)
+def use_record(record: RunRecord) -> Iterator[None]:
+    """Count all requests of this thread in `record` inside a `with` block."""
+    token = _current.set(record)
     try:
         yield
     finally:
-        _open.reset(token)
+        _current.reset(token)
 
 
 def lock_path(store: Store, token: str) -> Path:
-    """Return the file that is locked as long as a run's process lives."""
+    """Return the file that is locked as long as the run's process lives."""
     return store.path.with_name(f"{store.path.name}-run-{token}")
 
 
 def is_alive(store: Store, token: str) -> bool:
-    """Return whether the run's process still holds its lock; tidy up after one that does not."""
+    """Return whether the run's process holds its lock; delete the lock file if it does not."""
     path = lock_path(store, token)
     if not path.exists():
         return False
     try:
-        with closing(_connected(path, "ro")) as connection:
+        with closing(_connect(path, "ro")) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.OperationalError as error:
         return "locked" in str(error)
@@ -167,12 +167,12 @@ def is_alive(store: Store, token: str) -> bool:
 
 
 def _hold(path: Path) -> sqlite3.Connection:
-    """Lock a new file; a process that ends in any way lets go of it.
+    """Lock a new file until the process ends.
 
-    It is locked in the way of SQLite, which works wherever the store does.
+    SQLite's own locks are used, which work wherever the store does.
     """
     try:
-        connection = _connected(path, "rwc")
+        connection = _connect(path, "rwc")
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.Error as error:
@@ -183,8 +183,6 @@ def _hold(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connected(path: Path, mode: str) -> sqlite3.Connection:
-    where = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(
-        where, uri=True, timeout=0, isolation_level=None, check_same_thread=False
-    )
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None, check_same_thread=False)

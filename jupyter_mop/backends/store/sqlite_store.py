@@ -1,4 +1,4 @@
-"""One SQLite file that remembers every answer of a model under the hash of what was asked."""
+"""One SQLite file of cached answers, each under the hash of its request."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 Statement = tuple[str, tuple[object, ...]]
 
-_CHOOSE_ANOTHER = "Move the file away or choose another one with JUPYTER_MOP_STORE."
+_CHOOSE_ANOTHER = "Move the file away, or choose another one with JUPYTER_MOP_STORE."
 _HINTS = {
-    "full": "Make room on the disk and run it again: what is finished is kept.",
-    "disk i/o": "Make room on the disk and run it again: what is finished is kept.",
-    "locked": "Close the program that holds it and run it again: what is finished is kept.",
+    "full": "Free some disk space and run it again: finished answers are cached.",
+    "disk i/o": "Free some disk space and run it again: finished answers are cached.",
+    "locked": "Close the program that uses it and run it again: finished answers are cached.",
     "readonly": "Make the file and its folder writable, or choose another with JUPYTER_MOP_STORE.",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class StoreCounts:
-    """How many answers a store holds, and its size on disk in bytes."""
+    """Number of answers of each kind in a store, and its size on disk in bytes."""
 
     completions: int
     scores: int
@@ -78,19 +78,19 @@ def content_key(kind: Kind, *parts: object) -> str:
 
 
 class Store:
-    """Answers by content hash in one SQLite file, shared safely by threads and processes.
+    """Cached answers in one SQLite file, which threads and processes may share.
 
-    Each `put` is committed when it returns: a killed process loses nothing that was put.
+    Each `put` is committed when it returns: a killed process loses nothing that it has stored.
 
     Parameters
     ----------
     path : path-like
-        The file; it and its folder are created where they do not exist.
+        The file; it and its folder are created if they do not exist.
 
     Raises
     ------
     StoreError
-        If the file is no store, or a newer version of jupyter-mop wrote it.
+        The file is not a store, or a newer version of jupyter-mop wrote it.
 
     Examples
     --------
@@ -116,25 +116,25 @@ class Store:
             raise
 
     def get_many(self, keys: Iterable[str]) -> dict[str, bytes]:
-        """Return the values of those `keys` that the store holds, in one query."""
-        wanted = json.dumps(list(keys))
+        """Return the values of those `keys` that are in the store, with one query."""
+        requested = json.dumps(list(keys))
         query = "SELECT key, value FROM answers WHERE key IN (SELECT value FROM json_each(?))"
         with self._lock, self._guard():
-            return dict(self._connection.execute(query, (wanted,)))
+            return dict(self._connection.execute(query, (requested,)))
 
     def put(self, kind: Kind, key: str, value: bytes) -> None:
-        """Keep one value; a key that is there already keeps its first value."""
+        """Store one value; the first value of a key stays."""
         self.put_many(kind, {key: value})
 
     def put_many(
         self, kind: Kind, values: Mapping[str, bytes], *, also: Sequence[Statement] = ()
     ) -> dict[str, bytes]:
-        """Keep all `values` (from key to bytes) in one transaction, with what is `also` written.
+        """Store `values` by key in one transaction, together with the statements in `also`.
 
         Returns
         -------
         dict of str to bytes
-            What was there before under one of the keys, and stays: another process was first.
+            Values that another process stored under these keys before; they stay.
         """
         rows = [(key, kind, value) for key, value in values.items()]
         if not rows:
@@ -144,11 +144,11 @@ class Store:
             n_new = self._connection.executemany(insert, rows).rowcount
             for statement in also:
                 self._connection.execute(*statement)
-        held = {} if n_new == len(rows) else self.get_many(values)
-        return {key: value for key, value in held.items() if value != values[key]}
+        stored = {} if n_new == len(rows) else self.get_many(values)
+        return {key: value for key, value in stored.items() if value != values[key]}
 
     def write(self, statement: Statement) -> int:
-        """Carry out one statement in a transaction of its own; return the last row's number."""
+        """Execute one statement in its own transaction; return the ID of the last row."""
         with self._transaction():
             return self._connection.execute(*statement).lastrowid or 0
 
@@ -158,21 +158,21 @@ class Store:
             return self._connection.execute(*statement).fetchall()
 
     def counts(self) -> StoreCounts:
-        """Return how much the store holds."""
+        """Return the number of answers of each kind and the size on disk."""
         with self._lock, self._guard():
             rows = self._connection.execute("SELECT kind, count(*) FROM answers GROUP BY kind")
-            held = dict(rows.fetchall())
+            counts = dict(rows.fetchall())
         files = [self.path, self.path.with_name(self.path.name + "-wal")]
         n_bytes = sum(file.stat().st_size for file in files if file.exists())
         return StoreCounts(
-            completions=held.get("completion", 0),
-            scores=held.get("score", 0),
-            vectors=held.get("vector", 0),
+            completions=counts.get("completion", 0),
+            scores=counts.get("score", 0),
+            vectors=counts.get("vector", 0),
             n_bytes=n_bytes,
         )
 
     def close(self) -> None:
-        """Close the file; the store cannot be used after it."""
+        """Close the file; the store cannot be used afterwards."""
         with self._lock:
             self._connection.close()
 
@@ -189,28 +189,29 @@ class Store:
 
     def _open(self) -> None:
         with self._guard():
-            self._refuse_what_is_not_ours()
+            self._check_file()
             self._use_write_ahead_log()
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._migrate()
 
-    def _refuse_what_is_not_ours(self) -> None:
-        """Look before the first write, so that a foreign file stays as it is."""
+    def _check_file(self) -> None:
+        """Refuse a file that is not a readable store, before anything is written to it."""
         tables = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and self._pragma("application_id") != APPLICATION_ID:
             raise StoreError(
-                f"The file {self.path} is a database of another program.", hint=_CHOOSE_ANOTHER
+                f"The file {self.path} is another program's database.", hint=_CHOOSE_ANOTHER
             )
         version = self._pragma("user_version")
         if version > len(MIGRATIONS):
             raise StoreError(
-                f"The store {self.path} has schema {version}, "
-                f"this jupyter-mop reads up to {len(MIGRATIONS)}.",
-                hint="Update with: pip install -U jupyter-mop, or set JUPYTER_MOP_STORE.",
+                f"The store {self.path} has schema {version}, and this version of jupyter-mop "
+                f"reads schemas up to {len(MIGRATIONS)}.",
+                hint="Update with: pip install -U jupyter-mop, or choose another store with "
+                "JUPYTER_MOP_STORE.",
             )
 
     def _use_write_ahead_log(self) -> None:
-        """Switch modes; SQLite does not wait by itself while another process does the same."""
+        """Switch to WAL mode, waiting for other processes: SQLite does not wait here by itself."""
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -251,8 +252,8 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            said = str(error).lower()
-            hint = next((hint for word, hint in _HINTS.items() if word in said), _CHOOSE_ANOTHER)
+            text = str(error).lower()
+            hint = next((hint for word, hint in _HINTS.items() if word in text), _CHOOSE_ANOTHER)
             raise StoreError(
                 f"The store {self.path} cannot be used: {error}.", hint=hint
             ) from error

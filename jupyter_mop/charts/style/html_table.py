@@ -90,15 +90,15 @@ def weights_table(frame: pd.DataFrame) -> str:
     if {"low", "high"} <= set(frame.columns):
         heads.append("95 % interval")
         columns.append([f"{a:.1%} to {b:.1%}" for a, b in zip(frame.low, frame.high, strict=True)])
-    for name in ("overall", "start"):
+    for name, head in (("overall", "overall"), ("start", "initial")):
         if name in frame:
-            heads.append(name)
+            heads.append(head)
             columns.append([f"{share:.1%}" for share in frame[name]])
     return table(heads, zip(*columns, strict=True))
 
 
 def note(head: str, text: str) -> str:
-    """Return a text with a bold head and a line at its left, which a screen reader reads out.
+    """Return a text with a bold head and a line at its left, announced by screen readers.
 
     Examples
     --------

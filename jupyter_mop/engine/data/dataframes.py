@@ -1,4 +1,4 @@
-"""Frames of other libraries as pandas ones: polars, Arrow, and whatever speaks their protocols."""
+"""Conversion of data frames from other libraries (polars, Arrow and others) to pandas."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import pandas as pd
 
 from jupyter_mop.errors import missing
 
-_ARROW = "__arrow_c_stream__"
+_ARROW_STREAM = "__arrow_c_stream__"
 
 
 def is_frame(value: object) -> bool:
-    """Return whether `value` is a frame: of pandas, polars (lazy too), Arrow, or like them."""
-    from narwhals.dependencies import is_into_dataframe
+    """Return whether `value` is a data frame: pandas, polars (also lazy), Arrow or similar."""
+    from narwhals.dependencies import is_into_dataframe, is_into_series
     from narwhals.stable import v2
 
     if isinstance(value, pd.DataFrame) or is_into_dataframe(value):
         return True
-    found = v2.from_native(value, pass_through=True)
-    return isinstance(found, v2.LazyFrame) or (
-        hasattr(value, _ARROW) and not isinstance(value, pd.Series) and not _is_series(value)
-    )
+    if isinstance(v2.from_native(value, pass_through=True), v2.LazyFrame):
+        return True
+    is_series = isinstance(value, pd.Series) or is_into_series(value)
+    return hasattr(value, _ARROW_STREAM) and not is_series
 
 
-def pandas_frame(value: Any) -> Any:  # noqa: ANN401  whatever came
-    """Return a frame of another library as a pandas one; anything else as it came.
+def pandas_frame(value: Any) -> Any:  # noqa: ANN401  any object may be passed
+    """Convert a data frame of another library to pandas; return anything else unchanged.
 
     Raises
     ------
     MissingPackageError
-        For a stream of Arrow data where pyarrow is not installed.
+        For an Arrow stream if pyarrow is not installed.
 
     Examples
     --------
@@ -54,27 +54,8 @@ def pandas_frame(value: Any) -> Any:  # noqa: ANN401  whatever came
         raise missing("pyarrow", "export") from None
 
 
-def pandas_series(value: Any) -> Any:  # noqa: ANN401  whatever came
-    """Return a series of another library as a pandas one; anything else as it came."""
-    if isinstance(value, pd.Series) or not _is_series(value):
-        return value
-    from narwhals.stable import v2
-
-    column = v2.from_native(value, series_only=True)
-    try:
-        return column.to_pandas()
-    except ImportError:
-        return pd.Series(_column(column), name=column.name)
-
-
-def _is_series(value: object) -> bool:
-    from narwhals.dependencies import is_into_series
-
-    return is_into_series(value)
-
-
-def _column(series: Any) -> Any:  # noqa: ANN401  a series of narwhals
-    """Return a column without pyarrow's help; the order of an enumeration is kept."""
+def _column(series: Any) -> Any:  # noqa: ANN401  a narwhals series
+    """Return the values of a column without pyarrow; an enumeration stays ordered."""
     categories = getattr(series.dtype, "categories", None)
     values = series.to_list()
     return values if categories is None else pd.Categorical(values, categories, ordered=True)

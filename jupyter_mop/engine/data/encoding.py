@@ -1,8 +1,9 @@
-"""Encode texts, each distinct one once."""
+"""Encode texts, each distinct text once, with progress."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,35 +14,56 @@ from jupyter_mop.engine.metrics.vectors import Vectors
 
 
 def encode_distinct(encoder: Encoder, texts: Sequence[str]) -> tuple[Vectors, NDArray[np.intp]]:
-    """Encode the m different texts, shape (m, d), and say which of them each of the n is, (n,)."""
-    codes, distinct = pd.factorize(np.array(texts, dtype=object))
-    return encoder.encode([str(text) for text in distinct]).astype(np.float64), codes
+    """Encode the m distinct texts.
+
+    Returns
+    -------
+    vectors : ndarray, shape (m, d)
+        Unit vectors of the distinct texts.
+    rows : ndarray, shape (n,)
+        The row of `vectors` for each text.
+    """
+    rows, distinct = pd.factorize(np.array(texts, dtype=object))
+    return encoder.encode([str(text) for text in distinct]).astype(np.float64), rows
 
 
 def encode_each(encoder: Encoder, texts: Sequence[str]) -> Vectors:
-    """Encode texts of which many are alike, shape (n, d)."""
+    """Encode n texts, many of them repeated, shape (n, d)."""
     vectors, rows = encode_distinct(encoder, texts)
     return vectors[rows]
 
 
-def some(n: int, size: int, *, random_state: int) -> np.ndarray:
-    """Return `size` of n row numbers at random, or all in order where there are no more."""
-    if n <= size:
-        return np.arange(n)
-    return np.random.default_rng(random_state).permutation(n)[:size]
+def encode_with_progress(
+    encoder: Encoder, texts: Sequence[str], on_step: OnStep | None, *, step: str = "embeddings"
+) -> NDArray[np.float32]:
+    """Encode n texts and report each vector to the progress step `step`, shape (n, d)."""
+    tick = on_step(step, len(texts)) if on_step else None
 
-
-def encoded(
-    groups: Sequence[Sequence[str]], encoder: Encoder, on_step: OnStep | None
-) -> list[np.ndarray]:
-    """Encode all texts in one go, so that the encoder can sort and batch them."""
-    flat = [text for group in groups for text in group]
-    tick = on_step("embeddings", len(flat)) if on_step else None
-
-    def report(indices: Sequence[int], vectors: np.ndarray) -> None:
+    def report(indices: Sequence[int], vectors: NDArray[np.float32]) -> None:
         for index, vector in zip(indices, vectors, strict=True):
             if tick:
                 tick(index, vector)
 
-    vectors = encoder.encode(flat, on_result=report)
+    return encoder.encode(texts, on_result=report)
+
+
+def encode_groups(
+    groups: Sequence[Sequence[str]], encoder: Encoder, on_step: OnStep | None
+) -> list[NDArray[Any]]:
+    """Encode groups of texts in one call, so that the encoder can sort and batch them all."""
+    texts = [text for group in groups for text in group]
+    vectors = encode_with_progress(encoder, texts, on_step)
     return np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])
+
+
+def sample_rows(n: int, size: int, *, random_state: int) -> NDArray[np.intp]:
+    """Return `size` of n row numbers in random order, or all n in order if `size` >= n.
+
+    Examples
+    --------
+    >>> sample_rows(3, 5, random_state=0)
+    array([0, 1, 2])
+    """
+    if n <= size:
+        return np.arange(n)
+    return np.random.default_rng(random_state).permutation(n)[:size]

@@ -1,4 +1,4 @@
-"""The exemplar pool: records of real behaviour that a persona may be shown, one per prompt."""
+"""The exemplar pool: real records, one of which is shown in each prompt."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from jupyter_mop import config
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.errors import DataError
 
-_ROOM, _BYTES_A_TOKEN = 0.9, 4
+_COVERED_SHARE, _BYTES_PER_TOKEN = 0.9, 4
 
 
 @dataclass(frozen=True)
 class Exemplar:
-    """One record shown in context: its context columns and its response."""
+    """A real record that a prompt can show: its context columns and its response."""
 
     record: Mapping[str, str]
     response: str
@@ -43,16 +43,17 @@ def draw_exemplars(
 ) -> list[Exemplar]:
     """Draw a pool of `n` exemplars, spread evenly over the contexts or over other strata.
 
-    Strata take turns, so that a small one has as many exemplars as a large one, or all it has.
+    Exemplars are taken from the strata in rotation. A small stratum therefore contributes as many
+    as a large one, or all it has.
 
     Parameters
     ----------
     population : Population
-        Where the exemplars come from; no response is taken twice.
+        The records to draw from; each distinct response is used once.
     n : int
         Size of the pool, J.
     by : str or sequence, optional
-        A context column, or one label per record (n,); default: the whole context.
+        A context column, or one stratum label per record (n,); default: the whole context.
     random_state : int
         Seed of the draw.
 
@@ -60,60 +61,69 @@ def draw_exemplars(
     -------
     list of Exemplar
 
+    Raises
+    ------
+    DataError
+        If `n` is less than 1 or exceeds the number of distinct responses, or `by` does not fit.
+
     Examples
     --------
     >>> import pandas as pd
-    >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "said": list("abcdefghij")})
-    >>> population = Population.from_frame(df, context="age", response="said")
+    >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
+    >>> population = Population.from_frame(df, context="age", response="text")
     >>> sorted(e.record["age"] for e in draw_exemplars(population, 3, by="age"))
     ['old', 'young', 'young']
     """
     strata = _strata(population, by)
     first: dict[str, int] = {}
-    for i in _by_weight(population, random_state):
+    for i in _weighted_order(population, random_state):
         first.setdefault(population.responses[i], i)
     distinct = list(first.values())
     if not 0 < n <= len(distinct):
         raise DataError(
-            f"A pool of {n} exemplars cannot be drawn from {len(distinct)} different responses.",
-            hint=f"Ask for 1 to {len(distinct)} with n_exemplars.",
+            f"Cannot draw {n} exemplars from {len(distinct)} distinct responses.",
+            hint=f"Set n_exemplars to 1 to {len(distinct)}.",
         )
-    chosen = _spread([strata[i] for i in distinct])[:n]
-    rows = [distinct[position] for position in chosen]
+    positions = _rotation([strata[i] for i in distinct])[:n]
+    rows = [distinct[position] for position in positions]
     return [Exemplar(population.records[i], population.responses[i]) for i in rows]
 
 
-def usual_max_tokens(exemplars: Sequence[Exemplar]) -> int:
-    """Return how many tokens a response may take: room for nine in ten of the real ones.
+def default_max_tokens(exemplars: Sequence[Exemplar]) -> int:
+    """Return a token limit that is long enough for nine in ten of the real responses.
 
-    At four bytes a token, a common rule for English; at least 48 and at most 256.
+    Assumes four bytes per token, a common rule for English. The limit is between 48 and 256.
 
     Examples
     --------
-    >>> usual_max_tokens([Exemplar({}, "Short.")]), usual_max_tokens([Exemplar({}, "word " * 120)])
-    (48, 150)
+    >>> texts = ["Short.", "word " * 120]
+    >>> [default_max_tokens([Exemplar({}, text)]) for text in texts]
+    [48, 150]
     """
     sizes = [len(exemplar.response.encode()) for exemplar in exemplars]
-    room = int(np.ceil(np.quantile(sizes, _ROOM) / _BYTES_A_TOKEN)) if sizes else 0
-    return int(np.clip(room, config.DEFAULT_MAX_TOKENS, config.MOST_TOKENS))
+    length = int(np.ceil(np.quantile(sizes, _COVERED_SHARE) / _BYTES_PER_TOKEN)) if sizes else 0
+    return int(np.clip(length, config.DEFAULT_MAX_TOKENS, config.MAX_DEFAULT_TOKENS))
 
 
 def own_exemplars(population: Population, exemplars: Sequence[Exemplar]) -> NDArray[np.bool_]:
-    """Return which exemplar has a record's own response, shape (n, J): it must not be shown."""
-    codes = {exemplar.response: j for j, exemplar in enumerate(exemplars)}
+    """Return which exemplars have the same response as each record, shape (n, J).
+
+    A prompt for the record must not show these exemplars.
+    """
+    columns = {exemplar.response: j for j, exemplar in enumerate(exemplars)}
     own = np.zeros((len(population), len(exemplars)), dtype=bool)
     for i, response in enumerate(population.responses):
-        if response in codes:
-            own[i, codes[response]] = True
+        if response in columns:
+            own[i, columns[response]] = True
     return own
 
 
-def _by_weight(population: Population, random_state: int) -> list[int]:
-    """Shuffle the records; heavier ones tend to come first, those of weight zero stay out."""
+def _weighted_order(population: Population, random_state: int) -> list[int]:
+    """Shuffle the records with weights above zero; heavier records tend to come first."""
     rng = np.random.default_rng(random_state)
-    heavy = np.flatnonzero(population.weights)
-    share = population.weights[heavy] / population.weights.sum()
-    return [int(i) for i in rng.choice(heavy, len(heavy), replace=False, p=share)]
+    rows = np.flatnonzero(population.weights)
+    shares = population.weights[rows] / population.weights.sum()
+    return [int(i) for i in rng.choice(rows, len(rows), replace=False, p=shares)]
 
 
 def _strata(population: Population, by: str | Sequence[object] | None) -> Sequence[object]:
@@ -123,24 +133,25 @@ def _strata(population: Population, by: str | Sequence[object] | None) -> Sequen
     if not isinstance(by, str):
         if len(by) != len(population):
             raise DataError(
-                f"One stratum per record was expected, {len(population)}, and {len(by)} came.",
-                hint="Give a label for each record of the population.",
+                f"`by` must have one label for each of the {len(population)} records, "
+                f"got {len(by)}.",
+                hint="Pass one stratum label per record of the population.",
             )
         return by
     if by not in population.context:
         raise DataError(
-            f"There is no context column {by!r} to spread exemplars over; "
-            f"there is {', '.join(map(repr, population.context))}.",
-            hint='Name one of those, or "cluster".',
+            f"There is no context column {by!r}; "
+            f"the columns are {', '.join(map(repr, population.context))}.",
+            hint='Use one of these columns, or "cluster".',
         )
     return [record[by] for record in population.records]
 
 
-def _spread(strata: Sequence[object]) -> list[int]:
-    """Order positions in turns: the first of every stratum, then the second of every one."""
-    turns: Counter[object] = Counter()
+def _rotation(strata: Sequence[object]) -> list[int]:
+    """Order positions by rounds: the first of every stratum, then the second, and so on."""
+    counts: Counter[object] = Counter()
     ranked = []
     for position, stratum in enumerate(strata):
-        ranked.append((turns[stratum], position))
-        turns[stratum] += 1
+        ranked.append((counts[stratum], position))
+        counts[stratum] += 1
     return [position for _, position in sorted(ranked)]

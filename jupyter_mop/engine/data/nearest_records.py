@@ -1,4 +1,4 @@
-"""The real records that a persona's description comes nearest to, by sentence vectors."""
+"""The real records nearest a persona's description, by sentence vectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from jupyter_mop.backends.protocols import Encoder
 from jupyter_mop.engine.data.population import Population
 
-MOST_RECORDS = 300
+MAX_RECORDS = 300
 
 
 def nearest_records(
@@ -19,39 +19,39 @@ def nearest_records(
     encoder: Encoder,
     *,
     n: int = 3,
-    most: int = MOST_RECORDS,
+    max_records: int = MAX_RECORDS,
 ) -> pd.DataFrame:
     """Return the records whose responses are nearest each description.
 
     Parameters
     ----------
     descriptions : sequence of str
-        K texts of personas.
+        K persona descriptions.
     population : Population
-        The real records; of those with the same response only the first counts.
+        The real records; only the first record of each distinct response is used.
     encoder : Encoder
         Text to unit vectors.
     n : int
-        Records for each description.
-    most : int
-        Most records that are looked at; of more, these are drawn with a fixed seed.
+        Records per description.
+    max_records : int
+        Maximum number of records to compare; a fixed random sample is taken from more.
 
     Returns
     -------
     pandas.DataFrame
-        persona (index of the description), context, response and cosine, nearest first,
-        min(n, records) rows for each description.
+        persona (index of the description), context, response and cosine, nearest first;
+        min(n, records) rows per description.
 
     Examples
     --------
     >>> from jupyter_mop.backends.toy import ToyEncoder
-    >>> df = pd.DataFrame({"topic": "weather", "said": ["rain rain", "sun", "sun rain"]})
-    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> df = pd.DataFrame({"topic": "weather", "text": ["rain rain", "sun", "sun rain"]})
+    >>> population = Population.from_frame(df, context="topic", response="text")
     >>> found = nearest_records(["You say sun."], population, ToyEncoder(["sun", "rain"]), n=2)
     >>> found[["response", "cosine"]].round(2).values.tolist()
     [['sun', 1.0], ['sun rain', 0.71]]
     """
-    records = distinct_records(population, most)
+    records = distinct_records(population, max_records)
     cosines = encoder.encode(list(descriptions)) @ encoder.encode(records.responses).T
     order = np.argsort(-cosines, axis=1, kind="stable")[:, :n]
     rows = order.ravel()
@@ -65,13 +65,13 @@ def nearest_records(
     )
 
 
-def distinct_records(population: Population, most: int = MOST_RECORDS) -> Population:
-    """Return the first record of each response, or `most` of them drawn with a fixed seed.
+def distinct_records(population: Population, max_records: int = MAX_RECORDS) -> Population:
+    """Return one record per distinct response, at most `max_records` in a fixed random sample.
 
     Examples
     --------
-    >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "sun", "rain"]})
-    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> df = pd.DataFrame({"topic": "weather", "text": ["sun", "sun", "rain"]})
+    >>> population = Population.from_frame(df, context="topic", response="text")
     >>> distinct_records(population).responses
     ['sun', 'rain']
     """
@@ -79,6 +79,6 @@ def distinct_records(population: Population, most: int = MOST_RECORDS) -> Popula
     for i, response in enumerate(population.responses):
         first.setdefault(response, i)
     rows = np.array(list(first.values()))
-    if len(rows) > most:
-        rows = np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+    if len(rows) > max_records:
+        rows = np.sort(np.random.default_rng(0).choice(rows, max_records, replace=False))
     return population.take(rows)

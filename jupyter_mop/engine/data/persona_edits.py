@@ -1,4 +1,4 @@
-"""Edits of a list of personas: each takes a list and returns a new one that is valid."""
+"""Edits of a list of personas; each returns a new, valid list."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _DECIMALS = 4
 
 
 def add(personas: Sequence[Persona], name: str, description: str) -> list[Persona]:
-    """Return `personas` with one more at the end.
+    """Return `personas` with a new persona at the end.
 
-    It has no weight of its own where others have none; else it has their mean weight.
+    If all others have a stated weight, the new persona gets their mean weight, otherwise none.
 
     Examples
     --------
@@ -24,12 +24,12 @@ def add(personas: Sequence[Persona], name: str, description: str) -> list[Person
     """
     stated = [p.weight for p in personas if p.weight is not None]
     mean = sum(stated) / len(stated) if stated and len(stated) == len(personas) else None
-    new = Persona(_free_name(personas, name), _text(description), mean)
+    new = Persona(_free_name(personas, name), _checked_description(description), mean)
     return read_personas([*personas, new])
 
 
 def rename(personas: Sequence[Persona], index: int, name: str) -> list[Persona]:
-    """Return `personas` with another name for the one at `index`.
+    """Return `personas` with a new name for the persona at `index`.
 
     Examples
     --------
@@ -37,22 +37,24 @@ def rename(personas: Sequence[Persona], index: int, name: str) -> list[Persona]:
     'lover'
     """
     others = [p for i, p in enumerate(personas) if i != index]
-    return _put(personas, index, [replace(personas[index], name=_free_name(others, name))])
+    return _replaced(personas, index, [replace(personas[index], name=_free_name(others, name))])
 
 
 def describe(personas: Sequence[Persona], index: int, description: str) -> list[Persona]:
-    """Return `personas` with another text for the one at `index`.
+    """Return `personas` with a new description for the persona at `index`.
 
     Examples
     --------
     >>> describe([Persona("fan", "You love films.")], 0, "You adore films.")[0].description
     'You adore films.'
     """
-    return _put(personas, index, [replace(personas[index], description=_text(description))])
+    return _replaced(
+        personas, index, [replace(personas[index], description=_checked_description(description))]
+    )
 
 
 def split(personas: Sequence[Persona], index: int) -> list[Persona]:
-    """Return `personas` with the one at `index` as two of the same text and half the weight.
+    """Return `personas` with the one at `index` split into two copies of half its weight.
 
     Examples
     --------
@@ -66,11 +68,11 @@ def split(personas: Sequence[Persona], index: int) -> list[Persona]:
         name = _numbered(persona.name, taken)
         taken.add(name)
         halves.append(Persona(name, persona.description, _rounded(persona, weight)))
-    return _put(personas, index, halves)
+    return _replaced(personas, index, halves)
 
 
 def merge(personas: Sequence[Persona], index: int, other: int) -> list[Persona]:
-    """Return `personas` with the one at `other` joined into the one at `index`.
+    """Return `personas` with the one at `other` merged into the one at `index`.
 
     Examples
     --------
@@ -79,7 +81,7 @@ def merge(personas: Sequence[Persona], index: int, other: int) -> list[Persona]:
     [Persona(name='fan and critic', description='You love films. You judge.', weight=1.0)]
     """
     if index == other:
-        raise DataError("A persona cannot be merged with itself.", hint="Choose another one.")
+        raise DataError("A persona cannot be merged with itself.", hint="Choose another persona.")
     first, second = personas[index], personas[other]
     rest = [p for i, p in enumerate(personas) if i not in (index, other)]
     name = f"{first.name} and {second.name}"
@@ -94,7 +96,7 @@ def merge(personas: Sequence[Persona], index: int, other: int) -> list[Persona]:
 
 
 def delete(personas: Sequence[Persona], index: int) -> list[Persona]:
-    """Return `personas` without the one at `index`; the last one stays.
+    """Return `personas` without the one at `index`; the last persona cannot be deleted.
 
     Examples
     --------
@@ -102,16 +104,16 @@ def delete(personas: Sequence[Persona], index: int) -> list[Persona]:
     ['critic']
     """
     if len(personas) == 1:
-        raise DataError("The last persona cannot be deleted.", hint="Add another one first.")
-    return _put(personas, index, [])
+        raise DataError("The last persona cannot be deleted.", hint="Add another persona first.")
+    return _replaced(personas, index, [])
 
 
-def state(personas: Sequence[Persona], weights: Sequence[float]) -> list[Persona]:
-    """Return `personas` with `weights` as what they state, rounded to four decimals.
+def set_weights(personas: Sequence[Persona], weights: Sequence[float]) -> list[Persona]:
+    """Return `personas` with these stated weights, rounded to four decimals.
 
     Examples
     --------
-    >>> [p.weight for p in state([Persona("fan", "x"), Persona("critic", "y")], [0.25, 0.75])]
+    >>> [p.weight for p in set_weights([Persona("fan", "x"), Persona("critic", "y")], [0.25, 0.75])]
     [0.25, 0.75]
     """
     pairs = zip(personas, weights, strict=True)
@@ -119,7 +121,7 @@ def state(personas: Sequence[Persona], weights: Sequence[float]) -> list[Persona
 
 
 def as_text(personas: Sequence[Persona]) -> str:
-    r"""Return text that `read_personas` reads back: a line each, or YAML where that cannot be.
+    r"""Return text that `read_personas` reads back: one persona per line, or YAML if needed.
 
     Examples
     --------
@@ -134,22 +136,22 @@ def as_text(personas: Sequence[Persona]) -> str:
     return lines if _reads_back(lines, personas) else "\n".join(map(_item, personas))
 
 
-def _put(personas: Sequence[Persona], index: int, new: Sequence[Persona]) -> list[Persona]:
+def _replaced(personas: Sequence[Persona], index: int, new: Sequence[Persona]) -> list[Persona]:
     return read_personas([*personas[:index], *new, *personas[index + 1 :]])
 
 
-def _text(description: str) -> str:
+def _checked_description(description: str) -> str:
     if not description.strip():
-        raise DataError("A persona needs a text.", hint="Describe it, best as: You are ...")
+        raise DataError("A persona needs a description.", hint="Write it as: You are ...")
     return description.strip()
 
 
 def _free_name(others: Sequence[Persona], name: str) -> str:
     name = name.strip()
     if not name:
-        raise DataError("A persona needs a name.", hint="Give it a short one.")
+        raise DataError("A persona needs a name.", hint="Enter a short name.")
     if any(persona.name == name for persona in others):
-        raise DataError(f"There is already a persona {name!r}.", hint="Names must differ.")
+        raise DataError(f"There is already a persona {name!r}.", hint="Use a different name.")
     return name
 
 
@@ -161,7 +163,7 @@ def _numbered(name: str, taken: Collection[str]) -> str:
 
 
 def _weight(personas: Sequence[Persona], index: int) -> float:
-    """Return the stated weight, or the share that is left for a persona without one."""
+    """Return the stated weight of a persona, or its share of the rest if it has none."""
     weight = personas[index].weight
     return float(persona_shares(personas)[index]) if weight is None else weight
 

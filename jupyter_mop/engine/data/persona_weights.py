@@ -1,4 +1,4 @@
-"""Persona weights by word, by name or as an array: what each form means."""
+"""Persona weights given by word, by name or as an array."""
 
 from __future__ import annotations
 
@@ -16,26 +16,32 @@ Weights = str | Mapping[str, float]
 
 UNIFORM, LEARNED, STATED, PANEL = "uniform", "learned", "stated", "panel"
 WEIGHT_WORDS = (UNIFORM, LEARNED, STATED, PANEL)
-"""The words that name persona weights: in `--weights`, `Study.simulate` and `Study.ask`."""
+"""The words for persona weights in `--weights`, `Study.simulate` and `Study.ask`."""
 
 
 def answer_weights(
     personas: Sequence[Persona], weights: Weights | Array | None
 ) -> tuple[Array, str]:
-    """Return the persona weights of an answer and their description.
+    """Return the persona weights of an answer and a label for them.
 
     Parameters
     ----------
     personas : sequence of Persona
-        The K personas; none for a plain question.
+        The K personas; empty for a question without personas.
     weights : str, mapping or ndarray, optional
         "uniform", "stated" (the default), a share for each persona by name, or an array of shape
-        (K,) or (C, K). "learned" needs real answers and "panel" a panel: `Study.ask` resolves them.
+        (K,) or (C, K). `Study.ask` resolves "learned" and "panel".
 
     Returns
     -------
-    tuple of ndarray and str
-        Weights of shape (K,) or (C, K), and the words that a table shows.
+    weights : ndarray, shape (K,) or (C, K)
+    label : str
+        What a table shows as the weights.
+
+    Raises
+    ------
+    DataError
+        For another word, an unknown persona name or a negative share.
     """
     if not personas:
         return np.ones(1), "plain"
@@ -51,7 +57,7 @@ def answer_weights(
 
 
 def unknown_weights(weights: object) -> DataError:
-    """Return the error for persona weights that no word and no mapping names."""
+    """Return the error for persona weights that are neither a known word nor a mapping."""
     return DataError(
         f"Unknown persona weights {weights!r}.",
         hint=f"Use {', '.join(WEIGHT_WORDS)}, or NAME=0.4,NAME=0.6.",
@@ -59,7 +65,7 @@ def unknown_weights(weights: object) -> DataError:
 
 
 def describe_shares(personas: Sequence[Persona], weights: Mapping[str, float]) -> str:
-    r"""Return weights given by name as text, filled up and normalised.
+    r"""Return the label of weights given by name: the normalised share of every persona.
 
     Examples
     --------
@@ -72,7 +78,9 @@ def describe_shares(personas: Sequence[Persona], weights: Mapping[str, float]) -
 
 
 def named_shares(personas: Sequence[Persona], weights: Mapping[str, float]) -> NDArray[np.float64]:
-    r"""Return the weights given by name, filled up and normalised like stated ones, shape (K,).
+    r"""Return weights given by name as normalised shares, shape (K,).
+
+    Personas that are not named share the rest equally, as in `persona_shares`.
 
     Examples
     --------

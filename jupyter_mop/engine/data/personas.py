@@ -1,4 +1,4 @@
-"""Personas: short texts that each describe a subgroup, read from text, YAML, a frame or a file."""
+"""Personas: descriptions of subgroups, read from text, YAML, a data frame or a file."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from jupyter_mop.errors import DataError
 _LINE = re.compile(
     r"(?P<name>[^\s:\[\]{}\-#][^:\[\]{}]*?)\s*(\[(?P<weight>[^\]]*)\])?\s*:(?P<text>.*)"
 )
-_EXAMPLE = 'Write one persona a line, for example "critic [0.4]: You review films for a living."'
+_EXAMPLE = 'Write one persona per line, for example "critic [0.4]: You review films for a living."'
 
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """A subgroup of a population, in words.
+    """A subgroup of a population, described in words.
 
     Parameters
     ----------
     name : str
-        Short and unique; used in tables, plots and `--weights NAME=0.4`.
+        Short, unique name; shown in tables and charts and used in `--weights NAME=0.4`.
     description : str
-        The text that the model is given as its system turn, best in the second person.
+        Text of the system message, preferably in the second person.
     weight : float, optional
-        Share of the population; personas without one share what is left.
+        Share of the population. Personas without a weight share the rest equally.
 
     Examples
     --------
@@ -49,30 +49,30 @@ class Persona:
     weight: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a persona that has no name, no text or an impossible weight."""
+        """Raise a DataError for a missing name or description, or an invalid weight."""
         if not self.name.strip():
             raise DataError(
-                f"A persona needs a name; one with the text {self.description!r} has none.",
+                f"A persona needs a name, got none for {self.description!r}.",
                 hint=_EXAMPLE,
             )
         if not self.description.strip():
-            raise DataError(f"The persona {self.name!r} has no text.", hint=_EXAMPLE)
+            raise DataError(f"The persona {self.name!r} has no description.", hint=_EXAMPLE)
         if self.weight is not None and not 0 <= _number(self.name, self.weight) < math.inf:
             raise DataError(
-                f"The weight of persona {self.name!r} must be zero or more, not {self.weight}.",
-                hint="Give a share such as [0.4], or leave it out.",
+                f"The weight of persona {self.name!r} must be zero or more, got {self.weight}.",
+                hint="Write a share such as [0.4], or leave it out.",
             )
 
 
 def read_personas(source: object) -> list[Persona]:
-    r"""Read personas from text, YAML, a frame, a mapping, a file or a list of them.
+    r"""Read personas from text, YAML, a data frame, a mapping, a file or a list.
 
     Parameters
     ----------
     source : str, pathlib.Path, pandas.DataFrame, mapping or iterable
-        Text with one `name: description` or `name [0.4]: description` a line, or YAML; a path
-        to such a file or to a CSV; a frame with the columns name, description and, if wanted,
-        weight; a mapping from name to description.
+        Text with one `name: description` or `name [0.4]: description` per line, or YAML; the path
+        of such a file or of a CSV file; a data frame with the columns name, description and
+        optionally weight; or a mapping from name to description.
 
     Returns
     -------
@@ -81,7 +81,8 @@ def read_personas(source: object) -> list[Persona]:
     Raises
     ------
     DataError
-        For no personas, a persona with no text, duplicate names or impossible weights.
+        If there are no personas, a description is missing, a name occurs twice or a weight is
+        invalid.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def read_personas(source: object) -> list[Persona]:
     twice = [name for name, count in Counter(p.name for p in personas).items() if count > 1]
     if twice:
         raise DataError(
-            f"Persona names must be unique; {twice[0]!r} is there more than once.",
+            f"Persona names must be unique; {twice[0]!r} occurs more than once.",
             hint="Rename one of them.",
         )
     persona_shares(personas)
@@ -102,9 +103,9 @@ def read_personas(source: object) -> list[Persona]:
 
 
 def persona_shares(personas: Sequence[Persona]) -> NDArray[np.float64]:
-    r"""Return the weights that the analyst stated, filled up and normalised, shape (K,).
+    r"""Return the stated persona weights, normalised to sum to 1, shape (K,).
 
-    Personas without a weight share equally what the others leave of 1.
+    Personas without a weight share the rest equally.
 
     Examples
     --------
@@ -112,19 +113,25 @@ def persona_shares(personas: Sequence[Persona]) -> NDArray[np.float64]:
     [0.4, 0.3, 0.3]
     """
     stated = np.array([np.nan if p.weight is None else p.weight for p in personas])
-    open_ = np.isnan(stated)
+    missing = np.isnan(stated)
     total = float(np.nansum(stated))
-    if open_.any() and total > 1:
+    if missing.any() and total > 1:
         raise DataError(
             f"The stated persona weights sum to {total:g}, which leaves nothing for the others.",
-            hint="State weights that sum to less than 1, or one for every persona.",
+            hint="Use weights that sum to less than 1, or give every persona a weight.",
         )
-    shares = np.where(open_, (1 - total) / max(open_.sum(), 1), stated)
+    shares = np.where(missing, (1 - total) / max(missing.sum(), 1), stated)
     return normalised(shares, [p.name for p in personas])
 
 
 def persona_index(personas: Sequence[Persona], name: str) -> int:
-    """Return which of `personas` has this name, or say which name is near."""
+    """Return the index of the persona with this name.
+
+    Raises
+    ------
+    DataError
+        If there is none; the hint suggests the most similar name.
+    """
     names = [persona.name for persona in personas]
     if name in names:
         return names.index(name)
@@ -133,13 +140,19 @@ def persona_index(personas: Sequence[Persona], name: str) -> int:
 
 
 def normalised(weights: Iterable[float], names: Sequence[str]) -> NDArray[np.float64]:
-    """Return `weights` scaled to sum to 1, or say which of `names` has an impossible one."""
+    """Return `weights` scaled to sum to 1, shape (K,).
+
+    Raises
+    ------
+    DataError
+        If a weight is negative or not finite, or all weights are zero.
+    """
     values = np.asarray(list(weights), dtype=np.float64)
     for name, value in zip(names, values, strict=True):
         if not (np.isfinite(value) and value >= 0):
             raise DataError(
-                f"The weight of persona {name!r} must be zero or more, not {value:g}.",
-                hint="Weights are shares, such as 0.4.",
+                f"The weight of persona {name!r} must be zero or more, got {value:g}.",
+                hint="Use a share such as 0.4.",
             )
     if values.sum() <= 0:
         raise DataError(
@@ -162,22 +175,22 @@ def _items(source: object) -> Iterable[Any]:
     if isinstance(source, Iterable):
         return list(source)
     raise DataError(
-        f"Personas cannot be read from a {type(source).__name__}.",
-        hint="Give text, a DataFrame, a mapping, a path or a list of Persona.",
+        f"Cannot read personas from {type(source).__name__!r}.",
+        hint="Pass text, a DataFrame, a mapping, a path or a list of Persona.",
     )
 
 
-def _persona(item: Any) -> Persona:  # noqa: ANN401  one of many shapes, checked here
+def _persona(item: Any) -> Persona:  # noqa: ANN401  the type is checked here
     if isinstance(item, Persona):
         return item
     if not isinstance(item, Mapping) or "name" not in item:
-        raise DataError(f"A persona needs a name and a description, not {item!r}.", hint=_EXAMPLE)
+        raise DataError(f"A persona needs a name and a description, got {item!r}.", hint=_EXAMPLE)
     name, text, weight = _text(item["name"]), _text(item.get("description")), item.get("weight")
     return Persona(name, text, _number(name, weight) if _text(weight) else None)
 
 
 def _text(value: object) -> str:
-    """Return `value` as text, empty where a frame or a file has nothing."""
+    """Return `value` as text; a missing value is empty."""
     return "" if pd.isna(value) is True else str(value).strip()  # type: ignore[call-overload]
 
 
@@ -190,7 +203,7 @@ def _number(name: str, weight: object) -> float:
         return float(str(weight))
     except ValueError:
         raise DataError(
-            f"The weight of persona {name!r} must be a number, not {weight!r}.",
+            f"The weight of persona {name!r} must be a number, got {weight!r}.",
             hint="Write it as in: critic [0.4]: You review films.",
         ) from None
 
@@ -204,16 +217,15 @@ def _from_file(path: Path) -> Iterable[Any]:
         return _from_text(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise DataError(
-            f"The personas file {str(path)!r} cannot be read: {str(error).strip()}.",
+            f"Cannot read the personas file {str(path)!r}: {str(error).strip()}.",
             hint="Save it as UTF-8 text, YAML or CSV.",
         ) from error
 
 
 def _from_frame(frame: pd.DataFrame) -> Iterable[Any]:
-    absent = {"name", "description"} - set(frame.columns)
-    if absent:
+    if not {"name", "description"} <= set(frame.columns):
         raise DataError(
-            f"A frame of personas needs the columns name and description; it has {list(frame)}.",
+            f"A data frame of personas needs the columns name and description, got {list(frame)}.",
             hint="Rename its columns with df.rename(columns={...}).",
         )
     return frame.to_dict("records")
@@ -236,9 +248,11 @@ def _from_yaml(text: str) -> Iterable[Any]:
     try:
         loaded = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise DataError("These personas are neither one a line nor YAML.", hint=_EXAMPLE) from error
+        raise DataError(
+            "The personas are neither one per line nor valid YAML.", hint=_EXAMPLE
+        ) from error
     if isinstance(loaded, str | int | float):
         raise DataError(
-            f"A persona needs a name, a colon and a text, not {loaded!r}.", hint=_EXAMPLE
+            f"A persona needs a name, a colon and a description, got {loaded!r}.", hint=_EXAMPLE
         )
     return _items(loaded if loaded is not None else [])

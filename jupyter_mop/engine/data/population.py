@@ -1,4 +1,4 @@
-"""A population: what real people said, each response with its context."""
+"""A population: real responses with their contexts."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.dataframes import pandas_frame
-from jupyter_mop.engine.data.surrogates import half_a_character, has_half_a_character
+from jupyter_mop.engine.data.surrogates import has_lone_surrogate, lone_surrogate_error
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
 MIN_RECORDS = 8
-
-MOST_ANSWERS = 12
-LONGEST_ANSWER = 60
-FEWEST_REPEATS = 5
+MAX_DISTINCT_ANSWERS = 12
+MAX_ANSWER_LENGTH = 60  # characters
+MIN_MEAN_REPEATS = 5
 
 
 def are_closed(responses: Sequence[str]) -> bool:
-    """Return whether these look like answers to a closed question: a few, each many times.
+    """Return whether the responses look like answers to a closed question.
 
-    That is at most 12 different ones of at most 60 characters, each five times or more on average.
+    They do if there are at most 12 distinct responses of at most 60 characters, and each occurs
+    five times or more on average.
 
     Examples
     --------
@@ -34,24 +34,24 @@ def are_closed(responses: Sequence[str]) -> bool:
     """
     distinct = set(responses)
     return (
-        len(distinct) <= MOST_ANSWERS
-        and len(responses) >= FEWEST_REPEATS * len(distinct)
-        and max(map(len, distinct), default=0) <= LONGEST_ANSWER
+        len(distinct) <= MAX_DISTINCT_ANSWERS
+        and len(responses) >= MIN_MEAN_REPEATS * len(distinct)
+        and max(map(len, distinct), default=0) <= MAX_ANSWER_LENGTH
     )
 
 
 @dataclass(frozen=True)
 class Population(Viewed):
-    """Records of real people: contexts x, responses y and, if wanted, survey weights.
+    """Real records: contexts x, responses y and optional survey weights.
 
-    Make one with `Population.from_frame`.
+    Create one with `Population.from_frame`.
 
     Attributes
     ----------
     frame : pandas.DataFrame
         The context columns, the response column and the weight column, n rows.
     context : tuple of str
-        Names of the columns that make up the context.
+        Names of the context columns.
     response : str
         Name of the response column.
     weight : str or None
@@ -72,29 +72,29 @@ class Population(Viewed):
         response: str,
         weight: str | None = None,
     ) -> Population:
-        """Take a population from a frame with one row per response.
+        """Create a population from a data frame with one row per response.
 
         Parameters
         ----------
         df : pandas.DataFrame
-            One row per response; a frame of polars or Arrow will do as well.
+            One row per response; polars and Arrow frames are converted.
         context : str or sequence of str
-            Column or columns that say what was asked, or of whom.
+            Column or columns with the question or the respondent's attributes.
         response : str
-            Column of what was said; free text.
+            Column with the responses.
         weight : str, optional
-            Column of survey weights, zero or more.
+            Column with survey weights of zero or more.
 
         Raises
         ------
         DataError
-            For a missing column, no rows, missing values or impossible weights.
+            If a column is missing, there are no rows, values are missing or weights are invalid.
 
         Examples
         --------
-        >>> df = pd.DataFrame({"topic": ["tea", "tea"], "said": ["hot", "mild"]})
-        >>> Population.from_frame(df, context="topic", response="said")
-        Population(2 records, context: topic, response: said)
+        >>> df = pd.DataFrame({"topic": ["tea", "tea"], "text": ["hot", "mild"]})
+        >>> Population.from_frame(df, context="topic", response="text")
+        Population(2 records, context: topic, response: text)
         """
         df = pandas_frame(df)
         columns = (context,) if isinstance(context, str) else tuple(context)
@@ -102,8 +102,8 @@ class Population(Viewed):
         _check_columns(df, used)
         if df.empty:
             raise DataError(
-                "The population is empty: the frame has no rows.",
-                hint="Check the filter that made it.",
+                "The population is empty: the data frame has no rows.",
+                hint="Check the filter that selects its rows.",
             )
         _check_values(df, [*columns, response])
         if weight:
@@ -121,24 +121,24 @@ class Population(Viewed):
 
     @cached_property
     def contexts(self) -> list[str]:
-        """Each record's context as one text, length n."""
+        """The context of each record as one text, length n."""
         return _joined(self.frame[list(self.context)])
 
     @cached_property
     def responses(self) -> list[str]:
-        """Each record's response, length n."""
+        """The response of each record, length n."""
         return [str(value) for value in self.frame[self.response]]
 
     @cached_property
     def records(self) -> list[dict[str, str]]:
-        """Each record's context columns as text, for templates, length n.
+        """The context columns of each record as text, for templates, length n.
 
-        Records of the same context are one object, so that there can be many of them.
+        Records with the same context share one dict, which saves memory.
         """
         rows = self.frame[list(self.context)].astype(str).itertuples(index=False, name=None)
-        same: dict[tuple[str, ...], dict[str, str]] = {}
+        shared: dict[tuple[str, ...], dict[str, str]] = {}
         names = [str(name) for name in self.context]
-        return [same.setdefault(row, dict(zip(names, row, strict=True))) for row in rows]
+        return [shared.setdefault(row, dict(zip(names, row, strict=True))) for row in rows]
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -149,57 +149,68 @@ class Population(Viewed):
         return np.asarray(values / values.mean())
 
     @cached_property
+    def n_distinct(self) -> int:
+        """The number of distinct responses of records with weights above zero."""
+        pairs = zip(self.responses, self.weights, strict=True)
+        return len({response for response, weight in pairs if weight})
+
+    @cached_property
     def is_closed(self) -> bool:
-        """Whether the responses look like answers to a closed question; see `are_closed`."""
+        """Whether the responses look like answers to a closed question (see `are_closed`)."""
         return are_closed(self.responses)
 
     @property
     def is_ordered(self) -> bool:
-        """Whether the responses are a scale: an ordered categorical column."""
+        """Whether the responses form a scale: an ordered categorical column."""
         return bool(getattr(self.frame[self.response].dtype, "ordered", False))
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The different responses: as a categorical column orders them, or by the alphabet."""
+        """The distinct responses, in the order of a categorical column or else alphabetically."""
         categories = getattr(self.frame[self.response].dtype, "categories", None)
         if categories is not None:
             return tuple(map(str, categories))
         return tuple(sorted(set(self.responses)))
 
     def take(self, indices: Sequence[int] | NDArray[np.intp]) -> Population:
-        """Return the records at `indices`, in that order."""
+        """Return the records at `indices` in the given order."""
         rows = self.frame.iloc[list(indices)].reset_index(drop=True)
         return Population(rows, self.context, self.response, self.weight)
 
     def split(
         self, fraction: float = 0.5, *, random_state: int = 0
     ) -> tuple[Population, Population]:
-        """Split at random into two populations that share no record.
+        """Split the records at random into two disjoint populations.
 
         Parameters
         ----------
         fraction : float
-            Share of the records in the first part, between 0 and 1.
+            Share of the records in the first population, between 0 and 1.
         random_state : int
             Seed of the shuffle.
 
         Returns
         -------
         tuple of Population
+
+        Raises
+        ------
+        DataError
+            If one of the two populations would be empty.
         """
         first = round(len(self) * fraction) if 0 < fraction < 1 else 0
         if not 0 < first < len(self):
             raise DataError(
-                f"A split of {len(self)} records at {fraction:g} leaves one part empty.",
-                hint="Give a fraction between 0 and 1, and at least two records.",
+                f"Splitting {len(self)} records at {fraction:g} leaves one part empty.",
+                hint="Use a fraction between 0 and 1 and at least two records.",
             )
         order = np.random.default_rng(random_state).permutation(len(self))
         return self.take(order[:first]), self.take(order[first:])
 
     def draw(self, n: int, *, random_state: int = 0) -> NDArray[np.intp]:
-        """Return the indices of `n` records drawn by their weights.
+        """Draw the indices of `n` records with probability proportional to weight, shape (n,).
 
-        Records without weights are drawn without replacement while there are enough of them.
+        Without survey weights, records are drawn without replacement as long as `n` allows.
         """
         rng = np.random.default_rng(random_state)
         if self.weight is None and n <= len(self):
@@ -209,61 +220,66 @@ class Population(Viewed):
 
 def _joined(frame: pd.DataFrame) -> list[str]:
     texts = (", ".join(map(str, row)) for row in frame.itertuples(index=False, name=None))
-    same: dict[str, str] = {}
-    return [same.setdefault(text, text) for text in texts]
+    shared: dict[str, str] = {}
+    return [shared.setdefault(text, text) for text in texts]
 
 
 def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:
     if not isinstance(df, pd.DataFrame):
         raise DataError(
-            f"A population is made from a DataFrame, not a {type(df).__name__}.",
-            hint="Make one with pd.DataFrame(...).",
+            f"A population requires a DataFrame, got {type(df).__name__!r}.",
+            hint="Create one with pd.DataFrame(...).",
         )
     if not df.columns.is_unique:
-        twice = df.columns[df.columns.duplicated()][0]
+        duplicate = df.columns[df.columns.duplicated()][0]
         raise DataError(
-            f"The frame has more than one column {twice!r}.", hint="Rename one of them."
+            f"The data frame has more than one column {duplicate!r}.", hint="Rename one of them."
         )
     for column in used:
         if column not in df.columns:
             raise DataError(
-                f"There is no column {column!r}; the frame has {list(df.columns)}.",
-                hint="Name one of those.",
+                f"There is no column {column!r}; the columns are {list(df.columns)}.",
+                hint="Use one of these columns.",
             )
 
 
 def _check_values(df: pd.DataFrame, used: Sequence[str]) -> None:
     for column in used:
         texts = ["" if pd.isna(value) else str(value) for value in df[column]]
-        bad = sum(not text.strip() for text in texts)
-        if bad:
+        n_missing = sum(not text.strip() for text in texts)
+        if n_missing:
             raise DataError(
-                f"The column {column!r} has {bad} missing or empty values.",
-                hint=f"Leave those rows out: df.dropna(subset=[{column!r}]).",
+                f"The column {column!r} has {n_missing} missing or empty values.",
+                hint=f"Drop these rows: df.dropna(subset=[{column!r}]).",
             )
         for row, text in enumerate(texts):
-            if has_half_a_character(text):
-                raise half_a_character(f"Row {row} of the column {column!r}")
+            if has_lone_surrogate(text):
+                raise lone_surrogate_error(f"Row {row} of the column {column!r}")
 
 
 def _check_weights(weights: pd.Series, name: str) -> None:
     values = pd.to_numeric(weights, errors="coerce").to_numpy(dtype=np.float64)
     if not np.isfinite(values).all() or (values < 0).any() or values.sum() <= 0:
         raise DataError(
-            f"The weight column {name!r} must hold numbers of zero or more, not all zero.",
+            f"The weight column {name!r} must contain numbers of zero or more, not all zero.",
             hint="Check it with df[weight].describe().",
         )
 
 
 def draw_records(population: Population, n: int, *, random_state: int = 0) -> NDArray[np.intp]:
-    """Return the indices of up to `n` records to learn from, each once; none of weight zero.
+    """Draw the indices of up to `n` training records with weights above zero, without replacement.
 
-    Their weights count in the likelihood, so they must not decide the draw as well.
+    All have the same probability: the weights enter the likelihood and must not count twice.
+
+    Raises
+    ------
+    DataError
+        If fewer than 8 records have a weight above zero.
     """
-    heavy = np.flatnonzero(population.weights)
-    if len(heavy) < MIN_RECORDS:
+    rows = np.flatnonzero(population.weights)
+    if len(rows) < MIN_RECORDS:
         raise DataError(
-            f"A fit needs at least {MIN_RECORDS} records; the population has {len(heavy)}.",
-            hint="Give more records, or simulate with weights='uniform'.",
+            f"Need at least {MIN_RECORDS} records to fit, got {len(rows)}.",
+            hint="Add records, or simulate with weights='uniform'.",
         )
-    return np.random.default_rng(random_state).permutation(heavy)[:n]
+    return np.random.default_rng(random_state).permutation(rows)[:n]

@@ -1,4 +1,4 @@
-"""The only place where a prompt is built: persona, exemplars and context as chat turns."""
+"""Prompts for responses: persona, exemplars and the question as chat messages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from jupyter_mop.errors import DataError
 
 @dataclass(frozen=True)
 class PromptTemplate:
-    """The question put to the model, with `{column}` names of the population's context.
+    """A question with `{column}` placeholders for the context columns of a population.
 
     Parameters
     ----------
     text : str
-        For example "Write one sentence of a {sentiment} film review." Double a brace to
-        write one: `{{`.
+        For example "Write one sentence of a {sentiment} film review." Write `{{` or `}}` for a
+        literal brace.
+
+    Attributes
+    ----------
+    columns : frozenset of str
+        The context columns in the text.
 
     Raises
     ------
     DataError
-        For an empty template or one that is not made of plain `{column}` names.
+        If the template is empty or contains anything but plain `{column}` placeholders.
 
     Examples
     --------
@@ -39,24 +44,24 @@ class PromptTemplate:
     columns: frozenset[str] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Find the columns that the template names."""
+        """Check the text and find its columns."""
         text = self.text.strip()
         if not text:
             raise DataError(
                 "The prompt template is empty.",
-                hint="Write the question, with {column} names in it.",
+                hint="Write the question, with {column} placeholders.",
             )
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "columns", frozenset(_columns(text)))
 
     def check(self, available: Iterable[str]) -> None:
-        """Raise a DataError where the template names a column that is not `available`."""
+        """Raise a DataError if the template uses a column that is not `available`."""
         absent = sorted(self.columns - set(available))
         if absent:
             raise DataError(
-                f"The template names {{{absent[0]}}}, which is no context column; "
-                f"there is {', '.join(map(repr, available))}.",
-                hint="Use one of those, or add the column to --context.",
+                f"The template uses {{{absent[0]}}}, which is not a context column; "
+                f"the columns are {', '.join(map(repr, available))}.",
+                hint="Use one of these columns, or add the column to --context.",
             )
 
     def render(
@@ -65,26 +70,46 @@ class PromptTemplate:
         *,
         persona: Persona | None = None,
         exemplars: Sequence[Exemplar] = (),
-        wishes: str = "",
+        instructions: str = "",
     ) -> Prompt:
-        """Return the chat: persona as system, exemplars as past turns, then the context.
+        """Return the prompt: persona, exemplars as earlier turns, question and instructions.
 
-        What is wished of the response stands below the question.
+        Parameters
+        ----------
+        record : mapping
+            The context columns.
+        persona : Persona, optional
+            Its description is the system message.
+        exemplars : sequence of Exemplar
+            Each is a question and its response, the last one nearest the question.
+        instructions : str
+            Text below the question.
         """
-        turns = [Message("system", persona.description)] if persona else []
+        messages = [Message("system", persona.description)] if persona else []
         for exemplar in exemplars:
-            turns += [
+            messages += [
                 Message("user", self.question(exemplar.record)),
                 Message("assistant", exemplar.response),
             ]
-        asked = "\n".join(filter(None, (self.question(record), wishes)))
-        return Prompt((*turns, Message("user", asked)))
+        question = "\n".join(filter(None, (self.question(record), instructions)))
+        return Prompt((*messages, Message("user", question)))
 
     def question(self, record: Mapping[str, str]) -> str:
-        """Return the template with the columns put in."""
-        # str.format would take a column named 2024 for a position.
+        """Return the text with the columns of `record` filled in."""
+        # str.format would read a column named 2024 as a position.
         parts = Formatter().parse(self.text)
         return "".join(text + ("" if name is None else record[name]) for text, name, *_ in parts)
+
+
+def template_or_context(text: str | None, columns: Sequence[str]) -> PromptTemplate:
+    """Return the template with this text, or one that asks with the context columns alone.
+
+    Examples
+    --------
+    >>> template_or_context(None, ["age", "topic"]).text
+    '{age}, {topic}'
+    """
+    return PromptTemplate(text or ", ".join(f"{{{column}}}" for column in columns))
 
 
 def _columns(text: str) -> Iterable[str]:
@@ -96,13 +121,13 @@ def _columns(text: str) -> Iterable[str]:
         ]
     except ValueError as error:
         raise DataError(
-            f"The template cannot be read: {error}.",
-            hint="Double a brace that is meant as one: {{ or }}.",
+            f"Cannot parse the template: {error}.",
+            hint="Write a literal brace twice: {{ or }}.",
         ) from None
     for name, spec, conversion in fields:
         if spec or conversion or not name or set(name) & set(".[]"):
             raise DataError(
-                f"The template may hold plain column names only, not {{{name}}}.",
-                hint="Write {column}; double a brace that is meant as one: {{ or }}.",
+                f"The template may contain only plain column names, got {{{name}}}.",
+                hint="Write {column}; write a literal brace twice: {{ or }}.",
             )
         yield name

@@ -1,4 +1,4 @@
-"""Lone surrogates: half of a character that no file can hold."""
+"""Lone surrogates: characters that cannot be written to a file."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import re
 
 from jupyter_mop.errors import DataError
 
-_HALF = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def has_half_a_character(text: str) -> bool:
-    r"""Return whether a text holds a lone surrogate.
+def has_lone_surrogate(text: str) -> bool:
+    r"""Return whether a text contains a lone surrogate.
 
     Examples
     --------
-    >>> has_half_a_character("\ud83d"), has_half_a_character("\U0001f600")
+    >>> has_lone_surrogate("\ud83d"), has_lone_surrogate("\U0001f600")
     (True, False)
     """
-    return _HALF.search(text) is not None
+    return _SURROGATE.search(text) is not None
 
 
-def half_a_character(where: str) -> DataError:
-    """Return the error for a lone surrogate, which comes of text cut or decoded wrongly."""
+def lone_surrogate_error(where: str) -> DataError:
+    """Return the error for a lone surrogate, which text cut or decoded wrongly contains."""
     return DataError(
-        f"{where} holds half a character (a lone surrogate), which no file can hold.",
+        f"{where} contains a lone surrogate (half of a character), which cannot be written to a "
+        "file.",
         hint='Repair the text: text.encode("utf-8", "replace").decode().',
     )

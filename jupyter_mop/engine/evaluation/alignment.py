@@ -1,4 +1,4 @@
-"""How close simulated responses are to real ones: one frame, one chart and one map."""
+"""Alignment: how close simulated responses are to real ones, as a table, a chart and a map."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.backends.protocols import Encoder, OnStep
-from jupyter_mop.engine.data.encoding import encoded, some
+from jupyter_mop.engine.data.encoding import encode_groups, sample_rows
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
+from jupyter_mop.engine.metrics.vectors import Vectors, project
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed, view
@@ -27,16 +28,16 @@ Texts = Population | Simulation | Sequence[str]
 
 @dataclass(frozen=True)
 class Alignment(Viewed):
-    """Figures of each method against the real responses, each with interval and human floor.
+    """Metrics of each method against the real responses, with intervals and human floors.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        One row per method and figure; see `alignment_table.align`.
+        One row per method and metric; see `alignment_table.align`.
     points : pandas.DataFrame
         x, y, source, persona and response of every real and simulated response.
     personas : tuple of str
-        All personas in the study's order, which gives them their colours.
+        All persona names in the study's order, which determines their colours.
     sets : dict or None
         The vectors that were compared, for `differences`.
     """
@@ -47,9 +48,17 @@ class Alignment(Viewed):
     sets: dict[str, Any] | None = field(default=None, repr=False, compare=False)
 
     def differences(self, against: str, *, n_boot: int = 200, n_splits: int = 20) -> pd.DataFrame:
-        """Return each method's figures minus those of `against`, paired, with interval and verdict.
+        """Return each method's metrics minus those of `against`, with intervals and verdicts.
 
-        See `alignment_table.differences`; it takes as long as the alignment did.
+        The differences are paired, see `alignment_table.differences`. This takes as long as the
+        alignment did.
+
+        Parameters
+        ----------
+        against : str
+            The reference method.
+        n_boot, n_splits : int
+            Number of random halves for the intervals, and of splits for the values.
 
         Raises
         ------
@@ -58,7 +67,7 @@ class Alignment(Viewed):
         """
         if self.sets is None:
             raise DataError(
-                "This alignment keeps no vectors to compare.", hint="Make it again with align(...)."
+                "This alignment has no vectors to compare.", hint="Make it again with align(...)."
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
@@ -68,12 +77,12 @@ class Alignment(Viewed):
 
     @cached_property
     def chart(self) -> Chart:
-        """Each method's metrics with their intervals, the human floor as a line."""
+        """Each method's metrics with their intervals, and the human floor as a line."""
         chart: Chart = view("plot", self)
         return chart
 
     def plot(self) -> Chart:
-        """Draw `chart`; see also `map`."""
+        """Return `chart`; see also `map`."""
         return self.chart
 
     @cached_property
@@ -84,23 +93,23 @@ class Alignment(Viewed):
 
     @property
     def table(self) -> pd.DataFrame:
-        """The figures as text, one row per method, the human floor last."""
-        return pd.concat([self._methods(), self._floor()])
+        """The metrics as text, one row per method, the human floor last."""
+        return pd.concat([self._method_rows(), self._floor_row()])
 
-    def _methods(self) -> pd.DataFrame:
+    def _method_rows(self) -> pd.DataFrame:
         frame = self.frame.assign(
             text=[_cell(*row) for row in self.frame[["value", "low", "high"]].to_numpy()]
         )
-        return self._wide(frame, "method")
+        return self._wide(frame)
 
-    def _floor(self) -> pd.DataFrame:
+    def _floor_row(self) -> pd.DataFrame:
         first = self.frame[self.frame["method"] == self.frame["method"].iloc[0]]
         text = [_cell(*row) for row in first[["floor", "floor_low", "floor_high"]].to_numpy()]
-        return self._wide(first.assign(text=text, method="two halves of the real"), "method")
+        return self._wide(first.assign(text=text, method="two halves of the real"))
 
-    def _wide(self, frame: pd.DataFrame, index: str) -> pd.DataFrame:
-        order = list(dict.fromkeys(frame[index]))
-        wide = frame.pivot_table("text", index, "figure", aggfunc="first").loc[order]
+    def _wide(self, frame: pd.DataFrame) -> pd.DataFrame:
+        order = list(dict.fromkeys(frame["method"]))
+        wide = frame.pivot_table("text", "method", "figure", aggfunc="first").loc[order]
         arrows = {"lower": "↓", "higher": "↑"}
         better = dict(zip(self.frame["figure"], self.frame["better"], strict=True))
         wide = wide[list(better)].rename(columns=lambda name: f"{name} {arrows[better[name]]}")
@@ -124,21 +133,25 @@ def align(
     Parameters
     ----------
     target : Population or sequence of str
-        Real responses that had no part in the fit; twice as many as each simulation has are
-        best, since the human floor compares two halves of them.
-    simulations : mapping
-        Name to Simulation or sequence of str.
+        Held-out real responses. Twice as many as in each simulation are best, since the human
+        floor compares two halves of them.
+    simulations : mapping of str to Simulation, Population or sequence of str
+        The responses of each method, by name.
     encoder : Encoder
-        Text to unit vectors.
+        Encodes texts as unit vectors.
     random_state : int
-        Seed of the halves and the bootstrap.
+        Seed of the random halves.
     on_step : callable, optional
-        Called with (what, total) before each long step; returns what is called at each tick.
+        Called with (label, total) before each long step; returns a callback for each item.
+
+    Returns
+    -------
+    Alignment
 
     Raises
     ------
     DataError
-        For nothing to compare or too few responses.
+        For nothing to compare, too few responses, or a response that is not a string.
 
     Examples
     --------
@@ -153,11 +166,11 @@ def align(
         raise DataError("There is no simulation to compare.", hint="Simulate first.")
     texts = {name: _texts(simulation) for name, simulation in simulations.items()}
     n = min(map(len, texts.values()))
-    everyone = _texts(target)
-    real = [everyone[i] for i in some(len(everyone), 2 * n, random_state=random_state)]
-    target_vectors, *rest = encoded([real, *texts.values()], encoder, on_step)
+    responses = _texts(target)
+    real = [responses[i] for i in sample_rows(len(responses), 2 * n, random_state=random_state)]
+    target_vectors, *rest = encode_groups([real, *texts.values()], encoder, on_step)
     vectors = dict(zip(texts, rest, strict=True))
-    tick = on_step("figures", 1 + 3 * len(vectors)) if on_step else None
+    tick = on_step("metrics", 1 + 3 * len(vectors)) if on_step else None
     sets: dict[str, Any] = {
         "target_vectors": target_vectors,
         "simulated": vectors,
@@ -181,30 +194,30 @@ def _texts(source: Texts) -> list[str]:
     texts = source.responses if isinstance(source, Population | Simulation) else list(source)
     if not all(isinstance(text, str) for text in texts):
         raise DataError(
-            "Responses must be text; some are missing or are something else.",
-            hint="Leave them out: [text for text in texts if isinstance(text, str)].",
+            "Responses must be strings; some are missing or of another type.",
+            hint="Drop them: [text for text in texts if isinstance(text, str)].",
         )
     return texts
 
 
 def _points(
     real: Sequence[str],
-    target: np.ndarray,
+    target: Vectors,
     simulations: Mapping[str, Texts],
-    vectors: Mapping[str, np.ndarray],
+    vectors: Mapping[str, Vectors],
 ) -> pd.DataFrame:
-    parts = [pd.DataFrame({"source": "real", PERSONA: None, RESPONSE: list(real)})]
+    sources = [pd.DataFrame({"source": "real", PERSONA: None, RESPONSE: list(real)})]
     for name, simulation in simulations.items():
         persona = simulation.frame[PERSONA] if isinstance(simulation, Simulation) else None
         responses = _texts(simulation)
-        parts.append(pd.DataFrame({"source": name, PERSONA: persona, RESPONSE: responses}))
-    points = pd.concat([part.astype(object) for part in parts], ignore_index=True)
-    places = alignment_table.project(target, np.concatenate(list(vectors.values())))
-    return points.assign(x=places[:, 0], y=places[:, 1])
+        sources.append(pd.DataFrame({"source": name, PERSONA: persona, RESPONSE: responses}))
+    points = pd.concat([source.astype(object) for source in sources], ignore_index=True)
+    x, y = project(target, np.concatenate(list(vectors.values()))).T
+    return points.assign(x=x, y=y)
 
 
 def _personas(simulations: Mapping[str, Texts]) -> tuple[str, ...]:
-    """Return the names of all personas in the order of the first simulation that has them."""
+    """Return all persona names, in the order of the first simulation that has them."""
     known = [source.personas for source in simulations.values() if isinstance(source, Simulation)]
     return tuple(dict.fromkeys(name for names in known for name in names))
 

@@ -1,4 +1,4 @@
-"""Whether responses copy what the model was shown: the longest run of words in common."""
+"""Copying: the longest run of words that a response shares with an exemplar."""
 
 from __future__ import annotations
 
@@ -11,65 +11,66 @@ import pandas as pd
 from jupyter_mop.engine.evaluation.diversity import words
 from jupyter_mop.errors import DataError
 
-COPIED = 8
+MIN_COPY_WORDS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Words one after another that a text shares with one of a pool.
+class SharedRun:
+    """Consecutive words that a text shares with a text of the pool.
 
     Attributes
     ----------
     size : int
         Number of words; 0 where nothing is shared.
-    where : int or None
-        The first text of the pool that has them.
+    index : int or None
+        The first text of the pool that contains them.
     words : str
+        The words, joined by spaces.
     """
 
     size: int = 0
-    where: int | None = None
+    index: int | None = None
     words: str = ""
 
 
-def longest_runs(texts: Sequence[str], pool: Sequence[str]) -> list[Run]:
-    """Return the longest run of words that each text shares with one of the pool.
+def longest_runs(texts: Sequence[str], pool: Sequence[str]) -> list[SharedRun]:
+    """Return the longest run of words that each text shares with any text of the pool.
 
-    Runs grow by a word at a time, and only where a shorter one was shared, so that long pools
+    Runs grow by one word at a time, and only where a shorter one was shared, so that large pools
     need little memory.
 
     Examples
     --------
     >>> longest_runs(["It was a good film, I say."], ["so it goes", "a good film it was"])
-    [Run(size=3, where=1, words='a good film')]
+    [SharedRun(size=3, index=1, words='a good film')]
     """
-    said, shown = [words(text) for text in texts], [words(text) for text in pool]
-    best = [Run()] * len(said)
-    ours, theirs = _starts(said), _starts(shown)
+    ours, theirs = [words(text) for text in texts], [words(text) for text in pool]
+    longest = [SharedRun()] * len(ours)
+    starts, pool_starts = _starts(ours), _starts(theirs)
     size = 0
-    while ours:
+    while starts:
         size += 1
-        wanted = {_run(said, place, size) for place in ours} - {None}
-        theirs = [place for place in theirs if _run(shown, place, size) in wanted]
-        found: dict[tuple[str, ...] | None, int] = {}
-        for place in theirs:
-            found.setdefault(_run(shown, place, size), place[0])
-        ours = [place for place in ours if _run(said, place, size) in found]
-        for i, start in ours:
-            if best[i].size < size:
-                run = said[i][start : start + size]
-                best[i] = Run(size, found[tuple(run)], " ".join(run))
-    return best
+        candidates = {_run(ours, start, size) for start in starts} - {None}
+        pool_starts = [start for start in pool_starts if _run(theirs, start, size) in candidates]
+        shared: dict[tuple[str, ...] | None, int] = {}
+        for start in pool_starts:
+            shared.setdefault(_run(theirs, start, size), start[0])
+        starts = [start for start in starts if _run(ours, start, size) in shared]
+        for i, first in starts:
+            if longest[i].size < size:
+                run = ours[i][first : first + size]
+                longest[i] = SharedRun(size, shared[tuple(run)], " ".join(run))
+    return longest
 
 
 def _starts(texts: Sequence[Sequence[str]]) -> list[tuple[int, int]]:
-    return [(i, start) for i, text in enumerate(texts) for start in range(len(text))]
+    return [(i, first) for i, text in enumerate(texts) for first in range(len(text))]
 
 
 def _run(
     texts: Sequence[Sequence[str]], place: tuple[int, int], size: int
 ) -> tuple[str, ...] | None:
-    """Return the `size` words from a place on, or None where the text ends before."""
+    """Return the `size` words from (text, word) on, or None where the text ends earlier."""
     i, start = place
     return tuple(texts[i][start : start + size]) if start + size <= len(texts[i]) else None
 
@@ -79,32 +80,32 @@ def copies(
     exemplars: Sequence[str],
     shown: Sequence[int | None] | None = None,
     *,
-    copied: int = COPIED,
+    copied: int = MIN_COPY_WORDS,
 ) -> pd.DataFrame:
-    """Return the longest run of words that each response shares with what could be shown.
+    """Return the longest run of words that each response shares with the exemplars.
 
     Parameters
     ----------
     responses : sequence of str
-        What was said.
+        Simulated responses.
     exemplars : sequence of str
-        The responses of the whole pool.
+        The responses of the exemplar pool.
     shown : sequence of int or None, optional
-        Which exemplar each response was shown.
+        The exemplar in the prompt of each response.
     copied : int
-        From how many words in a row on a response counts as copied.
+        Minimum number of consecutive words that make a copy.
 
     Returns
     -------
     DataFrame
-        One row per response: response, run (words shared with the exemplar that was shown, missing
-        where none was), is_copy, pool_run (with any exemplar), is_pool_copy, exemplar (which) and
-        words (the longest run itself).
+        One row per response: response, run (words shared with the exemplar in its prompt, missing
+        without one), is_copy, pool_run (words shared with any exemplar), is_pool_copy, exemplar
+        (that exemplar) and words (the run itself).
 
     Raises
     ------
     DataError
-        For a threshold below one word.
+        If `copied` is below 1.
 
     Examples
     --------
@@ -113,15 +114,13 @@ def copies(
     [[3.0, True, 3, 'a b c'], [1.0, False, 1, 'e']]
     """
     if copied < 1:
-        raise DataError(f"A copy has at least one word, not {copied}.", hint="Use copied=8.")
+        raise DataError(f"`copied` must be at least 1, got {copied}.", hint="Use copied=8.")
     rows = []
-    for i, (text, any_) in enumerate(
-        zip(responses, longest_runs(responses, exemplars), strict=True)
-    ):
+    for i, run in enumerate(longest_runs(responses, exemplars)):
         j = None if shown is None else shown[i]
-        own = np.nan if j is None else longest_runs([text], [exemplars[j]])[0].size
-        of_any = (any_.size, any_.size >= copied, any_.where, any_.words)
-        rows.append((text, own, own >= copied, *of_any))
+        own = np.nan if j is None else longest_runs([responses[i]], [exemplars[j]])[0].size
+        pool = (run.size, run.size >= copied, run.index, run.words)
+        rows.append((responses[i], own, own >= copied, *pool))
     columns = ["response", "run", "is_copy", "pool_run", "is_pool_copy", "exemplar", "words"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.astype({"run": float, "is_copy": bool, "exemplar": "Int64"})

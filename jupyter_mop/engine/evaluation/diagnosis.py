@@ -1,4 +1,4 @@
-"""What is wrong with a simulation: variety, personas, copies, and what it leaves out."""
+"""Diagnosis of a simulation: diversity, controllability, copying and missing clusters."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.engine.evaluation.controllability import Controllability, controllability
-from jupyter_mop.engine.evaluation.copying import COPIED, copies
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, copies
 from jupyter_mop.engine.evaluation.diversity import distinct_n, vendi_score
 from jupyter_mop.engine.evaluation.missing_clusters import missing_clusters
-from jupyter_mop.engine.metrics.half_sampling import PLAIN, Indices, centred_interval
+from jupyter_mop.engine.metrics.half_sampling import IDENTITY, centred_interval
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
-from jupyter_mop.engine.metrics.vectors import Vectors, checked_pair
+from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked_pair
 from jupyter_mop.engine.simulation.simulation import EXEMPLAR, PERSONA, Simulation
-from jupyter_mop.engine.weighting.persona_counts import sums
-from jupyter_mop.engine.weighting.persona_statistics import MIN_TARGET, PersonaStatistics
+from jupyter_mop.engine.weighting.persona_counts import sum_by_persona
+from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
@@ -29,25 +29,25 @@ REAL, CHANCE = "real responses", "chance"
 
 @dataclass(frozen=True)
 class Diagnosis(Viewed):
-    """Figures of one simulation and what stands behind them; see `diagnose`.
+    """Metrics of one simulation with the details behind them; see `diagnose`.
 
     Attributes
     ----------
     name : str
-        Of the simulation.
+        The name of the simulation.
     frame : pandas.DataFrame
-        One row per figure: figure, value, low, high, against ("real responses" or "chance"),
-        floor, floor_low, floor_high (the same of those) and n.
+        One row per metric: figure (the metric), value, low, high, against ("real responses" or
+        "chance"), floor, floor_low, floor_high (the reference and its interval) and n.
     controllability : Controllability or None
-        Per persona, with the confusion matrix; None where there are not two personas to tell apart.
+        By persona, with the confusion matrix; None without two personas of five responses each.
     copies : pandas.DataFrame
         One row per response; see `jupyter_mop.engine.evaluation.copying.copies`.
     copied : int
-        From how many words in a row on a response counts as a copy.
+        Minimum number of consecutive words that make a copy.
     missing : pandas.DataFrame
         One row per cluster; see `jupyter_mop.engine.evaluation.missing_clusters.missing_clusters`.
     personas : tuple of str
-        All personas in the study's order, which gives them their colours.
+        All persona names in the study's order, which determines their colours.
     """
 
     name: str
@@ -60,21 +60,21 @@ class Diagnosis(Viewed):
 
     @property
     def confusion(self) -> pd.DataFrame | None:
-        """Of the responses of each persona the share nearest to each persona, (K, K)."""
+        """For the responses of each persona, the share nearest to each persona, shape (K, K)."""
         return None if self.controllability is None else self.controllability.confusion
 
     @property
     def notes(self) -> list[str]:
-        """What is to be known about the figures, a sentence each."""
-        told = [f"A copy shares {self.copied} words in a row with an exemplar; 95 % intervals."]
-        lacking = int((self.missing["verdict"] == "missing").sum())
-        told.append(f"{lacking} of {len(self.missing)} clusters of responses are clearly missing.")
+        """Notes on the metrics, one sentence each."""
+        notes = [f"A copy shares {self.copied} words in a row with an exemplar; 95 % intervals."]
+        n_missing = int((self.missing["verdict"] == "missing").sum())
+        notes.append(f"{n_missing} of {len(self.missing)} clusters of responses are missing.")
         if self.controllability is None:
-            told.append("There are no two personas with five responses each to tell apart.")
+            notes.append("There are no two personas with five responses each to compare.")
         elif self.controllability.left_out:
             left_out = ", ".join(self.controllability.left_out)
-            told.append(f"Too few responses to tell of: {left_out}.")
-        return told
+            notes.append(f"Too few responses for controllability: {left_out}.")
+        return notes
 
     def __repr__(self) -> str:
         rows = [
@@ -91,46 +91,50 @@ def diagnose(
     simulation: Simulation,
     vectors: Vectors,
     *,
-    copied: int = COPIED,
+    copied: int = MIN_COPY_WORDS,
     random_state: int = 0,
 ) -> Diagnosis:
-    """Look a simulation over: variety, controllability, copies, what is missing.
+    """Diagnose a simulation: diversity, controllability, copying and missing clusters.
 
     Parameters
     ----------
     texts : sequence of str
-        Real responses, held out from the fit.
+        Held-out real responses.
     target : ndarray, shape (n, d)
         Their vectors.
     simulation : Simulation
-        Importance weights count for the Vendi score and the clusters.
+        Its importance weights apply to the Vendi score and the clusters.
     vectors : ndarray, shape (m, d)
-        The vectors of its responses.
+        Vectors of its responses.
     copied : int
-        From how many words in a row, shared with an exemplar, a response counts as copied.
+        Minimum number of consecutive words, shared with an exemplar, that make a copy.
     random_state : int
         Seed of halves, folds, shuffles and clusters.
+
+    Returns
+    -------
+    Diagnosis
 
     Raises
     ------
     DataError
-        For fewer than 20 responses on either side, or vectors that do not fit.
+        For fewer than 20 responses on either side, or numbers of texts and vectors that differ.
 
     Notes
     -----
-    Variety grows or falls with the number of responses, so it is measured on as many real as
-    simulated ones; its intervals come from random halves (`metrics.half_sampling`).
+    Diversity depends on the number of responses, so it is measured on equal numbers of real and
+    simulated ones. Its intervals come from random halves (`metrics.half_sampling`).
 
     Examples
     --------
     >>> from jupyter_mop.backends.toy import ToyEncoder
-    >>> said = [f"sun {'rain ' * (i % 7)}{'wind ' * (i % 5)}" for i in range(60)]
+    >>> texts = [f"sun {'rain ' * (i % 7)}{'wind ' * (i % 5)}" for i in range(60)]
     >>> rows = {"persona": ["a", "b"] * 30, "response": ["sun", "rain"] * 30, "weight": 1.0}
     >>> simulation = Simulation(pd.DataFrame({**rows, "context": "weather", "exemplar": None}))
     >>> encoder = ToyEncoder(["sun", "rain", "wind"])
-    >>> vectors = encoder.encode(said), encoder.encode(simulation.responses)
-    >>> found = diagnose(said, vectors[0], simulation, vectors[1])
-    >>> found.frame.set_index("figure")["value"].round(2).to_dict()["controllability"]
+    >>> vectors = encoder.encode(texts), encoder.encode(simulation.responses)
+    >>> diagnosis = diagnose(texts, vectors[0], simulation, vectors[1])
+    >>> diagnosis.frame.set_index("figure")["value"].round(2).to_dict()["controllability"]
     1.0
     """
     target, vectors = checked_pair(target, vectors, at_least=1)
@@ -138,41 +142,61 @@ def diagnose(
     codes, names = _personas(simulation)
     rng = np.random.default_rng(random_state)
     n = min(len(target), len(vectors))
-    real, made = (np.sort(rng.permutation(size)[:n]) for size in (len(target), len(vectors)))
+    real, rows = (np.sort(rng.permutation(size)[:n]) for size in (len(target), len(vectors)))
     control = _controllability(vectors, codes, names, random_state)
     pool = [exemplar.response for exemplar in simulation.exemplars]
-    found = copies(simulation.responses, pool, _shown(simulation), copied=copied)
-    rows = _variety(
+    copied_runs = copies(simulation.responses, pool, _exemplars(simulation), copied=copied)
+    metrics = _diversity_rows(
         ([texts[i] for i in real], target[real], None),
-        ([simulation.responses[i] for i in made], vectors[made], simulation.weights[made]),
+        ([simulation.responses[i] for i in rows], vectors[rows], simulation.weights[rows]),
         rng,
     )
     if control:
-        rows.append(_row_of(control))
+        metrics.append(_controllability_row(control))
     if pool:
         drawn = [int(j) for j in rng.integers(len(pool), size=len(texts))]
-        rows += _copy_rows(found, copies(texts, pool, drawn, copied=copied))
+        metrics += _copy_rows(copied_runs, copies(texts, pool, drawn, copied=copied))
+    return Diagnosis(
+        simulation.name,
+        pd.DataFrame(metrics),
+        control,
+        copied_runs,
+        copied,
+        _missing(texts, target, simulation, vectors, random_state),
+        tuple(simulation.personas),
+    )
+
+
+def _missing(
+    texts: Sequence[str],
+    target: Vectors,
+    simulation: Simulation,
+    vectors: Vectors,
+    random_state: int,
+) -> pd.DataFrame:
+    codes, names = _personas(simulation)
     statistics = PersonaStatistics.measure(
-        *(target, vectors, codes, names),
+        target,
+        vectors,
+        codes,
+        names,
         target_texts=texts,
         texts=simulation.responses,
         weights=simulation.weights,
         random_state=random_state,
     )
-    shares = sums(codes, simulation.weights, len(names))
-    missing = missing_clusters(statistics, texts, target, weights=shares)
-    return Diagnosis(
-        *(simulation.name, pd.DataFrame(rows), control, found, copied, missing),
-        personas=tuple(simulation.personas),
-    )
+    shares = sum_by_persona(codes, simulation.weights, len(names))
+    return missing_clusters(statistics, texts, target, weights=shares)
 
 
 Side = tuple[Sequence[str], Vectors, Vectors | None]
 
 
-def _variety(real: Side, made: Side, rng: np.random.Generator) -> list[dict[str, object]]:
-    """Return Vendi score and distinct-n of both sides, which have as many responses."""
-    measures: dict[str, Callable[[Side, Indices], float]] = {
+def _diversity_rows(
+    real: Side, simulated: Side, rng: np.random.Generator
+) -> list[dict[str, object]]:
+    """Return Vendi score and distinct-n of both sides, which have equal numbers of responses."""
+    metrics: dict[str, Callable[[Side, Indices], float]] = {
         "Vendi score": lambda side, rows: vendi_score(
             side[1][rows], weights=None if side[2] is None else side[2][rows]
         ),
@@ -181,36 +205,40 @@ def _variety(real: Side, made: Side, rng: np.random.Generator) -> list[dict[str,
     }
     n = len(real[0])
     halves = [rng.permutation(n)[: n // 2] for _ in range(N_HALVES)]
-    found = []
-    for name, measure in measures.items():
-        ends = []
-        for side in (made, real):
-            value = measure(side, np.arange(n))
-            replicates = [measure(side, half) for half in halves]
-            ends.append((value, *centred_interval(value, [replicates], level=LEVEL, scale=PLAIN)))
-        found.append(_row(name, ends[0], REAL, ends[1], n))
-    return found
+    rows = []
+    for name, metric in metrics.items():
+        sides = []
+        for side in (simulated, real):
+            value = metric(side, np.arange(n))
+            replicates = [metric(side, half) for half in halves]
+            interval = centred_interval(value, [replicates], level=LEVEL, scale=IDENTITY)
+            sides.append((value, *interval))
+        rows.append(_row(name, sides[0], REAL, sides[1], n))
+    return rows
 
 
-def _copy_rows(made: pd.DataFrame, real: pd.DataFrame) -> list[dict[str, object]]:
-    """Return the shares of copies of the exemplar shown (people: one at random) and of any."""
+def _copy_rows(simulated: pd.DataFrame, real: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the shares of copies of a response's own exemplar and of any exemplar.
+
+    A real response has no exemplar of its own, so a random one takes its place.
+    """
     kinds = {"copies of its own exemplar": "is_copy", "copies of any exemplar": "is_pool_copy"}
-    shown = {"is_copy": made[made["run"].notna()], "is_pool_copy": made}
+    rows = {"is_copy": simulated[simulated["run"].notna()], "is_pool_copy": simulated}
     return [
-        _row(name, _shares(shown[kind][kind]), REAL, _shares(real[kind]), len(shown[kind]))
+        _row(name, _share(rows[kind][kind]), REAL, _share(real[kind]), len(rows[kind]))
         for name, kind in kinds.items()
-        if len(shown[kind])
+        if len(rows[kind])
     ]
 
 
-def _row_of(control: Controllability) -> dict[str, object]:
+def _controllability_row(control: Controllability) -> dict[str, object]:
     value = control.share, control.low, control.high
     chance = control.chance, control.chance_low, control.chance_high
     return _row("controllability", value, CHANCE, chance, control.n)
 
 
 def _row(
-    figure: str,
+    name: str,
     value: tuple[float, float, float],
     against: str,
     floor: tuple[float, float, float],
@@ -218,10 +246,11 @@ def _row(
 ) -> dict[str, object]:
     ends = dict(zip(("value", "low", "high"), value, strict=True))
     floors = dict(zip(("floor", "floor_low", "floor_high"), floor, strict=True))
-    return {"figure": figure, **ends, "against": against, **floors, "n": n}
+    return {"figure": name, **ends, "against": against, **floors, "n": n}
 
 
-def _shares(flags: pd.Series) -> tuple[float, float, float]:
+def _share(flags: pd.Series) -> tuple[float, float, float]:
+    """Return the share of true values with its interval."""
     share = float(flags.mean())
     return (share, *share_interval(share, len(flags), level=LEVEL))
 
@@ -236,26 +265,26 @@ def _controllability(
 
 
 def _personas(simulation: Simulation) -> tuple[Indices, list[str]]:
-    """Return the persona of each response; all the same one for a baseline without."""
+    """Return the persona of each response and the names; one persona for a baseline without."""
     if simulation.frame[PERSONA].isna().any():
         return np.zeros(len(simulation), dtype=np.intp), [simulation.name]
     return simulation.codes(), simulation.names
 
 
-def _shown(simulation: Simulation) -> list[int | None]:
+def _exemplars(simulation: Simulation) -> list[int | None]:
     return [None if pd.isna(j) else int(j) for j in simulation.frame[EXEMPLAR]]
 
 
-def _check(n_texts: int, n_made: int, n_target: int, n_vectors: int) -> None:
-    if n_texts != n_target or n_made != n_vectors:
+def _check(n_texts: int, n_simulated: int, n_target: int, n_vectors: int) -> None:
+    if n_texts != n_target or n_simulated != n_vectors:
         raise DataError(
-            f"{n_target} and {n_vectors} vectors came for {n_texts} real and {n_made} responses.",
-            hint="Pass one vector per response.",
+            f"Need one vector per response, got {n_target} for {n_texts} real and {n_vectors} for "
+            f"{n_simulated} simulated responses.",
+            hint="Encode all responses.",
         )
-    least = max(MIN_RESPONSES, MIN_TARGET)
-    if min(n_texts, n_made) < least:
+    if min(n_texts, n_simulated) < MIN_RESPONSES:
         raise DataError(
-            f"At least {least} real and {least} simulated responses are needed, not {n_texts} "
-            f"and {n_made}.",
+            f"Need at least {MIN_RESPONSES} real and {MIN_RESPONSES} simulated responses, got "
+            f"{n_texts} and {n_simulated}.",
             hint="Hold out more records, or simulate more responses.",
         )

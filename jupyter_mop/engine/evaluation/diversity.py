@@ -1,4 +1,4 @@
-"""How different responses are from each other: Vendi score and distinct n-grams."""
+"""Diversity of responses: Vendi score and distinct-n."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ TINY = 1e-12
 
 
 def vendi_score(vectors: Vectors, *, weights: Vectors | None = None) -> float:
-    """Return as many wholly different responses as these are as diverse as.
+    """Return the Vendi score, the effective number of different responses.
 
-    The exponential of the entropy of the eigenvalues of the kernel of cosines, divided by n:
-    1 where all are alike, n where all are at right angles.
+    It is the exponential of the entropy of the eigenvalues of the cosine kernel divided by n: 1 for
+    identical responses, n for orthogonal ones.
 
     Parameters
     ----------
     vectors : ndarray, shape (n, d)
-        One row per response; only directions count.
+        One row per response; only directions matter.
     weights : ndarray, shape (n,), optional
-        How much each counts; default: all alike.
+        Weights of the responses; equal by default.
+
+    Raises
+    ------
+    DataError
+        If the vectors or the weights cannot be used.
 
     Notes
     -----
@@ -43,19 +48,24 @@ def vendi_score(vectors: Vectors, *, weights: Vectors | None = None) -> float:
 
 
 def distinct_n(texts: Sequence[str], n: int = 2) -> float:
-    """Return the share of runs of `n` words that are different, among all of them.
+    """Return distinct-n, the number of different n-grams divided by the number of n-grams.
 
     Parameters
     ----------
     texts : sequence of str
-        Responses; a run does not go from one to the next.
+        Responses; an n-gram does not cross from one to the next.
     n : int
-        Words in a run.
+        Words in an n-gram.
 
     Returns
     -------
     float
         In (0, 1]; 0 where no text has `n` words.
+
+    Raises
+    ------
+    DataError
+        If `n` is below 1.
 
     Notes
     -----
@@ -68,13 +78,13 @@ def distinct_n(texts: Sequence[str], n: int = 2) -> float:
     0.5
     """
     if n < 1:
-        raise DataError(f"A run has at least one word, not {n}.", hint="Use n=1 or n=2.")
-    found = [run for text in texts for run in runs(words(text), n)]
+        raise DataError(f"`n` must be at least 1, got {n}.", hint="Use n=1 or n=2.")
+    found = [ngram for text in texts for ngram in ngrams(words(text), n)]
     return len(set(found)) / len(found) if found else 0.0
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text: lower case, no punctuation.
+    """Return the words of a text in lower case, without punctuation around them.
 
     Examples
     --------
@@ -85,12 +95,12 @@ def words(text: str) -> list[str]:
     return [word for word in cleaned if word]
 
 
-def runs(found: Sequence[str], n: int) -> list[tuple[str, ...]]:
-    """Return all runs of `n` words one after another.
+def ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    """Return all sequences of `n` consecutive words.
 
     Examples
     --------
-    >>> runs(["a", "b", "c"], 2)
+    >>> ngrams(["a", "b", "c"], 2)
     [('a', 'b'), ('b', 'c')]
     """
-    return [tuple(found[i : i + n]) for i in range(len(found) - n + 1)]
+    return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]

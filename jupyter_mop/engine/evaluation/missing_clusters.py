@@ -1,4 +1,4 @@
-"""Which kinds of real responses a simulation lacks: clusters of both, share against share."""
+"""Missing clusters: which kinds of real responses a simulation lacks or has too many of."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.engine.metrics.vectors import Vectors, checked
+from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 
 N_EXAMPLES = 2
@@ -21,73 +21,73 @@ def missing_clusters(
     *,
     weights: Vectors | None = None,
 ) -> pd.DataFrame:
-    """Return the share of each cluster among real and simulated responses, what is missing first.
+    """Compare the share of each cluster among real and simulated responses.
 
     Parameters
     ----------
     statistics : PersonaStatistics
-        Of the simulation against these real responses; it has the clusters.
+        Statistics of the simulation against these real responses, with the clusters.
     texts : sequence of str
         The n real responses.
     vectors : ndarray, shape (n, d)
-        Their vectors, to find those in the middle of a cluster.
+        Their vectors, to find those nearest the centre of a cluster.
     weights : ndarray, shape (K,), optional
-        Persona weights; default: as drawn.
+        Persona weights; as drawn by default.
 
     Returns
     -------
     DataFrame
-        One row per cluster: cluster, real, simulated, missing (real - simulated), error (its
-        standard error by chance), verdict ("missing", "too many" or "no clear difference") and
-        examples (the real responses nearest its middle, or none).
+        One row per cluster, the most missing first: cluster, real, simulated, missing (real -
+        simulated), error (its standard error if both had the same share), verdict ("missing", "too
+        many" or "no clear difference") and examples (the real responses nearest the centre).
 
     Notes
     -----
-    A verdict is given where the gap exceeds what chance explains with a probability of 95 % over
-    all clusters together (Bonferroni).
+    The verdict is a two-sample z-test of the shares at 95 % over all clusters together
+    (Bonferroni).
 
     Examples
     --------
-    >>> real, made = np.repeat(np.eye(2), [30, 10], axis=0), np.repeat(np.eye(2), [38, 2], axis=0)
+    >>> real, simulated = (np.repeat(np.eye(2), n, axis=0) for n in ([30, 10], [38, 2]))
     >>> words = ["sun"] * 30 + ["rain"] * 10
-    >>> measured = PersonaStatistics.measure(
-    ...     real, made, np.zeros(40, int), ["a"], target_texts=words, texts=words)
-    >>> missing_clusters(measured, words, real)["examples"].tolist()
+    >>> statistics = PersonaStatistics.measure(
+    ...     real, simulated, np.zeros(40, int), ["a"], target_texts=words, texts=words)
+    >>> missing_clusters(statistics, words, real)["examples"].tolist()
     [('rain',), ('sun',)]
     """
     from scipy.stats import norm
 
     v = statistics.checked(list(statistics.counts) if weights is None else weights)
-    real, made = statistics.target_clusters, v @ statistics.clusters
+    real, simulated = statistics.target_clusters, v @ statistics.clusters
     n, m = len(statistics.target_labels), statistics.effective_sample_size(v)
-    together = (n * real + m * made) / (n + m)
-    error = np.sqrt(together * (1 - together) * (1 / n + 1 / m))
+    pooled = (n * real + m * simulated) / (n + m)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     limit = float(norm.ppf(1 - (1 - LEVEL) / 2 / len(real)))
-    gap = real - made
-    clear = np.where(np.abs(gap) > limit * error, np.sign(gap), 0).astype(int)
+    gap = real - simulated
+    signs = np.where(np.abs(gap) > limit * error, np.sign(gap), 0).astype(int)
     frame = pd.DataFrame(
         {
             "cluster": np.arange(len(real)),
             "real": real,
-            "simulated": made,
+            "simulated": simulated,
             "missing": gap,
             "error": error,
-            "verdict": [("no clear difference", "missing", "too many")[sign] for sign in clear],
+            "verdict": [("no clear difference", "missing", "too many")[sign] for sign in signs],
             "examples": _examples(statistics.target_labels, texts, checked(vectors), len(real)),
         }
     )
-    frame = frame[together > 0]
+    frame = frame[pooled > 0]
     return frame.sort_values("missing", ascending=False, kind="stable", ignore_index=True)
 
 
 def _examples(
-    labels: np.ndarray, texts: Sequence[str], vectors: Vectors, n_clusters: int
+    labels: Indices, texts: Sequence[str], vectors: Vectors, n_clusters: int
 ) -> list[tuple[str, ...]]:
-    """Return the different real responses nearest the middle of each cluster."""
+    """Return the distinct real responses nearest the centre of each cluster."""
     found = []
     for cluster in range(n_clusters):
         rows = np.flatnonzero(labels == cluster)
-        middle = vectors[rows].mean(axis=0) if len(rows) else 0.0
-        order = rows[np.argsort(((vectors[rows] - middle) ** 2).sum(axis=1), kind="stable")]
+        centre = vectors[rows].mean(axis=0) if len(rows) else 0.0
+        order = rows[np.argsort(((vectors[rows] - centre) ** 2).sum(axis=1), kind="stable")]
         found.append(tuple(list(dict.fromkeys(texts[i] for i in order))[:N_EXAMPLES]))
     return found

@@ -1,4 +1,4 @@
-"""How sure learned weights are: other records might have been drawn."""
+"""Bootstrap intervals of learned weights: the gate is refitted to resampled records."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from jupyter_mop.errors import DataError
 
 Array = NDArray[np.float64]
 MIN_REFITS = 20
+LEVEL = (0.025, 0.975)
 
 
 @dataclass(frozen=True)
 class BootstrapRefits:
-    """A fit that can be done again with records drawn anew, from likelihoods that are known.
+    """A fit that can be repeated on resampled records without model calls.
 
     Attributes
     ----------
     start : Gate
         The uniform gate.
     train, held_out : ComponentScores
-        What was learned from and what was stopped on.
+        The training records, and the held-out records for early stopping.
     l2 : float
         Penalty of the fit.
     """
@@ -37,9 +38,9 @@ class BootstrapRefits:
     l2: float
 
     def draw(self, *, random_state: int) -> Gate:
-        """Return the gate learned from as many records, drawn with replacement.
+        """Return the gate fitted to as many records, drawn with replacement.
 
-        Its random numbers are those of `random_state` alone.
+        The draw depends on `random_state` only.
         """
         rng = np.random.default_rng([3, random_state])
         return self.start.fit(
@@ -55,26 +56,45 @@ class BootstrapRefits:
         random_state: int = 0,
         on_result: Callable[[int, object], object] | None = None,
     ) -> pd.DataFrame:
-        """Return low and high of each persona's marginal weight over `contexts`, (K rows).
+        """Return 95 % percentile intervals of the persona weights from `n` refits.
 
-        They hold the middle 95 % of `n` such gates.
+        Parameters
+        ----------
+        n : int
+            Number of refits, at least 20.
+        contexts, weight : ndarray, shapes (m, d) and (m,)
+            Context vectors and their weights, over which the persona weights are averaged.
+        random_state : int
+            Seed of the first refit.
+        on_result : callable, optional
+            Called with (index, None) after each refit.
+
+        Returns
+        -------
+        pandas.DataFrame
+            low and high, K rows.
+
+        Raises
+        ------
+        DataError
+            If `n` is less than 20.
         """
         if n < MIN_REFITS:
             raise DataError(
-                f"An interval needs at least {MIN_REFITS} refits, not {n}.", hint="Use n=100."
+                f"Need at least {MIN_REFITS} refits for an interval, got {n}.", hint="Use n=100."
             )
-        drawn = []
+        weights = []
         for i in range(n):
             gate = self.draw(random_state=random_state + i)
-            drawn.append(gate.persona_weights(contexts, weight))
+            weights.append(gate.persona_weights(contexts, weight))
             if on_result:
                 on_result(i, None)
-        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+        low, high = np.quantile(weights, LEVEL, axis=0)
         return pd.DataFrame({"low": low, "high": high})
 
 
-def _resampled(evidence: ComponentScores, rng: np.random.Generator) -> ComponentScores:
-    """Count each record as often as a draw with replacement takes it."""
-    heavy = evidence.weight > 0
-    times = rng.multinomial(heavy.sum(), heavy / heavy.sum())
-    return evidence.weighted(evidence.weight * times)
+def _resampled(scores: ComponentScores, rng: np.random.Generator) -> ComponentScores:
+    """Multiply the weight of each record by the number of times it is drawn with replacement."""
+    weighted = scores.weight > 0
+    counts = rng.multinomial(weighted.sum(), weighted / weighted.sum())
+    return scores.weighted(scores.weight * counts)

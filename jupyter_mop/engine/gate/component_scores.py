@@ -1,4 +1,4 @@
-"""What the gate learns from, cut into blocks that are small enough to stay in the cache."""
+"""The data that a gate is fitted to: log-likelihoods of components, in blocks of records."""
 
 from __future__ import annotations
 
@@ -10,24 +10,48 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
-BLOCK_ROWS = 64
-SMALL = 2**20  # cells of (record, exemplar) up to which one block in double precision will do
+BLOCK_ROWS = 64  # records per block; its arrays fit into the processor's cache
+MAX_DENSE_CELLS = (
+    2**20
+)  # (record, exemplar) pairs up to which one block in double precision is used
 
 
 @dataclass(frozen=True)
-class Block:
-    """Some records in a row, with what the normaliser of their exemplar weights needs.
+class Components:
+    """The (record, persona, exemplar) triples that are scored: three arrays of shape (P,)."""
+
+    record: Indices
+    persona: Indices
+    exemplar: Indices
+
+    @classmethod
+    def empty(cls) -> Components:
+        """Return no triples."""
+        return cls(*(np.empty(0, np.intp) for _ in range(3)))
+
+    def __len__(self) -> int:
+        return len(self.record)
+
+    @property
+    def arrays(self) -> tuple[Indices, Indices, Indices]:
+        """The three arrays."""
+        return self.record, self.persona, self.exemplar
+
+
+@dataclass(frozen=True)
+class RecordBlock:
+    """Consecutive records, with the indices that the exemplar softmax needs.
 
     Attributes
     ----------
     records, components : slice
-        Which of the evidence's.
+        The block's records and components among all.
     personas : numpy.ndarray, shape (k,)
-        The personas that these records have components of.
+        The personas of the block's components.
     row, persona, column : numpy.ndarray, shape (p,)
-        Where each component is: record in the block, place in `personas`, place in the pool.
-    hidden : tuple of two numpy.ndarray
-        Rows and columns of the exemplars that a record must not be shown.
+        Position of each component: record in the block, index in `personas`, index in the pool.
+    excluded : tuple of two numpy.ndarray
+        Rows and columns of exemplars that must not be shown to a record.
     """
 
     records: slice
@@ -36,24 +60,24 @@ class Block:
     row: Indices
     persona: Indices
     column: Indices
-    hidden: tuple[Indices, ...]
+    excluded: tuple[Indices, ...]
 
 
 @dataclass(frozen=True)
 class ComponentScores:
-    """What the gate learns from: log-likelihoods of some components of each record.
+    """The data that a gate is fitted to: log-likelihoods of some components of each record.
 
     Attributes
     ----------
     contexts : numpy.ndarray, shape (n, d)
         Unit vectors h(x_i).
     components : Components
-        P triples, sorted by record, at least one for each.
+        P triples, sorted by record, at least one per record.
     log_lik : numpy.ndarray, shape (P,)
-        log p_LM(y_i | g_k, e_j, x_i) in nats, plus the log of how many components each stands
-        for where only a sample of them was asked.
+        log p_LM(y_i | g_k, e_j, x_i) in nats. If only a sample of the components was scored, plus
+        the log of the number of components that each one represents.
     excluded : numpy.ndarray of bool, shape (n, J)
-        Exemplars that a record must not be shown, such as itself.
+        Exemplars that must not be shown to a record, such as the record itself.
     weight : numpy.ndarray, shape (n,)
         Survey weights.
     """
@@ -66,72 +90,55 @@ class ComponentScores:
 
     @cached_property
     def starts(self) -> Indices:
-        """Where each record's components begin, shape (n,)."""
+        """The position of each record's first component, shape (n,)."""
         return np.searchsorted(self.components.record, np.arange(len(self.contexts)))
 
     @cached_property
     def pool(self) -> Indices:
-        """The exemplars that some record may be shown."""
+        """The exemplars that may be shown to at least one record."""
         return np.flatnonzero(~self.excluded.all(0))
 
     @property
     def is_small(self) -> bool:
-        """Whether double precision and one block will do."""
-        return len(self.contexts) * len(self.pool) <= SMALL
+        """Whether one block in double precision is used."""
+        return len(self.contexts) * len(self.pool) <= MAX_DENSE_CELLS
 
     @cached_property
-    def blocks(self) -> list[Block]:
-        """The records in order, some at a time."""
+    def blocks(self) -> list[RecordBlock]:
+        """The records in order, in blocks."""
         n = len(self.contexts)
         step = n if self.is_small else BLOCK_ROWS
         ends = np.append(self.starts, len(self.components))
         return [self._block(i, min(i + step, n), ends) for i in range(0, n, step)]
 
     def take(self, records: Indices) -> ComponentScores:
-        """Return the evidence of these records, given in ascending order."""
-        kept = np.isin(self.components.record, records)
-        record, persona, exemplar = (array[kept] for array in self.components.arrays)
+        """Return the scores of these records; `records` must be in ascending order."""
+        taken = np.isin(self.components.record, records)
+        record, persona, exemplar = (array[taken] for array in self.components.arrays)
         return ComponentScores(
             self.contexts[records],
             Components(np.searchsorted(records, record), persona, exemplar),
-            self.log_lik[kept],
+            self.log_lik[taken],
             self.excluded[records],
             self.weight[records],
         )
 
     def weighted(self, weight: Array) -> ComponentScores:
-        """Return the same evidence with other survey weights; its blocks are not cut again."""
+        """Return the same scores with other survey weights, shape (n,); the blocks are shared."""
         other = replace(self, weight=weight)
         other.__dict__.update(starts=self.starts, pool=self.pool, blocks=self.blocks)
         return other
 
-    def _block(self, first: int, last: int, ends: Indices) -> Block:
-        part = slice(int(ends[first]), int(ends[last]))
-        record, persona, exemplar = (array[part] for array in self.components.arrays)
-        personas, place = np.unique(persona, return_inverse=True)
-        return Block(
+    def _block(self, first: int, last: int, ends: Indices) -> RecordBlock:
+        components = slice(int(ends[first]), int(ends[last]))
+        record, persona, exemplar = (array[components] for array in self.components.arrays)
+        personas, position = np.unique(persona, return_inverse=True)
+        return RecordBlock(
             slice(first, last),
-            part,
+            components,
             personas,
             record - first,
-            place,
+            position,
             np.searchsorted(self.pool, exemplar),
             np.nonzero(self.excluded[first:last][:, self.pool]),
         )
-
-
-@dataclass(frozen=True)
-class Components:
-    """Which (record, persona, exemplar) triples are asked, three arrays of shape (P,)."""
-
-    record: NDArray[np.intp]
-    persona: NDArray[np.intp]
-    exemplar: NDArray[np.intp]
-
-    def __len__(self) -> int:
-        return len(self.record)
-
-    @property
-    def arrays(self) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-        """The three arrays."""
-        return self.record, self.persona, self.exemplar

@@ -1,9 +1,9 @@
-"""Level 2 of the gate: the weight of each exemplar, its normaliser and its derivatives, by blocks.
+"""Exemplar weights Omega_k(x): the softmax over the pool, its normaliser and its derivatives.
 
-The logit of exemplar j is (u_i + v_k)' q_j, so exp(logit) is a product of a (record, exemplar) and
-a (persona, exemplar) factor, and the sum over a pool of exemplars is a matrix product. It is taken
-for some records at a time and the personas that they have components of, so that neither n x J
-nor n x K x J numbers are ever held.
+The logit of exemplar j is (u_i + v_k)' q_j. Its exponential is the product of a (record, exemplar)
+and a (persona, exemplar) factor, so the sum over the pool is a matrix product. It is computed per
+block of records, for the personas of the block's components only; neither n x J nor n x K x J
+numbers are in memory at once.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.gate.component_scores import Block
+from jupyter_mop.engine.gate.component_scores import RecordBlock
 
 Array = NDArray[np.float64]
-Real = NDArray[Any]
+Indices = NDArray[np.intp]
+Real = NDArray[Any]  # single or double precision
 
 
 @dataclass(frozen=True)
-class Level2:
-    """The vectors u (n, r), v (K, r) and q (J, r), and the personas' factor (K, J)."""
+class ExemplarSoftmax:
+    """The vectors u (n, r), v (K, r) and q (J, r), and each persona's factor (K, J)."""
 
     u: Real
     v: Real
@@ -33,101 +34,113 @@ class Level2:
     factor: Real
 
     @classmethod
-    def of_vectors(cls, u: Array, v: Array, q: Array, kind: type[np.floating[Any]]) -> Level2:
-        """Return them in this precision."""
-        u, v, q = (np.asarray(vectors, dtype=kind) for vectors in (u, v, q))
+    def from_vectors(
+        cls, u: Array, v: Array, q: Array, dtype: type[np.floating[Any]]
+    ) -> ExemplarSoftmax:
+        """Return the softmax of these vectors in the given precision."""
+        u, v, q = (np.asarray(vectors, dtype=dtype) for vectors in (u, v, q))
         logits = v @ q.T
         logits -= logits.max(1, keepdims=True)
         return cls(u, v, q, logits, np.exp(logits))
 
-    def of(self, block: Block) -> Part:
-        """Return the weights of one block's components."""
+    def in_block(self, block: RecordBlock) -> BlockSoftmax:
+        """Return the weights of the block's components."""
         logits = self.u[block.records] @ self.q.T
-        logits[block.hidden] = -np.inf
+        logits[block.excluded] = -np.inf
         logits -= logits.max(1, keepdims=True)
         personas = block.personas
         factor = self.factor if len(personas) == len(self.v) else self.factor[personas]
-        shown = logits[block.row, block.column]
+        log_omega = logits[block.row, block.column]
         by_context = np.exp(logits, out=logits)
         total = np.maximum(by_context @ factor.T, np.finfo(logits.dtype).tiny)
-        shown += self.logits[personas[block.persona], block.column]
-        log_omega = shown - np.log(total[block.row, block.persona])
-        return Part(self, block, by_context, factor, total, log_omega.astype(np.float64))
+        log_omega += self.logits[personas[block.persona], block.column]
+        log_omega = log_omega - np.log(total[block.row, block.persona])
+        return BlockSoftmax(self, block, by_context, factor, total, log_omega.astype(np.float64))
 
-    def log_weights(self, context: int, personas: NDArray[np.intp]) -> Real:
-        """Return log Omega of some personas in one context, shape (k, J)."""
-        shown = self.q @ self.u[context]
-        shown -= shown.max()
-        total = self.factor[personas] @ np.exp(shown)
+    def log_weights(self, context: int, personas: Indices) -> Real:
+        """Return log Omega_k(x) of k personas in one context, shape (k, J)."""
+        logits = self.q @ self.u[context]
+        logits -= logits.max()
+        total = self.factor[personas] @ np.exp(logits)
         log_weights = self.logits[personas]
-        log_weights += shown
+        log_weights += logits
         log_weights -= np.log(np.maximum(total, np.finfo(total.dtype).tiny))[:, None]
         return log_weights
 
 
 @dataclass(frozen=True)
-class Part:
-    """Level 2 in one block: the factors (b, J) and (k, J), the totals (b, k), log Omega (p,)."""
+class BlockSoftmax:
+    """The softmax in one block of b records and k personas.
 
-    level_2: Level2
-    block: Block
+    Attributes
+    ----------
+    by_context, by_persona : numpy.ndarray, shapes (b, J) and (k, J)
+        The two factors of the exponentials.
+    total : numpy.ndarray, shape (b, k)
+        The normalisers.
+    log_omega : numpy.ndarray, shape (p,)
+        Log-weight of each component.
+    """
+
+    softmax: ExemplarSoftmax
+    block: RecordBlock
     by_context: Real
     by_persona: Real
     total: Real
     log_omega: Array
 
     @cached_property
-    def record(self) -> NDArray[np.intp]:
+    def record(self) -> Indices:
         """The record of each component."""
-        record: NDArray[np.intp] = self.block.row + self.block.records.start
+        record: Indices = self.block.row + self.block.records.start
         return record
 
     @cached_property
-    def persona(self) -> NDArray[np.intp]:
+    def persona(self) -> Indices:
         """The persona of each component."""
         return self.block.personas[self.block.persona]
 
 
 @dataclass(frozen=True)
-class Flow:
-    """Sums of derivatives by u, v and q, block after block, and each persona's mass (K, J)."""
+class GradientSums:
+    """Derivatives by u (n, r) and q (J, r), and each persona's mass (K, J), summed over blocks."""
 
-    level_2: Level2
+    softmax: ExemplarSoftmax
     d_u: Real
     d_q: Real
     mass: Real
 
     @classmethod
-    def zeros(cls, level_2: Level2) -> Flow:
+    def zeros(cls, softmax: ExemplarSoftmax) -> GradientSums:
         """Return the sums over no block."""
-        d_u, d_q, mass = map(np.zeros_like, (level_2.u, level_2.q, level_2.factor))
-        return cls(level_2, d_u, d_q, mass)
+        d_u, d_q, mass = map(np.zeros_like, (softmax.u, softmax.q, softmax.factor))
+        return cls(softmax, d_u, d_q, mass)
 
     @classmethod
-    def sum(cls, flows: Sequence[Flow]) -> Flow:
-        """Return the sums over all blocks of these."""
+    def total(cls, sums: Sequence[GradientSums]) -> GradientSums:
+        """Return the sums over all blocks of several sums."""
         d_u, d_q, mass = (
-            np.sum([getattr(flow, name) for flow in flows], axis=0)
+            np.sum([getattr(part, name) for part in sums], axis=0)
             for name in ("d_u", "d_q", "mass")
         )
-        return cls(flows[0].level_2, d_u, d_q, mass)
+        return cls(sums[0].softmax, d_u, d_q, mass)
 
-    def add(self, part: Part, posterior: Array) -> None:
-        """Add one block, given the posterior of each of its components times the record's share."""
-        block, kind = part.block, part.total.dtype
-        expected = np.zeros_like(part.total)
+    def add(self, weights: BlockSoftmax, posterior: Array) -> None:
+        """Add a block, given the posterior of each component times its record's share, (p,)."""
+        block, dtype = weights.block, weights.total.dtype
+        expected = np.zeros_like(weights.total)
         np.add.at(expected, (block.row, block.persona), posterior)
-        scaled = (expected / part.total).astype(kind)
-        self.mass[block.personas] -= (scaled.T @ part.by_context) * part.by_persona
-        np.add.at(self.mass, (part.persona, block.column), posterior)
-        by_cell = scaled @ part.by_persona
-        by_cell *= part.by_context
+        scaled = (expected / weights.total).astype(dtype)
+        self.mass[block.personas] -= (scaled.T @ weights.by_context) * weights.by_persona
+        np.add.at(self.mass, (weights.persona, block.column), posterior)
+        by_cell = scaled @ weights.by_persona
+        by_cell *= weights.by_context
         np.subtract.at(by_cell, (block.row, block.column), posterior)
-        self.d_u[block.records] -= by_cell @ self.level_2.q
-        self.d_q[...] -= by_cell.T @ self.level_2.u[block.records]
+        self.d_u[block.records] -= by_cell @ self.softmax.q
+        self.d_q[...] -= by_cell.T @ self.softmax.u[block.records]
 
     def derivatives(self) -> tuple[Array, Array, Array]:
         """Return the derivatives of the mean log-likelihood by u (n, r), v (K, r) and q (J, r)."""
-        d_v = self.mass @ self.level_2.q
-        d_q = self.d_q + self.mass.T @ self.level_2.v
+        d_v = self.mass @ self.softmax.q
+        d_q = self.d_q + self.mass.T @ self.softmax.v
         return self.d_u.astype(np.float64), d_v.astype(np.float64), d_q.astype(np.float64)

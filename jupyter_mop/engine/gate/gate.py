@@ -1,4 +1,4 @@
-"""The gate: weights of personas and exemplars given a context, learned by maximum likelihood."""
+"""The gate: weights of personas and exemplars given a context, fitted by maximum likelihood."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.gate.component_scores import SMALL, Block, ComponentScores
-from jupyter_mop.engine.gate.exemplar_softmax import Flow, Level2
-from jupyter_mop.engine.gate.lbfgs import Path
-from jupyter_mop.engine.metrics.threads import in_threads
+from jupyter_mop.engine.gate.component_scores import MAX_DENSE_CELLS, ComponentScores, RecordBlock
+from jupyter_mop.engine.gate.exemplar_softmax import ExemplarSoftmax, GradientSums
+from jupyter_mop.engine.gate.lbfgs import LbfgsPath
+from jupyter_mop.engine.metrics.numerical_threads import in_threads
 
 Array = NDArray[np.float64]
 _TOLERANCE = 1e-12
+_MAX_SCALINGS = 10_000
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Persona weights pi(x) and exemplar weights Omega_k(x), both softmaxes of low rank.
+    """Persona weights pi(x) and exemplar weights Omega_k(x), both low-rank softmaxes.
 
     pi(x) = softmax_k((W_x h(x))' (W_g h(g_k)) + b_k) and
     Omega_k(x) = softmax_j((W_e h(e_j))' (W_x h(x) + W_g h(g_k))),
-    after Bui et al., Findings of ACL 2025; the offsets b are this project's.
+    after Bui et al., Findings of ACL 2025; the offsets b are an addition.
 
     Attributes
     ----------
@@ -32,8 +33,9 @@ class Gate:
     exemplars : numpy.ndarray, shape (J, d)
         Unit vectors h(e_j).
     w_x, w_g, w_e : numpy.ndarray, shape (r, d)
+        Projections of contexts, personas and exemplars.
     b : numpy.ndarray, shape (K,)
-        Offsets; minus infinity switches a persona off.
+        Offsets; minus infinity excludes a persona.
 
     Examples
     --------
@@ -53,7 +55,7 @@ class Gate:
     def start(
         cls, personas: Array, exemplars: Array, *, rank: int = 8, random_state: int = 0
     ) -> Gate:
-        """Return the uniform gate, from which a fit can move in every direction."""
+        """Return the uniform gate of the given rank, the start of a fit."""
         d = personas.shape[1]
         rng = np.random.default_rng(random_state)
         w_x = rng.normal(scale=rank**-0.5, size=(rank, d))
@@ -62,13 +64,15 @@ class Gate:
 
     @property
     def theta(self) -> Array:
-        """All learned parameters as one vector."""
+        """All parameters as one vector."""
         return np.concatenate([self.w_x.ravel(), self.w_g.ravel(), self.w_e.ravel(), self.b])
 
     def with_theta(self, theta: Array) -> Gate:
         """Return the gate with these parameters."""
         size = self.w_x.size
-        w_x, w_g, w_e = (part.reshape(self.w_x.shape) for part in np.split(theta[: 3 * size], 3))
+        w_x, w_g, w_e = (
+            matrix.reshape(self.w_x.shape) for matrix in np.split(theta[: 3 * size], 3)
+        )
         return replace(self, w_x=w_x, w_g=w_g, w_e=w_e, b=theta[3 * size :])
 
     def persona_log_weights(self, contexts: Array) -> Array:
@@ -83,49 +87,49 @@ class Gate:
         return logits - _log_sum_exp(logits)
 
     def persona_weights(self, contexts: Array, weight: Array | None = None) -> Array:
-        """Return the marginal persona weights, the (weighted) mean of pi over contexts, (K,)."""
+        """Return the marginal persona weights: the weighted mean of pi over contexts, (K,)."""
         return np.asarray(np.average(np.exp(self.persona_log_weights(contexts)), 0, weight))
 
     def with_marginal(self, target: Array, contexts: Array, weight: Array | None = None) -> Gate:
-        """Return the gate whose marginal persona weights over `contexts` are `target`, (K,).
+        """Return the gate whose marginal persona weights over `contexts` are `target`, shape (K,).
 
-        Only the offsets b change, by iterative proportional fitting, so that what the gate
-        knows about contexts stays; asking for the gate's own marginal changes nothing.
+        Only the offsets b change, by iterative proportional fitting, so the dependence on the
+        context is preserved. The gate's own marginal weights change nothing.
         """
         off = target <= 0
         gate = replace(self, b=np.where(off, -np.inf, np.where(np.isfinite(self.b), self.b, 0.0)))
-        for _ in range(10_000):
-            now = gate.persona_weights(contexts, weight)
-            if np.abs(now - target).max() < _TOLERANCE:
+        for _ in range(_MAX_SCALINGS):
+            current = gate.persona_weights(contexts, weight)
+            if np.abs(current - target).max() < _TOLERANCE:
                 break
-            step = np.log(np.where(off, 1.0, target)) - np.log(np.where(off, 1.0, now))
+            step = np.log(np.where(off, 1.0, target)) - np.log(np.where(off, 1.0, current))
             gate = replace(gate, b=gate.b + step)
         return gate
 
-    def log_prob(self, evidence: ComponentScores) -> Array:
+    def log_prob(self, scores: ComponentScores) -> Array:
         """Return log p(y_i | x_i) of each record, shape (n,), in nats."""
-        return _segment_log_sum_exp(self._joint(evidence), evidence.starts)
+        return _segment_log_sum_exp(self._joint(scores), scores.starts)
 
-    def persona_log_prob(self, evidence: ComponentScores) -> Array:
+    def persona_log_prob(self, scores: ComponentScores) -> Array:
         """Return log sum_j Omega_kj(x_i) p(y_i | g_k, e_j, x_i), shape (n, K).
 
-        It is minus infinity for a persona of which a record has no component.
+        The value is minus infinity if a record has no component with the persona.
         """
-        c, shape = evidence.components, (len(evidence.contexts), len(self.personas))
+        c, shape = scores.components, (len(scores.contexts), len(self.personas))
         flat = c.record * shape[1] + c.persona
         order = np.argsort(flat, kind="stable")
         found, starts = np.unique(flat[order], return_index=True)
         log_prob = np.full(shape, -np.inf)
-        values = (self._log_omega(evidence) + evidence.log_lik)[order]
+        values = (self._log_omega(scores) + scores.log_lik)[order]
         log_prob.flat[found] = _segment_log_sum_exp(values, starts)
         return log_prob
 
-    def responsibilities(self, evidence: ComponentScores) -> Array:
+    def responsibilities(self, scores: ComponentScores) -> Array:
         """Return the posterior p(k | x_i, y_i) of each persona, shape (n, K)."""
-        joint, record = self._joint(evidence), evidence.components.record
-        posterior = np.exp(joint - _segment_log_sum_exp(joint, evidence.starts)[record])
-        shape = (len(evidence.contexts), len(self.personas))
-        return _scatter(posterior, record, evidence.components.persona, shape)
+        joint, record = self._joint(scores), scores.components.record
+        posterior = np.exp(joint - _segment_log_sum_exp(joint, scores.starts)[record])
+        shape = (len(scores.contexts), len(self.personas))
+        return _scatter(posterior, record, scores.components.persona, shape)
 
     def fit(
         self,
@@ -137,111 +141,115 @@ class Gate:
         max_iter: int = 300,
         on_iteration: Callable[[int, float], None] | None = None,
     ) -> Gate:
-        """Return the gate that maximises the mean log-likelihood of `train`.
+        """Return the gate that maximises the penalised mean log-likelihood of `train`.
 
         Parameters
         ----------
         train : ComponentScores
-            Records to learn from.
+            The training records.
         validation : ComponentScores, optional
-            Records to stop on: the iterate best on them is returned, the start included.
+            Records for early stopping: the iterate with their highest likelihood is returned,
+            the start included.
         l2 : float
             Penalty on the squares of W_x, W_g and W_e, per record; b is free.
         patience : int
-            Iterations without a better validation figure before stopping.
+            Iterations without a lower validation loss before stopping.
         max_iter : int
-            Most iterations of L-BFGS.
+            Maximum number of L-BFGS iterations.
         on_iteration : callable, optional
             Called with (iteration, validation or training loss in nats per record).
         """
-        path = self.path(train, l2=l2, max_iter=max_iter)
+        path = self.lbfgs_path(train, l2=l2, max_iter=max_iter)
         if validation is None:
             return path.last(on_iteration)
         return path.best(validation, patience=patience, on_iteration=on_iteration)
 
-    def path(self, train: ComponentScores, *, l2: float = 0.1, max_iter: int = 300) -> Path[Gate]:
-        """Return the way from this gate to the best one for `train`, walked when asked."""
-        return Path(self, train, l2=l2, max_iter=max_iter)
+    def lbfgs_path(
+        self, train: ComponentScores, *, l2: float = 0.1, max_iter: int = 300
+    ) -> LbfgsPath[Gate]:
+        """Return the L-BFGS iterates from this gate for `train`, computed when needed."""
+        return LbfgsPath(self, train, l2=l2, max_iter=max_iter)
 
-    def loss(self, evidence: ComponentScores) -> float:
-        """Return the mean negative log-likelihood."""
-        return float(-(evidence.weight @ self.log_prob(evidence)) / evidence.weight.sum())
+    def loss(self, scores: ComponentScores) -> float:
+        """Return the mean negative log-likelihood in nats per record."""
+        return float(-(scores.weight @ self.log_prob(scores)) / scores.weight.sum())
 
-    def loss_and_gradient(
-        self, evidence: ComponentScores, *, l2: float = 0.0
-    ) -> tuple[float, Array]:
+    def loss_and_gradient(self, scores: ComponentScores, *, l2: float = 0.0) -> tuple[float, Array]:
         """Return the penalised mean negative log-likelihood and its gradient by `theta`."""
-        share = evidence.weight / evidence.weight.sum()
-        level_1, level_2 = self.persona_log_weights(evidence.contexts), self._level_2(evidence)
-        d_logit, log_prob = -share[:, None] * np.exp(level_1), np.empty(len(share))
+        share = scores.weight / scores.weight.sum()
+        log_pi, softmax = self.persona_log_weights(scores.contexts), self._softmax(scores)
+        d_logit, log_prob = -share[:, None] * np.exp(log_pi), np.empty(len(share))
 
-        def flow_of(blocks: Sequence[Block]) -> Flow:
-            flow = Flow.zeros(level_2)
+        def gradient_sums(blocks: Sequence[RecordBlock]) -> GradientSums:
+            sums = GradientSums.zeros(softmax)
             for block in blocks:
-                part = level_2.of(block)
-                joint = level_1[part.record, part.persona] + part.log_omega
-                joint += evidence.log_lik[block.components]
-                starts = evidence.starts[block.records] - block.components.start
+                omega = softmax.in_block(block)
+                joint = log_pi[omega.record, omega.persona] + omega.log_omega
+                joint += scores.log_lik[block.components]
+                starts = scores.starts[block.records] - block.components.start
                 log_prob[block.records] = _segment_log_sum_exp(joint, starts)
-                posterior = np.exp(joint - log_prob[part.record]) * share[part.record]
-                np.add.at(d_logit, (part.record, part.persona), posterior)
-                flow.add(part, posterior)
-            return flow
+                posterior = np.exp(joint - log_prob[omega.record]) * share[omega.record]
+                np.add.at(d_logit, (omega.record, omega.persona), posterior)
+                sums.add(omega, posterior)
+            return sums
 
-        flow = Flow.sum(in_threads(flow_of, evidence.blocks))
+        sums = GradientSums.total(in_threads(gradient_sums, scores.blocks))
         loss = -(share @ log_prob)
-        gradient = self._chain(evidence, d_logit, *flow.derivatives())
+        gradient = self._chain_rule(scores, d_logit, *sums.derivatives())
         weights = np.concatenate([self.w_x.ravel(), self.w_g.ravel(), self.w_e.ravel()])
         gradient[: weights.size] += 2 * l2 * weights
         return float(loss + l2 * weights @ weights), gradient
 
-    def _joint(self, evidence: ComponentScores) -> Array:
-        """Return log(pi Omega p) of each component."""
-        c = evidence.components
-        level_1 = self.persona_log_weights(evidence.contexts)[c.record, c.persona]
-        return level_1 + self._log_omega(evidence) + evidence.log_lik
+    def _joint(self, scores: ComponentScores) -> Array:
+        """Return log(pi Omega p) of each component, shape (P,)."""
+        c = scores.components
+        log_pi = self.persona_log_weights(scores.contexts)[c.record, c.persona]
+        return log_pi + self._log_omega(scores) + scores.log_lik
 
-    def _log_omega(self, evidence: ComponentScores) -> Array:
-        level_2 = self._level_2(evidence)
+    def _log_omega(self, scores: ComponentScores) -> Array:
+        softmax = self._softmax(scores)
 
-        def log_omega_of(blocks: Sequence[Block]) -> Array:
-            return np.concatenate([level_2.of(block).log_omega for block in blocks])
+        def log_omega(blocks: Sequence[RecordBlock]) -> Array:
+            return np.concatenate([softmax.in_block(block).log_omega for block in blocks])
 
-        return np.concatenate(in_threads(log_omega_of, evidence.blocks))
+        return np.concatenate(in_threads(log_omega, scores.blocks))
 
-    def level_2(self, contexts: Array, pool: NDArray[np.intp] | None = None) -> Level2:
-        """Return what the exemplar weights in these contexts are made of; default: all exemplars.
+    def exemplar_softmax(
+        self, contexts: Array, pool: NDArray[np.intp] | None = None
+    ) -> ExemplarSoftmax:
+        """Return the softmax over the exemplars of `pool` (default: all) in n contexts.
 
-        Where there are many, in single precision.
+        For many pairs of context and exemplar it is in single precision.
         """
         exemplars = self.exemplars if pool is None else _rows(self.exemplars, pool)
-        kind = np.float64 if len(contexts) * len(exemplars) <= SMALL else np.float32
+        is_small = len(contexts) * len(exemplars) <= MAX_DENSE_CELLS
         vectors = contexts @ self.w_x.T, self.personas @ self.w_g.T, exemplars @ self.w_e.T
-        return Level2.of_vectors(*vectors, kind)
+        dtype = np.float64 if is_small else np.float32
+        return ExemplarSoftmax.from_vectors(*vectors, dtype)
 
-    def _level_2(self, evidence: ComponentScores) -> Level2:
-        return self.level_2(evidence.contexts, evidence.pool)
+    def _softmax(self, scores: ComponentScores) -> ExemplarSoftmax:
+        return self.exemplar_softmax(scores.contexts, scores.pool)
 
-    def _chain(self, evidence: ComponentScores, d_logit: Array, *by_level_2: Array) -> Array:
-        """Carry the derivatives by the logits back to minus `theta`."""
-        u, v = evidence.contexts @ self.w_x.T, self.personas @ self.w_g.T
-        d_u, d_v, d_q = by_level_2
-        parts = [
-            (d_logit @ v + d_u).T @ evidence.contexts,
+    def _chain_rule(self, scores: ComponentScores, d_logit: Array, *by_vectors: Array) -> Array:
+        """Return the gradient by `theta` of the loss, from derivatives of the log-likelihood."""
+        u, v = scores.contexts @ self.w_x.T, self.personas @ self.w_g.T
+        d_u, d_v, d_q = by_vectors
+        matrices = [
+            (d_logit @ v + d_u).T @ scores.contexts,
             (d_logit.T @ u + d_v).T @ self.personas,
-            d_q.T @ _rows(self.exemplars, evidence.pool),
+            d_q.T @ _rows(self.exemplars, scores.pool),
         ]
-        return -np.concatenate([*(part.ravel() for part in parts), d_logit.sum(0)])
+        return -np.concatenate([*(matrix.ravel() for matrix in matrices), d_logit.sum(0)])
 
 
 def _log_sum_exp(values: Array) -> Array:
-    """Return the log of the sum of exponentials along the last axis, kept as an axis."""
+    """Return the log of the sum of exponentials along the last axis, which has length 1 then."""
     top = values.max(-1, keepdims=True)
     return np.asarray(top + np.log(np.exp(values - top).sum(-1, keepdims=True)))
 
 
 def _segment_log_sum_exp(values: Array, starts: NDArray[np.intp]) -> Array:
-    """Return the log of the sum of exponentials of each run that begins at `starts`."""
+    """Return the log of the sum of exponentials of each segment; segments begin at `starts`."""
     top = np.maximum.reduceat(values, starts)
     lengths = np.diff(np.append(starts, len(values)))
     return np.asarray(
@@ -252,11 +260,11 @@ def _segment_log_sum_exp(values: Array, starts: NDArray[np.intp]) -> Array:
 def _scatter(
     values: Array, rows: NDArray[np.intp], columns: NDArray[np.intp], shape: tuple[int, ...]
 ) -> Array:
-    """Sum `values` into a matrix of `shape` at (rows, columns)."""
+    """Sum `values` into a matrix of this shape at (rows, columns)."""
     flat = np.bincount(rows * shape[1] + columns, values, shape[0] * shape[1])
     return np.asarray(flat.reshape(shape), dtype=np.float64)
 
 
-def _rows(values: Array, chosen: NDArray[np.intp]) -> Array:
-    """Return the chosen rows; without a copy where they are all."""
-    return values if len(chosen) == len(values) else values[chosen]
+def _rows(values: Array, rows: NDArray[np.intp]) -> Array:
+    """Return the given rows, without a copy if these are all rows."""
+    return values if len(rows) == len(values) else values[rows]

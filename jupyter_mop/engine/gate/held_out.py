@@ -1,4 +1,4 @@
-"""How likely held-out responses are: best single persona, uniform mixture, learned mixture."""
+"""Held-out likelihoods: best single persona, uniform mixture and learned mixture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
 SINGLE, UNIFORM, LEARNED = "best single persona", "uniform mixture", "learned mixture"
+N_BOOTSTRAP = 1000
+LEVEL = (0.025, 0.975)
 
 
 def held_out_report(
@@ -20,20 +23,21 @@ def held_out_report(
     fit: Callable[[ComponentScores], Gate],
     held_out: ComponentScores,
     *,
-    n_tokens: NDArray[np.intp],
+    n_tokens: Indices,
     random_state: int = 0,
 ) -> pd.DataFrame:
-    """Compare three models on records that had no part in what they are judged on.
+    """Compare the likelihoods of held-out records under three models.
 
-    The held-out records also say when a fit stops and which persona is best, so they take
-    turns: one half chooses, the other half judges, and the other way round.
+    Held-out records also serve for early stopping and for choosing the best single persona. They
+    are therefore split into two halves: one half chooses, the other evaluates, and vice versa
+    (cross-fitting).
 
     Parameters
     ----------
     start : Gate
         The uniform gate.
     fit : callable
-        Returns the gate that is learned when stopped on the given evidence.
+        Returns the gate that is learned with early stopping on the given scores.
     held_out : ComponentScores
         Every persona with the same exemplars for each record.
     n_tokens : numpy.ndarray, shape (n,)
@@ -44,42 +48,50 @@ def held_out_report(
     Returns
     -------
     pandas.DataFrame
-        One row per model: model, log_lik_per_token (nats), low, high, and gain, gain_low,
-        gain_high over the uniform mixture (paired), with 95 % bootstrap intervals.
+        One row per model: model, log_lik_per_token (nats), low and high; and gain, gain_low and
+        gain_high over the uniform mixture (paired). Intervals are 95 % bootstrap intervals.
     """
     rng = np.random.default_rng(random_state)
-    log_probs = {
-        SINGLE: np.empty(len(n_tokens)),
-        UNIFORM: start.log_prob(held_out),
-        LEARNED: np.empty(len(n_tokens)),
-    }
-    singles = start.persona_log_prob(held_out).T
-    first, second = (np.sort(half) for half in np.array_split(rng.permutation(len(n_tokens)), 2))
-    for choose, judge in ((first, second), (second, first)):
-        log_probs[LEARNED][judge] = fit(held_out.take(choose)).log_prob(held_out.take(judge))
-        log_probs[SINGLE][judge] = singles[
-            (singles[:, choose] @ held_out.weight[choose]).argmax(), judge
-        ]
+    log_probs = _log_probs(start, fit, held_out, rng)
     weight, tokens = held_out.weight, held_out.weight * n_tokens
-    draws = rng.integers(len(n_tokens), size=(1000, len(n_tokens)))
+    draws = rng.integers(len(n_tokens), size=(N_BOOTSTRAP, len(n_tokens)))
+    uniform = log_probs[UNIFORM]
     rows = [
         {
             "model": model,
-            **_interval("log_lik_per_token", "", weight * values, tokens, draws),
-            **_interval("gain", "gain_", weight * (values - log_probs[UNIFORM]), tokens, draws),
+            **_interval(("log_lik_per_token", "low", "high"), weight * values, tokens, draws),
+            **_interval(
+                ("gain", "gain_low", "gain_high"), weight * (values - uniform), tokens, draws
+            ),
         }
         for model, values in log_probs.items()
     ]
     return pd.DataFrame(rows)
 
 
+def _log_probs(
+    start: Gate,
+    fit: Callable[[ComponentScores], Gate],
+    held_out: ComponentScores,
+    rng: np.random.Generator,
+) -> dict[str, Array]:
+    """Return the log-probability of each held-out record under each model, shape (n,)."""
+    n = len(held_out.weight)
+    log_probs = {SINGLE: np.empty(n), UNIFORM: start.log_prob(held_out), LEARNED: np.empty(n)}
+    by_persona = start.persona_log_prob(held_out).T
+    first, second = (np.sort(half) for half in np.array_split(rng.permutation(n), 2))
+    for choose, evaluate in ((first, second), (second, first)):
+        gate = fit(held_out.take(choose))
+        log_probs[LEARNED][evaluate] = gate.log_prob(held_out.take(evaluate))
+        best = (by_persona[:, choose] @ held_out.weight[choose]).argmax()
+        log_probs[SINGLE][evaluate] = by_persona[best, evaluate]
+    return log_probs
+
+
 def _interval(
-    name: str, prefix: str, values: Array, n_tokens: Array, draws: NDArray[np.intp]
+    names: tuple[str, str, str], values: Array, n_tokens: Array, draws: Indices
 ) -> dict[str, float]:
+    """Return the sum of `values` per token and its bootstrap interval, under these names."""
     ratios = values[draws].sum(1) / n_tokens[draws].sum(1)
-    low, high = np.quantile(ratios, [0.025, 0.975])
-    return {
-        name: float(values.sum() / n_tokens.sum()),
-        f"{prefix}low": float(low),
-        f"{prefix}high": float(high),
-    }
+    estimates = values.sum() / n_tokens.sum(), *np.quantile(ratios, LEVEL)
+    return dict(zip(names, map(float, estimates), strict=True))

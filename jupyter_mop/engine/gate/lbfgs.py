@@ -1,4 +1,4 @@
-"""The way that L-BFGS takes from a start: walked once, and as far as it is asked for."""
+"""The iterates of L-BFGS, computed once and as far as early stopping needs them."""
 
 from __future__ import annotations
 
@@ -12,61 +12,59 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.gate.component_scores import ComponentScores
 
 Array = NDArray[np.float64]
-_STOPPED = 99  # the status of scipy's minimize where a callback ended it
 OnIteration = Callable[[int, float], None]
+_STOPPED_BY_CALLBACK = 99  # status of scipy.optimize.minimize
 
 
-class Learnable(Protocol):
-    """What has parameters that a likelihood depends on."""
+class LikelihoodModel(Protocol):
+    """A model with parameters and a differentiable likelihood."""
 
     @property
     def theta(self) -> Array:
-        """All learned parameters as one vector."""
+        """All parameters as one vector."""
         ...
 
     def with_theta(self, theta: Array) -> Self:
-        """Return the same with other parameters."""
+        """Return the model with other parameters."""
         ...
 
-    def loss(self, evidence: ComponentScores) -> float:
-        """Return the mean negative log-likelihood."""
+    def loss(self, scores: ComponentScores) -> float:
+        """Return the mean negative log-likelihood in nats per record."""
         ...
 
-    def loss_and_gradient(
-        self, evidence: ComponentScores, *, l2: float = 0.0
-    ) -> tuple[float, Array]:
+    def loss_and_gradient(self, scores: ComponentScores, *, l2: float = 0.0) -> tuple[float, Array]:
         """Return the penalised mean negative log-likelihood and its gradient."""
         ...
 
 
-GateT = TypeVar("GateT", bound=Learnable)
+ModelT = TypeVar("ModelT", bound=LikelihoodModel)
 
 
-class Path(Generic[GateT]):
-    """The iterates of L-BFGS from a start, for one set of records to learn from.
+class LbfgsPath(Generic[ModelT]):
+    """The iterates of L-BFGS from a start, for one set of training records.
 
-    Where it is best to stop depends on who judges. Several judges share one walk, so that the
-    second costs hardly more than its own look at each iterate.
+    The best iterate depends on the validation records. Several sets of validation records share
+    the iterates, so that each further set costs only its own losses.
 
     Parameters
     ----------
-    start : Gate
-        Where the way begins.
+    start : LikelihoodModel
+        The first iterate.
     train : ComponentScores
-        Records to learn from.
+        The training records.
     l2 : float
         Penalty on the squares of the matrices, per record.
     max_iter : int
-        Most iterations.
+        Maximum number of iterations.
     """
 
     def __init__(
-        self, start: GateT, train: ComponentScores, *, l2: float = 0.1, max_iter: int = 300
+        self, start: ModelT, train: ComponentScores, *, l2: float = 0.1, max_iter: int = 300
     ) -> None:
         self.start, self.train, self.l2, self.max_iter = start, train, l2, max_iter
         self._thetas = [start.theta]
         self._losses = [np.nan]
-        self._is_over = False
+        self._has_converged = False
 
     def best(
         self,
@@ -74,67 +72,67 @@ class Path(Generic[GateT]):
         *,
         patience: int = 10,
         on_iteration: OnIteration | None = None,
-    ) -> GateT:
-        """Return the iterate that is best on `validation`, the start included.
+    ) -> ModelT:
+        """Return the iterate with the lowest loss on `validation`, the start included.
 
         Parameters
         ----------
         validation : ComponentScores
-            Who judges.
+            The records for early stopping.
         patience : int
-            Iterations without a better figure before stopping.
+            Iterations without a lower loss before stopping.
         on_iteration : callable, optional
             Called with (iteration, loss on `validation` in nats per record).
         """
         losses = [self.start.loss(validation)]
 
-        def stops(iteration: int) -> bool:
-            losses.append(self._gate(iteration).loss(validation))
+        def stop(iteration: int) -> bool:
+            losses.append(self._model(iteration).loss(validation))
             if on_iteration:
                 on_iteration(iteration, losses[-1])
             return iteration - int(np.argmin(losses)) >= patience
 
-        self._follow(stops)
-        return self._gate(int(np.argmin(losses)))
+        self._iterate(stop)
+        return self._model(int(np.argmin(losses)))
 
-    def last(self, on_iteration: OnIteration | None = None) -> GateT:
-        """Return the end of the way; `on_iteration` is told the loss of the records learned."""
+    def last(self, on_iteration: OnIteration | None = None) -> ModelT:
+        """Return the last iterate; `on_iteration` is called with (iteration, training loss)."""
 
-        def stops(iteration: int) -> bool:
+        def stop(iteration: int) -> bool:
             if on_iteration:
                 on_iteration(iteration, self._losses[iteration])
             return False
 
-        self._follow(stops)
-        return self._gate(len(self._thetas) - 1)
+        self._iterate(stop)
+        return self._model(len(self._thetas) - 1)
 
-    def _gate(self, iteration: int) -> GateT:
+    def _model(self, iteration: int) -> ModelT:
         return self.start.with_theta(self._thetas[iteration])
 
-    def _follow(self, stops: Callable[[int], bool]) -> None:
-        """Show each iteration to `stops` until it says so; walk on where nobody has been."""
+    def _iterate(self, stop: Callable[[int], bool]) -> None:
+        """Pass each iteration to `stop` until it returns True; compute new iterates if needed."""
         for iteration in range(1, len(self._thetas)):
-            if stops(iteration):
+            if stop(iteration):
                 return
-        if not self._is_over and len(self._thetas) <= self.max_iter:
-            self._walk(stops)
+        if not self._has_converged and len(self._thetas) <= self.max_iter:
+            self._minimize(stop)
 
-    def _walk(self, stops: Callable[[int], bool]) -> None:
+    def _minimize(self, stop: Callable[[int], bool]) -> None:
         from scipy.optimize import minimize
 
         def step(intermediate_result: object) -> None:
             self._thetas.append(intermediate_result.x.copy())  # type: ignore[attr-defined]
             self._losses.append(intermediate_result.fun)  # type: ignore[attr-defined]
-            if stops(len(self._thetas) - 1):
+            if stop(len(self._thetas) - 1):
                 raise StopIteration
 
-        before = len(self._thetas)
+        n_done = len(self._thetas)
         result = minimize(
             lambda theta: self.start.with_theta(theta).loss_and_gradient(self.train, l2=self.l2),
             self._thetas[-1],
             jac=True,
             method="L-BFGS-B",
             callback=step,
-            options={"maxiter": self.max_iter + 1 - before},
+            options={"maxiter": self.max_iter + 1 - n_done},
         )
-        self._is_over = result.status != _STOPPED
+        self._has_converged = result.status != _STOPPED_BY_CALLBACK

@@ -1,4 +1,4 @@
-"""Draw personas and exemplars from the gate's weights."""
+"""Draw personas and exemplars with the probabilities of the gate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jupyter_mop.engine.simulation import simulation as columns
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
 
-_ROWS = 1024
+_BATCH_SIZE = 1024  # draws; bounds the memory of weights of shape (draws, J)
 
 
 def draw_components(
@@ -25,18 +25,18 @@ def draw_components(
 ) -> pd.DataFrame:
     """Draw k ~ pi(x), then j ~ Omega_k(x), for the context vectors x of n draws.
 
-    Each draw alone follows the weights; together they are spread more evenly than independent
-    draws, by a scrambled Halton sequence (Owen 2017, arXiv 1706.02808), so that 1,000 draws from
-    1,000 equal exemplars show nearly every one. The first draws do not depend on n.
+    Each draw follows the weights. A scrambled Halton sequence (Owen 2017, arXiv 1706.02808)
+    spreads the draws more evenly than independent draws: 1,000 draws from 1,000 equally weighted
+    exemplars use nearly every one. The first draws do not depend on n.
 
     Parameters
     ----------
     gate : Gate
         The weights.
-    vectors : ndarray
-        Vectors of contexts, shape (m, d).
-    rows : ndarray, optional
-        Which of them each draw has, shape (n,); default: one draw for each.
+    vectors : ndarray, shape (m, d)
+        Vectors of contexts.
+    rows : ndarray, shape (n,), optional
+        The row of `vectors` for each draw; default: one draw per row.
     random_state : int
         Seed of the scrambling.
 
@@ -48,29 +48,9 @@ def draw_components(
     from scipy.stats import qmc
 
     rows = np.arange(len(vectors)) if rows is None else rows
-    spread = qmc.Halton(2, seed=random_state).random(len(rows))
-    parts = [_drawn_rows(gate, vectors[rows[part]], spread[part]) for part in _parts(len(rows))]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _parts(n: int) -> list[slice]:
-    """Return parts, at least one, of so few rows that weights of shape (rows, J) are small."""
-    return [slice(start, start + _ROWS) for start in range(0, max(n, 1), _ROWS)]
-
-
-def _drawn_rows(
-    gate: Gate, contexts: NDArray[np.float64], spread: NDArray[np.float64]
-) -> pd.DataFrame:
-    """Draw by the numbers in `spread`, shape (n, 2)."""
-    rows = np.arange(len(contexts))
-    log_pi = gate.persona_log_weights(contexts)
-    personas = _choice(log_pi, spread[:, 1])
-    log_omega = gate.exemplar_log_weights(contexts, personas)
-    exemplars = _choice(log_omega, spread[:, 0])
-    log_prob = log_pi[rows, personas] + log_omega[rows, exemplars]
-    return pd.DataFrame(
-        {columns.PERSONA: personas, columns.EXEMPLAR: exemplars, columns.LOG_PROB: log_prob}
-    )
+    points = qmc.Halton(2, seed=random_state).random(len(rows))
+    batches = [_draw(gate, vectors[rows[batch]], points[batch]) for batch in _batches(len(rows))]
+    return pd.concat(batches, ignore_index=True)
 
 
 def draw_log_prob(
@@ -81,28 +61,46 @@ def draw_log_prob(
     *,
     names: Sequence[str],
 ) -> NDArray[np.float64]:
-    """Return with what log-probability `gate` draws each draw's persona and exemplar, shape (n,).
+    """Return the log-probability that `gate` draws each draw's persona and exemplar, shape (n,).
 
-    Draw i has the context vector `vectors[rows[i]]`; `names` are those of the gate's personas.
+    Draw i has the context vector `vectors[rows[i]]`; `names` are the names of the gate's personas.
 
     Raises
     ------
     DataError
-        For a baseline, which drew no persona or no exemplar.
+        For a baseline without personas or without exemplars.
     """
     drawn = simulation.frame[[columns.PERSONA, columns.EXEMPLAR]]
     if drawn.isna().to_numpy().any():
         raise DataError(
-            f"The simulation {simulation.name!r} drew no persona or no exemplar.",
+            f"The simulation {simulation.name!r} has draws without a persona or an exemplar.",
             hint="Reweight a simulation of the mixture; baselines have no weights.",
         )
     personas = simulation.codes(names)
     exemplars = drawn[columns.EXEMPLAR].to_numpy(dtype=np.intp)
-    parts = [
-        _log_prob(gate, vectors[rows[part]], personas[part], exemplars[part])
-        for part in _parts(len(rows))
+    batches = [
+        _log_prob(gate, vectors[rows[batch]], personas[batch], exemplars[batch])
+        for batch in _batches(len(rows))
     ]
-    return np.concatenate(parts)
+    return np.concatenate(batches)
+
+
+def _batches(n: int) -> list[slice]:
+    """Return at least one slice of at most `_BATCH_SIZE` draws."""
+    return [slice(start, start + _BATCH_SIZE) for start in range(0, max(n, 1), _BATCH_SIZE)]
+
+
+def _draw(gate: Gate, contexts: NDArray[np.float64], points: NDArray[np.float64]) -> pd.DataFrame:
+    """Draw components at points of the unit square, shape (n, 2)."""
+    rows = np.arange(len(contexts))
+    log_pi = gate.persona_log_weights(contexts)
+    personas = _inverse_cdf(log_pi, points[:, 1])
+    log_omega = gate.exemplar_log_weights(contexts, personas)
+    exemplars = _inverse_cdf(log_omega, points[:, 0])
+    log_prob = log_pi[rows, personas] + log_omega[rows, exemplars]
+    return pd.DataFrame(
+        {columns.PERSONA: personas, columns.EXEMPLAR: exemplars, columns.LOG_PROB: log_prob}
+    )
 
 
 def _log_prob(
@@ -116,7 +114,7 @@ def _log_prob(
     return np.asarray(log_pi + gate.exemplar_log_weights(contexts, personas)[rows, exemplars])
 
 
-def _choice(log_weights: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the column of each row at which its weights, added up, pass `share` of their sum."""
-    upto = np.cumsum(np.exp(log_weights), axis=1)
-    return np.asarray(np.sum(upto <= share[:, None] * upto[:, -1:], axis=1), dtype=np.intp)
+def _inverse_cdf(log_weights: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the column of each row at which its cumulative share passes the point, shape (n,)."""
+    cumulative = np.cumsum(np.exp(log_weights), axis=1)
+    return np.asarray(np.sum(cumulative <= points[:, None] * cumulative[:, -1:], axis=1), np.intp)

@@ -1,4 +1,4 @@
-"""The options of a simulation, each declared once."""
+"""The options of a simulation."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import ClassVar
 from jupyter_mop import config
 from jupyter_mop.backends.protocols import SamplingParams
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
-from jupyter_mop.engine.generation.baselines import BASELINES, N_SHOWN, find
+from jupyter_mop.engine.generation.baselines import BASELINES, N_SHOWN, find_baseline
 from jupyter_mop.options import Limit, Options, at_least, option
 
 
 @dataclass(frozen=True, kw_only=True)
 class SimulationOptions(Options):
-    """How responses are simulated; see the help of each option.
+    """Options for simulating responses.
 
     Examples
     --------
@@ -33,15 +33,15 @@ class SimulationOptions(Options):
         kind="str or mapping",
         flags=("--weights",),
         choices=WEIGHT_WORDS,
-        help="Persona weights: uniform, learned, stated, panel, or NAME=0.4,NAME=0.6, those not "
-        "named sharing the rest. Default: learned after a fit, stated before.",
+        help="Persona weights: uniform, learned, stated, panel, or NAME=0.4,NAME=0.6 (personas not "
+        "named share the rest). Default: learned after a fit, stated before.",
     )
     baseline: str | None = option(
         None,
         kind="str",
         flags=("--baseline",),
         choices=tuple(BASELINES),
-        help="Prompt in another way, with uniform weights. "
+        help="Use another way of prompting, with uniform weights. "
         + " ".join(map(str, BASELINES.values())),
     )
     n_shown: int = option(
@@ -50,7 +50,7 @@ class SimulationOptions(Options):
         flags=("--shown",),
         parse=int,
         limit=at_least(1),
-        help="Exemplars in a prompt of a baseline that shows several.",
+        help="Exemplars per prompt, for baselines that show several.",
     )
     n_candidates: int | None = option(
         None,
@@ -58,12 +58,14 @@ class SimulationOptions(Options):
         flags=("--candidates",),
         parse=int,
         limit=at_least(1),
-        help="Responses drawn for each one that is selected, by its odds of being real: so many "
-        f"times the calls. Default: {config.DEFAULT_CANDIDATES}; 1 for a baseline, an endpoint, or "
-        "fewer than 20 responses or exemplars.",
+        help="Candidate responses per draw; one is selected by its odds of being real. Multiplies "
+        f"the number of calls. Default: {config.DEFAULT_CANDIDATES}; 1 for a baseline, an "
+        "endpoint, or fewer than 20 responses or exemplars.",
     )
     template: str | None = option(
-        None, kind="str", help="The question, with {column} names. Default: that of the fit."
+        None,
+        kind="str",
+        help="The question, with {column} placeholders. Default: the template of the fit.",
     )
     temperature: float = option(
         config.DEFAULT_TEMPERATURE,
@@ -79,7 +81,7 @@ class SimulationOptions(Options):
         flags=("--top-p",),
         parse=float,
         limit=Limit("above 0 and at most 1", lambda value: 0 < value <= 1),
-        help="Nucleus mass.",
+        help="Nucleus sampling: total probability of the tokens to sample from.",
     )
     max_tokens: int | None = option(
         None,
@@ -87,8 +89,8 @@ class SimulationOptions(Options):
         flags=("--max-tokens",),
         parse=int,
         limit=at_least(1),
-        help="Longest response in tokens. Default: long enough for nine in ten of the real ones, "
-        f"{config.DEFAULT_MAX_TOKENS} to {config.MOST_TOKENS}.",
+        help="Maximum length of a response in tokens. Default: enough for nine in ten real "
+        f"responses, from {config.DEFAULT_MAX_TOKENS} to {config.MAX_DEFAULT_TOKENS}.",
     )
     random_state: int = option(
         0,
@@ -100,11 +102,11 @@ class SimulationOptions(Options):
     )
 
     def __post_init__(self) -> None:
-        """Refuse a value outside its limit and an unknown baseline."""
+        """Check the limits and the name of the baseline."""
         super().__post_init__()
         if self.baseline is not None:
-            find(self.baseline)
+            find_baseline(self.baseline)
 
-    def params(self, longest: int) -> SamplingParams:
-        """Return the sampling parameters; `longest` tokens where no limit is set."""
-        return SamplingParams(self.temperature, self.top_p, self.max_tokens or longest)
+    def params(self, max_tokens: int) -> SamplingParams:
+        """Return the sampling parameters; `max_tokens` is the limit if none is set."""
+        return SamplingParams(self.temperature, self.top_p, self.max_tokens or max_tokens)

@@ -12,8 +12,8 @@ from jupyter_mop.backends.protocols import Backend
 from jupyter_mop.engine.data.exemplars import Exemplar, draw_exemplars
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.generation.baselines import Drawn
+from jupyter_mop.engine.data.prompt_template import template_or_context
+from jupyter_mop.engine.generation.baselines import DrawnComponents
 from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.generation.responses import PromptBuilder, simulate
 from jupyter_mop.engine.simulation import simulation as columns
@@ -29,22 +29,22 @@ def preview(
     template: str | None = None,
     options: SimulationOptions | None = None,
 ) -> Simulation:
-    """Return a few responses of one persona, each shown an exemplar if there are any.
+    """Preview one persona: a few responses, each with an exemplar in the prompt if there are any.
 
     Parameters
     ----------
     persona : Persona
-        Who answers; it need not be part of a mixture.
+        The persona; it need not be part of a mixture.
     population : Population
-        Whose contexts are asked.
+        Its contexts are asked.
     exemplars : sequence of Exemplar
-        The pool, drawn from uniformly; with none, no exemplar is shown.
+        The pool to draw from uniformly; if empty, no exemplar is shown.
     backend : Backend
         The language model.
     template : str, optional
-        The question; default: the context itself.
+        The question with {column} placeholders; default: the context itself.
     options : SimulationOptions, optional
-        Number of responses, sampling and seed; default: two responses.
+        Number of responses, sampling parameters and seed; default: two responses.
 
     Returns
     -------
@@ -53,8 +53,8 @@ def preview(
     Examples
     --------
     >>> from jupyter_mop.backends.toy import ToyBackend
-    >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain"]})
-    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> df = pd.DataFrame({"topic": "weather", "text": ["sun", "rain"]})
+    >>> population = Population.from_frame(df, context="topic", response="text")
     >>> sunny = Persona("sunny", "You say sun.")
     >>> preview(sunny, population, [], ToyBackend(["sun", "rain"], persona_boost=99)).responses
     ['sun sun sun sun', 'sun sun sun sun']
@@ -62,11 +62,12 @@ def preview(
     options = options or SimulationOptions(n=2)
     n, random_state = options.n, options.random_state
     contexts = population.take(population.draw(n, random_state=random_state))
-    question = PromptTemplate(template or ", ".join(f"{{{name}}}" for name in population.context))
+    question = template_or_context(template, population.context)
     question.check(contexts.context)
+    components = _uniform_components(n, len(exemplars), random_state)
     return simulate(
         contexts,
-        Drawn(_drawn(n, len(exemplars), random_state), exemplar=bool(exemplars)),
+        DrawnComponents(components, exemplar=bool(exemplars)),
         PromptBuilder([persona], exemplars, question),
         backend,
         options=options,
@@ -74,22 +75,20 @@ def preview(
     )
 
 
-def pool(population: Population) -> list[Exemplar]:
-    """Return the exemplars that a new mixture of the default size would draw.
+def default_pool(population: Population) -> list[Exemplar]:
+    """Return the exemplar pool of a new mixture with the default size.
 
     Examples
     --------
-    >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain"]})
-    >>> population = Population.from_frame(df, context="topic", response="said")
-    >>> sorted(exemplar.response for exemplar in pool(population))
+    >>> df = pd.DataFrame({"topic": "weather", "text": ["sun", "rain"]})
+    >>> population = Population.from_frame(df, context="topic", response="text")
+    >>> sorted(exemplar.response for exemplar in default_pool(population))
     ['rain', 'sun']
     """
-    pairs = zip(population.responses, population.weights, strict=True)
-    n_distinct = len({response for response, weight in pairs if weight})
-    return draw_exemplars(population, min(config.DEFAULT_EXEMPLARS, n_distinct))
+    return draw_exemplars(population, min(config.DEFAULT_EXEMPLARS, population.n_distinct))
 
 
-def _drawn(n: int, n_exemplars: int, random_state: int) -> pd.DataFrame:
+def _uniform_components(n: int, n_exemplars: int, random_state: int) -> pd.DataFrame:
     rng = np.random.default_rng([random_state, 2])
     exemplars = rng.integers(max(n_exemplars, 1), size=n)
     log_prob = -np.log(max(n_exemplars, 1))

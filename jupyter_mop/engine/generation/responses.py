@@ -1,4 +1,4 @@
-"""Drawing from the mixture: a persona, an exemplar, then the model's own response."""
+"""Responses of the language model to prompts with a persona, exemplars or instructions."""
 
 from __future__ import annotations
 
@@ -23,37 +23,40 @@ from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.generation.baselines import Method, Shown
-from jupyter_mop.engine.generation.candidate_selection import Kept, Resampler
+from jupyter_mop.engine.generation.baselines import Method, PromptContent
+from jupyter_mop.engine.generation.candidate_selection import CandidateSelector, SelectedCandidates
 from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.simulation import simulation as columns
 from jupyter_mop.engine.simulation.simulation import Simulation
 
-_SEEDS = 2**31 - 1
-_BLOCK = 10_000  # draws of which prompts, requests and answers are held
+_MAX_SEED = 2**31 - 1
+_BATCH_SIZE = 10_000  # draws whose prompts, requests and completions are in memory
 
 
 @dataclass(frozen=True)
 class PromptBuilder:
-    """What prompts are made of: the personas, the exemplar pool and the question."""
+    """Build prompts from the personas, the exemplar pool and the question."""
 
     personas: Sequence[Persona]
     exemplars: Sequence[Exemplar]
     template: PromptTemplate
 
     def prompt(
-        self, record: Mapping[str, str], shown: Shown, pool: Sequence[Exemplar] | None = None
+        self,
+        record: Mapping[str, str],
+        content: PromptContent,
+        pool: Sequence[Exemplar] | None = None,
     ) -> Prompt:
-        """Return the prompt that puts the question for `record`, with what is to be shown.
+        """Return the prompt with the question for `record` and this content.
 
-        `pool` is the exemplar pool, with the responses of earlier rounds behind it.
+        `pool` is the exemplar pool followed by the responses of earlier rounds.
         """
         exemplars = self.exemplars if pool is None else pool
         return self.template.render(
             record,
-            persona=None if shown.persona is None else self.personas[shown.persona],
-            exemplars=[exemplars[j] for j in shown.exemplars],
-            wishes=shown.wishes,
+            persona=None if content.persona is None else self.personas[content.persona],
+            exemplars=[exemplars[j] for j in content.exemplars],
+            instructions=content.instructions,
         )
 
 
@@ -65,116 +68,128 @@ def simulate(
     *,
     options: SimulationOptions,
     provenance: Mapping[str, Any],
-    resampler: Resampler | None = None,
+    selector: CandidateSelector | None = None,
     on_result: OnCompletion | None = None,
 ) -> Simulation:
-    """Let the model answer each context, shown what `method` draws for it, round by round.
+    """Generate a response to each context, with the prompts that `method` draws round by round.
 
-    Of several candidates for each draw the `resampler` selects one. The first candidate is what
-    would be drawn alone.
+    Parameters
+    ----------
+    contexts : Population
+        The n contexts.
+    method : Method
+        Draws the content of each prompt.
+    prompts : PromptBuilder
+        Personas, exemplar pool and question.
+    backend : Backend
+        The language model.
+    options : SimulationOptions
+        Candidates per draw, sampling parameters and seed.
+    provenance : mapping
+        First entries of the provenance, such as name and weights.
+    selector : CandidateSelector, optional
+        Selects one of several candidates per draw. The first candidate is the response that a
+        draw without candidates would have.
+    on_result : callable, optional
+        Called with (index, completion) as each finishes.
     """
-    personas, exemplars, template = prompts.personas, prompts.exemplars, prompts.template
-    params, random_state = options.params(SamplingParams().max_tokens), options.random_state
+    params = options.params(SamplingParams().max_tokens)
     shape = options.n_candidates or 1, len(contexts)
-    made = _Draws(
-        contexts=contexts,
-        prompts=prompts,
-        backend=backend,
-        params=params,
-        on_result=on_result,
-        resampler=resampler,
-        seeds=np.random.default_rng([random_state, 1]).integers(_SEEDS, size=shape).T,
-    )
-    for part in np.array_split(np.arange(len(contexts)), method.n_rounds):
-        rows: list[int] = part.tolist()
-        made.answer(rows, method.draw(rows, made.said))
-    names = [persona.name for persona in personas]
-    frame = pd.DataFrame(
-        {
-            columns.CONTEXT: contexts.contexts,
-            columns.PERSONA: [None if s.persona is None else names[s.persona] for s in made.shown],
-            columns.EXEMPLAR: [_drawn(show) for show in made.shown],
-            columns.RESPONSE: made.said,
-            columns.LOG_PROB: method.log_prob,
-            columns.WEIGHT: 1.0,
-            columns.SEED: np.concatenate(made.kept_seeds),
-            columns.DRAW: np.arange(len(contexts)),
-        }
-    ).astype({columns.PERSONA: object, columns.EXEMPLAR: "Int64"})
+    seeds = np.random.default_rng([options.random_state, 1]).integers(_MAX_SEED, size=shape).T
+    made = _Responses(contexts, prompts, backend, params, seeds, selector, on_result)
+    for round_ in np.array_split(np.arange(len(contexts)), method.n_rounds):
+        rows: list[int] = round_.tolist()
+        made.generate(rows, method.draw(rows, made.texts))
     facts = {
         **provenance,
-        "template": template.text,
-        "personas": {persona.name: persona.description for persona in personas},
-        "questions": {
-            context: template.question(record)
-            for context, record in zip(contexts.contexts, contexts.records, strict=True)
-        },
+        **_prompt_facts(contexts, prompts),
         "model": backend.fingerprint,
         "temperature": params.temperature,
         "top_p": params.top_p,
         "max_tokens": params.max_tokens,
-        "seed": random_state,
-        "finished": dict(made.finished),
-        **(Kept.joined(made.kept).facts if made.kept else {}),
+        "seed": options.random_state,
+        **made.facts(),
         **method.facts,
-        **_shown(made.shown),
+        **_content_facts(made.contents),
     }
-    return Simulation(frame, tuple(exemplars), facts)
+    return Simulation(made.frame(method.log_prob), tuple(prompts.exemplars), facts)
 
 
 @dataclass
-class _Draws:
-    """What has been drawn so far: `seeds` has a row for each draw, a column for each candidate."""
+class _Responses:
+    """The responses so far; `seeds` has shape (n, candidates)."""
 
     contexts: Population
     prompts: PromptBuilder
     backend: Backend
     params: SamplingParams
-    on_result: OnCompletion | None
-    resampler: Resampler | None
     seeds: NDArray[np.int64]
-    shown: list[Shown] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-    kept_seeds: list[NDArray[np.int64]] = field(default_factory=list)
-    kept: list[Kept] = field(default_factory=list)
-    finished: Counter[str] = field(default_factory=Counter)
+    selector: CandidateSelector | None
+    on_result: OnCompletion | None
+    contents: list[PromptContent] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    selected_seeds: list[NDArray[np.int64]] = field(default_factory=list)
+    selections: list[SelectedCandidates] = field(default_factory=list)
+    finish_reasons: Counter[str] = field(default_factory=Counter)
 
-    def answer(self, rows: Sequence[int], shown: Sequence[Shown]) -> None:
-        """Let the model answer the draws `rows` of one round, block by block."""
-        told = [Exemplar(self.contexts.records[i], text) for i, text in enumerate(self.said)]
-        pool = [*self.prompts.exemplars, *told]
-        at_once = getattr(self.backend, "prompts_at_once", _BLOCK)
-        for start in range(0, len(rows), at_once):
-            block = slice(start, start + at_once)
+    def generate(self, rows: Sequence[int], contents: Sequence[PromptContent]) -> None:
+        """Generate the responses of the draws `rows` of one round, in batches."""
+        earlier = [Exemplar(self.contexts.records[i], text) for i, text in enumerate(self.texts)]
+        pool = [*self.prompts.exemplars, *earlier]
+        size = getattr(self.backend, "prompts_at_once", _BATCH_SIZE)
+        for start in range(0, len(rows), size):
+            batch = slice(start, start + size)
             prompts = [
-                self.prompts.prompt(self.contexts.records[i], one, pool)
-                for i, one in zip(rows[block], shown[block], strict=True)
+                self.prompts.prompt(self.contexts.records[i], content, pool)
+                for i, content in zip(rows[batch], contents[batch], strict=True)
             ]
-            self._block(rows[block], prompts)
-        self.shown += shown
+            self._generate_batch(rows[batch], prompts)
+        self.contents += contents
 
-    def _block(self, rows: Sequence[int], prompts: Sequence[Prompt]) -> None:
+    def frame(self, log_prob: NDArray[np.float64] | float) -> pd.DataFrame:
+        """Return the frame of the simulation."""
+        names = [persona.name for persona in self.prompts.personas]
+        personas = [None if c.persona is None else names[c.persona] for c in self.contents]
+        return pd.DataFrame(
+            {
+                columns.CONTEXT: self.contexts.contexts,
+                columns.PERSONA: personas,
+                columns.EXEMPLAR: [_component_exemplar(content) for content in self.contents],
+                columns.RESPONSE: self.texts,
+                columns.LOG_PROB: log_prob,
+                columns.WEIGHT: 1.0,
+                columns.SEED: np.concatenate(self.selected_seeds),
+                columns.DRAW: np.arange(len(self.contexts)),
+            }
+        ).astype({columns.PERSONA: object, columns.EXEMPLAR: "Int64"})
+
+    def facts(self) -> dict[str, Any]:
+        """Return entries for the provenance: finish reasons and candidates."""
+        selection = SelectedCandidates.joined(self.selections).facts if self.selections else {}
+        return {"finished": dict(self.finish_reasons), **selection}
+
+    def _generate_batch(self, rows: Sequence[int], prompts: Sequence[Prompt]) -> None:
         requests = [
             GenerationRequest(prompt, seed=int(seed), draw=i)
             for i, prompt in zip(rows, prompts, strict=True)
             for seed in self.seeds[i]
         ]
         n_candidates = self.seeds.shape[1]
-        tick = _from(len(self.said) * n_candidates, self.on_result)
+        tick = _shifted(self.on_result, len(self.texts) * n_candidates)
         completions = self.backend.generate(requests, self.params, on_result=tick)
-        self.finished.update(completion.finish_reason for completion in completions)
+        self.finish_reasons.update(completion.finish_reason for completion in completions)
         texts = np.array([c.text for c in completions], dtype=object).reshape(-1, n_candidates)
-        chosen = np.zeros(len(rows), np.intp)
-        if self.resampler and n_candidates > 1:
+        selected = np.zeros(len(rows), np.intp)
+        if self.selector and n_candidates > 1:
             records = [self.contexts.records[i] for i in rows]
-            self.kept.append(self.resampler.choose(records, texts.tolist()))
-            chosen = self.kept[-1].chosen
-        self.said += texts[np.arange(len(rows)), chosen].tolist()
-        self.kept_seeds.append(self.seeds[rows, chosen])
+            self.selections.append(self.selector.select(records, texts.tolist()))
+            selected = self.selections[-1].selected
+        self.texts += texts[np.arange(len(rows)), selected].tolist()
+        self.selected_seeds.append(self.seeds[rows, selected])
 
 
-def _from(start: int, on_result: OnCompletion | None) -> OnCompletion | None:
-    """Return what reports the results of a round that begins at draw `start`."""
+def _shifted(on_result: OnCompletion | None, start: int) -> OnCompletion | None:
+    """Return a callback that adds `start` to each index."""
     if on_result is None:
         return None
 
@@ -184,16 +199,26 @@ def _from(start: int, on_result: OnCompletion | None) -> OnCompletion | None:
     return report
 
 
-def _drawn(show: Shown) -> int | None:
-    """Return the exemplar that was drawn as a component of the mixture."""
-    return show.exemplars[0] if show.is_component and show.exemplars else None
+def _component_exemplar(content: PromptContent) -> int | None:
+    """Return the exemplar that was drawn as part of a component of the mixture."""
+    return content.exemplars[0] if content.is_component and content.exemplars else None
 
 
-def _shown(shown: Sequence[Shown]) -> dict[str, Any]:
-    """Return what the frame has no column for: other exemplars, and wishes, of each draw."""
+def _prompt_facts(contexts: Population, prompts: PromptBuilder) -> dict[str, Any]:
+    """Return entries for the provenance: template, personas and the question of each context."""
+    pairs = zip(contexts.contexts, contexts.records, strict=True)
+    return {
+        "template": prompts.template.text,
+        "personas": {persona.name: persona.description for persona in prompts.personas},
+        "questions": {context: prompts.template.question(record) for context, record in pairs},
+    }
+
+
+def _content_facts(contents: Sequence[PromptContent]) -> dict[str, Any]:
+    """Return entries for the provenance: exemplars and instructions without a column."""
     facts: dict[str, Any] = {}
-    if any(show.exemplars and _drawn(show) is None for show in shown):
-        facts[columns.SHOWN] = [list(show.exemplars) for show in shown]
-    if any(show.wishes for show in shown):
-        facts[columns.WISHES] = [show.wishes for show in shown]
+    if any(content.exemplars and _component_exemplar(content) is None for content in contents):
+        facts[columns.EXEMPLARS_IN_PROMPT] = [list(content.exemplars) for content in contents]
+    if any(content.instructions for content in contents):
+        facts[columns.INSTRUCTIONS] = [content.instructions for content in contents]
     return facts

@@ -1,4 +1,4 @@
-"""How close simulated responses are to real ones: figures, their intervals and the human floor."""
+"""The alignment table: metrics of simulated responses, their intervals and the human floor."""
 
 from __future__ import annotations
 
@@ -9,55 +9,22 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.engine.metrics.divergences import (
-    js_divergence,
-    kl_divergence,
-    total_variation,
-    wasserstein_distance,
-)
-from jupyter_mop.engine.metrics.fid import frechet_distance
-from jupyter_mop.engine.metrics.half_sampling import Indices
-from jupyter_mop.engine.metrics.kl_cosine import cosine_histogram, kl_cosine
-from jupyter_mop.engine.metrics.mauve import (
-    cluster_histograms,
-    cluster_labels,
-    mauve_from_histograms,
-    mauve_score,
-)
-from jupyter_mop.engine.metrics.split_half import MEASURES, Figure, Pool, Trial
-from jupyter_mop.engine.metrics.threads import one_thread
+from jupyter_mop.engine.metrics.numerical_threads import one_thread
+from jupyter_mop.engine.metrics.split_half import METRICS, SplitHalf, WeightedVectors
 from jupyter_mop.engine.metrics.vectors import (
+    Indices,
     Vectors,
     checked,
     checked_pair,
     checked_weights,
-    project,
 )
 from jupyter_mop.errors import DataError
 
-__all__ = [
-    "Figure",
-    "align",
-    "cluster_histograms",
-    "cluster_labels",
-    "cosine_histogram",
-    "differences",
-    "frechet_distance",
-    "js_divergence",
-    "kl_cosine",
-    "kl_divergence",
-    "mauve_from_histograms",
-    "mauve_score",
-    "project",
-    "total_variation",
-    "wasserstein_distance",
-]
-
-OnFigure = Callable[[int, int], None]
+OnResult = Callable[[int, int], None]
 
 MIN_PER_SIDE = 20
 FEW_PER_SIDE = 100
-LEAST_EFFICIENCY = 0.5
+MIN_EFFICIENCY = 0.5
 
 
 def align(
@@ -69,13 +36,13 @@ def align(
     n_splits: int = 20,
     level: float = 0.95,
     random_state: int = 0,
-    on_result: OnFigure | None = None,
+    on_result: OnResult | None = None,
 ) -> pd.DataFrame:
-    """Compare simulated responses with real ones: FID, MAUVE and KL cosine of each method.
+    """Compare simulated with real responses: FID, MAUVE and KL cosine of each method.
 
-    Value and human floor are both means over the same `n_splits` random halves of the real
-    responses, with n responses on either side, so they can be compared: the value sets a half
-    against n simulated responses, the floor against the other half.
+    Value and human floor are means over the same `n_splits` random halves of the real responses,
+    with n responses per side. The value compares a half with n simulated responses, the floor
+    compares it with the other half.
 
     Parameters
     ----------
@@ -84,25 +51,25 @@ def align(
     simulated : mapping of str to ndarray, shape (m, d)
         Vectors of the responses of each method.
     weights : mapping of str to ndarray, shape (m,), optional
-        Importance weights of the responses of methods; those not named count alike.
+        Importance weights of the responses, by method; equal by default.
     n_boot : int
-        Random halves behind each interval.
+        Number of random halves for each interval.
     n_splits : int
-        Random splits behind each value and floor.
+        Number of random splits for each value and floor.
     level : float
-        Probability that an interval is to hold.
+        Confidence level of the intervals.
     random_state : int
         Seed: the same seed gives the same frame.
     on_result : callable, optional
-        Called with (done, total) after the floors and after each figure.
+        Called with (done, total) after the floors and after each metric.
 
     Returns
     -------
     DataFrame
-        One row per method and figure, in the order given: `method`, `figure`, `value`, `low`,
-        `high`, `floor`, `floor_low`, `floor_high`, `n`, `better`, `ess`. n is the smaller of
-        N / 2 and the smallest simulation; 2 n random real responses and at most 2 n simulated
-        ones of each method are used.
+        One row per method and metric, in the order given: `method`, `figure` (the metric),
+        `value`, `low`, `high`, `floor`, `floor_low`, `floor_high`, `n`, `better`, `ess`. n is the
+        smaller of N / 2 and the smallest simulation. Of the real responses and of each method, at
+        most 2 n random ones are used.
 
     Raises
     ------
@@ -112,14 +79,15 @@ def align(
     Warns
     -----
     UserWarning
-        Below 100 responses per side, and where weights leave fewer than half of them effective.
+        Below 100 responses per side, and where the effective sample size under the weights is
+        below half the responses.
 
     Notes
     -----
-    The interval is for the figure that is expected at n responses per side; it takes in the choice
-    of the real and of the simulated responses, not that of the model or of the encoder. It comes
-    from random halves without replacement, see `metrics.half_sampling`; MAUVE's halves are
-    counted in five clusterings. The band of the floor holds the share `level` of single splits.
+    The interval is for the expected metric at n responses per side. It covers the sampling of real
+    and simulated responses, not the choice of the model or the encoder. It comes from random
+    halves without replacement (see `metrics.half_sampling`); the halves of MAUVE use five
+    clusterings. The band of the floor contains the share `level` of single splits.
 
     Examples
     --------
@@ -131,13 +99,13 @@ def align(
     >>> frame.pivot(index="figure", columns="method", values="value").loc["FID"].round(0).tolist()
     [0.0, 21.0]
     """
-    target, pools, n = _pools(target_vectors, simulated, weights or {}, random_state)
+    target, methods, n = _samples(target_vectors, simulated, weights or {}, random_state)
     _check_settings(n_boot, n_splits, level)
     _check_size(n)
-    _check_weights(pools)
-    trial = Trial(target, n, n_boot, n_splits, level, random_state)
+    _check_weights(methods)
+    halves = SplitHalf(target, n, n_boot, n_splits, level, random_state)
     with one_thread():
-        return pd.DataFrame(_rows(trial, pools, on_result))
+        return pd.DataFrame(_rows(halves, methods, on_result))
 
 
 def differences(
@@ -150,32 +118,32 @@ def differences(
     n_splits: int = 20,
     level: float = 0.95,
     random_state: int = 0,
-    on_result: OnFigure | None = None,
+    on_result: OnResult | None = None,
 ) -> pd.DataFrame:
-    """Compare each method with one of them: the differences of their figures, paired.
+    """Compare each method with a reference method by paired differences of the metrics.
 
-    Both are measured on the same halves of the real responses and, where they have as many
-    responses, on the same draws, so that what the two share cancels: an interval of a difference
-    is narrower than two intervals side by side suggest.
+    Both are measured on the same halves of the real responses and, with equal numbers of
+    responses, on the same rows. Shared noise cancels, so that the interval of a difference is
+    narrower than the intervals of the two methods suggest.
 
     Parameters
     ----------
     against : str
-        The method that the others are compared with.
+        The reference method.
     target_vectors, simulated, weights, n_boot, n_splits, level, random_state, on_result
         As for `align`.
 
     Returns
     -------
     DataFrame
-        One row per other method and figure: `method`, `against`, `figure`, `difference` (method
-        minus against), `low`, `high`, `better`, `verdict` ("better", "worse" or "no clear
-        difference", where the interval holds 0) and `n`.
+        One row per other method and metric: `method`, `against`, `figure` (the metric),
+        `difference` (method minus against), `low`, `high`, `better`, `verdict` ("better", "worse"
+        or "no clear difference" where the interval contains 0) and `n`.
 
     Raises
     ------
     DataError
-        For an unknown method, none to compare it with, or what `align` cannot use.
+        If the reference is unknown or the only method, or for input that `align` refuses.
 
     Examples
     --------
@@ -188,32 +156,12 @@ def differences(
     [['close', 'better']]
     """
     _check_against(simulated, against)
-    target, pools, n = _pools(target_vectors, simulated, weights or {}, random_state)
+    target, methods, n = _samples(target_vectors, simulated, weights or {}, random_state)
     _check_settings(n_boot, n_splits, level)
     _check_size(n)
-    trial = Trial(target, n, n_boot, n_splits, level, random_state)
-    others = [name for name in pools if name != against]
-    tasks = [(name, measure) for name in others for measure in MEASURES]
-    rows: list[dict[str, object]] = []
+    halves = SplitHalf(target, n, n_boot, n_splits, level, random_state)
     with one_thread():
-        for name, measure in tasks:
-            value, low, high = trial.difference(measure, pools[name], pools[against])
-            rows.append(
-                {
-                    "method": name,
-                    "against": against,
-                    "figure": measure.name,
-                    "difference": value,
-                    "low": low,
-                    "high": high,
-                    "better": measure.better,
-                    "verdict": _verdict(low, high, measure.better),
-                    "n": n,
-                }
-            )
-            if on_result:
-                on_result(len(rows), len(tasks))
-    return pd.DataFrame(rows)
+        return pd.DataFrame(_difference_rows(halves, methods, against, on_result))
 
 
 def _verdict(low: float, high: float, better: str) -> str:
@@ -235,54 +183,81 @@ def _check_against(simulated: Mapping[str, Vectors], against: str) -> None:
 
 
 def _rows(
-    trial: Trial, pools: Mapping[str, Pool], on_result: OnFigure | None
+    halves: SplitHalf, methods: Mapping[str, WeightedVectors], on_result: OnResult | None
 ) -> list[dict[str, object]]:
-    floors = {measure.name: trial.floor(measure) for measure in MEASURES}
-    tasks = [(method, measure) for method in pools for measure in MEASURES]
+    floors = {metric.name: halves.floor(metric) for metric in METRICS}
+    tasks = [(method, metric) for method in methods for metric in METRICS]
     rows: list[dict[str, object]] = []
     if on_result:
         on_result(1, 1 + len(tasks))
-    for method, measure in tasks:
-        figure = asdict(trial.figure(measure, pools[method], floors[measure.name]))
-        rows.append({"method": method, "figure": figure.pop("name"), **figure})
+    for method, metric in tasks:
+        result = asdict(halves.result(metric, methods[method], floors[metric.name]))
+        rows.append({"method": method, "figure": result.pop("name"), **result})
         if on_result:
             on_result(1 + len(rows), 1 + len(tasks))
     return rows
 
 
-def _pools(
+def _difference_rows(
+    halves: SplitHalf,
+    methods: Mapping[str, WeightedVectors],
+    against: str,
+    on_result: OnResult | None,
+) -> list[dict[str, object]]:
+    tasks = [(name, metric) for name in methods if name != against for metric in METRICS]
+    rows: list[dict[str, object]] = []
+    for name, metric in tasks:
+        value, low, high = halves.difference(metric, methods[name], methods[against])
+        rows.append(
+            {
+                "method": name,
+                "against": against,
+                "figure": metric.name,
+                "difference": value,
+                "low": low,
+                "high": high,
+                "better": metric.better,
+                "verdict": _verdict(low, high, metric.better),
+                "n": halves.n,
+            }
+        )
+        if on_result:
+            on_result(len(rows), len(tasks))
+    return rows
+
+
+def _samples(
     target_vectors: Vectors,
     simulated: Mapping[str, Vectors],
     weights: Mapping[str, Vectors],
     random_state: int,
-) -> tuple[Vectors, dict[str, Pool], int]:
+) -> tuple[Vectors, dict[str, WeightedVectors], int]:
     """Return 2 n real rows, at most 2 n simulated rows of each method, and n."""
     if not simulated:
         raise DataError(
-            "Simulated responses of at least one method were expected, and none came.",
-            hint="Simulate first, then align.",
+            "There are no simulated responses to compare.", hint="Simulate first, then align."
         )
     target = checked(target_vectors, at_least=1)
-    pools = {
-        name: _pool(checked_pair(target, made, at_least=1)[1], weights.get(name))
-        for name, made in simulated.items()
+    methods = {
+        name: _weighted(checked_pair(target, vectors, at_least=1)[1], weights.get(name))
+        for name, vectors in simulated.items()
     }
-    n = min(len(target) // 2, *map(len, pools.values()))
-    rows = {name: _some(len(pool), 2 * n, random_state) for name, pool in pools.items()}
+    n = min(len(target) // 2, *map(len, methods.values()))
+    rows = {name: _some(len(method), 2 * n, random_state) for name, method in methods.items()}
     return (
         target[_some(len(target), 2 * n, random_state)],
-        {name: pool.take(rows[name]) for name, pool in pools.items()},
+        {name: method.take(rows[name]) for name, method in methods.items()},
         n,
     )
 
 
-def _pool(vectors: Vectors, weights: Vectors | None) -> Pool:
-    """Return what counts of a method's responses; equal weights are none."""
+def _weighted(vectors: Vectors, weights: Vectors | None) -> WeightedVectors:
+    """Drop responses of weight 0, and the weights if the others are equal."""
     shares = checked_weights(weights, len(vectors))
-    counting = np.flatnonzero(shares)
-    if np.ptp(shares[counting]) == 0:
-        return Pool(vectors[counting])
-    return Pool(vectors[counting], shares[counting])
+    positive = np.flatnonzero(shares)
+    if np.ptp(shares[positive]) == 0:
+        return WeightedVectors(vectors[positive])
+    return WeightedVectors(vectors[positive], shares[positive])
 
 
 def _some(n: int, size: int, random_state: int) -> Indices:
@@ -300,26 +275,26 @@ def _check_settings(n_boot: int, n_splits: int, level: float) -> None:
 def _check_size(n: int) -> None:
     if n < MIN_PER_SIDE:
         raise DataError(
-            f"At least {MIN_PER_SIDE} responses per side were expected, and {n} came.",
+            f"Need at least {MIN_PER_SIDE} responses per side, got {n}.",
             hint=f"Hold out {2 * MIN_PER_SIDE} real responses and simulate {MIN_PER_SIDE}.",
         )
     if n < FEW_PER_SIDE:
         warnings.warn(
-            f"Only {n} responses per side: at this size the figures move much by chance and two "
+            f"Only {n} responses per side: at this size metrics vary a lot by chance, and two "
             f"halves of the real responses look far apart too. {FEW_PER_SIDE} per side need "
-            f"{2 * FEW_PER_SIDE} real responses and {FEW_PER_SIDE} simulated ones.",
+            f"{2 * FEW_PER_SIDE} real and {FEW_PER_SIDE} simulated responses.",
             UserWarning,
             stacklevel=3,
         )
 
 
-def _check_weights(pools: Mapping[str, Pool]) -> None:
-    for name, pool in pools.items():
-        if pool.efficiency < LEAST_EFFICIENCY:
+def _check_weights(methods: Mapping[str, WeightedVectors]) -> None:
+    for name, method in methods.items():
+        if method.efficiency < MIN_EFFICIENCY:
             warnings.warn(
-                f"The weights of {name!r} leave {pool.efficiency:.0%} of its responses effective: "
-                "its figures move more by chance and read worse than the floor's. Simulate with "
-                "these weights.",
+                f"The weights of {name!r} leave an effective sample size of "
+                f"{method.efficiency:.0%} of its responses: its metrics vary more by chance and "
+                "look worse than the floor. Simulate with these weights.",
                 UserWarning,
                 stacklevel=3,
             )

@@ -1,12 +1,39 @@
-"""The Frechet distance of Gaussian fits: FID of sentence vectors."""
+"""FID, the Frechet distance between Gaussian fits of two sets of sentence vectors.
+
+For means m1, m2 and covariances S1, S2::
+
+    FID = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))
+
+Dowson and Landau (1982), *The Frechet distance between multivariate normal distributions*, Journal
+of Multivariate Analysis 12; Heusel et al. (2017), *GANs trained by a two time-scale update rule*,
+NeurIPS, for features of a neural network.
+
+`frechet_distance` takes vectors and optional weights, in all dimensions. `mixture_fid` takes the
+moments of each persona's responses and returns the gradient by the persona weights too. They
+compute the trace of the root differently: by singular values of the data, which is exact for
+covariances without full rank, and by eigenvectors of the covariance, which the gradient needs.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from jupyter_mop.engine.metrics.mixture_gradients import TINY, Value
-from jupyter_mop.engine.metrics.vectors import Vectors, checked_pair, checked_weights
+from jupyter_mop.engine.metrics.mixture_gradients import (
+    TINY,
+    ValueAndGradient,
+    distinct_pair_probability,
+)
+from jupyter_mop.engine.metrics.vectors import (
+    Indices,
+    Vectors,
+    checked_pair,
+    checked_weights,
+    principal_components,
+)
 
+MAX_AXES = 32
 RANK_TOLERANCE = 1e-10
 ROUNDING = 1e-14
 
@@ -23,25 +50,25 @@ def frechet_distance(
     simulated : ndarray, shape (m, d)
         Vectors of simulated responses.
     weights : ndarray, shape (m,), optional
-        Importance weights of the simulated responses; default: all alike.
+        Importance weights of the simulated responses; equal by default.
 
     Returns
     -------
     float
-        ``|mean difference|^2 + tr(S1 + S2 - 2 sqrt(S1 S2))`` with unbiased covariances, in squared
-        units of the vectors; 0 is best. With few vectors in many dimensions even two samples of
-        one distribution are far from 0: compare with the human floor.
+        ``|m1 - m2|^2 + tr(S1 + S2 - 2 sqrt(S1 S2))`` with unbiased covariances, in squared units of
+        the vectors; 0 is best. With few vectors in many dimensions, even two samples of one
+        distribution are far from 0: compare with the human floor.
 
     Raises
     ------
     DataError
-        If a set has fewer than two vectors, the widths differ, or a value is not finite.
+        If a set has fewer than two vectors, the dimensions differ, or a value is not finite.
 
     Notes
     -----
-    Dowson and Landau (1982); Heusel et al. (2017) for neural features. With centred data matrices
-    ``S1 = A'A`` and ``S2 = B'B``, the trace of the root is the nuclear norm of ``A B'``, which is
-    exact for covariances without full rank and needs no matrix root.
+    With centred and scaled data matrices A and B, ``S1 = A'A`` and ``S2 = B'B``, the trace of the
+    root is the nuclear norm of ``A B'``. This is exact for covariances without full rank and needs
+    no matrix root. See the module for the sources.
 
     Examples
     --------
@@ -55,13 +82,13 @@ def frechet_distance(
     target, simulated = checked_pair(target, simulated)
     shares = checked_weights(weights, len(simulated))
     a, b = _root_factor(target, checked_weights(None, len(target))), _root_factor(simulated, shares)
-    cross = svdvals(a @ b.T, check_finite=False).sum()
+    trace_of_root = svdvals(a @ b.T, check_finite=False).sum()
     shift = target.mean(axis=0) - shares @ simulated
-    return float(max(0.0, shift @ shift + np.sum(a * a) + np.sum(b * b) - 2 * cross))
+    return float(max(0.0, shift @ shift + np.sum(a * a) + np.sum(b * b) - 2 * trace_of_root))
 
 
 def _root_factor(vectors: Vectors, shares: Vectors) -> Vectors:
-    """Return F with F'F = covariance, at most d rows."""
+    """Return F with F'F = the unbiased weighted covariance, at most d rows."""
     from scipy.linalg import qr
 
     scale = np.sqrt(shares / (1 - np.sum(shares**2)))
@@ -71,40 +98,110 @@ def _root_factor(vectors: Vectors, shares: Vectors) -> Vectors:
     return np.asarray(qr(centred, mode="r", check_finite=False)[0][: centred.shape[1]])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PersonaMoments:
+    """First and second moments of each persona's responses on the target's principal axes.
+
+    Attributes
+    ----------
+    variances : ndarray, shape (r,)
+        Variances of the target, whose mean is 0 on these axes.
+    means, second_moments : ndarray, shapes (K, r) and (K, r, r)
+        m_k = E[x] and M_k = E[x x'] of each persona's responses.
+    explained : float
+        Share of the target's variance that these axes explain.
+    """
+
+    variances: Vectors
+    means: Vectors
+    second_moments: Vectors
+    explained: float
+
+
+def persona_moments(
+    target: Vectors, simulated: Vectors, codes: Indices, shares: Vectors, n_personas: int
+) -> PersonaMoments:
+    """Measure what `mixture_fid` needs, on at most 32 principal axes of the target.
+
+    Parameters
+    ----------
+    target, simulated : ndarray, shapes (n, d) and (m, d)
+        Vectors of real and of simulated responses.
+    codes : ndarray of int, shape (m,)
+        The persona of each simulated response.
+    shares : ndarray, shape (m,)
+        The share of each simulated response among those of its persona.
+    n_personas : int
+        The number of personas, K.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [2.0]])
+    >>> persona_moments(x, x, np.array([0, 1]), np.ones(2), 2).means.tolist()
+    [[-1.0], [1.0]]
+    """
+    ratios, axes = principal_components(target)
+    size = min(MAX_AXES, len(target) - 1, target.shape[1])
+    origin = target.mean(axis=0)
+    real, scores = (target - origin) @ axes[:, :size], (simulated - origin) @ axes[:, :size]
+    by_persona = [np.flatnonzero(codes == k) for k in range(n_personas)]
+    weighted = [(scores[rows], shares[rows, None]) for rows in by_persona]
+    return PersonaMoments(
+        variances=real.var(axis=0, ddof=1),
+        means=np.stack([(w * x).sum(axis=0) for x, w in weighted]),
+        second_moments=np.stack([x.T @ (w * x) for x, w in weighted]),
+        explained=float(ratios[:size].sum()),
+    )
+
+
 def mixture_fid(
-    weights: Vectors, inverse_sizes: Vectors, variances: Vectors, means: Vectors, moments: Vectors
-) -> Value:
-    """Return the Frechet distance to a target with mean 0 and covariance diag(`variances`).
+    weights: Vectors, inverse_sizes: Vectors, moments: PersonaMoments
+) -> ValueAndGradient:
+    """Return FID of a mixture and its gradient by the persona weights.
+
+    The target has mean 0 and covariance D = diag(`variances`). The mixture has mean
+    m = sum_k v_k m_k and covariance S = (sum_k v_k M_k - m m') / (1 - sum_k v_k^2 c_k). Then
+    FID = m'm + tr(D) + tr(S) - 2 tr((D^(1/2) S D^(1/2))^(1/2)).
 
     Parameters
     ----------
     weights : ndarray, shape (K,)
         Persona weights v.
     inverse_sizes : ndarray, shape (K,)
-        Sum of the squared shares of each persona's draws; 1 / n_k where they count alike.
-    variances : ndarray, shape (r,)
-        The target's, on its principal axes.
-    means, moments : ndarray, shapes (K, r) and (K, r, r)
-        E[x] and E[x x'] of each persona's draws on the same axes.
+        Sum c_k of the squared shares of each persona's responses; 1 / n_k with equal shares.
+    moments : PersonaMoments
+        Moments of the target and of each persona.
+
+    Returns
+    -------
+    ValueAndGradient
+        NaN where the weights leave one effective response.
 
     Examples
     --------
     >>> ones = np.ones((1, 1))
-    >>> round(mixture_fid(np.ones(1), np.zeros(1), np.ones(1), 2 * ones, 5 * ones[None]).value, 6)
+    >>> moments = PersonaMoments(np.ones(1), 2 * ones, 5 * ones[None], explained=1.0)
+    >>> round(mixture_fid(np.ones(1), np.zeros(1), moments).value, 6)
     4.0
     """
-    unbiased = 1 - weights**2 @ inverse_sizes
+    unbiased = distinct_pair_probability(weights, inverse_sizes)
     if unbiased <= TINY:
-        return Value(np.nan, np.zeros(len(weights)))
+        return ValueAndGradient.undefined(len(weights))
+    means, second = moments.means, moments.second_moments
     mean = weights @ means
-    covariance = (np.tensordot(weights, moments, 1) - np.outer(mean, mean)) / unbiased
-    scale = np.sqrt(variances)
+    covariance = (np.tensordot(weights, second, 1) - np.outer(mean, mean)) / unbiased
+    roots, by_covariance = _root_trace(np.sqrt(moments.variances), covariance)
+    value = mean @ mean + moments.variances.sum() + np.trace(covariance) - 2 * roots
+    by_moments = np.einsum("kij,ij->k", second, by_covariance) - 2 * means @ by_covariance @ mean
+    by_scale = 2 * weights * inverse_sizes * float(np.sum(by_covariance * covariance))
+    gradient = 2 * means @ mean + (by_moments + by_scale) / unbiased
+    return ValueAndGradient(max(0.0, float(value)), gradient)
+
+
+def _root_trace(scale: Vectors, covariance: Vectors) -> tuple[float, Vectors]:
+    """Return tr((D^(1/2) S D^(1/2))^(1/2)) and the gradient of tr(S) minus twice it by S."""
     eigenvalues, axes = np.linalg.eigh(scale[:, None] * covariance * scale)
     roots = np.sqrt(np.where(eigenvalues > ROUNDING * eigenvalues[-1], eigenvalues, 0).clip(min=0))
-    value = mean @ mean + variances.sum() + np.trace(covariance) - 2 * roots.sum()
-    kept = eigenvalues > RANK_TOLERANCE * eigenvalues[-1]
-    half = scale[:, None] * axes[:, kept] / np.sqrt(roots[kept])
-    slope = np.eye(len(scale)) - half @ half.T
-    moved = np.einsum("kij,ij->k", moments, slope) - 2 * means @ slope @ mean
-    spread = 2 * weights * inverse_sizes * float(np.sum(slope * covariance))
-    return Value(max(0.0, float(value)), 2 * means @ mean + (moved + spread) / unbiased)
+    full_rank = eigenvalues > RANK_TOLERANCE * eigenvalues[-1]
+    half = scale[:, None] * axes[:, full_rank] / np.sqrt(roots[full_rank])
+    return float(roots.sum()), np.eye(len(scale)) - half @ half.T

@@ -1,10 +1,10 @@
-"""Random halves and intervals: how much a figure moves by chance at a given sample size.
+"""Random halves and intervals: how much a metric varies by chance at a given sample size.
 
-Drawing rows with replacement puts copies of a row into a sample. Frechet distances, cluster
-histograms and pairwise cosines all read copies as structure, which biases the ordinary bootstrap
-for them. Here rows are drawn without replacement, half of a sample at a time: to first order the
-spread of a statistic over random halves equals the sampling spread of the same statistic on the
-whole sample (the delete-half jackknife; Shao and Wu 1989, Annals of Statistics 17, 1176-1197).
+Sampling rows with replacement duplicates rows. Frechet distances, cluster histograms and pairwise
+cosines all read duplicates as structure, which biases the ordinary bootstrap. Here rows are drawn
+without replacement, half of a sample at a time: to first order, the spread of a statistic over
+random halves equals its sampling spread on the whole sample (the delete-half jackknife; Shao and Wu
+1989, Annals of Statistics 17, 1176-1197).
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Indices = NDArray[np.intp]
-Values = NDArray[np.float64]
+from jupyter_mop.engine.metrics.vectors import Indices, Vectors
 
-SMALLEST = 1e-6
+LOGIT_MARGIN = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Draw:
-    """Row numbers of one random draw: two disjoint halves of the target, and simulated rows."""
+class HalfSample:
+    """Row numbers of one random split: two disjoint halves of the target, and simulated rows."""
 
     first: Indices
     second: Indices
@@ -32,38 +30,38 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A transformation and the way back."""
+    """A transformation on which the spread of a metric is nearly constant, and its inverse."""
 
-    forward: Callable[[Values], Values]
-    backward: Callable[[Values], Values]
+    forward: Callable[[Vectors], Vectors]
+    backward: Callable[[Vectors], Vectors]
 
 
-def _root(values: Values) -> Values:
+def _root(values: Vectors) -> Vectors:
     return np.asarray(np.sqrt(np.maximum(values, 0.0)))
 
 
-def _square(values: Values) -> Values:
+def _square(values: Vectors) -> Vectors:
     return np.asarray(np.maximum(values, 0.0) ** 2)
 
 
-def _logit(values: Values) -> Values:
-    inside = np.clip(values, SMALLEST, 1 - SMALLEST)
+def _logit(values: Vectors) -> Vectors:
+    inside = np.clip(values, LOGIT_MARGIN, 1 - LOGIT_MARGIN)
     return np.asarray(np.log(inside / (1 - inside)))
 
 
-def _logistic(values: Values) -> Values:
+def _logistic(values: Vectors) -> Vectors:
     return np.asarray(1 / (1 + np.exp(-values)))
 
 
-PLAIN = Scale(np.asarray, np.asarray)
+IDENTITY = Scale(np.asarray, np.asarray)
 ROOT = Scale(_root, _square)
 LOGIT = Scale(_logit, _logistic)
 
 
-def random_draws(
-    n: int, n_simulated: int, *, n_draws: int, take: int, random_state: int
-) -> list[Draw]:
-    """Return random draws from a target of 2 n rows and a simulation of `n_simulated` rows.
+def half_samples(
+    n: int, n_simulated: int, *, n_samples: int, size: int, random_state: int
+) -> list[HalfSample]:
+    """Return random splits of a target of 2 n rows, each with random simulated rows.
 
     Parameters
     ----------
@@ -71,34 +69,34 @@ def random_draws(
         Size of each half of the target.
     n_simulated : int
         Number of simulated rows to draw from.
-    n_draws : int
-        Number of draws.
-    take : int
-        Number of simulated rows per draw.
+    n_samples : int
+        Number of splits.
+    size : int
+        Number of simulated rows per split.
     random_state : int
-        Seed; the halves of the target depend on `n` and the seed alone.
+        Seed. The halves of the target depend on `n` and the seed alone.
 
     Returns
     -------
-    list of Draw
-        `first` and `second` have n row numbers below 2 n, `simulated` has `take`.
+    list of HalfSample
+        `first` and `second` have n row numbers below 2 n, `simulated` has `size`.
 
     Examples
     --------
-    >>> draw = random_draws(3, 10, n_draws=1, take=4, random_state=0)[0]
-    >>> sorted([*draw.first.tolist(), *draw.second.tolist()])
+    >>> split = half_samples(3, 10, n_samples=1, size=4, random_state=0)[0]
+    >>> sorted([*split.first.tolist(), *split.second.tolist()])
     [0, 1, 2, 3, 4, 5]
-    >>> draw.simulated.shape
+    >>> split.simulated.shape
     (4,)
     """
     halves = np.random.default_rng([random_state, 0])
     rows = np.random.default_rng([random_state, 1])
-    orders = [halves.permutation(2 * n) for _ in range(n_draws)]
-    return [Draw(o[:n], o[n:], rows.permutation(n_simulated)[:take]) for o in orders]
+    orders = [halves.permutation(2 * n) for _ in range(n_samples)]
+    return [HalfSample(o[:n], o[n:], rows.permutation(n_simulated)[:size]) for o in orders]
 
 
 def quantile_band(values: Sequence[float], *, level: float) -> tuple[float, float]:
-    """Return the central band that holds the share `level` of `values`.
+    """Return the central interval that contains the share `level` of `values`.
 
     Examples
     --------
@@ -117,19 +115,19 @@ def centred_interval(
     scale: Scale,
     inflate: float = 1.0,
 ) -> tuple[float, float]:
-    """Return an interval around `value` from the spread of replicates around their own mean.
+    """Return a confidence interval around `value` from the spread of half-sample replicates.
 
-    Replicates on half the rows are biased against the value, so only their deviations are used,
-    on a scale where the spread hardly depends on the level.
+    Replicates on half the rows are biased, so only their deviations from their own mean are used,
+    on a scale where the spread hardly depends on the value.
 
     Parameters
     ----------
     value : float
         The estimate.
     groups : sequence of sequence of float
-        The same statistic on random halves; deviations are taken within each group.
+        The statistic on random halves; deviations are taken within each group.
     level : float
-        Probability that the interval is to hold, for example 0.95.
+        Confidence level, for example 0.95.
     scale : Scale
         `ROOT` for distances, `LOGIT` for shares.
     inflate : float

@@ -1,4 +1,17 @@
-"""MAUVE: the area under the divergence frontier of two sets of clustered vectors."""
+"""MAUVE: the area under the divergence frontier of two sets of clustered vectors.
+
+For the shares p and q of the two sets in common k-means clusters, and mixtures
+r = w p + (1 - w) q, MAUVE is the area under the curve
+
+    (exp(-c KL(q || r)), exp(-c KL(p || r))), 0 < w < 1, closed at (1, 0) and (0, 1).
+
+Pillutla et al. (2021), *MAUVE: Measuring the Gap Between Neural Text and Human Text using
+Divergence Frontiers*, NeurIPS, section 2.
+
+`mauve_score` takes vectors and optional weights, `mauve_from_histograms` takes counts, and
+`mixture_mauve` takes the shares of each persona and returns the gradient by the persona weights
+too. The first two call the last one with one persona.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +20,15 @@ import warnings
 import numpy as np
 
 from jupyter_mop.engine.metrics.divergences import Histogram, checked_histograms, relative_entropy
-from jupyter_mop.engine.metrics.half_sampling import Indices
-from jupyter_mop.engine.metrics.mixture_gradients import TINY, Value
-from jupyter_mop.engine.metrics.vectors import Vectors, checked_pair, checked_weights, reduced, unit
+from jupyter_mop.engine.metrics.mixture_gradients import TINY, ValueAndGradient
+from jupyter_mop.engine.metrics.vectors import (
+    Indices,
+    Vectors,
+    checked_pair,
+    checked_weights,
+    reduced,
+    unit,
+)
 from jupyter_mop.errors import DataError
 
 SCALING = 5.0
@@ -40,8 +59,8 @@ def mauve_score(
     simulated : ndarray, shape (m, d)
         Vectors of simulated responses.
     weights : ndarray, shape (m,), optional
-        Importance weights of the simulated responses, which count in the clusters, not in where
-        those lie; default: all alike.
+        Importance weights of the simulated responses; equal by default. They weight the shares of
+        the clusters and do not move the clusters.
     n_clusters : int, optional
         Number of k-means clusters; by default a tenth of the smaller set, at least 2.
     scaling : float
@@ -62,8 +81,7 @@ def mauve_score(
 
     Notes
     -----
-    Pillutla et al. (2021), *MAUVE: Measuring the Gap Between Neural Text and Human Text using
-    Divergence Frontiers*, NeurIPS.
+    Pillutla et al. (2021), NeurIPS; see the module.
 
     Examples
     --------
@@ -86,7 +104,7 @@ def cluster_histograms(
     n_clusters: int | None = None,
     random_state: int = 0,
 ) -> tuple[Vectors, Vectors]:
-    """Return the share of each set in each cluster of both together, each of shape (n_clusters,).
+    """Return the share of each set in each common cluster, two arrays of shape (n_clusters,).
 
     Raises
     ------
@@ -101,7 +119,7 @@ def cluster_histograms(
     [0.33, 0.67]
     """
     labels = cluster_labels(target, simulated, n_clusters=n_clusters, random_state=random_state)
-    size = max(int(part.max()) for part in labels) + 1
+    size = max(int(side.max()) for side in labels) + 1
     shares = checked_weights(weights, len(simulated))
     p = np.bincount(labels[0], minlength=size) / len(target)
     return p, np.asarray(np.bincount(labels[1], shares, size), dtype=np.float64)
@@ -116,9 +134,9 @@ def cluster_labels(
 ) -> tuple[Indices, Indices]:
     """Return the k-means cluster of each vector, shapes (n,) and (m,).
 
-    The rows are scaled to unit length, both sets together are projected to the fewest principal
-    components that hold 90 % of the variance, and clustered with five starts. The order of the
-    rows makes no difference. Above 20,000 rows the centres come from as many random ones.
+    Rows are scaled to unit length, both sets together are projected onto the fewest principal
+    components that explain 90 % of the variance, and clustered with five starts. The order of the
+    rows does not matter. Above 20,000 rows, k-means is fitted to a random 20,000.
 
     Raises
     ------
@@ -138,8 +156,9 @@ def cluster_labels(
         n_clusters = default_clusters(min(len(target), len(simulated)))
     if not 1 <= n_clusters <= len(joint):
         raise DataError(
-            f"{n_clusters} clusters were asked of {len(joint)} vectors.",
-            hint="Pass n_clusters between 1 and the number of vectors.",
+            f"`n_clusters` must be between 1 and {len(joint)}, the number of vectors, "
+            f"got {n_clusters}.",
+            hint="Pass fewer clusters, or leave `n_clusters` out.",
         )
     order = np.lexsort(joint[:, :SORT_COLUMNS].T)
     labels = np.empty(len(joint), dtype=np.intp)
@@ -162,18 +181,13 @@ def mauve_from_histograms(p: Histogram, q: Histogram, scaling: float = SCALING) 
     Returns
     -------
     float
-        Area under the curve ``(exp(-c KL(q|r)), exp(-c KL(p|r)))`` of the mixtures
-        ``r = w p + (1 - w) q`` at 25 weights w, closed at (1, 0) and (0, 1). Unsmoothed: an empty
-        cluster counts as probability 0.
+        Area under the curve ``(exp(-c KL(q|r)), exp(-c KL(p|r)))`` at 25 weights w, closed at
+        (1, 0) and (0, 1). There is no smoothing: an empty cluster has probability 0.
 
     Raises
     ------
     DataError
         If the histograms differ in length, are negative, not finite or empty.
-
-    Notes
-    -----
-    Pillutla et al. (2021), NeurIPS, section 2.
 
     Examples
     --------
@@ -202,17 +216,26 @@ def _k_means(vectors: Vectors, n_clusters: int, random_state: int) -> Indices:
 
     model = KMeans(n_clusters, n_init=N_STARTS, max_iter=MAX_ITERATIONS, random_state=random_state)
     rng = np.random.default_rng(random_state)
-    some = rng.permutation(len(vectors))[:MAX_CLUSTERED] if len(vectors) > MAX_CLUSTERED else ...
+    rows = rng.permutation(len(vectors))[:MAX_CLUSTERED] if len(vectors) > MAX_CLUSTERED else ...
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # copies: fewer clusters are right
-        model.fit(vectors[some])
-    return np.asarray(model.predict(vectors) if some is not ... else model.labels_, dtype=np.intp)
+        warnings.simplefilter("ignore", ConvergenceWarning)  # duplicates: fewer clusters are right
+        model.fit(vectors[rows])
+    return np.asarray(model.predict(vectors) if rows is not ... else model.labels_, dtype=np.intp)
 
 
 def mixture_mauve(
     weights: Vectors, target: Vectors, personas: Vectors, *, scaling: float = SCALING
-) -> Value:
-    """Return MAUVE of cluster shares, the target's (C,) and each persona's (K, C).
+) -> ValueAndGradient:
+    """Return MAUVE of a mixture and its gradient by the persona weights.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (K,)
+        Persona weights.
+    target, personas : ndarray, shapes (C,) and (K, C)
+        Shares of the target and of each persona in the clusters.
+    scaling : float
+        The constant c of the paper.
 
     Examples
     --------
@@ -231,4 +254,4 @@ def mixture_mauve(
     dx = np.log(q.clip(min=TINY) / safe) + 1 - (1 - level) * q / safe
     dy = -(1 - level) * target / safe
     slope = -scaling * ((by_x * x) @ dx + (by_y * y) @ dy)
-    return Value(float(min(1.0, -np.trapezoid(ys, xs))), personas @ slope)
+    return ValueAndGradient(float(min(1.0, -np.trapezoid(ys, xs))), personas @ slope)

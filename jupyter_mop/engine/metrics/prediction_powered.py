@@ -1,8 +1,9 @@
 """Prediction-powered inference of a mean: few answers, many predictions, a valid interval.
 
 Angelopoulos, Bates, Fannjiang, Jordan and Zrnic (2023), *Prediction-powered inference*, Science
-382; the power tuning is that of Angelopoulos, Duchi and Zrnic (2023), *PPI++*, arXiv 2311.01453.
-The authors' own package needs numba and statsmodels; this is the one estimator of it used here.
+382; power tuning after Angelopoulos, Duchi and Zrnic (2023), *PPI++*, arXiv 2311.01453. The
+authors' package ppi-python needs numba and statsmodels; this module has the one estimator that is
+used here.
 """
 
 from __future__ import annotations
@@ -11,23 +12,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jupyter_mop.engine.metrics.vectors import Vectors, checked_weights, kish
+from jupyter_mop.engine.metrics.vectors import Vectors, checked_weights, effective_sample_size
 
 TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Powered:
-    """A mean with its standard error, and how far the predictions were relied on.
+class PoweredMean:
+    """A prediction-powered mean with its standard error.
 
     Attributes
     ----------
     value, error : float
         The estimate and its standard error.
     power : float
-        Between 0, where predictions are of no use, and 1, where they are taken as they are.
+        Power tuning parameter (lambda of PPI++): 0 ignores the predictions, 1 trusts them fully.
     size : float
-        Effective number of answers, which sets the degrees of freedom.
+        Effective sample size of the answers, which sets the degrees of freedom.
     """
 
     value: float
@@ -44,22 +45,22 @@ def powered_mean(
     weights: Vectors | None = None,
     unlabelled_weights: Vectors | None = None,
     n_unlabelled: float | None = None,
-) -> Powered:
-    """Return the mean of the answers, made more precise by predictions.
+) -> PoweredMean:
+    """Return the prediction-powered mean of the answers (PPI++).
 
-    value = mean(answers) + power * (mean(unlabelled) - mean(predictions)), which is unbiased
-    however bad the predictions are; the power is the one of least variance, cut to [0, 1].
+    value = mean(answers) + power * (mean(unlabelled) - mean(predictions)). This is unbiased
+    however bad the predictions are. The power minimises the variance and is clipped to [0, 1].
 
     Parameters
     ----------
     answers, predictions : ndarray, shape (n,)
-        What people answered, and what was predicted for the same people.
+        Human answers, and predictions for the same people.
     unlabelled : ndarray, shape (N,)
         Predictions for people of the same population who gave no answer.
     weights, unlabelled_weights : ndarray, shapes (n,) and (N,), optional
-        How much each counts; default: all alike.
+        Weights of the answers and of the unlabelled predictions; equal by default.
     n_unlabelled : float, optional
-        As how many independent ones the unlabelled count; default: their effective number.
+        Number of independent unlabelled predictions; their effective sample size by default.
 
     Examples
     --------
@@ -70,17 +71,18 @@ def powered_mean(
     """
     w = checked_weights(weights, len(answers))
     u = checked_weights(unlabelled_weights, len(unlabelled))
-    size = kish(w)
-    many = min(kish(u), n_unlabelled or np.inf)
+    size = effective_sample_size(w)
+    n_predicted = min(effective_sample_size(u), n_unlabelled or np.inf)
     spread = _pooled_variance(predictions, unlabelled, w, u)
-    joint = w @ ((answers - w @ answers) * (predictions - w @ predictions))
-    best = joint / ((1 + size / many) * spread) if spread > TINY else 0.0
+    covariance = w @ ((answers - w @ answers) * (predictions - w @ predictions))
+    best = covariance / ((1 + size / n_predicted) * spread) if spread > TINY else 0.0
     power = float(np.clip(best, 0.0, 1.0))
-    rest = answers - power * predictions
-    value = w @ rest + power * (u @ unlabelled)
-    of_rest = np.sum(w**2 * (rest - w @ rest) ** 2)
-    of_mean = power**2 * _variance(unlabelled, u) / many
-    return Powered(float(value), float(np.sqrt(of_rest + of_mean)), power, size)
+    residual = answers - power * predictions
+    value = w @ residual + power * (u @ unlabelled)
+    residual_variance = np.sum(w**2 * (residual - w @ residual) ** 2)
+    mean_variance = power**2 * _variance(unlabelled, u) / n_predicted
+    error = float(np.sqrt(residual_variance + mean_variance))
+    return PoweredMean(float(value), error, power, size)
 
 
 def _pooled_variance(first: Vectors, second: Vectors, w: Vectors, u: Vectors) -> float:
@@ -94,9 +96,20 @@ def _variance(values: Vectors, shares: Vectors) -> float:
 
 
 def mean_interval(
-    value: float, error: float, size: float, *, level: float, spent: int = 1
+    value: float, error: float, size: float, *, level: float, n_estimated: int = 1
 ) -> tuple[float, float]:
-    """Return Student's interval of a mean; `spent` parameters were taken from the answers.
+    """Return Student's confidence interval of a mean.
+
+    Parameters
+    ----------
+    value, error : float
+        The mean and its standard error.
+    size : float
+        Effective sample size.
+    level : float
+        Confidence level.
+    n_estimated : int
+        Number of parameters estimated from the sample, subtracted from the degrees of freedom.
 
     Examples
     --------
@@ -105,26 +118,30 @@ def mean_interval(
     """
     from scipy.stats import t
 
-    freedom = max(size - spent, 1.0)
+    freedom = max(size - n_estimated, 1.0)
     half = error * np.sqrt(size / freedom) * t.ppf((1 + level) / 2, freedom)
     return float(value - half), float(value + half)
 
 
 def share_interval(
-    value: float, worth: float, *, level: float, freedom: float | None = None
+    value: float, size: float, *, level: float, freedom: float | None = None
 ) -> tuple[float, float]:
-    """Return an interval of a share, within [0, 1], good near its ends too (Wilson 1927).
+    """Return the Wilson confidence interval of a share, within [0, 1].
 
     Parameters
     ----------
     value : float
-        The share; what is outside [0, 1] counts as the nearer end.
-    worth : float
-        As many plain answers would give it this precision.
+        The share; a value outside [0, 1] is clipped.
+    size : float
+        Number of independent answers that would give the share this precision.
     level : float
-        Probability that the interval is to hold.
+        Confidence level.
     freedom : float, optional
-        Degrees of freedom of Student's quantile; default: worth - 1.
+        Degrees of freedom of Student's quantile; size - 1 by default.
+
+    Notes
+    -----
+    Wilson (1927), Journal of the American Statistical Association 22, with Student's quantile.
 
     Examples
     --------
@@ -134,6 +151,6 @@ def share_interval(
     from scipy.stats import t
 
     p = min(max(value, 0.0), 1.0)
-    q = t.ppf((1 + level) / 2, max(worth - 1 if freedom is None else freedom, 1.0)) ** 2 / worth
+    q = t.ppf((1 + level) / 2, max(size - 1 if freedom is None else freedom, 1.0)) ** 2 / size
     middle, half = (p + q / 2) / (1 + q), np.sqrt(q * p * (1 - p) + q**2 / 4) / (1 + q)
     return min(p, max(0.0, float(middle - half))), max(p, min(1.0, float(middle + half)))

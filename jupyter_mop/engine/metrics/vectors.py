@@ -1,4 +1,4 @@
-"""Sets of vectors: checks, unit length, principal components."""
+"""Sets of vectors and their weights: checks, unit length, principal components, sample size."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from numpy.typing import NDArray
 from jupyter_mop.errors import DataError
 
 Vectors = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 
 def checked(vectors: Vectors, *, at_least: int = 2) -> Vectors:
-    """Return `vectors` as finite float64 of shape (n, d) with n >= `at_least`, or raise DataError.
+    """Return `vectors` as finite float64 of shape (n, d) with n >= `at_least`.
+
+    Raises
+    ------
+    DataError
+        If the array has another shape, too few rows, or values that are not finite.
 
     Examples
     --------
@@ -22,17 +28,16 @@ def checked(vectors: Vectors, *, at_least: int = 2) -> Vectors:
     array = np.asarray(vectors, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] == 0:  # noqa: PLR2004
         raise DataError(
-            f"Vectors of shape (n, d) were expected, and shape {array.shape} came.",
+            f"Vectors must have shape (n, d), got shape {array.shape}.",
             hint="Pass one row per response, as an encoder returns them.",
         )
     if len(array) < at_least:
         raise DataError(
-            f"At least {at_least} vectors were expected, and {len(array)} came.",
-            hint="Pass more responses.",
+            f"Need at least {at_least} vectors, got {len(array)}.", hint="Pass more responses."
         )
     if not np.isfinite(array).all():
         raise DataError(
-            f"{int((~np.isfinite(array)).any(axis=1).sum())} vectors hold NaN or infinity.",
+            f"{int((~np.isfinite(array)).any(axis=1).sum())} vectors contain NaN or infinity.",
             hint="Drop missing responses before encoding them.",
         )
     return array
@@ -41,7 +46,12 @@ def checked(vectors: Vectors, *, at_least: int = 2) -> Vectors:
 def checked_pair(
     target: Vectors, simulated: Vectors, *, at_least: int = 2
 ) -> tuple[Vectors, Vectors]:
-    """Return both sets checked, with the same width, or raise DataError.
+    """Return two sets of vectors, each checked, with the same number of dimensions.
+
+    Raises
+    ------
+    DataError
+        If a set is unusable, or their dimensions differ.
 
     Examples
     --------
@@ -60,7 +70,12 @@ def checked_pair(
 
 
 def unit(vectors: Vectors) -> Vectors:
-    """Return the rows scaled to length 1; a zero row raises DataError.
+    """Scale each row to length 1.
+
+    Raises
+    ------
+    DataError
+        If a row is zero.
 
     Examples
     --------
@@ -78,15 +93,15 @@ def unit(vectors: Vectors) -> Vectors:
 
 
 def principal_components(vectors: Vectors) -> tuple[Vectors, Vectors]:
-    """Return the variance shares (d,) and axes (d, d) of `vectors`, the largest first.
+    """Return the explained variance ratios (d,) and the axes (d, d), largest first.
 
-    Axes are columns; their largest entry is positive, so that a picture does not flip.
+    Axes are columns. The largest entry of each is positive, so that charts do not flip.
 
     Examples
     --------
     >>> import numpy as np
-    >>> shares, axes = principal_components(np.array([[-1.0, 0.0], [1.0, 0.0]]))
-    >>> shares.tolist()
+    >>> ratios, axes = principal_components(np.array([[-1.0, 0.0], [1.0, 0.0]]))
+    >>> ratios.tolist()
     [1.0, 0.0]
     """
     centred = vectors - vectors.mean(axis=0)
@@ -97,7 +112,7 @@ def principal_components(vectors: Vectors) -> tuple[Vectors, Vectors]:
 
 
 def reduced(vectors: Vectors, *, explained: float) -> Vectors:
-    """Return the fewest principal coordinates that hold the share `explained` of the variance.
+    """Project onto the fewest principal components that explain the share `explained`.
 
     Examples
     --------
@@ -105,25 +120,25 @@ def reduced(vectors: Vectors, *, explained: float) -> Vectors:
     >>> reduced(np.diag([9.0, 1.0, 1.0]), explained=0.9).shape
     (3, 1)
     """
-    shares, axes = principal_components(vectors)
-    n_axes = 1 + int(np.searchsorted(np.cumsum(shares), explained))
+    ratios, axes = principal_components(vectors)
+    n_axes = 1 + int(np.searchsorted(np.cumsum(ratios), explained))
     return np.asarray((vectors - vectors.mean(axis=0)) @ axes[:, :n_axes])
 
 
 def project(target: Vectors, simulated: Vectors) -> Vectors:
-    """Return both sets in the plane of the two main directions of `target`, the target first.
+    """Project both sets onto the first two principal components of `target`.
 
     Parameters
     ----------
     target : ndarray, shape (n, d)
-        Vectors of real responses: they alone fix the plane and its origin.
+        Vectors of real responses. They alone define the plane and its origin.
     simulated : ndarray, shape (m, d)
         Vectors of simulated responses.
 
     Returns
     -------
     ndarray, shape (n + m, 2)
-        Principal-component coordinates, in the units of the vectors.
+        Coordinates in the units of the vectors, the target's rows first.
 
     Raises
     ------
@@ -140,7 +155,7 @@ def project(target: Vectors, simulated: Vectors) -> Vectors:
     target, simulated = checked_pair(target, simulated, at_least=1)
     if len(target) <= 2 or target.shape[1] < 2:  # noqa: PLR2004
         raise DataError(
-            f"A plane was asked of {len(target)} vectors in {target.shape[1]} dimensions.",
+            f"Cannot project {len(target)} vectors of {target.shape[1]} dimensions onto a plane.",
             hint="Pass at least three real responses and two dimensions.",
         )
     axes = principal_components(target)[1][:, :2]
@@ -148,7 +163,12 @@ def project(target: Vectors, simulated: Vectors) -> Vectors:
 
 
 def checked_weights(weights: Vectors | None, n: int) -> Vectors:
-    """Return `weights` of n rows as shares that sum to 1, all equal where there are none.
+    """Return the weights of n responses as shares that sum to 1; None gives equal shares.
+
+    Raises
+    ------
+    DataError
+        If there is not one weight per response, or a weight is negative or not finite.
 
     Examples
     --------
@@ -160,23 +180,44 @@ def checked_weights(weights: Vectors | None, n: int) -> Vectors:
     values = np.asarray(weights, dtype=np.float64)
     if values.shape != (n,):
         raise DataError(
-            f"{n} weights were expected, one a response, and shape {values.shape} came.",
+            f"Need {n} weights, one per response, got an array of shape {values.shape}.",
             hint="Pass the weight column of the same simulation.",
         )
     if not np.isfinite(values).all() or (values < 0).any() or not values.sum() > 0:
         raise DataError(
-            "Weights must be finite and not negative, and some must be above zero.",
-            hint="Leave the weights out to count all responses alike.",
+            "Weights must be finite and not negative, and at least one must be above zero.",
+            hint="Leave the weights out to weight all responses equally.",
         )
     return np.asarray(values / values.sum())
 
 
-def kish(shares: Vectors) -> float:
-    """Return the effective sample size of shares that sum to 1: 1 / sum of squares (Kish 1965).
+def effective_sample_size(weights: Vectors) -> float:
+    """Return the effective sample size (Kish) under these weights.
+
+    It is (sum_i w_i)^2 / sum_i w_i^2.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n,)
+        Weights on any scale.
+
+    Returns
+    -------
+    float
+        Between 1 and n.
+
+    Raises
+    ------
+    DataError
+        If a weight is negative or not finite, or all are zero.
+
+    Notes
+    -----
+    Kish (1965), *Survey Sampling*.
 
     Examples
     --------
-    >>> kish(np.array([0.5, 0.5]))
+    >>> effective_sample_size(np.array([1.0, 1.0, 0.0]))
     2.0
     """
-    return float(1 / np.sum(np.square(shares)))
+    return float(1 / np.sum(np.square(checked_weights(weights, len(weights)))))

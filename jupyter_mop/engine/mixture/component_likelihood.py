@@ -1,4 +1,4 @@
-"""Component log-likelihoods: the one place where the fit asks the language model."""
+"""Log-likelihoods of components under the language model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, OnScores, OnStep, ScoreRequest
+from jupyter_mop.backends.protocols import (
+    Backend,
+    OnScores,
+    OnStep,
+    ScoreRequest,
+    can_score,
+)
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
@@ -24,6 +30,7 @@ class ComponentLogLikelihoods:
     Attributes
     ----------
     components : Components
+        The P triples.
     log_lik : numpy.ndarray, shape (P,)
         Log-likelihood of the whole response, in nats.
     n_tokens : numpy.ndarray, shape (P,)
@@ -35,7 +42,7 @@ class ComponentLogLikelihoods:
     n_tokens: NDArray[np.intp]
 
     def merged(self, other: ComponentLogLikelihoods) -> ComponentLogLikelihoods:
-        """Return these log-likelihoods and the `other` ones, sorted by record."""
+        """Return these log-likelihoods together with `other`, sorted by record."""
         pairs = zip(self.components.arrays, other.components.arrays, strict=True)
         record, persona, exemplar = (np.concatenate(pair) for pair in pairs)
         order = np.argsort(record, kind="stable")
@@ -56,7 +63,7 @@ def component_log_likelihood(
     backend: Backend,
     on_result: OnScores | None = None,
 ) -> ComponentLogLikelihoods:
-    """Ask log p(response | persona, exemplar, context) once for each component.
+    """Score each component once: log p(response | persona, exemplar, context).
 
     Parameters
     ----------
@@ -65,47 +72,46 @@ def component_log_likelihood(
     components : Components
         P triples of indices.
     personas, exemplars : sequences
-        The K personas and J exemplars that the triples index; an exemplar of None is not shown.
+        The K personas and J exemplars; None stands for no exemplar.
     template : PromptTemplate
-        Renders the context columns.
+        The question.
     backend : Backend
         A language model that can score.
     on_result : callable, optional
-        Called with (index, scores) as each finishes.
+        Called with (index, scores) for each result.
 
     Returns
     -------
     ComponentLogLikelihoods
-        One log-likelihood for each component, in their order.
+        One log-likelihood per component, in the same order.
 
     Raises
     ------
     ModelError
-        Where the backend cannot score, or gives what is no number.
+        If the backend cannot score, or returns values that are not finite.
     """
-    if not backend.can_score:
+    if not can_score(backend):
         raise ModelError(
-            "This model gives no log-probabilities of a given text, so weights cannot be learned "
-            "from likelihoods.",
-            hint="Learn them with the embedded model and carry them over: %mop_backend local, "
-            "%mop_fit, then %mop_backend with this model and --keep-weights. Or match samples: "
+            "Fitting requires a model that reports log-probabilities of a given text.",
+            hint="Fit with the embedded model and keep the weights: %mop_backend local, %mop_fit, "
+            "then %mop_backend with this model and --keep-weights. Or match samples: "
             "%mop_simulate NAME --weights uniform, then %mop_match NAME.",
         )
-    triples = zip(components.record, components.persona, components.exemplar, strict=True)
     shown = [() if exemplar is None else (exemplar,) for exemplar in exemplars]
     requests = [
         ScoreRequest(
             template.render(population.records[i], persona=personas[k], exemplars=shown[j]),
             population.responses[i],
         )
-        for i, k, j in triples
+        for i, k, j in zip(*components.arrays, strict=True)
     ]
     scores = backend.score(requests, on_result=on_result)
     log_lik = np.array([score.total for score in scores], dtype=np.float64)
     if not np.isfinite(log_lik).all():
         raise ModelError(
-            f"The model gave {np.sum(~np.isfinite(log_lik))} log-likelihoods that are no numbers.",
-            hint="Use another model, or a sound copy of this one.",
+            f"The model returned {np.sum(~np.isfinite(log_lik))} log-likelihoods that are not "
+            "finite.",
+            hint="Use another model, or an intact copy of this one.",
         )
     return ComponentLogLikelihoods(
         components,
@@ -116,19 +122,20 @@ def component_log_likelihood(
 
 @dataclass(frozen=True)
 class ComponentScorer:
-    """A frozen language model seen as K x J components, each of which can score a record.
+    """The language model as K x J components, each of which can score a record.
 
     Attributes
     ----------
     personas, exemplars : sequences
         The K personas and the J exemplars.
     template : PromptTemplate
+        The question.
     backend : Backend
         A language model that can score.
     encode : callable
         Texts to unit vectors, shape (n, d).
     on_step : callable, optional
-        Called with (what, total) before the model is asked; returns a callback for each score.
+        Called with (step, total) before the model is called; returns a callback for each result.
     """
 
     personas: Sequence[Persona]
@@ -139,9 +146,9 @@ class ComponentScorer:
     on_step: OnStep | None = None
 
     def ask(
-        self, what: str, population: Population, components: Components
+        self, step: str, population: Population, components: Components
     ) -> ComponentLogLikelihoods:
-        """Ask the model once for each component."""
+        """Score each component once; `step` names the progress step."""
         return component_log_likelihood(
             population,
             components,
@@ -149,7 +156,7 @@ class ComponentScorer:
             exemplars=self.exemplars,
             template=self.template,
             backend=self.backend,
-            on_result=self.on_step(what, len(components)) if self.on_step else None,
+            on_result=self.on_step(step, len(components)) if self.on_step else None,
         )
 
     def scores(
@@ -159,7 +166,7 @@ class ComponentScorer:
         excluded: NDArray[np.bool_],
         log_multiplicity: NDArray[np.float64] | float = 0.0,
     ) -> ComponentScores:
-        """Return what the gate learns from: the log-likelihoods with contexts and weights."""
+        """Return the scores for the gate: log-likelihoods with context vectors and weights."""
         return ComponentScores(
             self.encode(population.contexts),
             likelihoods.components,

@@ -1,4 +1,4 @@
-"""Why a context is answered as it is: who answers it, and what they are shown."""
+"""Explain a context: persona weights, strongest exemplars and nearest records."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Explanation(Viewed):
-    """The weights in one context.
+    """The weights of personas and exemplars in one context.
 
     Attributes
     ----------
     context : str
+        The context.
     is_known : bool
-        Whether a record has this context; where none has, the weights follow from its words.
+        Whether a record has this context. If none has, the weights follow from its wording.
     personas : pandas.DataFrame
         persona, weight in this context and overall weight, in the order of the personas.
     frame : pandas.DataFrame
-        The strongest exemplars, strongest first: exemplar (index), context, response, weight in
-        this context, start (its uniform weight), and the persona that it owes most of it to.
+        The exemplars with the largest weights, largest first: exemplar (index), context, response,
+        weight in this context, start (its uniform weight) and the persona with the largest
+        contribution to the weight.
     nearest : pandas.DataFrame
-        The records with the nearest contexts: context, response, cosine, nearest first.
+        The records with the nearest contexts, nearest first: context, response and cosine.
     """
 
     context: str
@@ -49,10 +51,10 @@ class Explanation(Viewed):
 
     @property
     def note(self) -> str:
-        """One sentence on what the weights rest on."""
+        """One sentence on the basis of the weights."""
         if self.is_known:
             return "Records have this context."
-        return "No record has this context: its weights follow from its words alone."
+        return "No record has this context: its weights follow from its wording alone."
 
     def __repr__(self) -> str:
         share, name = max(zip(self.personas["weight"], self.personas["persona"], strict=True))
@@ -62,16 +64,21 @@ class Explanation(Viewed):
 def explain(
     mixture: MixtureOfPersonas, context: str | Mapping[str, object], *, n: int = 5
 ) -> Explanation:
-    """Return who answers a context and what they are shown, with the nearest records.
+    """Explain a context by its persona weights, strongest exemplars and nearest records.
 
     Parameters
     ----------
     mixture : MixtureOfPersonas
-        Initialised.
+        An initialised mixture.
     context : str or mapping
-        As text, or its value of each context column.
+        The context as text, or a value for each context column.
     n : int
-        Most exemplars and most records.
+        Maximum number of exemplars and of records.
+
+    Raises
+    ------
+    DataError
+        If `n` is less than 1 or the context is invalid; see `context_text`.
     """
     if n < 1:
         raise DataError(f"`n` must be at least 1, got {n}.", hint="Use n=5.")
@@ -90,12 +97,12 @@ def explain(
 
 
 def context_text(context: str | Mapping[str, object], columns: Sequence[str]) -> str:
-    """Return a context, given as its text or by its columns, as text.
+    """Return a context, given as text or by its columns, as text.
 
     Raises
     ------
     DataError
-        For an empty text, or a mapping without one of the columns or with another.
+        For an empty text, or a mapping with other columns.
 
     Examples
     --------
@@ -105,14 +112,14 @@ def context_text(context: str | Mapping[str, object], columns: Sequence[str]) ->
     if isinstance(context, Mapping):
         if set(context) != set(columns):
             raise DataError(
-                f"A context has the columns {list(columns)}, not {list(context)}.",
-                hint="Give a value for each of them, or the context as one text.",
+                f"`context` must have the columns {list(columns)}, got {list(context)}.",
+                hint="Pass a value for each column, or the context as one text.",
             )
         context = ", ".join(str(context[column]) for column in columns)
     if not isinstance(context, str) or not context.strip():
         raise DataError(
-            f"A context is a text or a mapping of columns, not {context!r}.",
-            hint=f"Give values of {', '.join(columns)}.",
+            f"`context` must be a text or a mapping of columns, got {context!r}.",
+            hint=f"Pass values of {', '.join(columns)}.",
         )
     return context
 
@@ -120,9 +127,9 @@ def context_text(context: str | Mapping[str, object], columns: Sequence[str]) ->
 def strongest_exemplars(
     gate: Gate, vector: Array, exemplars: Sequence[Exemplar], names: Sequence[str], *, n: int
 ) -> pd.DataFrame:
-    """Return the `n` exemplars of the largest weight in a context of this vector (d,)."""
-    here = np.repeat(vector[None], len(names), axis=0)
-    log_omega = gate.exemplar_log_weights(here, np.arange(len(names)))
+    """Return the `n` exemplars with the largest weights in the context with this vector, (d,)."""
+    contexts = np.repeat(vector[None], len(names), axis=0)
+    log_omega = gate.exemplar_log_weights(contexts, np.arange(len(names)))
     joint = np.exp(gate.persona_log_weights(vector[None]).T + log_omega)
     weight = joint.sum(0)
     rows = np.argsort(-weight, kind="stable")[:n]
@@ -141,7 +148,7 @@ def strongest_exemplars(
 def nearest_contexts(
     vector: Array, vectors: Array, contexts: Sequence[str], responses: Sequence[str], *, n: int
 ) -> pd.DataFrame:
-    """Return the `n` records whose contexts have the largest cosine with `vector`."""
+    """Return the `n` records whose context vectors have the largest cosine with `vector`."""
     cosines = vectors @ vector
     rows = np.argsort(-cosines, kind="stable")[:n]
     return pd.DataFrame(
@@ -156,7 +163,7 @@ def nearest_contexts(
 def known_records(
     population: Population, exemplars: Sequence[Exemplar]
 ) -> tuple[list[str], list[str]]:
-    """Return contexts and responses of the records; of a loaded mixture, those of the pool."""
+    """Return contexts and responses of the records, or of the pool for a loaded mixture."""
     if population.response in population.frame:
         return population.contexts, population.responses
     contexts = [exemplar.context for exemplar in exemplars]

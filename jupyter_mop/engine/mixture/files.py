@@ -1,4 +1,4 @@
-"""A mixture on disk: one JSON file that a person can read and one npz file of arrays."""
+"""Save and load a mixture: a readable JSON file and an npz file of arrays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
+from jupyter_mop.engine.mixture.options import FitOptions
 from jupyter_mop.errors import DataError
+from jupyter_mop.options import declared_options
 
 if TYPE_CHECKING:
     from jupyter_mop.backends.protocols import Backend, Encoder
@@ -31,20 +33,17 @@ VERSION = 1
 _FILES = ("gate.npz", "mixture.json")
 _WEIGHT = "__weight__"
 _ARRAYS = ("personas", "exemplars", "w_x", "w_g", "w_e", "b")
-SETTINGS = (
-    *("template", "n_exemplars", "n_records", "n_components"),
-    *("rank", "l2", "stratify", "random_state"),
-)
+SETTINGS = tuple(name for name, *_ in declared_options(FitOptions))
 
 
 def save(mixture: MixtureOfPersonas, path: Path) -> Path:
-    """Write `mixture` to the folder `path`; the JSON file last, so that half is never read."""
+    """Write `mixture` to the folder `path`, the JSON file last, so that it is complete."""
     _check_free(path)
     path.mkdir(parents=True, exist_ok=True)
     arrays = {name: getattr(mixture.gate_, name) for name in _ARRAYS}
     with (path / "gate.npz.part").open("wb") as file:
         np.savez_compressed(file, **arrays)
-    text = json.dumps(_described(mixture), ensure_ascii=False, indent=1)
+    text = json.dumps(_facts(mixture), ensure_ascii=False, indent=1)
     (path / "mixture.json.part").write_text(text, encoding="utf-8")
     for name in _FILES:
         (path / f"{name}.part").replace(path / name)
@@ -52,27 +51,33 @@ def save(mixture: MixtureOfPersonas, path: Path) -> Path:
 
 
 def _check_free(path: Path) -> None:
-    """Raise a DataError where `path` is a file, or a folder of something else than a mixture."""
+    """Raise a DataError if `path` is a file, or a folder without a mixture that is not empty."""
     if path.is_file():
-        raise DataError(f"{str(path)!r} is a file, not a folder.", hint="Name a new folder.")
+        raise DataError(f"{str(path)!r} is a file, not a folder.", hint="Use a new folder.")
     found = {file.name.removesuffix(".part") for file in path.iterdir()} if path.is_dir() else set()
     if found and found.isdisjoint(_FILES):
         raise DataError(
-            f"The folder {str(path)!r} holds something else than a mixture.",
-            hint="Name a new folder, or that of a mixture to replace.",
+            f"The folder {str(path)!r} contains files that are not a mixture.",
+            hint="Use a new folder, or the folder of a mixture to replace.",
         )
 
 
 def load(
     kind: type[MixtureOfPersonas], path: Path, backend: Backend, encoder: Encoder
 ) -> MixtureOfPersonas:
-    """Read the mixture in the folder `path`."""
+    """Read the mixture in the folder `path`.
+
+    Raises
+    ------
+    DataError
+        If there is no readable mixture, it is from a newer version, or it was edited.
+    """
     with _readable(path):
         facts = json.loads((path / "mixture.json").read_text(encoding="utf-8"))
         is_newer = facts["version"] > VERSION
     if is_newer:
         raise DataError(
-            f"The mixture in {str(path)!r} is from a newer version of jupyter-mop.",
+            f"The mixture in {str(path)!r} was saved by a newer version of jupyter-mop.",
             hint="Update with: pip install -U jupyter-mop",
         )
     with _readable(path):
@@ -83,7 +88,7 @@ def load(
     if digest != _digest(facts):
         raise DataError(
             f"The personas or exemplars in {str(path)!r} were edited after the fit.",
-            hint="Undo the edit, or give the edited personas to a new mixture and fit it.",
+            hint="Undo the edit, or fit a new mixture with the edited personas.",
         )
     mixture = kind([Persona(**p) for p in facts["personas"]], backend, encoder, **facts["settings"])
     mixture.gate_ = gate
@@ -100,45 +105,46 @@ def load(
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say of whatever cannot be read that it is no mixture."""
+    """Raise a DataError for any error while reading."""
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(
             f"There is no readable mixture in {str(path)!r}.",
-            hint="Give the folder that save(path) wrote.",
+            hint="Use a folder that save(path) wrote.",
         ) from error
 
 
 def _carried_over(mixture: MixtureOfPersonas, marginal: NDArray[np.float64]) -> Gate:
-    """Return a gate in the space of the mixture's encoder with these persona weights, (K,)."""
+    """Return a gate for the mixture's encoder with these marginal persona weights, (K,)."""
     texts = [persona.description for persona in mixture.personas]
     exemplars = [exemplar.text for exemplar in mixture.exemplars_]
     personas, pool, contexts = (
-        mixture.encoder.encode(part).astype(np.float64)
-        for part in (texts, exemplars, mixture.population_.contexts)
+        mixture.encoder.encode(group).astype(np.float64)
+        for group in (texts, exemplars, mixture.population_.contexts)
     )
     gate = Gate.start(personas, pool, rank=mixture.rank, random_state=mixture.random_state)
     return gate.with_marginal(marginal, contexts, mixture.population_.weights)
 
 
 def _warn_of_transfer(learned_with: tuple[str, str], encoder: str, model: str) -> None:
-    """Say once what a mixture loses with another encoder, and that a model is another one."""
+    """Warn if the encoder or the model differs from that of the fit."""
     if learned_with[0] != encoder:
         warnings.warn(
-            f"The weights were learned with the encoder {learned_with[0]}, not {encoder}: the "
-            "overall persona weights are kept, those by context and of exemplars are not.",
+            f"The weights were learned with the encoder {learned_with[0]}, not {encoder}. Only the "
+            "overall persona weights are used, not the weights by context or of exemplars.",
             stacklevel=4,
         )
     if learned_with[1] != model:
         warnings.warn(
-            f"The weights were learned with the model {learned_with[1]} and are carried over to "
-            f"{model}; the held-out likelihoods are those of the former.",
+            f"The weights were learned with the model {learned_with[1]} and are used with {model}. "
+            "The held-out likelihoods are for the first model.",
             stacklevel=4,
         )
 
 
-def _described(mixture: MixtureOfPersonas) -> dict[str, Any]:
+def _facts(mixture: MixtureOfPersonas) -> dict[str, Any]:
+    """Return the content of the JSON file."""
     report = getattr(mixture, "report_", None)
     return {
         "version": VERSION,
@@ -161,17 +167,17 @@ def _described(mixture: MixtureOfPersonas) -> dict[str, Any]:
 
 
 def _digest(facts: Mapping[str, Any]) -> str:
-    """Return a hash of what the rows and columns of the weights stand for."""
+    """Return a hash of the personas and exemplars that the weights belong to."""
     parts = [facts["personas"], facts["exemplars"]]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _contexts(population: Population) -> dict[str, Any]:
-    """Return each different context once, with the weight of its records."""
+    """Return each distinct context with the weight of its records."""
     frame = pd.DataFrame(population.records).assign(**{_WEIGHT: population.weights})
     columns = list(population.context)
-    counted = frame.groupby(columns, sort=False, as_index=False)[[_WEIGHT]].sum()
-    return {"columns": columns, "response": population.response, "rows": counted.to_dict("records")}
+    totals = frame.groupby(columns, sort=False, as_index=False)[[_WEIGHT]].sum()
+    return {"columns": columns, "response": population.response, "rows": totals.to_dict("records")}
 
 
 def _population(facts: dict[str, Any]) -> Population:

@@ -1,41 +1,43 @@
-"""The fit of a mixture in four steps: select components, ask the model, learn, judge."""
+"""The fit of a mixture in four steps: select components, ask the model, learn, evaluate."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.exemplars import own_exemplars
 from jupyter_mop.engine.data.population import MIN_RECORDS, Population, draw_records
 from jupyter_mop.engine.gate.bootstrap_refits import BootstrapRefits
 from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.held_out import held_out_report
+from jupyter_mop.engine.gate.lbfgs import LbfgsPath
 from jupyter_mop.engine.mixture import component_selection
-from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
-from jupyter_mop.errors import DataError
+from jupyter_mop.engine.mixture.component_likelihood import ComponentLogLikelihoods, ComponentScorer
+from jupyter_mop.engine.mixture.component_selection import (
+    RandomSelection,
+    Selection,
+    select_random,
+    select_shared,
+)
 
-_ROUNDS = 2  # in which the likely components are selected
-_ROUGH_RECORDS = 1000
+Indices = NDArray[np.intp]
 _ROUGH_ITERATIONS = 30
-_MIN_SETTINGS = {"n_exemplars": 1, "n_records": MIN_RECORDS, "n_components": 1, "rank": 1, "l2": 0}
-_MIN_JUDGED_EXEMPLARS = 4
+_MIN_HELD_OUT_EXEMPLARS = 4
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a fit found.
+    """The result of a fit.
 
     Attributes
     ----------
     gate : Gate
         The learned weights.
     report : pandas.DataFrame
-        See `held_out_report`.
+        Held-out likelihoods, see `held_out_report`.
     refits : BootstrapRefits
         Repeats the fit on resampled records.
     """
@@ -45,15 +47,13 @@ class Fit:
     refits: BootstrapRefits
 
 
-def check_settings(settings: object) -> None:
-    """Raise a DataError where an attribute of `settings` is below what a fit can use."""
-    for name, least in _MIN_SETTINGS.items():
-        value = getattr(settings, name)
-        if not least <= value < math.inf:
-            raise DataError(
-                f"`{name}` must be at least {least}, got {value}.",
-                hint="Leave it out for the default.",
-            )
+@dataclass(frozen=True)
+class FitScores:
+    """The scores of training and held-out records, and the tokens of held-out responses, (n,)."""
+
+    train: ComponentScores
+    held_out: ComponentScores
+    n_tokens: Indices
 
 
 def fit_gate(
@@ -66,7 +66,7 @@ def fit_gate(
     l2: float,
     random_state: int = 0,
 ) -> Fit:
-    """Learn the gate from some records and judge it on others.
+    """Fit the gate to training records and evaluate it on held-out records.
 
     Parameters
     ----------
@@ -77,143 +77,140 @@ def fit_gate(
     start : Gate
         The uniform gate.
     n_components : int
-        Most components asked for each training record, M.
+        Maximum number of components scored per training record, M.
     l2 : float
         Penalty on the gate's matrices.
     random_state : int
         Seed of the components.
     """
-    train_scores, held_out_scores, n_tokens = select_and_ask(
-        scorer, train, held_out, start, size=n_components, l2=l2, random_state=random_state
+    selections = select_components(
+        scorer, train, held_out, size=n_components, random_state=random_state
     )
-    path = start.path(train_scores, l2=l2)
-    return Fit(
-        gate=path.best(held_out_scores),
-        report=held_out_report(
-            start, path.best, held_out_scores, n_tokens=n_tokens, random_state=random_state
-        ),
-        refits=BootstrapRefits(start, train_scores, held_out_scores, l2),
-    )
+    scores = ask_model(scorer, *selections, start, l2=l2)
+    gate, path = learn_gate(start, scores, l2=l2)
+    report = evaluate_gate(path, scores, random_state=random_state)
+    return Fit(gate, report, BootstrapRefits(start, scores.train, scores.held_out, l2))
 
 
 def split_records(
     population: Population, n_records: int, *, random_state: int = 0
 ) -> tuple[Population, Population]:
-    """Return training and held-out records, three to one, at most `n_records` together."""
+    """Return training and held-out records, three to one, at most `n_records` in total."""
     rows = draw_records(population, n_records, random_state=random_state + 1)
     n_held_out = max(len(rows) // 4, MIN_RECORDS // 2)
     return population.take(rows[n_held_out:]), population.take(rows[:n_held_out])
 
 
-def select_and_ask(
+def select_components(
     scorer: ComponentScorer,
     train: Population,
     held_out: Population,
-    start: Gate,
     *,
     size: int,
-    l2: float,
     random_state: int = 0,
-) -> tuple[ComponentScores, ComponentScores, NDArray[np.intp]]:
-    """Return training scores, held-out scores, and the tokens of held-out responses, (n,).
+) -> tuple[Selection | RandomSelection, Selection]:
+    """Select the components to score of training and of held-out records.
 
-    Where the whole mixture has at most `size` components, all are asked.
+    If the mixture has at most `size` components, all are selected. Otherwise `size` components of
+    each training record are, and every persona with the same few exemplars for held-out records.
     """
-    n_personas, n_pool = len(scorer.personas), len(scorer.exemplars)
-    is_small = n_personas * n_pool <= size
-    n_judged = n_pool if is_small else max(_MIN_JUDGED_EXEMPLARS, size // n_personas)
-    judged, n_tokens = ask_all(
-        scorer, "held-out records", held_out, n_exemplars=n_judged, random_state=random_state
-    )
-    if is_small:
-        learned = ask_all(scorer, "all components", train, n_exemplars=n_pool)[0]
+    n_personas, exemplars = len(scorer.personas), scorer.exemplars
+    if n_personas * len(exemplars) <= size:
+        n_exemplars = len(exemplars)
+        training: Selection | RandomSelection = select_shared(
+            train, exemplars, n_personas, n_exemplars=n_exemplars
+        )
     else:
-        learned = ask_likely(scorer, train, start, size=size, l2=l2, random_state=random_state)
-    return learned, judged, n_tokens
+        n_exemplars = max(_MIN_HELD_OUT_EXEMPLARS, size // n_personas)
+        training = select_random(train, exemplars, n_personas, size=size, random_state=random_state)
+    shared = select_shared(
+        held_out, exemplars, n_personas, n_exemplars=n_exemplars, random_state=random_state
+    )
+    return training, shared
 
 
-def ask_all(
+def ask_model(
     scorer: ComponentScorer,
-    what: str,
-    population: Population,
+    train: Selection | RandomSelection,
+    held_out: Selection,
+    start: Gate,
     *,
-    n_exemplars: int,
-    random_state: int = 0,
-) -> tuple[ComponentScores, NDArray[np.intp]]:
-    """Ask every persona with the same `n_exemplars`; also return each record's tokens, (n,).
+    l2: float,
+) -> FitScores:
+    """Ask the model for the scores of the selected components."""
+    held_out_scores, n_tokens = ask_selection(scorer, "held-out records", held_out)
+    if isinstance(train, RandomSelection):
+        train_scores = ask_random_and_likely(scorer, train, start, l2=l2)
+    else:
+        train_scores = ask_selection(scorer, "all components", train)[0]
+    return FitScores(train_scores, held_out_scores, n_tokens)
 
-    The scores are exact for the mixture whose pool is those exemplars.
+
+def learn_gate(start: Gate, scores: FitScores, *, l2: float) -> tuple[Gate, LbfgsPath[Gate]]:
+    """Return the gate learned with early stopping on held-out records, and the L-BFGS iterates."""
+    path = start.lbfgs_path(scores.train, l2=l2)
+    return path.best(scores.held_out), path
+
+
+def evaluate_gate(
+    path: LbfgsPath[Gate], scores: FitScores, *, random_state: int = 0
+) -> pd.DataFrame:
+    """Return the held-out likelihoods of the learned gate and of simpler models."""
+    return held_out_report(
+        path.start, path.best, scores.held_out, n_tokens=scores.n_tokens, random_state=random_state
+    )
+
+
+def ask_selection(
+    scorer: ComponentScorer, step: str, selection: Selection
+) -> tuple[ComponentScores, Indices]:
+    """Return the scores of all selected components and the tokens of each response, (n,).
+
+    The scores are exact for the mixture whose pool consists of the selected exemplars.
     """
-    rng = np.random.default_rng(random_state)
-    shown = rng.permutation(len(scorer.exemplars))[:n_exemplars]
-    excluded = own_exemplars(population, scorer.exemplars)
-    excluded[:, np.setdiff1d(np.arange(len(scorer.exemplars)), shown)] = True
-    _check_something_left(excluded)
-    components = component_selection.all_components(excluded, len(scorer.personas))
-    likelihoods = scorer.ask(what, population, components)
-    scores = scorer.scores(population, likelihoods, excluded)
+    likelihoods = scorer.ask(step, selection.population, selection.components)
+    scores = scorer.scores(selection.population, likelihoods, selection.excluded)
     return scores, likelihoods.n_tokens[scores.starts]
 
 
-def ask_likely(
-    scorer: ComponentScorer,
-    population: Population,
-    start: Gate,
-    *,
-    size: int,
-    l2: float,
-    random_state: int = 0,
+def ask_random_and_likely(
+    scorer: ComponentScorer, selection: RandomSelection, start: Gate, *, l2: float
 ) -> ComponentScores:
-    """Ask `size` components of each record: half at random, then those the gate weighs most.
+    """Return the scores of random components and of those with the largest weights.
 
-    The random half keeps the sum over components unbiased; the likely half makes it precise. The
-    likely components are selected in rounds, by a rough gate fitted to what was asked before.
+    The random components keep the sum over all components unbiased; the likely ones make it
+    precise. Likely components are selected in rounds, with the weights of a rough gate fitted to
+    the scores so far.
     """
-    excluded = own_exemplars(population, scorer.exemplars)
-    _check_something_left(excluded)
-    rng = np.random.default_rng(random_state)
-    sampled = component_selection.random_components(
-        excluded,
-        len(scorer.personas),
-        size=size - size // 2,
-        contexts=population.contexts,
-        rng=rng,
-    )
-    n_allowed = len(scorer.personas) * (~excluded).sum(1)
-    n_sampled = np.bincount(sampled.record, minlength=len(population))
-    likelihoods, likely = scorer.ask("random components", population, sampled), _none()
-
-    def scores() -> ComponentScores:
-        log_multiplicity = component_selection.log_multiplicity(
-            likelihoods.components, likely, n_allowed=n_allowed, n_sampled=n_sampled
-        )
-        return scorer.scores(population, likelihoods, excluded, log_multiplicity)
-
-    some = np.sort(rng.permutation(len(population))[:_ROUGH_RECORDS])
-    for places in np.array_split(np.arange(size // 2), _ROUNDS):
-        if not len(places):
-            break
-        known = scores()
-        rough = start.fit(known.take(some), l2=l2, max_iter=_ROUGH_ITERATIONS)
+    population = selection.population
+    likelihoods = scorer.ask("random components", population, selection.components)
+    likely = Components.empty()
+    for n_new in selection.rounds:
+        known = _unbiased_scores(scorer, selection, likelihoods, likely)
+        rough_train = known.take(selection.rough_records)
+        rough = start.fit(rough_train, l2=l2, max_iter=_ROUGH_ITERATIONS)
         top = component_selection.top_components(
-            excluded, rough, size=size, contexts=known.contexts
+            selection.excluded, rough, size=selection.size, contexts=known.contexts
         )
-        top = component_selection.until_new(top, likelihoods.components, n=len(places))
+        top = component_selection.until_new(top, likelihoods.components, n=n_new)
         likely = component_selection.union(likely, top)
         new = component_selection.without(top, likelihoods.components)
         if len(new):
             likelihoods = likelihoods.merged(scorer.ask("likely components", population, new))
-    return scores()
+    return _unbiased_scores(scorer, selection, likelihoods, likely)
 
 
-def _none() -> Components:
-    empty = np.empty(0, np.intp)
-    return Components(empty, empty, empty)
-
-
-def _check_something_left(excluded: NDArray[np.bool_]) -> None:
-    if excluded.all(1).any():
-        raise DataError(
-            "A record's own response is the only exemplar left to show it.",
-            hint="Use more exemplars (`n_exemplars`), or more distinct responses.",
-        )
+def _unbiased_scores(
+    scorer: ComponentScorer,
+    selection: RandomSelection,
+    likelihoods: ComponentLogLikelihoods,
+    likely: Components,
+) -> ComponentScores:
+    """Return scores in which each random component represents those that were not drawn."""
+    log_multiplicity = component_selection.log_multiplicity(
+        likelihoods.components,
+        likely,
+        n_allowed=selection.n_allowed,
+        n_sampled=selection.n_sampled,
+    )
+    return scorer.scores(selection.population, likelihoods, selection.excluded, log_multiplicity)

@@ -1,10 +1,9 @@
-"""The mixture of personas: weights learned from what people said, responses drawn from them."""
+"""The mixture of personas: weights learned from real responses, and simulated responses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +11,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop import config
 from jupyter_mop.backends.protocols import Backend, Encoder, OnCompletion, OnStep
 from jupyter_mop.engine.data.clustering import cluster_strata
 from jupyter_mop.engine.data.encoding import encode_distinct, encode_each
@@ -20,16 +18,17 @@ from jupyter_mop.engine.data.exemplars import draw_exemplars
 from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.engine.data.prompt_template import template_or_context
 from jupyter_mop.engine.gate.bootstrap_refits import BootstrapRefits
 from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
-from jupyter_mop.engine.generation import baselines, component_draws, responses
-from jupyter_mop.engine.generation.candidate_selection import FEWEST, Resampler
+from jupyter_mop.engine.generation import component_draws
 from jupyter_mop.engine.generation.options import SimulationOptions
-from jupyter_mop.engine.mixture import explanation, files, fitting
+from jupyter_mop.engine.mixture import explanation, files, fitting, simulating
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
-from jupyter_mop.engine.mixture.weights import describe_weights, gate_with_weights
+from jupyter_mop.engine.mixture.component_selection import select_shared
+from jupyter_mop.engine.mixture.options import FitOptions
+from jupyter_mop.engine.mixture.weights import gate_with_weights
 from jupyter_mop.engine.simulation.simulation import CONTEXT, Simulation
 from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.options import takes_options
@@ -38,8 +37,9 @@ from jupyter_mop.rendering import Viewed
 Array = NDArray[np.float64]
 
 
+@takes_options(FitOptions)
 class MixtureOfPersonas(Viewed):
-    r"""A population as a mixture of personas, each shown one exemplar of real behaviour.
+    r"""A population as a mixture of personas, each with one real exemplar in its prompt.
 
     p(y|x) = sum_k pi_k(x) sum_j Omega_kj(x) p_LM(y | g_k, e_j, x), after Bui et al.,
     Mixture-of-Personas Language Models for Population Simulation, Findings of ACL 2025.
@@ -47,53 +47,45 @@ class MixtureOfPersonas(Viewed):
     Parameters
     ----------
     personas : list of Persona, str, DataFrame or mapping
-        Whatever `read_personas` reads; K of them.
+        K personas, in any form that `read_personas` reads.
     backend : Backend
-        The language model; it is asked, never tuned.
+        The language model; it is not tuned.
     encoder : Encoder
-        Frozen sentence encoder h.
-    template : str, optional
-        The question put to the model, with `{column}` names. Default: the context itself.
-    n_exemplars : int
-        Most exemplars in the pool, J.
-    n_records : int
-        Most records to learn from; a quarter of them is held out.
-    n_components : int
-        Most components asked for each record, M; all K * J are asked where there are no more.
-    rank : int
-        Rank r of the gate.
-    l2 : float
-        Penalty on the gate's matrices.
-    stratify : str, optional
-        What the exemplar pool is spread over evenly: a context column, or "cluster" for as many
-        groups of similar responses as there are personas. Default: the contexts.
-    random_state : int
-        Seed of every choice made here.
+        Sentence encoder h; it is not tuned.
+    **options
 
     Attributes
     ----------
     gate_ : Gate
         The weights: uniform after `initialise`, learned after `fit`.
     exemplars_ : list of Exemplar
-        The pool.
+        The exemplar pool.
     report_ : pandas.DataFrame
-        See `held_out_report`; there after `fit`.
+        Held-out likelihoods after `fit`, see `held_out_report`.
     cost_ : mapping
-        What the fit of a study has cost: calls, cache hits, tokens and US dollars.
+        Cost of a study's fit: calls, cache hits, tokens and US dollars.
 
     Examples
     --------
     >>> from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
     >>> words = ["sun", "rain"]
-    >>> said = ["sun sun", "rain sun", "sun sun sun", "sun", "rain rain", "sun rain"] * 4
-    >>> df = pd.DataFrame({"topic": "weather", "said": said})
-    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> texts = ["sun sun", "rain sun", "sun sun sun", "sun", "rain rain", "sun rain"] * 4
+    >>> df = pd.DataFrame({"topic": "weather", "text": texts})
+    >>> population = Population.from_frame(df, context="topic", response="text")
     >>> personas = "a: You say sun.\nb: You say rain."
     >>> mixture = MixtureOfPersonas(personas, ToyBackend(words), ToyEncoder(words))
     >>> round(float(mixture.fit(population).persona_weights().sum()), 3)
     1.0
     """
 
+    template: str | None
+    n_exemplars: int
+    n_records: int
+    n_components: int
+    rank: int
+    l2: float
+    stratify: str | None
+    random_state: int
     cost_: Mapping[str, object]
 
     def __init__(
@@ -101,27 +93,12 @@ class MixtureOfPersonas(Viewed):
         personas: object,
         backend: Backend,
         encoder: Encoder,
-        *,
-        template: str | None = None,
-        n_exemplars: int = config.DEFAULT_EXEMPLARS,
-        n_records: int = config.DEFAULT_RECORDS,
-        n_components: int = config.DEFAULT_COMPONENTS,
-        rank: int = 8,
-        l2: float = 0.1,
-        stratify: str | None = None,
-        random_state: int = 0,
+        **options: Any,  # noqa: ANN401  those of FitOptions
     ) -> None:
         self.personas: list[Persona] = read_personas(personas)
         self.backend = backend
         self.encoder = encoder
-        self.template = template
-        self.n_exemplars = n_exemplars
-        self.n_records = n_records
-        self.n_components = n_components
-        self.rank = rank
-        self.l2 = l2
-        self.stratify = stratify
-        self.random_state = random_state
+        vars(self).update(FitOptions.of(options).facts())
 
     def __repr__(self) -> str:
         state = "fitted" if self.is_fitted else "not fitted"
@@ -129,12 +106,12 @@ class MixtureOfPersonas(Viewed):
 
     @property
     def names(self) -> list[str]:
-        """Persona names, length K."""
+        """The names of the personas, length K."""
         return [persona.name for persona in self.personas]
 
     @property
     def is_ready(self) -> bool:
-        """Whether there is an exemplar pool and a gate to simulate with."""
+        """Whether the mixture has an exemplar pool and a gate, so that it can simulate."""
         return hasattr(self, "gate_")
 
     @property
@@ -144,19 +121,25 @@ class MixtureOfPersonas(Viewed):
 
     @property
     def context_vectors(self) -> tuple[Array, Array]:
-        """Context vectors of the population's records, shape (n, d), and their weights, (n,)."""
+        """The context vectors of the records, shape (n, d), and their weights, shape (n,)."""
         return encode_each(self.encoder, self.population_.contexts), self.population_.weights
 
     def initialise(self, population: Population) -> Self:
-        """Draw the exemplar pool and set every weight uniform, with no model call."""
-        fitting.check_settings(self)
-        template = self.template or ", ".join(f"{{{column}}}" for column in population.context)
-        self.template_ = PromptTemplate(template)
+        """Draw the exemplar pool and set uniform weights, with no model call.
+
+        Raises
+        ------
+        DataError
+            If an option is invalid, or the template uses an unknown column.
+        """
+        FitOptions(**{name: getattr(self, name) for name in files.SETTINGS})  # checks them again
+        self.template_ = template_or_context(self.template, population.context)
         self.template_.check(population.context)
-        pairs = zip(population.responses, population.weights, strict=True)
-        size = min(self.n_exemplars, len({response for response, weight in pairs if weight}))
         self.exemplars_ = draw_exemplars(
-            population, size, by=self._strata(population), random_state=self.random_state
+            population,
+            min(self.n_exemplars, population.n_distinct),
+            by=self._strata(population),
+            random_state=self.random_state,
         )
         self.population_ = population
         self.gate_ = Gate.start(
@@ -170,20 +153,20 @@ class MixtureOfPersonas(Viewed):
         return self
 
     def fit(self, population: Population, *, on_step: OnStep | None = None) -> Self:
-        """Learn the weights of personas and exemplars from what people said.
+        """Learn the weights of personas and exemplars from real responses.
 
         Parameters
         ----------
         population : Population
-            The records; some become exemplars, some are learned from, some are held out.
+            The records. Some become exemplars, some are training records, some are held out.
         on_step : callable, optional
-            Called with (what, total) before the model is asked; returns a callback for each
-            answer.
+            Called with (step, total) before the model is called; returns a callback for each
+            result.
 
         Raises
         ------
         DataError
-            For fewer than 8 records.
+            For fewer than 8 records, or an invalid option.
         ModelError
             If the backend cannot score.
         """
@@ -191,7 +174,7 @@ class MixtureOfPersonas(Viewed):
             population, self.n_records, random_state=self.random_state
         )
         start = self.initialise(population).gate_
-        found = fitting.fit_gate(
+        fit = fitting.fit_gate(
             self._scorer(on_step),
             train,
             held_out,
@@ -200,13 +183,13 @@ class MixtureOfPersonas(Viewed):
             l2=self.l2,
             random_state=self.random_state,
         )
-        self.gate_, self.report_, self.refits_ = found.gate, found.report, found.refits
+        self.gate_, self.report_, self.refits_ = fit.gate, fit.report, fit.refits
         return self
 
     def summary(self) -> pd.DataFrame:
-        """Return persona, learned weight and weight at the start, one row per persona.
+        """Return a table of persona, weight and start (the uniform weight), one row per persona.
 
-        After `persona_weight_intervals`, low and high too.
+        After `persona_weight_intervals`, the table has the columns low and high too.
         """
         weights = self.persona_weights()
         frame = pd.DataFrame({"persona": self.names, "weight": weights, "start": 1 / len(weights)})
@@ -215,20 +198,22 @@ class MixtureOfPersonas(Viewed):
     def persona_weight_intervals(
         self, n: int = 100, *, random_state: int = 0, on_step: OnStep | None = None
     ) -> pd.DataFrame:
-        """Return persona, weight, low and high: 95 % bootstrap intervals over the records.
+        """Return 95 % bootstrap intervals of the persona weights: persona, weight, low and high.
 
-        The gate is learned `n` times from the likelihoods of the fit, on resampled records; no
-        model is called.
+        The gate is fitted `n` times to resampled records, with the likelihoods of the fit and no
+        model call.
 
         Raises
         ------
         NotFittedError
-            Before a fit, and for a loaded mixture, whose likelihoods were not saved.
+            Before a fit, and for a loaded mixture, since likelihoods are not saved.
+        DataError
+            If `n` is less than 20.
         """
         if not hasattr(self, "refits_"):
             raise NotFittedError(
-                "Intervals need the likelihoods of a fit, and this mixture has none.",
-                hint="Run %mop_fit here; cached answers cost no model call.",
+                "Intervals require the likelihoods of a fit, which this mixture does not have.",
+                hint="Run %mop_fit in this notebook; cached scores need no model call.",
             )
         refits: BootstrapRefits = self.refits_
         self.intervals_ = refits.intervals(
@@ -240,14 +225,14 @@ class MixtureOfPersonas(Viewed):
         return self.summary()[["persona", "weight", "low", "high"]]
 
     def persona_weights(self, population: Population | None = None) -> Array:
-        """Return pi: the marginal weights (K,), or one row per record of `population` (n, K)."""
+        """Return the marginal persona weights (K,), or the weights for each record (n, K)."""
         gate = self._initialised().gate_
         if population is None:
             return gate.persona_weights(*self.context_vectors)
         return np.exp(gate.persona_log_weights(encode_each(self.encoder, population.contexts)))
 
     def exemplar_weights(self, population: Population, persona: str) -> Array:
-        """Return Omega_k(x) for one persona, one row per record, shape (n, J)."""
+        """Return the exemplar weights of one persona for each record, shape (n, J)."""
         k = np.full(len(population), persona_index(self.personas, persona))
         contexts = encode_each(self.encoder, population.contexts)
         return np.exp(self._initialised().gate_.exemplar_log_weights(contexts, k))
@@ -259,19 +244,19 @@ class MixtureOfPersonas(Viewed):
     def explain(
         self, context: str | Mapping[str, object], *, n: int = 5
     ) -> explanation.Explanation:
-        """Return who answers a context and what they are shown, with the nearest records.
+        """Explain a context by its persona weights, strongest exemplars and nearest records.
 
         Parameters
         ----------
         context : str or mapping
-            As text, or its value of each context column.
+            The context as text, or a value for each context column.
         n : int
-            Most exemplars and most records.
+            Maximum number of exemplars and of records.
         """
         return explanation.explain(self._initialised(), context, n=n)
 
     def log_prob(self, population: Population, *, on_step: OnStep | None = None) -> Array:
-        """Return log p(y|x) of each record in nats, shape (n,), over all K * J components."""
+        """Return log p(y|x) of each record over all K * J components in nats, shape (n,)."""
         return self._initialised().gate_.log_prob(self._ask_all(population, on_step))
 
     def score(self, population: Population) -> float:
@@ -289,7 +274,16 @@ class MixtureOfPersonas(Viewed):
         weights: Weights | None = None,
         random_state: int = 0,
     ) -> pd.DataFrame:
-        """Draw a persona and an exemplar for each record's context, with no model call.
+        """Draw a persona and an exemplar for the context of each record, with no model call.
+
+        Parameters
+        ----------
+        population : Population
+            The n records.
+        weights : str or mapping, optional
+            See `gate_with_weights`.
+        random_state : int
+            Seed of the draws.
 
         Returns
         -------
@@ -300,7 +294,7 @@ class MixtureOfPersonas(Viewed):
         vectors, rows = encode_distinct(self.encoder, population.contexts)
         return component_draws.draw_components(gate, vectors, rows, random_state=random_state)
 
-    @takes_options(SimulationOptions, but=["n"])
+    @takes_options(SimulationOptions, exclude=["n"])
     def simulate(
         self,
         n: int = 300,
@@ -311,38 +305,30 @@ class MixtureOfPersonas(Viewed):
         on_step: OnStep | None = None,
         **options: Any,  # noqa: ANN401  those of SimulationOptions
     ) -> Simulation:
-        """Simulate `n` responses: draw persona and exemplar, build the prompt, let the model answer.
+        """Simulate `n` responses: draw persona and exemplar, build the prompt, call the model.
 
         Parameters
         ----------
         n : int
             Number of responses.
         population : Population, optional
-            Whose contexts are answered, drawn at random; default: those of the fit.
+            Its contexts are drawn at random; default: the population of the fit.
         name : str
-            Recorded in the provenance.
+            Name of the simulation in the provenance.
         on_result : callable, optional
-            Called with (index, completion) as each finishes.
+            Called with (index, completion) for each response.
         on_step : callable, optional
-            Called with (what, total) before the model is asked; returns a callback for each
-            answer.
+            Called with (step, total) before the model is called; returns a callback for each
+            result.
         **options
         """
-        chosen = self._completed(SimulationOptions.of({"n": n, **options}))
-        scene = self._scene(population or self._initialised().population_, chosen, on_step)
-        baseline, n_calls = chosen.baseline, n * (chosen.n_candidates or 1)
-        return responses.simulate(
-            scene.contexts,
-            baselines.find(baseline).begin(scene) if baseline else baselines.Drawn(scene.drawn),
-            responses.PromptBuilder(self.personas, self.exemplars_, scene.template),
-            self.backend,
-            options=chosen,
-            provenance={
-                "name": name,
-                "weights": baseline or describe_weights(self, chosen.weights),
-            },
-            resampler=Resampler(self.exemplars_, self.encoder, chosen.random_state),
-            on_result=on_step(name, n_calls) if on_step and not on_result else on_result,
+        return simulating.simulate(
+            self._initialised(),
+            population or self.population_,
+            SimulationOptions.of({"n": n, **options}),
+            name=name,
+            on_result=on_result,
+            on_step=on_step,
         )
 
     def draw_log_prob(self, simulation: Simulation, weights: Weights | None = None) -> Array:
@@ -351,14 +337,14 @@ class MixtureOfPersonas(Viewed):
         Parameters
         ----------
         simulation : Simulation
-            One of this mixture.
+            A simulation of this mixture.
         weights : str or mapping, optional
             See `gate_with_weights`.
         """
         if tuple(self._initialised().exemplars_) != tuple(simulation.exemplars):
             raise DataError(
-                f"The simulation {simulation.name!r} was made with other exemplars than these.",
-                hint="Reweight it by shares, as in critic=0.4, or simulate again.",
+                f"The simulation {simulation.name!r} was made with other exemplars.",
+                hint="Reweight it by shares such as critic=0.4, or simulate again.",
             )
         vectors, rows = encode_distinct(self.encoder, list(simulation.frame[CONTEXT]))
         gate = self.gate_for(weights)
@@ -367,7 +353,7 @@ class MixtureOfPersonas(Viewed):
     def with_backend(self, backend: Backend) -> MixtureOfPersonas:
         """Return this mixture with another language model and the same weights.
 
-        A gate learned from one model's likelihoods can serve a model that gives none.
+        Weights learned with one model can be used with a model that cannot score.
         """
         other = copy(self)
         other.backend = backend
@@ -376,13 +362,13 @@ class MixtureOfPersonas(Viewed):
     def save(self, path: str | Path) -> Path:
         """Write the mixture to the folder `path`: mixture.json and gate.npz.
 
-        They hold all that it needs to simulate without its population: of what people said only
-        the exemplars, word for word, and the contexts with their weights.
+        The loaded mixture can simulate without its population. Of the records, the files contain
+        the text of the exemplars, and the contexts with their weights.
 
         Raises
         ------
         DataError
-            If `path` is a file, or a folder that holds something else.
+            If `path` is a file, or a folder with other files.
         """
         return files.save(self._initialised(), Path(path))
 
@@ -390,51 +376,23 @@ class MixtureOfPersonas(Viewed):
     def load(cls, path: str | Path, backend: Backend, encoder: Encoder) -> MixtureOfPersonas:
         """Read a mixture that `save` wrote, for use with `backend` and `encoder`.
 
-        Another model takes the weights over; another encoder only the overall persona weights.
-        Either raises a warning.
+        With another model, the same weights are used; with another encoder, only the overall
+        persona weights. Either gives a warning.
+
+        Raises
+        ------
+        DataError
+            If there is no readable mixture, it is from a newer version, or it was edited.
         """
         return files.load(cls, Path(path), backend, encoder)
 
     def _initialised(self) -> Self:
         if not self.is_ready:
             raise NotFittedError(
-                "The mixture has seen no population yet.",
-                hint="Call fit(population), or initialise(population).",
+                "The mixture has no population yet.",
+                hint="Call fit(population) or initialise(population).",
             )
         return self
-
-    def _completed(self, options: SimulationOptions) -> SimulationOptions:
-        """Return the options with the number of candidates, 1 where no odds can be learned."""
-        if options.n_candidates:
-            return options
-        enough = min(options.n, len(self._initialised().exemplars_)) >= FEWEST
-        many = enough and not options.baseline
-        return replace(options, n_candidates=config.DEFAULT_CANDIDATES if many else 1)
-
-    def _scene(
-        self, asked: Population, options: SimulationOptions, on_step: OnStep | None
-    ) -> baselines.Scene:
-        """Draw contexts and components, and check that the question fits them."""
-        baseline, seed = options.baseline, options.random_state
-        contexts = asked.take(asked.draw(options.n, random_state=seed))
-        question = PromptTemplate(options.template) if options.template else self.template_
-        question.check(contexts.context)
-        if baseline not in ("plain", "personas"):
-            question.check(self.population_.context)
-        weights = "uniform" if baseline else options.weights
-        return baselines.Scene(
-            contexts,
-            self.sample(contexts, weights=weights, random_state=seed),
-            self.population_,
-            self.personas,
-            self.exemplars_,
-            question,
-            self.backend,
-            self.encoder,
-            n_shown=options.n_shown,
-            random_state=seed,
-            on_step=on_step,
-        )
 
     def _scorer(self, on_step: OnStep | None) -> ComponentScorer:
         return ComponentScorer(
@@ -447,8 +405,9 @@ class MixtureOfPersonas(Viewed):
         )
 
     def _ask_all(self, population: Population, on_step: OnStep | None) -> ComponentScores:
-        scorer, n = self._scorer(on_step), len(self.exemplars_)
-        return fitting.ask_all(scorer, "records", population, n_exemplars=n)[0]
+        exemplars, n_personas = self.exemplars_, len(self.personas)
+        everything = select_shared(population, exemplars, n_personas, n_exemplars=len(exemplars))
+        return fitting.ask_selection(self._scorer(on_step), "records", everything)[0]
 
     def _strata(self, population: Population) -> str | Sequence[object] | None:
         if self.stratify != "cluster" or "cluster" in population.context:

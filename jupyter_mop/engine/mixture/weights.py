@@ -1,4 +1,4 @@
-"""Which gate the words and mappings for persona weights mean for a mixture."""
+"""The gate of a mixture under persona weights given by word or by name."""
 
 from __future__ import annotations
 
@@ -30,22 +30,30 @@ def gate_with_weights(mixture: MixtureOfPersonas, weights: Weights | None = None
     Parameters
     ----------
     mixture : MixtureOfPersonas
-        Initialised.
+        An initialised mixture.
     weights : str or mapping, optional
-        "learned"; "uniform" (personas and exemplars alike); "stated" (the personas' own weights,
-        exemplars uniform); or a share for each persona by name, those not named sharing the rest,
-        with the exemplars as learned. Default: learned after a fit, stated before.
+        "learned"; "uniform" (equal weights of personas and of exemplars); "stated" (the personas'
+        own weights, equal weights of exemplars); or a share for each persona by name, where
+        personas not named share the rest, and exemplar weights are as learned. Default: learned
+        after a fit, stated before.
+
+    Raises
+    ------
+    DataError
+        For another word, an unknown persona name or a negative share.
+    NotFittedError
+        For "learned" before a fit.
     """
     gate = mixture.gate_
     start = gate.with_theta(np.zeros_like(gate.theta))
-    chosen = _default(mixture) if weights is None else weights
-    if isinstance(chosen, Mapping):
-        return gate.with_marginal(named_shares(mixture.personas, chosen), *mixture.context_vectors)
-    if chosen == UNIFORM:
+    weights = _default(mixture) if weights is None else weights
+    if isinstance(weights, Mapping):
+        return gate.with_marginal(named_shares(mixture.personas, weights), *mixture.context_vectors)
+    if weights == UNIFORM:
         return start
-    if chosen == STATED:
+    if weights == STATED:
         return start.with_marginal(persona_shares(mixture.personas), *mixture.context_vectors)
-    if chosen != LEARNED:
+    if weights != LEARNED:
         raise unknown_weights(weights)
     if not mixture.is_fitted:
         raise NotFittedError(
@@ -56,7 +64,7 @@ def gate_with_weights(mixture: MixtureOfPersonas, weights: Weights | None = None
 
 
 def describe_weights(mixture: MixtureOfPersonas, weights: Weights | None) -> str:
-    """Return the words for persona weights that a table and the provenance show."""
+    """Return the label of persona weights in tables and in the provenance."""
     if isinstance(weights, Mapping):
         return describe_shares(mixture.personas, weights)
     return weights or _default(mixture)

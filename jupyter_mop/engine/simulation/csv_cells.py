@@ -1,4 +1,4 @@
-"""Columns as cells of a text file, and back: exact, and nothing that a spreadsheet would run."""
+"""Convert columns to cells of a text file and back, exactly, and escape spreadsheet formulas."""
 
 from __future__ import annotations
 
@@ -8,80 +8,103 @@ from typing import Any
 
 import pandas as pd
 
-from jupyter_mop.engine.data.surrogates import half_a_character, has_half_a_character
+from jupyter_mop.engine.data.surrogates import has_lone_surrogate, lone_surrogate_error
 from jupyter_mop.errors import DataError
 
 Cell = str | int | float | bool | None
 
 _TEXT = re.compile(r"object|str|string.*")
-_NUMBER = re.compile(r"(?P<whole>u?int|U?Int)\d+|[fF]loat\d+|(?P<truth>bool(ean)?)")
-_RUN = re.compile(r"[\s\0-\x1f\ufeff]*['=+\-@\t\r＝＋－＠]")  # noqa: RUF001  full-width ones
+_NUMBER = re.compile(r"(?P<integer>u?int|U?Int)\d+|[fF]loat\d+|(?P<boolean>bool(ean)?)")
+_FORMULA = re.compile(r"[\s\0-\x1f\ufeff]*['=+\-@\t\r＝＋－＠]")  # noqa: RUF001  full-width ones
 
 
-def guarded(text: str) -> str:
-    """Return `text` as a cell that no spreadsheet runs: with an apostrophe before a formula.
+def escape_formula(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would run as a formula.
 
-    So is the empty text, to differ from a missing one, and what begins with an apostrophe.
+    Empty text gets one too, to differ from a missing value, and so does text that begins with an
+    apostrophe.
 
     Examples
     --------
-    >>> guarded("=1+1"), guarded("a = b"), guarded(""), guarded("'tis")
+    >>> escape_formula("=1+1"), escape_formula("a = b"), escape_formula(""), escape_formula("'tis")
     ("'=1+1", 'a = b', "'", "''tis")
     """
-    return f"'{text}" if not text or text[0] in "\t\r" or _RUN.match(text) else text
+    return f"'{text}" if not text or text[0] in "\t\r" or _FORMULA.match(text) else text
 
 
-def unguarded(cell: str) -> str | None:
-    """Return the text that `guarded` made this cell of; None for an empty cell."""
+def unescape_formula(cell: str) -> str | None:
+    """Return the text that `escape_formula` was given; None for an empty cell.
+
+    Examples
+    --------
+    >>> unescape_formula("'=1+1"), unescape_formula("'"), unescape_formula("")
+    ('=1+1', '', None)
+    """
     return cell.removeprefix("'") if cell else None
 
 
-def cells(column: pd.Series) -> list[Cell]:
-    """Return the values of a column as text, numbers or truth values, None where one is missing.
+def to_cells(column: pd.Series) -> list[Cell]:
+    """Return the values of a column as text, numbers or booleans, with None for a missing one.
 
     Raises
     ------
     DataError
-        For anything else, and for text with half a character, which no file can hold.
+        For any other type, and for text with a lone surrogate, which no file can hold.
+
+    Examples
+    --------
+    >>> to_cells(pd.Series([1.5, None]))
+    [1.5, None]
     """
-    kind = str(column.dtype)
-    if _TEXT.fullmatch(kind):
+    dtype = str(column.dtype)
+    if _TEXT.fullmatch(dtype):
         return [_checked(value, column.name, row) for row, value in enumerate(column)]
-    if not _NUMBER.fullmatch(kind):
-        raise _unknown(column.name, kind)
+    if not _NUMBER.fullmatch(dtype):
+        raise _unsupported(column.name, dtype)
     return [None if pd.isna(value) else value for value in column.tolist()]
 
 
-def column(values: Sequence[Any], name: str, kind: str) -> pd.Series:
-    """Return a column of dtype `kind` of the values that `cells` gave, or of their text."""
-    number = _NUMBER.fullmatch(kind)
+def from_cells(values: Sequence[Any], name: str, dtype: str) -> pd.Series:
+    """Return a column of this dtype from cells, or from the text of cells.
+
+    Raises
+    ------
+    DataError
+        If the dtype is not text, number or boolean.
+
+    Examples
+    --------
+    >>> from_cells(["1", None], "age", "Int64").tolist()
+    [1, <NA>]
+    """
+    number = _NUMBER.fullmatch(dtype)
     if number is None:
-        if not _TEXT.fullmatch(kind):
-            raise _unknown(name, kind)
+        if not _TEXT.fullmatch(dtype):
+            raise _unsupported(name, dtype)
         texts = [None if pd.isna(value) else str(value) for value in values]
-        return pd.Series(texts, name=name, dtype=kind)
-    numbers: list[Any] = [None if pd.isna(value) else _read(value, number) for value in values]
-    return pd.Series(numbers, name=name, dtype=kind)
+        return pd.Series(texts, name=name, dtype=dtype)
+    numbers: list[Any] = [None if pd.isna(value) else _parsed(value, number) for value in values]
+    return pd.Series(numbers, name=name, dtype=dtype)
 
 
 def _checked(value: object, name: object, row: int) -> str | None:
     if not isinstance(value, str):
         if pd.isna(value) is True:  # type: ignore[call-overload]
             return None
-        raise _unknown(name, type(value).__name__)
-    if has_half_a_character(value):
-        raise half_a_character(f"Row {row} of the column {name!r}")
+        raise _unsupported(name, type(value).__name__)
+    if has_lone_surrogate(value):
+        raise lone_surrogate_error(f"Row {row} of the column {name!r}")
     return value
 
 
-def _read(value: Any, number: re.Match[str]) -> int | float | bool:  # noqa: ANN401
-    if number["truth"]:
+def _parsed(value: Any, number: re.Match[str]) -> int | float | bool:  # noqa: ANN401
+    if number["boolean"]:
         return str(value) == "True"
-    return int(value) if number["whole"] else float(value)
+    return int(value) if number["integer"] else float(value)
 
 
-def _unknown(name: object, kind: str) -> DataError:
+def _unsupported(name: object, dtype: str) -> DataError:
     return DataError(
-        f"The column {name!r} holds {kind} values; a file takes text, numbers and truth values.",
-        hint=f"Write it as text first: frame[{name!r}].astype(str).",
+        f"The column {name!r} holds {dtype} values, which cannot be exported.",
+        hint=f"Convert it to text first: frame[{name!r}].astype(str).",
     )

@@ -1,4 +1,4 @@
-"""The data card of a simulation: whence its responses come, for people and for machines."""
+"""The data card of a simulation: how its responses were made, for people and for machines."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.engine.data.exemplars import Exemplar
-from jupyter_mop.engine.data.surrogates import half_a_character
+from jupyter_mop.engine.data.surrogates import lone_surrogate_error
 from jupyter_mop.errors import DataError
 
 VERSION = 1
 FORMAT = "jupyter-mop simulation"
 LICENCE = (
-    "A language model wrote these responses: its licence and terms hold for them. The exemplars "
-    "kept in the card are words of real people, under the terms of the records that they come "
-    "from. Check both before you pass this on."
+    "A language model wrote these responses: its licence and terms apply to them. The exemplars "
+    "in the card are texts of real people, under the terms of the records that they come from. "
+    "Check both before you share this."
 )
-_SAID = "No person said this: a language model did, as the personas below."
-_OF_CSV = (
+_ORIGIN = "No person wrote them: a language model did, in the role of the personas below."
+_CSV_NOTE = (
     "In a CSV file an apostrophe stands before text that a spreadsheet would run as a formula, "
-    "before text that begins with an apostrophe, and for empty text; an empty cell is a missing "
-    "value. `Simulation.from_csv` takes them away again."
+    "before text that begins with an apostrophe, and for empty text. An empty cell is a missing "
+    "value. `Simulation.from_csv` removes the apostrophes again."
 )
-_OF_JSON = (
+_JSON_NOTE = (
     "The card for machines, with all provenance, exemplars and tables, is the JSON file beside "
     "this one. Made with jupyter-mop."
 )
 _PERSONA, _WEIGHT, _TABLES = "persona", "weight", "tables"
-_TOLD = (
+_FACTS = (
     "model",
     "weights",
     "temperature",
@@ -48,33 +48,34 @@ _ESCAPES = {ord(mark): f"\\{mark}" for mark in string.punctuation}
 
 
 @dataclass(frozen=True)
-class Card:
-    """What a file of responses cannot say itself.
+class DataCard:
+    """The metadata of an exported simulation.
 
     Attributes
     ----------
     provenance : mapping
         Name, personas, model, template, weights, seed and sampling parameters.
     exemplars : sequence of Exemplar
+        The exemplar pool.
     columns : mapping of str to str
         The dtype of each column of the file.
     shares : mapping of str to float
-        The weighted share of the responses that each persona gave.
-    figures : list of dict
-        What was measured of it, if anything was.
+        The weighted share of each persona in the responses.
+    metrics : list of dict
+        Rows of metrics of the simulation, if there are any.
     date : str
-        When it was written, UTC.
+        When it was written, in UTC.
     """
 
     provenance: Mapping[str, Any]
     exemplars: Sequence[Exemplar]
     columns: Mapping[str, str]
     shares: Mapping[str, float] = field(default_factory=dict)
-    figures: Sequence[Mapping[str, Any]] = ()
+    metrics: Sequence[Mapping[str, Any]] = ()
     date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def json(self, **file: object) -> bytes:
-        """Return the card for machines, with these facts of the `file` beside it."""
+        """Return the card as JSON, with these facts about the `file` beside it."""
         tables = {k: v for k, v in self.provenance.items() if isinstance(v, pd.DataFrame)}
         facts = {
             "format": FORMAT,
@@ -85,7 +86,7 @@ class Card:
             "provenance": {k: v for k, v in self.provenance.items() if k not in tables},
             _TABLES: {name: table.to_dict("split") for name, table in tables.items()},
             "persona_shares": dict(self.shares),
-            "figures": [dict(row) for row in self.figures],
+            "figures": [dict(row) for row in self.metrics],
             "licence": LICENCE,
             "exemplars": [
                 {"record": dict(each.record), "response": each.response} for each in self.exemplars
@@ -94,13 +95,13 @@ class Card:
         return _utf8(json.dumps(facts, ensure_ascii=False, indent=1, default=_plain))
 
     def markdown(self, name: str, n: int) -> bytes:
-        """Return the card for people, of the file `name` with `n` responses."""
+        """Return the card as Markdown, for the file `name` with `n` responses."""
         facts = self.provenance
         personas = facts.get("personas", {})
-        parts = [
+        sections = [
             f"# {_escaped(facts.get('name', 'simulation'))}",
-            f"{n:,} responses of a simulated population, in the file {_escaped(name)}. {_SAID}",
-            _table(["", ""], [("date", self.date), *((k, facts[k]) for k in _TOLD if k in facts)]),
+            f"{n:,} responses of a simulated population, in the file {_escaped(name)}. {_ORIGIN}",
+            _table(["", ""], [("date", self.date), *((k, facts[k]) for k in _FACTS if k in facts)]),
             "## Personas",
             _table(
                 ["persona", "share of the responses", "description"],
@@ -110,24 +111,24 @@ class Card:
                 ],
             ),
             f"## Prompt\n\n{_quoted(str(facts['template']))}" if "template" in facts else "",
-            _figures(self.figures),
+            _metrics(self.metrics),
             f"## Columns\n\n{_table(['column', 'dtype'], self.columns.items())}",
-            _OF_CSV,
+            _CSV_NOTE,
             f"## Licence\n\n{LICENCE}",
-            _OF_JSON,
+            _JSON_NOTE,
         ]
-        return _utf8("\n\n".join(filter(None, parts)) + "\n")
+        return _utf8("\n\n".join(filter(None, sections)) + "\n")
 
 
-def read_card(text: str) -> tuple[Card, dict[str, Any]]:
-    """Return the card in this JSON, and the facts of its file.
+def read_card(text: str) -> tuple[DataCard, dict[str, Any]]:
+    """Parse a JSON card; return the card and the facts about its file.
 
     Raises
     ------
     DataError
         For a card of a newer version.
     ValueError, KeyError, TypeError, AttributeError
-        For what is no card.
+        For JSON that is not a card.
     """
     facts = json.loads(text)
     if facts["format"] != FORMAT:
@@ -141,7 +142,7 @@ def read_card(text: str) -> tuple[Card, dict[str, Any]]:
         str(name): pd.DataFrame(table["data"], table["index"], table["columns"])
         for name, table in facts[_TABLES].items()
     }
-    card = Card(
+    card = DataCard(
         {**facts["provenance"], **tables},
         tuple(Exemplar(each["record"], each["response"]) for each in facts["exemplars"]),
         {str(name): str(kind) for name, kind in facts["columns"].items()},
@@ -153,7 +154,7 @@ def read_card(text: str) -> tuple[Card, dict[str, Any]]:
 
 
 def persona_shares(frame: pd.DataFrame) -> dict[str, float]:
-    """Return the weighted share of the responses that each persona of `frame` gave."""
+    """Return the weighted share of each persona in the responses of `frame`."""
     if _PERSONA not in frame:
         return {}
     weights = frame[_WEIGHT] if _WEIGHT in frame else pd.Series(1.0, frame.index)
@@ -161,10 +162,10 @@ def persona_shares(frame: pd.DataFrame) -> dict[str, float]:
     return {str(name): float(share) for name, share in (summed / summed.sum()).items()}
 
 
-def _figures(rows: Sequence[Mapping[str, Any]]) -> str:
+def _metrics(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
-    return f"## Figures\n\n{_table(list(rows[0]), [row.values() for row in rows])}"
+    return f"## Metrics\n\n{_table(list(rows[0]), [row.values() for row in rows])}"
 
 
 def _table(head: Sequence[str], rows: Any) -> str:  # noqa: ANN401  any rows of any values
@@ -174,7 +175,7 @@ def _table(head: Sequence[str], rows: Any) -> str:  # noqa: ANN401  any rows of 
 
 
 def _escaped(value: object) -> str:
-    """Return a value as one line of text that is no markup, a number to three digits."""
+    """Return a value as one line of text with markup escaped, a number to three digits."""
     if isinstance(value, float):
         return f"{value:.3g}"
     line = " ".join(str(value).split())
@@ -182,19 +183,19 @@ def _escaped(value: object) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return a text as a block in which nothing is markup."""
+    """Return a text as an indented block, in which nothing is markup."""
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 def _plain(value: object) -> object:
-    """Return a value of numpy's, or any other mapping or sequence, as JSON has it."""
+    """Return a numpy value or a mapping as a type that JSON has."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):
         return dict(value)
     raise DataError(
-        f"The provenance holds a {type(value).__name__}, which no card can hold.",
-        hint="Keep text, numbers, lists and mappings in it.",
+        f"The provenance holds a {type(value).__name__}, which cannot be written to a card.",
+        hint="Use only text, numbers, lists and mappings.",
     )
 
 
@@ -202,4 +203,4 @@ def _utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise half_a_character("The provenance or an exemplar of the simulation") from None
+        raise lone_surrogate_error("The provenance or an exemplar of the simulation") from None

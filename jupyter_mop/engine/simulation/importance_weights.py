@@ -1,4 +1,4 @@
-"""Importance weights: what was drawn with some weights stands for what others would draw."""
+"""Importance weights: reweight responses drawn under one set of weights to another set."""
 
 from __future__ import annotations
 
@@ -7,29 +7,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jupyter_mop.engine.metrics.vectors import Vectors, checked_weights, kish
+from jupyter_mop.engine.metrics.vectors import (
+    Indices,
+    Vectors,
+    checked_weights,
+    effective_sample_size,
+)
 from jupyter_mop.errors import DataError
 
-Codes = NDArray[np.intp]
-
-ENOUGH = 100
-SMALLEST_TAIL = 5
+MIN_EFFECTIVE = 100
+MIN_TAIL = 5
+MAX_PARETO_K = 0.7
 
 
 def importance_weights(log_new: Vectors, log_old: Vectors) -> Vectors:
-    """Return the weight of each draw where its log-probability was `log_old`, shape (n,), mean 1.
+    """Return the importance weight of each draw, shape (n,), mean 1.
+
+    It is proportional to exp(log_new - log_old).
 
     Parameters
     ----------
     log_new, log_old : ndarray, shape (n,)
-        Log-probability of each draw's persona and exemplar, wanted and as drawn, in nats.
+        Log-probability of each draw's persona and exemplar under the new and the old weights, in
+        nats.
 
     Raises
     ------
     DataError
-        If the shapes differ, a draw was impossible, or all draws are impossible under the new.
+        If the shapes differ, a draw has probability 0 under the old weights, or all have under the
+        new ones.
 
     Examples
     --------
@@ -39,36 +46,37 @@ def importance_weights(log_new: Vectors, log_old: Vectors) -> Vectors:
     new, old = np.asarray(log_new, dtype=np.float64), np.asarray(log_old, dtype=np.float64)
     if new.shape != old.shape or new.ndim != 1 or not len(new):
         raise DataError(
-            f"Log-probabilities of the same draws were expected; {new.shape}, {old.shape} came.",
-            hint="Pass one value a draw, new and old.",
+            "`log_new` and `log_old` must be of the same draws, got shapes "
+            f"{new.shape} and {old.shape}.",
+            hint="Pass one value per draw in each.",
         )
     if not np.isfinite(old).all() or np.isnan(new).any() or not np.isfinite(new.max()):
         raise DataError(
             "Some draws have no log-probability, or none is possible under the new weights.",
-            hint="Reweight a simulation that drew persona and exemplar; give some persona weight.",
+            hint="Reweight a simulation of the mixture, and give weight to a persona that it drew.",
         )
     ratios = np.exp(new - old - (new - old).max())
     return np.asarray(ratios / ratios.mean())
 
 
 def share_weights(
-    codes: Codes, shares: Vectors, names: Sequence[str], *, weights: Vectors | None = None
+    codes: Indices, shares: Vectors, names: Sequence[str], *, weights: Vectors | None = None
 ) -> Vectors:
     """Return the weight of each draw that gives the personas these shares, shape (n,), mean 1.
 
-    Draws of one persona keep their proportions, so that the chance in how often each persona was
-    drawn goes out of the figures.
+    Draws of one persona keep their proportions (post-stratification), so that the random number of
+    draws of each persona does not affect the metrics.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n,)
         The persona of each draw.
     shares : ndarray, shape (K,)
-        The persona weights wanted, summing to 1.
+        The new persona weights, summing to 1.
     names : sequence of str
         The personas, for errors.
     weights : ndarray, shape (n,), optional
-        The draws' weights so far.
+        The current weights of the draws; equal by default.
 
     Raises
     ------
@@ -87,40 +95,19 @@ def share_weights(
     ]
     if absent:
         raise DataError(
-            f"The simulation has no draws of {absent[0]!r}, which no weight can make up for.",
-            hint=f"Simulate again with some weight on {absent[0]!r}, or give it none here.",
+            f"The simulation has no draws of {absent[0]!r}, so reweighting cannot include it.",
+            hint=f"Simulate again with some weight on {absent[0]!r}, or give it weight 0 here.",
         )
     factors = np.divide(shares, drawn, out=np.zeros(len(shares)), where=drawn > 0)
     return np.asarray(len(codes) * before * factors[codes])
 
 
-def effective_sample_size(weights: Vectors) -> float:
-    """Return how many draws that count alike are as good as these, 1 / sum of squared shares.
-
-    Parameters
-    ----------
-    weights : ndarray, shape (n,)
-        Importance weights; their scale makes no difference.
-
-    Returns
-    -------
-    float
-        Between 1 and n (Kish 1965, *Survey Sampling*).
-
-    Examples
-    --------
-    >>> effective_sample_size(np.array([1.0, 1.0, 0.0]))
-    2.0
-    """
-    return kish(checked_weights(weights, len(weights)))
-
-
 def pareto_smoothed(weights: Vectors) -> tuple[Vectors, float]:
-    """Return the weights with their largest ones smoothed, and the tail's shape k-hat.
+    """Return Pareto-smoothed weights and the shape k-hat of their tail (PSIS).
 
     The largest min(n / 5, 3 sqrt(n)) weights are replaced by the quantiles of a generalised Pareto
-    distribution fitted to them, none above the largest. Below 0.7 the weights can be relied on;
-    above, a few draws decide everything.
+    distribution fitted to them, none above the largest. With k-hat below 0.7 the weights are
+    reliable; above, a few draws dominate.
 
     Parameters
     ----------
@@ -129,13 +116,15 @@ def pareto_smoothed(weights: Vectors) -> tuple[Vectors, float]:
 
     Returns
     -------
-    tuple of ndarray, shape (n,), mean 1, and float
-        k-hat is NaN, and nothing smoothed, where fewer than five different weights make the tail.
+    weights : ndarray, shape (n,)
+        Smoothed weights with mean 1.
+    k_hat : float
+        NaN, with nothing smoothed, where the tail has fewer than five distinct weights.
 
     Notes
     -----
-    Vehtari, Simpson, Gelman, Yao and Gabry (2024), *Pareto smoothed importance sampling*, JMLR 25;
-    the fit is that of Zhang and Stephens (2009), Technometrics 51.
+    Vehtari, Simpson, Gelman, Yao and Gabry (2024), *Pareto smoothed importance sampling*, JMLR 25,
+    with the fit of Zhang and Stephens (2009), Technometrics 51.
 
     Examples
     --------
@@ -147,7 +136,7 @@ def pareto_smoothed(weights: Vectors) -> tuple[Vectors, float]:
     size = math.ceil(min(len(shares) / 5, 3 * math.sqrt(len(shares))))
     order = np.argsort(shares, kind="stable")
     tail = order[len(shares) - size :]
-    if size >= len(shares) or len(np.unique(shares[tail])) < SMALLEST_TAIL:
+    if size >= len(shares) or len(np.unique(shares[tail])) < MIN_TAIL:
         return shares * len(shares), math.nan
     cutoff = shares[order[len(shares) - size - 1]]
     excess = shares[tail] - cutoff
@@ -162,7 +151,7 @@ def pareto_smoothed(weights: Vectors) -> tuple[Vectors, float]:
 
 
 def _pareto_fit(excess: Vectors) -> tuple[float, float]:
-    """Return shape and scale of a generalised Pareto distribution, `excess` ascending above 0."""
+    """Fit shape and scale of a generalised Pareto distribution to ascending positive `excess`."""
     n = len(excess)
     n_points = 30 + math.floor(math.sqrt(n))
     quarter = excess[math.floor(n / 4 + 0.5) - 1]
@@ -184,18 +173,18 @@ def _pareto_quantiles(levels: Vectors, shape: float, scale: float) -> Vectors:
 
 @dataclass(frozen=True, slots=True)
 class Reliability:
-    """How far reweighted draws can be trusted.
+    """How reliable reweighted responses are.
 
     Attributes
     ----------
     n : int
-        Number of draws.
+        Number of responses.
     effective_sample_size : float
-        As good as so many draws that count alike.
+        Effective sample size (Kish) under the weights.
     largest_weight : float
-        Share of the one draw that counts most.
+        Share of the response with the largest weight.
     pareto_k : float
-        Shape of the tail of the weights, see `pareto_smoothed`; NaN where there is no tail.
+        Shape of the tail of the weights, see `pareto_smoothed`; NaN without a tail.
     verdict : str
         "trust", or what to do.
     """
@@ -213,23 +202,23 @@ class Reliability:
         )
 
 
-def reliability(weights: Vectors, codes: Codes, names: Sequence[str]) -> Reliability:
-    """Say in plain words whether weighted draws can be trusted.
+def reliability(weights: Vectors, codes: Indices, names: Sequence[str]) -> Reliability:
+    """Diagnose importance weights: effective sample size, Pareto k-hat and a verdict.
 
     Parameters
     ----------
     weights : ndarray, shape (n,)
         Importance weights.
     codes : ndarray of int, shape (n,)
-        The persona of each draw.
+        The persona of each response.
     names : sequence of str
         The personas.
 
     Returns
     -------
     Reliability
-        The verdict is "trust" from an effective sample size of 100 on (of half the draws where
-        there are fewer than 200) and a k-hat below min(1 - 1 / log10(n), 0.7).
+        The verdict is "trust" for an effective sample size of at least 100 (half the responses
+        where there are fewer than 200) and a k-hat of at most min(1 - 1 / log10(n), 0.7).
 
     Examples
     --------
@@ -238,29 +227,37 @@ def reliability(weights: Vectors, codes: Codes, names: Sequence[str]) -> Reliabi
     'more draws of fan needed: about 48'
     """
     shares = checked_weights(weights, len(weights))
-    size, largest = kish(shares), float(shares.max())
-    k_hat = pareto_smoothed(shares)[1]
-    wanted = np.asarray(np.bincount(codes, shares, len(names)), dtype=np.float64)
-    verdict = advice(np.bincount(codes, minlength=len(names)), wanted, size, names)
-    if verdict == "trust" and k_hat > min(1 - 1 / math.log10(max(len(shares), 11)), 0.7):
-        verdict = f"a few draws decide (Pareto k {k_hat:.2f}): simulate with these weights"
-    return Reliability(len(shares), size, largest, k_hat, verdict)
+    n, size, k_hat = len(shares), effective_sample_size(weights), pareto_smoothed(shares)[1]
+    by_persona = np.asarray(np.bincount(codes, shares, len(names)), dtype=np.float64)
+    verdict = advice(np.bincount(codes, minlength=len(names)), by_persona, size, names)
+    if verdict == "trust" and k_hat > min(1 - 1 / math.log10(max(n, 11)), MAX_PARETO_K):
+        verdict = f"a few draws dominate (Pareto k {k_hat:.2f}): simulate with these weights"
+    return Reliability(n, size, float(shares.max()), k_hat, verdict)
 
 
-def advice(counts: NDArray[np.intp], shares: Vectors, size: float, names: Sequence[str]) -> str:
+def advice(counts: Indices, shares: Vectors, size: float, names: Sequence[str]) -> str:
     """Return "trust", or which persona needs how many more draws for these shares.
+
+    Parameters
+    ----------
+    counts, shares : ndarray, shape (K,)
+        Number of draws and weighted share of each persona.
+    size : float
+        Effective sample size.
+    names : sequence of str
+        The personas.
 
     Examples
     --------
     >>> advice(np.array([297, 3]), np.array([0.5, 0.5]), 12.0, ["critic", "fan"])
     'more draws of fan needed: about 47'
     """
-    target = min(ENOUGH, float(counts.sum()) / 2)
+    target = min(MIN_EFFECTIVE, float(counts.sum()) / 2)
     if size >= target * (1 - 1e-9):
         return "trust"
     per_draw = np.divide(shares, counts, out=np.zeros(len(shares)), where=counts > 0)
     worst = int(per_draw.argmax())
     missing = math.ceil(target * shares[worst]) - int(counts[worst])
     if missing < 1:
-        return "too few draws count: simulate with these weights"
+        return "too few draws have weight: simulate with these weights"
     return f"more draws of {names[worst]} needed: about {missing}"

@@ -1,4 +1,4 @@
-"""What is measured of each response: a column, or a function of what was said."""
+"""Outcomes: a value of each response, from a column or a function of its text."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from jupyter_mop.errors import DataError
 
 Outcome = str | Callable[[str], object]
 
-MOST_OPTIONS = 50
+MAX_OPTIONS = 50
 
 
 def outcomes(frame: pd.DataFrame, of: Outcome, response: str) -> pd.Series:
-    """Return one value a row: the column `of`, or `of` called with each response.
+    """Return the outcome of each row: the column `of`, or `of` applied to each response.
 
     Parameters
     ----------
     frame : DataFrame
         One row per response.
     of : str or callable
-        The name of a column, or a function of a response that gives a label, a number or a truth
-        value.
+        The name of a column, or a function of a response that returns a label, a number or a
+        boolean.
     response : str
-        The column of what was said, for functions.
+        The column of responses, for functions.
 
     Raises
     ------
     DataError
-        For a column that is not there, or values that are missing.
+        For an unknown column, or missing values.
 
     Examples
     --------
-    >>> said = pd.DataFrame({"said": ["yes", "well, no"]})
-    >>> outcomes(said, lambda text: len(text.split()), "said").tolist()
+    >>> frame = pd.DataFrame({"response": ["yes", "well, no"]})
+    >>> outcomes(frame, lambda text: len(text.split()), "response").tolist()
     [1, 2]
     """
     if callable(of):
@@ -45,30 +45,31 @@ def outcomes(frame: pd.DataFrame, of: Outcome, response: str) -> pd.Series:
     else:
         raise DataError(
             f"There is no column {of!r}; the frame has {list(frame.columns)}.",
-            hint="Name one of those, or give a function of a response.",
+            hint="Name one of these columns, or pass a function of a response.",
         )
     if values.isna().any():
         raise DataError(
-            f"{named(of)} is missing for {int(values.isna().sum())} of {len(values)} responses.",
-            hint="Leave those rows out, or let the function give a value for each response.",
+            f"{outcome_name(of)} is missing for {int(values.isna().sum())} of {len(values)} "
+            "responses.",
+            hint="Drop those rows, or return a value for every response.",
         )
     return values.infer_objects()
 
 
-def named(of: Outcome) -> str:
-    """Return what `of` is called.
+def outcome_name(of: Outcome) -> str:
+    """Return the name of an outcome.
 
     Examples
     --------
-    >>> named("said"), named(len), named(lambda text: text)
-    ('said', 'len', 'function')
+    >>> outcome_name("response"), outcome_name(len), outcome_name(lambda text: text)
+    ('response', 'len', 'function')
     """
     name = of if isinstance(of, str) else getattr(of, "__name__", type(of).__name__)
     return "function" if name == "<lambda>" else name
 
 
 def labels(values: pd.Series) -> list[str]:
-    """Return values as texts: 1.0 is "1", so that counts agree whatever type they were read as.
+    """Return values as labels: 1.0 becomes "1", so that integers and floats agree.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def labels(values: pd.Series) -> list[str]:
 
 
 def label(value: object) -> str:
-    """Return one value as text.
+    """Return one value as a label.
 
     Examples
     --------

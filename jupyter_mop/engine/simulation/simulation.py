@@ -1,23 +1,26 @@
-"""A simulation: responses in draw order, each with where it came from."""
+"""A simulation: responses in draw order, each with its persona, exemplar and weight."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.exemplars import Exemplar
-from jupyter_mop.engine.data.persona_weights import named_shares
+from jupyter_mop.engine.data.persona_weights import describe_shares, named_shares
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.simulation import importance_weights
-from jupyter_mop.engine.simulation.export import Exported
+from jupyter_mop.engine.simulation import export, importance_weights
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 CONTEXT = "context"
 PERSONA = "persona"
@@ -27,26 +30,27 @@ LOG_PROB = "log_prob"
 WEIGHT = "weight"
 SEED = "seed"
 DRAW = "draw"
-SHOWN, WISHES = "shown", "wishes"
+EXEMPLARS_IN_PROMPT, INSTRUCTIONS = "shown", "wishes"  # keys of the provenance
 COLUMNS = (CONTEXT, PERSONA, EXEMPLAR, RESPONSE, LOG_PROB, WEIGHT, SEED, DRAW)
 
 
 @dataclass(frozen=True)
-class Simulation(Viewed, Exported):
+class Simulation(Viewed):
     """Simulated responses and their provenance.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        One row per response in draw order: context, persona (name, missing for a baseline
-        without), exemplar (index into `exemplars`, missing for a baseline without), response,
-        log_prob (nats: with what log-probability persona and exemplar were drawn), weight
+        One row per response in draw order: context, persona (name; missing for a baseline without
+        personas), exemplar (index into `exemplars`; missing for a baseline without), response,
+        log_prob (log-probability, in nats, of drawing this persona and exemplar), weight
         (importance weight, 1 as drawn), seed and draw number.
     exemplars : sequence of Exemplar
         The pool that the exemplar column indexes.
     provenance : mapping
-        Name, personas, model, template, weights and sampling parameters; of a baseline that shows
-        several exemplars, which each draw was `shown`, and `wishes` below its question, if any.
+        Name, personas, model, template, weights and sampling parameters. For baselines also
+        `shown`, the exemplars in the prompt of each draw, and `wishes`, the instructions below its
+        question.
     """
 
     frame: pd.DataFrame
@@ -58,7 +62,7 @@ class Simulation(Viewed, Exported):
 
     @property
     def name(self) -> str:
-        """The name that it was simulated under."""
+        """The name of the simulation."""
         return str(self.provenance.get("name", "simulation"))
 
     @property
@@ -68,13 +72,13 @@ class Simulation(Viewed, Exported):
 
     @property
     def personas(self) -> list[str]:
-        """Names of the personas in the study's order, whether drawn or not."""
+        """Persona names in the study's order, followed by any others that were drawn."""
         drawn = sorted(str(name) for name in self.frame[PERSONA].dropna().unique())
         return list(dict.fromkeys([*self.provenance.get("personas", ()), *drawn]))
 
     @property
     def names(self) -> list[str]:
-        """The personas that it could draw, or did where that is not known; length K."""
+        """The simulation's K persona names; those that were drawn where only they are known."""
         known = self.provenance.get("personas")
         return list(known if known is not None else self.frame[PERSONA].dropna().unique())
 
@@ -83,28 +87,28 @@ class Simulation(Viewed, Exported):
         facts, row = self.provenance, self.frame.iloc[draw]
         persona = facts.get("personas", {}).get(row[PERSONA])
         turns = [("system", str(persona))] if persona else []
-        for question, response in self.shown(draw):
+        for question, response in self.exemplars_in_prompt(draw):
             turns += [("user", question), ("assistant", response)]
-        wishes = facts[WISHES][draw] if WISHES in facts else ""
-        asked = "\n".join(filter(None, (self._question(row[CONTEXT]), wishes)))
-        return [*turns, ("user", asked)]
+        instructions = facts[INSTRUCTIONS][draw] if INSTRUCTIONS in facts else ""
+        question = "\n".join(filter(None, (self._question(row[CONTEXT]), instructions)))
+        return [*turns, ("user", question)]
 
-    def shown(self, draw: int) -> list[tuple[str, str]]:
-        """Return question and response of what a draw was shown, the last nearest its question."""
-        one = self.frame[EXEMPLAR].iloc[draw]
-        if SHOWN in self.provenance:
-            places = self.provenance[SHOWN][draw]
+    def exemplars_in_prompt(self, draw: int) -> list[tuple[str, str]]:
+        """Return question and response of each exemplar in the prompt of a draw, in order."""
+        exemplar = self.frame[EXEMPLAR].iloc[draw]
+        if EXEMPLARS_IN_PROMPT in self.provenance:
+            indices = self.provenance[EXEMPLARS_IN_PROMPT][draw]
         else:
-            places = [] if pd.isna(one) else [int(one)]
-        return [self._shown(j) for j in places]
+            indices = [] if pd.isna(exemplar) else [int(exemplar)]
+        return [self._exemplar(index) for index in indices]
 
-    def _shown(self, place: int) -> tuple[str, str]:
-        """Return an exemplar of the pool, or after those a response of this simulation."""
-        if place < len(self.exemplars):
-            exemplar = self.exemplars[place]
+    def _exemplar(self, index: int) -> tuple[str, str]:
+        """Return an exemplar of the pool, or past its end a response of this simulation."""
+        if index < len(self.exemplars):
+            exemplar = self.exemplars[index]
             template = PromptTemplate(str(self.provenance["template"]))
             return template.question(exemplar.record), exemplar.response
-        row = self.frame.iloc[place - len(self.exemplars)]
+        row = self.frame.iloc[index - len(self.exemplars)]
         return self._question(row[CONTEXT]), str(row[RESPONSE])
 
     def _question(self, context: str) -> str:
@@ -116,18 +120,24 @@ class Simulation(Viewed, Exported):
         return np.asarray(self.frame[WEIGHT], dtype=np.float64)
 
     def codes(self, names: Sequence[str] | None = None) -> NDArray[np.intp]:
-        """Return the persona of each response as a position in `names`, shape (n,)."""
-        place = {name: k for k, name in enumerate(self.names if names is None else names)}
-        strange = [name for name in self.frame[PERSONA].unique() if name not in place]
-        if strange or not place:
+        """Return the persona of each response as a position in `names`, shape (n,).
+
+        Raises
+        ------
+        DataError
+            If a response has no persona, or one that is not in `names`.
+        """
+        index = {name: k for k, name in enumerate(self.names if names is None else names)}
+        unknown = [name for name in self.frame[PERSONA].unique() if name not in index]
+        if unknown or not index:
             raise DataError(
-                f"The simulation {self.name!r} has responses of no persona, or of another one.",
+                f"The simulation {self.name!r} has responses with no persona or an unknown one.",
                 hint="Use a simulation of the mixture, with the personas it was made with.",
             )
-        return np.array([place[name] for name in self.frame[PERSONA]], dtype=np.intp)
+        return np.array([index[name] for name in self.frame[PERSONA]], dtype=np.intp)
 
     def with_facts(self, **facts: object) -> Simulation:
-        """Return this simulation with more in its provenance."""
+        """Return this simulation with these entries added to its provenance."""
         return replace(self, provenance={**self.provenance, **facts})
 
     def reweight(
@@ -136,22 +146,22 @@ class Simulation(Viewed, Exported):
         *,
         log_prob: NDArray[np.float64] | None = None,
     ) -> Simulation:
-        """Return the same responses weighted as other weights would have drawn them.
+        """Return the same responses with importance weights for other persona weights.
 
-        No model is asked. `reliability` says how far the result can be trusted.
+        No model is called. `reliability` reports how far the result can be trusted.
 
         Parameters
         ----------
         weights : mapping of str to float, optional
-            Share of each persona by name; those not named share the rest.
+            Share of each persona by name; personas not named share the rest.
         log_prob : ndarray, shape (n,), optional
-            Instead: with what log-probability other weights draw each persona and exemplar, as
-            `MixtureOfPersonas.draw_log_prob` gives it. The largest weights are Pareto-smoothed.
+            Instead of `weights`: the log-probability of each draw under other weights, from
+            `MixtureOfPersonas.draw_log_prob`. The largest weights are Pareto-smoothed.
 
         Raises
         ------
         DataError
-            If a persona with a share has no draws, or none or both of the arguments are given.
+            If a persona with a share has no draws, or not exactly one argument is given.
 
         Examples
         --------
@@ -162,28 +172,108 @@ class Simulation(Viewed, Exported):
         """
         if (weights is None) == (log_prob is None):
             raise DataError(
-                "Either weights or log_prob is needed.", hint='Use reweight({"critic": 0.4}).'
+                "Pass either `weights` or `log_prob`.", hint='Use reweight({"critic": 0.4}).'
             )
         if weights is not None:
-            shares = named_shares([Persona(name, name) for name in self.names], weights)
+            personas = [Persona(name, name) for name in self.names]
             values = importance_weights.share_weights(
-                self.codes(), shares, self.names, weights=self.weights
+                self.codes(), named_shares(personas, weights), self.names, weights=self.weights
             )
-            pairs = zip(self.names, shares, strict=True)
-            told = ", ".join(f"{name}={share:.3f}" for name, share in pairs)
+            description = describe_shares(personas, weights)
         else:
             drawn = np.asarray(self.frame[LOG_PROB], dtype=np.float64)
             raw = importance_weights.importance_weights(np.asarray(log_prob), drawn)
-            values, told = importance_weights.pareto_smoothed(raw)[0], "reweighted"
+            values, description = importance_weights.pareto_smoothed(raw)[0], "reweighted"
         return replace(
             self,
             frame=self.frame.assign(**{WEIGHT: values}),
-            provenance={**self.provenance, "weights": told},
+            provenance={**self.provenance, "weights": description},
         )
 
     def reliability(self) -> importance_weights.Reliability:
-        """Say how far the weighted responses can be trusted, and what to simulate if not."""
+        """Return whether the weighted responses can be trusted, and what to simulate if not."""
         return importance_weights.reliability(self.weights, self.codes(), self.names)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a copy of the rows, free to change."""
+        return self.frame.copy()
+
+    def to_csv(self, path: str | Path, *, figures: pd.DataFrame | None = None) -> Path:
+        """Write the rows as CSV, with a data card beside it; `from_csv` reads them back.
+
+        An apostrophe is put before text that a spreadsheet would run as a formula.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, replaced if it exists. The card is in `path`.card.md and .card.json: the
+            personas, weights, model, seeds, prompt template and exemplars.
+        figures : DataFrame, optional
+            Metrics of the simulation for the card, such as the frame of an alignment.
+
+        Returns
+        -------
+        pathlib.Path
+
+        Raises
+        ------
+        DataError
+            For text that no file can hold, and where the file cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> simulation = Simulation(pd.DataFrame({"response": ["=1+1", "fine"]}))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = simulation.to_csv(f"{folder}/simulation.csv")
+        ...     print(path.read_text())
+        ...     Simulation.from_csv(path).responses
+        response
+        '=1+1
+        fine
+        <BLANKLINE>
+        ['=1+1', 'fine']
+        """
+        return export.write_csv(self, path, figures=figures)
+
+    def to_parquet(self, path: str | Path, *, figures: pd.DataFrame | None = None) -> Path:
+        """Write the rows as Parquet, as `to_csv` does; requires the extra `export`."""
+        return export.write_parquet(self, path, figures=figures)
+
+    def to_jsonl(self, path: str | Path, *, figures: pd.DataFrame | None = None) -> Path:
+        """Write the rows as JSON lines, as `to_csv` does."""
+        return export.write_jsonl(self, path, figures=figures)
+
+    def to_datasets(self) -> Dataset:
+        """Return the rows as a Hugging Face dataset, with the data card as its description.
+
+        Raises
+        ------
+        MissingPackageError
+            Where the package `datasets` is not installed.
+        """
+        return export.make_dataset(self)
+
+    @classmethod
+    def from_csv(cls, path: str | Path) -> Self:
+        """Read what `to_csv` wrote, with the card beside it.
+
+        Raises
+        ------
+        DataError
+            Where the file or its card is missing, or the file was changed since.
+        """
+        return cls(*export.read_csv(path))
+
+    @classmethod
+    def from_parquet(cls, path: str | Path) -> Self:
+        """Read what `to_parquet` wrote, as `from_csv` does."""
+        return cls(*export.read_parquet(path))
+
+    @classmethod
+    def from_jsonl(cls, path: str | Path) -> Self:
+        """Read what `to_jsonl` wrote, as `from_csv` does."""
+        return cls(*export.read_jsonl(path))
 
     def __repr__(self) -> str:
         weights = self.provenance.get("weights", "")

@@ -1,4 +1,4 @@
-"""Options told apart by the first token of a reply, where a model tells how likely that is."""
+"""Match the text or the first token of a reply with the options of a question."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import FirstTokens
 
-_LEAST = 1e-12
+_MIN_SHARE = 1e-12
 
 
-def begin_alike(options: Sequence[str]) -> bool:
-    """Return whether a first word, or what may be a part of it, could mean several options.
+def share_first_word(options: Sequence[str]) -> bool:
+    """Return whether the first word of a reply, or a part of it, could mean several options.
 
     Examples
     --------
-    >>> begin_alike(["yes", "no"]), begin_alike(["very good", "very bad"])
+    >>> share_first_word(["yes", "no"]), share_first_word(["very good", "very bad"])
     (False, True)
     """
     words = [(_words(option) or [""])[0] for option in options]
@@ -30,59 +30,59 @@ def begin_alike(options: Sequence[str]) -> bool:
 
 
 def first_token_shares(
-    told: FirstTokens, names: Sequence[str]
+    tokens: FirstTokens, labels: Sequence[str]
 ) -> tuple[NDArray[np.float64], float]:
-    """Return the probability of each option, shape (A,), and how much the tokens gave to any.
+    """Return the share of each option, shape (A,), and the total probability of all options.
 
-    A token counts for the option that it begins, if it begins one only. An option of none of the
-    tokens that are told of gets the probability of the least likely one, which it is at most.
+    A token counts for an option if it begins the label of this option and of no other. An option
+    without such a token gets the smallest reported probability, an upper bound.
 
     Examples
     --------
-    >>> told = FirstTokens(("Yes", " no", "Well"), (-0.7, -1.2, -2.3))
-    >>> shares, mass = first_token_shares(told, ["yes", "no"])
-    >>> shares.round(3).tolist(), round(mass, 3)
+    >>> tokens = FirstTokens(("Yes", " no", "Well"), (-0.7, -1.2, -2.3))
+    >>> shares, total = first_token_shares(tokens, ["yes", "no"])
+    >>> shares.round(3).tolist(), round(total, 3)
     ([0.622, 0.378], 0.798)
     """
-    masses = np.zeros(len(names))
-    for token, log_prob in zip(told.tokens, told.log_probs, strict=True):
-        begun = [a for a, name in enumerate(names) if _begins(token, name)]
+    probabilities = np.zeros(len(labels))
+    for token, log_prob in zip(tokens.tokens, tokens.log_probs, strict=True):
+        begun = [a for a, label in enumerate(labels) if _begins(token, label)]
         if len(begun) == 1:
-            masses[begun[0]] += np.exp(log_prob)
-    named = float(masses.sum())
-    masses[masses == 0] = max(np.exp(min(told.log_probs)), _LEAST)
-    return masses / masses.sum(), min(named, 1.0)
-
-
-def _begins(token: str, name: str) -> bool:
-    said, words = _words(token), _words(name)
-    return bool(said) and bool(words) and words[0].startswith(said[0])
-
-
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
+            probabilities[begun[0]] += np.exp(log_prob)
+    total = float(probabilities.sum())
+    probabilities[probabilities == 0] = max(np.exp(min(tokens.log_probs)), _MIN_SHARE)
+    return probabilities / probabilities.sum(), min(total, 1.0)
 
 
 def match_option(text: str, options: Sequence[str]) -> int | None:
-    """Return which option a drawn answer names, or None where it names none, or two.
+    """Return the index of the option that a reply names, or None if it names none or several.
 
-    Case, punctuation and white space do not count. An answer that is an option or begins with one
-    names it, the longest of them; else it names the only option that it holds, if there is one.
+    Case, punctuation and white space are ignored. A reply names the longest option that it is or
+    begins with, or else the only option that it contains.
 
     Examples
     --------
     >>> [match_option(text, ["tea", "iced tea"]) for text in ["Tea!", "Iced tea, please", "milk"]]
     [0, 1, None]
     """
-    said = f" {_folded(text)} "
-    names = [f" {_folded(option)} " for option in options]
-    first = [a for a, name in enumerate(names) if said.startswith(name)]
-    if first:
-        return max(first, key=lambda a: len(names[a]))
-    held = [a for a, name in enumerate(names) if name in said]
-    whole = [a for a in held if not any(names[a] in names[b] for b in held if b != a)]
+    reply = f" {_normalised(text)} "
+    names = [f" {_normalised(option)} " for option in options]
+    prefixes = [a for a, name in enumerate(names) if reply.startswith(name)]
+    if prefixes:
+        return max(prefixes, key=lambda a: len(names[a]))
+    contained = [a for a, name in enumerate(names) if name in reply]
+    whole = [a for a in contained if not any(names[a] in names[b] for b in contained if b != a)]
     return whole[0] if len(whole) == 1 else None
 
 
-def _folded(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+def _begins(token: str, label: str) -> bool:
+    beginning, words = _words(token), _words(label)
+    return bool(beginning) and bool(words) and words[0].startswith(beginning[0])
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())
+
+
+def _normalised(text: str) -> str:
+    return " ".join(_words(text))

@@ -1,8 +1,8 @@
-"""Asking a population a closed question: options asked once, weights given or learned.
+"""Ask a population a closed question.
 
-Where real people answered the same question, the likelihood of each answer under each persona is
-in the table of option probabilities already. So weights are learned with no further model call:
-the number of prompts is that of contexts x personas x orders, not of records.
+The number of prompts is contexts x personas x orders; it does not depend on the number of records.
+If real people answered the same question, the option probabilities contain the likelihood of each
+answer under each persona, and `learned_weights` needs no further model call.
 """
 
 from __future__ import annotations
@@ -37,31 +37,32 @@ def ask(
     name: str = "answer",
     on_step: OnStep | None = None,
 ) -> PopulationAnswer:
-    """Let a population answer a closed question: each context's personas, weighted.
+    """Ask a population a closed question: the weighted answers of the personas by context.
 
     Parameters
     ----------
     question : Question
     population : Population
-        Whose contexts are asked; where its responses are the options, they are compared with.
+        Its contexts are asked. If its responses are the options, they are kept for comparison.
     personas : list of Persona, str, DataFrame, mapping or None
-        Whatever `read_personas` reads; None asks the plain question.
+        Any input of `read_personas`; None asks without personas.
     backend : Backend
     weights : str, mapping or ndarray, optional
-        "uniform", "stated" (the default: what the personas say), a share for each persona by
-        name, or an array of shape (K,) or (C, K). `learn` learns them.
+        "uniform", "stated" (the default: the personas' own weights), a share for each persona by
+        name, or an array of shape (K,) or (C, K). See `learn_weights` for learned weights.
     options : ElicitationOptions, optional
-        How the option probabilities are obtained.
+        How to obtain the option probabilities.
     name : str
+        Name of the answer.
     on_step : callable, optional
-        Called with (what, total) before the model is asked; returns what is called at each answer.
+        Called with (step, total) before the model is called; returns a callback for each result.
 
     Returns
     -------
     PopulationAnswer
     """
     known = [] if personas is None else read_personas(personas)
-    shares, described = answer_weights(known, weights)
+    shares, weights_label = answer_weights(known, weights)
     contexts = distinct_contexts(population)
     records = [population.records[i] for i in contexts]
     table = option_probabilities(
@@ -72,16 +73,16 @@ def ask(
         name,
         tuple(persona.name for persona in known) or (NO_PERSONA,),
         pd.DataFrame(records),
-        _sizes(population, contexts),
+        _context_shares(population, contexts),
         np.ones(table.probabilities.shape[:2]),
         table,
         real=population if answers_with(population, question) else None,
     )
-    return answer.reweighted(shares, described=described)
+    return answer.reweighted(shares, weights_label=weights_label)
 
 
 def distinct_contexts(population: Population) -> NDArray[np.intp]:
-    """Return the first record of each different context, in their order."""
+    """Return the first record of each distinct context, in order of appearance."""
     first: dict[str, int] = {}
     for i, context in enumerate(population.contexts):
         first.setdefault(context, i)
@@ -89,17 +90,18 @@ def distinct_contexts(population: Population) -> NDArray[np.intp]:
 
 
 def answers_with(population: Population, question: Question) -> bool:
-    """Return whether every response of the population is made of the question's options."""
+    """Return whether every response of the population consists of the question's options."""
     try:
         for response in set(population.responses):
-            question.chosen(response)
+            question.selected_options(response)
     except DataError:
         return False
     return True
 
 
-def _sizes(population: Population, contexts: NDArray[np.intp]) -> Array:
-    place = {population.contexts[i]: c for c, i in enumerate(contexts)}
-    codes = np.array([place[text] for text in population.contexts])
-    sizes = np.bincount(codes, population.weights, len(contexts))
-    return np.asarray(sizes / sizes.sum())
+def _context_shares(population: Population, contexts: NDArray[np.intp]) -> Array:
+    """Return the weight share of the records in each context, shape (C,)."""
+    index = {population.contexts[i]: c for c, i in enumerate(contexts)}
+    codes = np.array([index[text] for text in population.contexts])
+    totals = np.bincount(codes, population.weights, len(contexts))
+    return np.asarray(totals / totals.sum())

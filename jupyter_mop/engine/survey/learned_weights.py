@@ -15,16 +15,16 @@ from jupyter_mop.engine.data.population import MIN_RECORDS, Population, draw_rec
 from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.held_out import held_out_report
-from jupyter_mop.engine.survey.asking import Array
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
 
+Array = NDArray[np.float64]
 PENALTIES = (0.1, 0.01, 0.001)
 N_EM = 1000
-LEAST = 1e-4
+MIN_WEIGHT = 1e-4
 
 
-def learn(
+def learn_weights(
     answer: PopulationAnswer,
     population: Population,
     personas: Sequence[Persona],
@@ -36,61 +36,69 @@ def learn(
 ) -> PopulationAnswer:
     """Return the answer with persona weights learned from real answers, with no model call.
 
-    Weights for all contexts together are fitted by maximum likelihood, and from there the
-    mixture's gate, which tells contexts apart; a quarter of the records is held out to stop on and
-    to choose the penalty.
+    Weights common to all contexts are fitted by maximum likelihood. From these, the gate of the
+    mixture is fitted, whose weights depend on the context. A quarter of the records is held out
+    for early stopping and for choosing the penalty.
 
     Parameters
     ----------
     answer : PopulationAnswer
-        To the contexts of `population`.
+        The answer in the contexts of `population`.
     population : Population
         Real answers, each one of the options.
     personas : sequence of Persona
+        The K personas of the answer.
     encoder : Encoder
-        For the contexts and the personas.
+        Encodes contexts and personas.
     target : PopulationAnswer, optional
-        To other contexts, which gets the weights; default: `answer` itself.
+        The answer in other contexts that gets the weights; default: `answer` itself.
     rank : int
         Rank of the gate.
     random_state : int
         Seed of the split and of the gate's start.
     """
-    rows = draw_records(population, len(population), random_state=random_state)
-    n_held_out = max(len(rows) // 4, MIN_RECORDS // 2)
+    held_out, train = _split_scores(answer, population, encoder, random_state)
     start = Gate.start(
         encode_each(encoder, [persona.description for persona in personas]),
         np.zeros((1, encode_each(encoder, population.contexts[:1]).shape[1])),
         rank=rank,
         random_state=random_state,
     )
-    held_out, train = (
-        _evidence(answer, population.take(part), encoder)
-        for part in (rows[:n_held_out], rows[n_held_out:])
-    )
     report = held_out_report(
         start,
-        lambda stop: _best(start, train, stop),
+        lambda validation: _fit_best(start, train, validation),
         held_out,
-        n_tokens=np.ones(n_held_out, dtype=np.intp),
+        n_tokens=np.ones(len(held_out.weight), dtype=np.intp),
         random_state=random_state,
     ).rename(columns={"log_lik_per_token": "log_lik"})
-    gate, asked = _best(start, train, held_out), target or answer
-    vectors = encode_each(encoder, asked.context_texts)
-    learned = asked.reweighted(np.exp(gate.persona_log_weights(vectors)), described="learned")
-    return learned.with_report(report)
+    gate, reweighted = _fit_best(start, train, held_out), target or answer
+    vectors = encode_each(encoder, reweighted.context_texts)
+    weights = np.exp(gate.persona_log_weights(vectors))
+    return reweighted.reweighted(weights, weights_label="learned").with_report(report)
 
 
-def _evidence(
+def _split_scores(
+    answer: PopulationAnswer, population: Population, encoder: Encoder, random_state: int
+) -> tuple[ComponentScores, ComponentScores]:
+    """Return the scores of held-out and of training records, one to three."""
+    rows = draw_records(population, len(population), random_state=random_state)
+    n_held_out = max(len(rows) // 4, MIN_RECORDS // 2)
+    return (
+        _component_scores(answer, population.take(rows[:n_held_out]), encoder),
+        _component_scores(answer, population.take(rows[n_held_out:]), encoder),
+    )
+
+
+def _component_scores(
     answer: PopulationAnswer, population: Population, encoder: Encoder
 ) -> ComponentScores:
-    """Return the log-likelihood of each record's answer under each persona, for the gate."""
+    """Return the log-likelihood of each record's answer under each persona."""
     n, n_personas = len(population), len(answer.personas)
-    place = {text: c for c, text in enumerate(answer.context_texts)}
-    tables = [answer.table.probabilities[place[text]] for text in population.contexts]
-    found = {said: answer.question.chosen(said) for said in set(population.responses)}
-    chosen = [found[said] for said in population.responses]
-    log_lik = [_log_lik(answer.question, *pair) for pair in zip(tables, chosen, strict=True)]
+    index = {text: c for c, text in enumerate(answer.context_texts)}
+    tables = [answer.table.probabilities[index[text]] for text in population.contexts]
+    options = {text: answer.question.selected_options(text) for text in set(population.responses)}
+    selected = [options[text] for text in population.responses]
+    log_lik = [_log_lik(answer.question, *pair) for pair in zip(tables, selected, strict=True)]
     components = Components(
         np.repeat(np.arange(n), n_personas),
         np.tile(np.arange(n_personas), n),
@@ -103,33 +111,33 @@ def _evidence(
     )
 
 
-def _log_lik(question: Question, table: Array, chosen: NDArray[np.bool_]) -> Array:
-    """Return the log-probability of an answer under each persona, (K,), of a table (K, A)."""
+def _log_lik(question: Question, table: Array, selected: NDArray[np.bool_]) -> Array:
+    """Return the log-probability of an answer under each persona, (K,), from a table (K, A)."""
     tiny = np.finfo(np.float64).tiny
     if question.kind == "multiple":
-        each = np.where(chosen, table, 1 - table)
+        each = np.where(selected, table, 1 - table)
         return np.asarray(np.log(np.maximum(each, tiny)).sum(axis=1))
-    return np.asarray(np.log(np.maximum(table[:, chosen.argmax()], tiny)))
+    return np.asarray(np.log(np.maximum(table[:, selected.argmax()], tiny)))
 
 
-def _best(start: Gate, train: ComponentScores, stop: ComponentScores) -> Gate:
-    """Return the gate, alike for all contexts or not, that makes the records to stop on likeliest.
+def _fit_best(start: Gate, train: ComponentScores, validation: ComponentScores) -> Gate:
+    """Return the gate with the highest likelihood on `validation`, with or without contexts.
 
-    It begins at the best weights for all contexts together, so that what the contexts add to them
-    has to show on records that it was not fitted on.
+    Each fit starts at the best weights common to all contexts. The dependence on the context is
+    kept only if it improves the likelihood of records that it was not fitted to.
     """
-    base = replace(start, b=np.log(_marginal(train, len(start.b))))
-    gates = [base, *(base.fit(train, stop, l2=l2) for l2 in PENALTIES)]
-    return min(gates, key=lambda gate: gate.loss_and_gradient(stop)[0])
+    common = replace(start, b=np.log(_common_weights(train, len(start.b))))
+    gates = [common, *(common.fit(train, validation, l2=l2) for l2 in PENALTIES)]
+    return min(gates, key=lambda gate: gate.loss_and_gradient(validation)[0])
 
 
-def _marginal(evidence: ComponentScores, n_personas: int) -> Array:
-    """Return the persona weights, (K,), that make all records likeliest: EM, which is convex."""
-    log_lik = evidence.log_lik.reshape(-1, n_personas)
+def _common_weights(scores: ComponentScores, n_personas: int) -> Array:
+    """Return the maximum-likelihood weights common to all contexts, (K,), by EM (convex)."""
+    log_lik = scores.log_lik.reshape(-1, n_personas)
     likelihood = np.exp(log_lik - log_lik.max(axis=1, keepdims=True))
-    share = evidence.weight / evidence.weight.sum()
+    shares = scores.weight / scores.weight.sum()
     weights = np.full(n_personas, 1 / n_personas)
     for _ in range(N_EM):
         posterior = likelihood * weights
-        weights = share @ (posterior / posterior.sum(axis=1, keepdims=True))
-    return np.asarray(np.maximum(weights, LEAST))
+        weights = shares @ (posterior / posterior.sum(axis=1, keepdims=True))
+    return np.asarray(np.maximum(weights, MIN_WEIGHT))

@@ -1,11 +1,11 @@
-"""Option probabilities: what a language model answers to a closed question, component by component.
+"""Option probabilities: how likely each option is, under each persona in each context.
 
-Where the model can score, each probability is exact: the option's own, given the prompt, over that
-of all options. Where it only tells how likely the first tokens of a reply are, those that begin one
-option count for it; options that begin alike get letters. Where it does neither, answers are drawn
-and matched with the options; to the counts of each component one answer is added, spread over the
-options, so that none is impossible. No exemplar is shown: the answer of a real respondent to the
-same question would be copied.
+If the model can score, each probability is exact: the probability of the option given the prompt,
+divided by the sum over all options. If the model only reports the probabilities of the first
+tokens of a reply, a token counts for the one option that begins with it; options with the same
+beginning get letters. Otherwise replies are sampled and matched with the options. One reply,
+spread over all options, is added to the counts of each component, so that no option has
+probability zero. No exemplar is shown, since the model would copy the respondent's answer.
 """
 
 from __future__ import annotations
@@ -23,20 +23,27 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
-    TellsFirstTokens,
+    Scores,
+    ScoresFirstTokens,
+    Tick,
 )
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.survey.answer_matching import begin_alike, first_token_shares, match_option
+from jupyter_mop.engine.data.task_prompts import LETTERS
+from jupyter_mop.engine.survey.answer_matching import (
+    first_token_shares,
+    match_option,
+    share_first_word,
+)
 from jupyter_mop.engine.survey.options import FIRST_TOKEN, SAMPLED, SCORED, ElicitationOptions
-from jupyter_mop.engine.survey.question import LETTERS, NOTHING, Question
+from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import ModelError
 
 Array = NDArray[np.float64]
 Record = Mapping[str, str]
 
-_TOKENS_PER_WORD = 3
-_TOKENS_MORE = 12
+UNKNOWN_CONTEXT = "N/A"
+_TOKENS_PER_WORD, _EXTRA_TOKENS = 3, 12
 
 
 @dataclass(frozen=True)
@@ -46,14 +53,14 @@ class OptionTable:
     Attributes
     ----------
     probabilities : numpy.ndarray, shape (C, K, A)
-        They sum to 1 over the options, except where any number of options is chosen.
+        They sum to 1 over the options, unless several options can be chosen.
     method : str
         "scored", "first-token" or "sampled".
     n_asked : int
-        Options scored, first tokens read, or answers drawn.
+        Number of scored options, first tokens or sampled replies.
     matched : float
-        Share of the drawn answers, or mean probability of the first tokens, that named an option;
-        1 where options were scored.
+        Share of the replies, or mean probability of the first tokens, that name an option;
+        1 for scored options.
     """
 
     probabilities: Array
@@ -71,21 +78,21 @@ def option_probabilities(
     options: ElicitationOptions | None = None,
     on_step: OnStep | None = None,
 ) -> OptionTable:
-    """Ask for the probability of each option, each context, persona and order once.
+    """Obtain the probability of each option for each context and persona.
 
     Parameters
     ----------
     question : Question
-    records : sequence of mappings
-        The C contexts, by column.
+    records : sequence of mapping
+        C contexts, as values of the context columns.
     personas : sequence of Persona or None
-        K of them; None asks without.
+        K personas; None asks without a persona.
     backend : Backend
         The language model.
     options : ElicitationOptions, optional
-        By scores or by draws, orders, corrections.
+        Method, orders of the options and corrections.
     on_step : callable, optional
-        Called with (what, total) before the model is asked; returns what is called at each answer.
+        Called with (step, total) before the model is called; returns a callback for each result.
 
     Returns
     -------
@@ -94,9 +101,9 @@ def option_probabilities(
     Raises
     ------
     DataError
-        Where the question names a column that the contexts do not have.
+        If the question uses a column that the contexts do not have.
     ModelError
-        Where scores are asked of a model that gives none.
+        If the model does not support the method.
 
     Examples
     --------
@@ -110,152 +117,129 @@ def option_probabilities(
     options = options or ElicitationOptions()
     for record in records[:1]:
         question.template().check(record)
-    method = options.method_for(backend)
-    ways = {SCORED: _scored, FIRST_TOKEN: _first_token, SAMPLED: _sampled}
-    parts = [
-        ways[method](part, records, personas, backend, options, on_step) for part in question.parts
-    ]
+    whole = _Elicitation(question, records, personas, backend, options, on_step)
+    parts = [replace(whole, question=part).run() for part in question.subquestions]
     probabilities = parts[0].probabilities
     if question.kind == "multiple":
         probabilities = np.stack([part.probabilities[..., 0] for part in parts], axis=-1)
-    return OptionTable(
-        probabilities,
-        method,
-        sum(part.n_asked for part in parts),
-        float(np.mean([part.matched for part in parts])),
-    )
+    n_asked, matched = sum(part.n_asked for part in parts), [part.matched for part in parts]
+    return OptionTable(probabilities, parts[0].method, n_asked, float(np.mean(matched)))
 
 
-def _prompts(
-    question: Question,
-    records: Sequence[Record],
-    personas: Sequence[Persona | None],
-    options: ElicitationOptions,
-    *,
-    lettered: bool = False,
-) -> list[Prompt]:
-    """Return a prompt for each order, context and persona, in this order."""
-    orders = question.orders(options.n_orders, random_state=options.random_state)
-    templates = [question.template(order, lettered=lettered) for order in orders]
-    if not options.listed:
-        templates = [PromptTemplate(question.text)]
-    return [
-        template.render(record, persona=persona)
-        for template in templates
-        for record in records
-        for persona in personas
-    ]
+@dataclass(frozen=True)
+class _Elicitation:
+    """A question with one answer, put to C contexts under K personas."""
 
+    question: Question
+    records: Sequence[Record]
+    personas: Sequence[Persona | None]
+    backend: Backend
+    options: ElicitationOptions
+    on_step: OnStep | None
 
-def _scored(  # noqa: PLR0917  as `_sampled`
-    question: Question,
-    records: Sequence[Record],
-    personas: Sequence[Persona | None],
-    backend: Backend,
-    options: ElicitationOptions,
-    on_step: OnStep | None,
-) -> OptionTable:
-    prompts = _prompts(question, records, personas, options)
-    unknown = [dict.fromkeys(question.columns, NOTHING)] if options.by_prior else []
-    priors = _prompts(question, unknown, [None], options)
-    scores = _option_scores(question, [*prompts, *priors], backend, options, on_step)
-    shape = (-1, len(records), len(personas), len(question.options))
-    table = scores[: len(prompts)].reshape(shape)
-    if options.by_prior:
-        table = table - scores[len(prompts) :][:, None, None, :]
-    probabilities = np.exp(table - np.logaddexp.reduce(table, axis=-1, keepdims=True))
-    return OptionTable(probabilities.mean(0), SCORED, scores.size)
+    def run(self) -> OptionTable:
+        """Obtain the probabilities by the method that suits the model."""
+        methods = {SCORED: self._scored, FIRST_TOKEN: self._first_token, SAMPLED: self._sampled}
+        return methods[self.options.method_for(self.backend)]()
 
+    def _scored(self) -> OptionTable:
+        prompts, priors = self._prompts(), self._prior_prompts()
+        scores = self._option_scores([*prompts, *priors])
+        table = self._by_order(scores[: len(prompts)])
+        if priors:
+            table = table - scores[len(prompts) :][:, None, None, :]
+        probabilities = np.exp(table - np.logaddexp.reduce(table, axis=-1, keepdims=True))
+        return OptionTable(probabilities.mean(0), SCORED, scores.size)
 
-def _option_scores(
-    question: Question,
-    prompts: Sequence[Prompt],
-    backend: Backend,
-    options: ElicitationOptions,
-    on_step: OnStep | None,
-) -> Array:
-    """Return the log-probability of each option after each prompt, (n, A), in nats."""
-    requests = [
-        ScoreRequest(prompt, option + question.ending)
-        for prompt in prompts
-        for option in question.options
-    ]
-    scores = backend.score(
-        requests, on_result=on_step("options", len(requests)) if on_step else None
-    )
-    totals = np.array([score.total for score in scores], dtype=np.float64)
-    if not np.isfinite(totals).all():
-        raise ModelError(
-            f"The model gave {np.sum(~np.isfinite(totals))} log-probabilities that are no numbers.",
-            hint="Use another model, or a sound copy of this one.",
+    def _first_token(self) -> OptionTable:
+        assert isinstance(self.backend, ScoresFirstTokens)  # noqa: S101  checked by `method_for`
+        lettered = share_first_word(self.question.options)
+        prompts = self._prompts(lettered=lettered)
+        replies = self.backend.first_tokens(prompts, on_result=self._tick("first tokens", prompts))
+        labels = self._labels(lettered=lettered)
+        per_order = len(self.records) * len(self.personas)
+        found = [
+            first_token_shares(tokens, labels[i // per_order if lettered else 0])
+            for i, tokens in enumerate(replies)
+        ]
+        shares = self._by_order(np.array([share for share, _ in found]))
+        matched = float(np.mean([mass for _, mass in found]))
+        return OptionTable(shares.mean(0), FIRST_TOKEN, len(prompts), matched)
+
+    def _sampled(self) -> OptionTable:
+        n_draws, names = self.options.n_draws, self.question.options
+        requests = [
+            GenerationRequest(prompt, self.options.random_state, draw)
+            for prompt in self._prompts()
+            for draw in range(n_draws)
+        ]
+        n_words = max(len(name.split()) for name in names)
+        params = SamplingParams(1.0, 1.0, n_words * _TOKENS_PER_WORD + _EXTRA_TOKENS)
+        tick = self._tick("answers", requests)
+        completions = self.backend.generate(requests, params, on_result=tick)
+        found = [match_option(completion.text, names) for completion in completions]
+        counts = np.array(
+            [[a == option for a in range(len(names))] for option in found], dtype=float
         )
-    if options.by_length:
-        totals = totals / [score.n_tokens for score in scores]
-    return totals.reshape(len(prompts), len(question.options))
+        by_draw = counts.reshape(-1, len(self.records), len(self.personas), n_draws, len(names))
+        totals = by_draw.sum((0, 3)) + 1 / len(names)
+        probabilities = totals / totals.sum(-1, keepdims=True)
+        n_matched = sum(option is not None for option in found)
+        return OptionTable(probabilities, SAMPLED, len(requests), n_matched / len(requests))
 
+    def _prompts(self, *, lettered: bool = False) -> list[Prompt]:
+        """Return a prompt for each order, context and persona, in this order."""
+        templates = [self.question.template(o, lettered=lettered) for o in self._orders()]
+        if not (self.options.listed or lettered):
+            templates = [PromptTemplate(self.question.text)]
+        return [
+            template.render(record, persona=persona)
+            for template in templates
+            for record in self.records
+            for persona in self.personas
+        ]
 
-def _first_token(  # noqa: PLR0917  as `_scored`
-    question: Question,
-    records: Sequence[Record],
-    personas: Sequence[Persona | None],
-    backend: Backend,
-    options: ElicitationOptions,
-    on_step: OnStep | None,
-) -> OptionTable:
-    assert isinstance(backend, TellsFirstTokens)  # noqa: S101  see `ElicitationOptions.chosen`
-    lettered = begin_alike(question.options)
-    how = replace(options, listed=options.listed or lettered)
-    prompts = _prompts(question, records, personas, how, lettered=lettered)
-    told = backend.first_tokens(
-        prompts, on_result=on_step("first tokens", len(prompts)) if on_step else None
-    )
-    per_order = len(records) * len(personas)
-    orders = question.orders(how.n_orders, random_state=how.random_state) if lettered else [None]
-    named = [_names(question, order) for order in orders]
-    found = [
-        first_token_shares(tokens, named[i // per_order if lettered else 0])
-        for i, tokens in enumerate(told)
-    ]
-    shape = (-1, len(records), len(personas), len(question.options))
-    shares = np.array([share for share, _ in found]).reshape(shape)
-    matched = float(np.mean([mass for _, mass in found]))
-    return OptionTable(shares.mean(0), FIRST_TOKEN, len(prompts), matched)
+    def _prior_prompts(self) -> list[Prompt]:
+        """Return a prompt for each order without persona and context, if these are needed."""
+        if not self.options.by_prior:
+            return []
+        unknown = dict.fromkeys(self.question.columns, UNKNOWN_CONTEXT)
+        return replace(self, records=[unknown], personas=[None])._prompts()  # noqa: SLF001
 
+    def _orders(self) -> list[NDArray[np.intp]]:
+        n_orders, random_state = self.options.n_orders, self.options.random_state
+        return self.question.option_orders(n_orders, random_state=random_state)
 
-def _names(question: Question, order: NDArray[np.intp] | None) -> list[str]:
-    """Return what each option is called: its text, or its letter where they are in this order."""
-    if order is None:
-        return list(question.options)
-    letters = dict(zip(order.tolist(), LETTERS, strict=False))
-    return [letters[a] for a in range(len(question.options))]
+    def _labels(self, *, lettered: bool) -> list[list[str]]:
+        """Return the label of each option: its text, or its letter in each order."""
+        if not lettered:
+            return [list(self.question.options)]
+        letters = [dict(zip(order.tolist(), LETTERS, strict=False)) for order in self._orders()]
+        return [[of_option[a] for a in range(len(of_option))] for of_option in letters]
 
+    def _option_scores(self, prompts: Sequence[Prompt]) -> Array:
+        """Return the log-probability of each option after each prompt, shape (n, A), in nats."""
+        requests = [
+            ScoreRequest(prompt, option + self.question.option_suffix)
+            for prompt in prompts
+            for option in self.question.options
+        ]
+        assert isinstance(self.backend, Scores)  # noqa: S101  checked by `method_for`
+        scores = self.backend.score(requests, on_result=self._tick("options", requests))
+        totals = np.array([score.total for score in scores], dtype=np.float64)
+        if not np.isfinite(totals).all():
+            raise ModelError(
+                f"The model returned {np.sum(~np.isfinite(totals))} log-probabilities that are "
+                "not finite.",
+                hint="Use another model, or an intact copy of this one.",
+            )
+        if self.options.by_length:
+            totals = totals / [score.n_tokens for score in scores]
+        return totals.reshape(len(prompts), len(self.question.options))
 
-def _sampled(  # noqa: PLR0917  as `_scored`
-    question: Question,
-    records: Sequence[Record],
-    personas: Sequence[Persona | None],
-    backend: Backend,
-    options: ElicitationOptions,
-    on_step: OnStep | None,
-) -> OptionTable:
-    prompts = _prompts(question, records, personas, options)
-    requests = [
-        GenerationRequest(prompt, options.random_state, draw)
-        for prompt in prompts
-        for draw in range(options.n_draws)
-    ]
-    longest = max(len(option.split()) for option in question.options)
-    completions = backend.generate(
-        requests,
-        SamplingParams(1.0, 1.0, longest * _TOKENS_PER_WORD + _TOKENS_MORE),
-        on_result=on_step("answers", len(requests)) if on_step else None,
-    )
-    found = [match_option(completion.text, question.options) for completion in completions]
-    counts = np.zeros((len(requests), len(question.options)))
-    rows = [i for i, a in enumerate(found) if a is not None]
-    counts[rows, [a for a in found if a is not None]] = 1
-    shape = (-1, len(records), len(personas), options.n_draws, counts.shape[1])
-    totals = counts.reshape(shape).sum((0, 3)) + 1 / counts.shape[1]
-    return OptionTable(
-        totals / totals.sum(-1, keepdims=True), SAMPLED, len(requests), len(rows) / len(requests)
-    )
+    def _by_order(self, values: Array) -> Array:
+        """Return values per prompt and option with the shape (orders, C, K, A)."""
+        return values.reshape(-1, len(self.records), len(self.personas), len(self.question.options))
+
+    def _tick(self, step: str, requests: Sequence[object]) -> Tick | None:
+        return self.on_step(step, len(requests)) if self.on_step else None

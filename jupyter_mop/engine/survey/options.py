@@ -1,4 +1,4 @@
-"""The options of a closed question, each declared once."""
+"""The options for asking a closed question."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jupyter_mop.backends.protocols import Backend, TellsFirstTokens
+from jupyter_mop.backends.protocols import Backend, can_score, can_score_first_tokens
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.errors import ModelError
 from jupyter_mop.options import Options, at_least, one_of, option
@@ -18,7 +18,7 @@ BASELINES = ("plain", "personas")
 
 @dataclass(frozen=True, kw_only=True)
 class ElicitationOptions(Options):
-    """How a closed question is put and answered; see the help of each option.
+    """Options for asking a closed question.
 
     Examples
     --------
@@ -34,16 +34,16 @@ class ElicitationOptions(Options):
         flags=("-n",),
         parse=int,
         limit=at_least(1),
-        help="Answers to draw for the panel, with no model call.",
+        help="Number of answers drawn for the panel, with no model call.",
     )
     weights: str | Mapping[str, float] | None = option(
         None,
         kind="str or mapping",
         flags=("--weights",),
         choices=WEIGHT_WORDS,
-        help="Persona weights: learned (those that make the population's own answers likeliest, "
-        "or else those of the fit), uniform, stated, panel, or NAME=0.4,NAME=0.6. Default: "
-        "learned where there are such, or stated.",
+        help="Persona weights: learned (from the population's answers if these are the options, "
+        "otherwise by the fit), uniform, stated, panel, or NAME=0.4,NAME=0.6. Default: learned "
+        "if possible, otherwise stated.",
     )
     baseline: str | None = option(
         None,
@@ -51,7 +51,7 @@ class ElicitationOptions(Options):
         flags=("--baseline",),
         choices=BASELINES,
         limit=one_of(BASELINES),
-        help="plain: without personas; personas: with uniform weights.",
+        help="plain: no personas; personas: uniform weights.",
     )
     method: str = option(
         "auto",
@@ -59,9 +59,9 @@ class ElicitationOptions(Options):
         flags=("--method",),
         choices=METHODS,
         limit=one_of(METHODS),
-        help="How option probabilities are obtained. scored: the likelihood of each option; "
-        "first-token: the probabilities of the first token of a reply; sampled: drawn answers; "
-        "auto: the first of these that the model can.",
+        help="How to obtain option probabilities. scored: the likelihood of each option; "
+        "first-token: the probabilities of the first token of a reply; sampled: sampled replies; "
+        "auto: the first of these that the model supports.",
     )
     n_orders: int = option(
         2,
@@ -69,31 +69,31 @@ class ElicitationOptions(Options):
         flags=("--orders",),
         parse=int,
         limit=at_least(1),
-        help="In how many orders the options are listed; the probabilities are averaged, since a "
-        "small model favours what comes first.",
+        help="Number of orders in which the options are listed. The probabilities are averaged, "
+        "since a small model prefers the first options.",
     )
     listed: bool = option(
         True,
         kind="bool",
         flags=("--open",),
         parse=None,
-        help="Whether the prompt lists the options (--open: it does not). A small model may heed "
-        "its persona more in an open question.",
+        help="Whether the prompt lists the options (--open: no list). A small model may follow its "
+        "persona better in an open question.",
     )
     by_prior: bool = option(
         False,
         kind="bool",
         flags=("--by-prior",),
         parse=None,
-        help="Divide by each option's probability where neither persona nor context is known, "
-        "its columns being N/A (Holtzman et al. 2021; Zhao et al. 2021).",
+        help="Divide by the probability of each option without a persona and with N/A as the "
+        "context (Holtzman et al. 2021; Zhao et al. 2021).",
     )
     by_length: bool = option(
         False,
         kind="bool",
         flags=("--by-length",),
         parse=None,
-        help="Score options per token, so that long ones are not at a disadvantage.",
+        help="Score options per token, which removes the disadvantage of long options.",
     )
     n_draws: int = option(
         20,
@@ -101,7 +101,7 @@ class ElicitationOptions(Options):
         flags=("--draws",),
         parse=int,
         limit=at_least(1),
-        help="Answers drawn for each prompt where answers are drawn.",
+        help="Replies sampled per prompt, with --method sampled.",
     )
     random_state: int = option(
         0,
@@ -113,24 +113,24 @@ class ElicitationOptions(Options):
     )
 
     def method_for(self, backend: Backend) -> str:
-        """Return "scored", "first-token" or "sampled", as this model can.
+        """Return the method to use with this model: "scored", "first-token" or "sampled".
 
         Raises
         ------
         ModelError
-            If the model cannot do what `method` asks for.
+            If the model does not support the chosen method.
         """
-        if self.method == SCORED and not backend.can_score:
+        if self.method == SCORED and not can_score(backend):
             raise ModelError(
-                "This model gives no log-probabilities of a given text.",
-                hint="Leave the method out: answers are drawn then.",
+                "This model does not report log-probabilities of a given text.",
+                hint="Leave out the method; replies are then sampled.",
             )
-        tells = isinstance(backend, TellsFirstTokens) and backend.can_tell_first_tokens
-        if self.method == FIRST_TOKEN and not tells:
+        has_tokens = can_score_first_tokens(backend)
+        if self.method == FIRST_TOKEN and not has_tokens:
             raise ModelError(
-                "This model does not report how likely the first tokens of a reply are.",
-                hint="Leave the method out: options are scored then, or answers drawn.",
+                "This model does not report probabilities of the first tokens of a reply.",
+                hint="Leave out the method; options are then scored or replies sampled.",
             )
         if self.method == "auto":
-            return SCORED if backend.can_score else FIRST_TOKEN if tells else SAMPLED
+            return SCORED if can_score(backend) else FIRST_TOKEN if has_tokens else SAMPLED
         return self.method

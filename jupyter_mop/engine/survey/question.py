@@ -1,4 +1,4 @@
-"""Closed questions: a text and the options of which an answer is made."""
+"""Closed questions: a text and its answer options."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.engine.data.task_prompts import LETTERS, options_template, yes_no_text
 from jupyter_mop.errors import DataError
 
 KINDS = ("single", "scale", "multiple")
 EVERYONE = "everyone"
 SEPARATOR = "|"
 YES_NO = ("Yes", "No")
-NOTHING = "N/A"
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_ENDING = "Answer with one of the options."
-_LETTER_ENDING = "Answer with the letter of one of the options."
-_FEWEST = 2
-_SLACK = 0.005
+_MIN_OPTIONS = 2
+_SUM_TOLERANCE = 0.005
 
 Shares = NDArray[np.float64]
 Targets = Mapping[str, Mapping[str, float] | Sequence[float]]
@@ -29,26 +26,27 @@ Targets = Mapping[str, Mapping[str, float] | Sequence[float]]
 
 @dataclass(frozen=True)
 class Question:
-    """A question with options, put to each persona for each context.
+    """A closed question with its options, asked for each persona and context.
 
     Parameters
     ----------
     text : str
-        The question, with `{column}` names of the context.
+        The question, with `{column}` placeholders for the context columns.
     options : sequence of str
-        At least two, no two alike but for case; those of a scale in order.
+        At least two options, distinct without regard to case; a scale in order.
     kind : {"single", "scale", "multiple"}
-        One option is chosen; one of an ordered scale; or any number of them, where each option is
-        asked with yes or no.
+        "single": one option is chosen. "scale": one option of an ordered scale. "multiple": any
+        number of options; each option is then asked as a yes-no question.
     targets : mapping, optional
-        Known shares of the options, for "everyone" or for a subgroup: the text of a context, or a
-        value of one of its columns. Shares by option, or in their order; those of one subgroup
-        sum to 1, except where any number of options is chosen.
+        Known shares of the options by subgroup: "everyone", the text of a context, or a value of
+        one of its columns. The shares are a mapping from options or a sequence in their order.
+        They sum to 1, unless the kind is "multiple".
 
     Raises
     ------
     DataError
-        For no text, fewer than two options, options that are alike, or targets that do not fit.
+        If the text is empty, there are fewer than two options, options are equal, or targets do
+        not fit the options.
 
     Examples
     --------
@@ -70,83 +68,87 @@ class Question:
     targets: Targets | None = None
 
     def __post_init__(self) -> None:
-        """Check the parts and keep the options as a tuple."""
+        """Check the arguments and store the options as a tuple."""
         object.__setattr__(self, "text", PromptTemplate(self.text).text)
         object.__setattr__(self, "options", _checked_options(self.options))
         if self.kind not in KINDS:
             raise DataError(
-                f"There is no kind of question {self.kind!r}.",
+                f"Unknown kind of question {self.kind!r}.",
                 hint=f"Choose from {', '.join(KINDS)}.",
             )
         if self.kind == "multiple" and any(SEPARATOR in option for option in self.options):
             raise DataError(
-                f"The options of a multiple choice may hold no {SEPARATOR!r}, which stands "
-                "between those that are chosen.",
-                hint="Write them without it.",
+                f"An option of a multiple-choice question must not contain {SEPARATOR!r}, the "
+                "separator of chosen options.",
+                hint="Write the options without it.",
             )
         for group in self.targets or {}:
             self.target(group)
 
     @property
     def is_ordered(self) -> bool:
-        """Whether the options are a scale."""
+        """Whether the options form a scale."""
         return self.kind == "scale"
 
     @property
     def columns(self) -> frozenset[str]:
-        """The context columns that the text names."""
+        """The context columns in the text."""
         return PromptTemplate(self.text).columns
 
     @property
-    def parts(self) -> tuple[Question, ...]:
-        """The questions that are put to the model: itself, or yes or no for each option."""
+    def subquestions(self) -> tuple[Question, ...]:
+        """The questions for the model: this one, or a yes-no question for each option."""
         if self.kind != "multiple":
             return (self,)
-        return tuple(
-            Question(f"{self.text}\nIs this an answer: {_literal(option)}?", YES_NO)
-            for option in self.options
-        )
+        return tuple(Question(yes_no_text(self.text, option), YES_NO) for option in self.options)
 
     @property
-    def ending(self) -> str:
-        """What is scored after an option: a full stop where one option begins another."""
-        begins = any(
+    def option_suffix(self) -> str:
+        """Text scored after an option: a full stop if an option is the beginning of another."""
+        is_ambiguous = any(
             longer != option and longer.startswith(option)
             for option in self.options
             for longer in self.options
         )
-        return "." if begins else ""
+        return "." if is_ambiguous else ""
 
     def template(
         self, order: Sequence[int] | NDArray[np.intp] | None = None, *, lettered: bool = False
     ) -> PromptTemplate:
-        """Return the question with its options listed, by default in their own order.
+        """Return the question with its options listed in this order (default: as given).
 
-        With `lettered`, each has a letter, by its place in the list, which is the answer.
+        If `lettered`, the options have letters by their position, and the answer is a letter.
+
+        Raises
+        ------
+        DataError
+            If there are more options than letters.
         """
-        chosen = range(len(self.options)) if order is None else order
+        listed = range(len(self.options)) if order is None else order
         if lettered and len(self.options) > len(LETTERS):
             raise DataError(
-                f"There are {len(self.options)} options that begin alike, and no letters for all.",
-                hint="Let the options begin with different words, or use --method sampled.",
+                f"{len(self.options)} options with the same beginning need letters, but there are "
+                f"only {len(LETTERS)}.",
+                hint="Use options that begin with different words, or --method sampled.",
             )
-        marks = [f"{letter}." for letter in LETTERS] if lettered else ["-"] * len(self.options)
-        pairs = zip(marks, chosen, strict=False)
-        lines = "\n".join(f"{mark} {_literal(self.options[a])}" for mark, a in pairs)
-        ending = _LETTER_ENDING if lettered else _ENDING
-        return PromptTemplate(f"{self.text}\nOptions:\n{lines}\n{ending}")
+        return options_template(self.text, [self.options[a] for a in listed], lettered=lettered)
 
-    def orders(self, n: int, *, random_state: int = 0) -> list[NDArray[np.intp]]:
-        """Return `n` orders in which the options are listed, none twice.
+    def option_orders(self, n: int, *, random_state: int = 0) -> list[NDArray[np.intp]]:
+        """Return up to `n` distinct orders of the options, each of shape (A,).
 
-        A scale is listed forwards and backwards only. Other options are shuffled and then
-        rotated, so that each comes first equally often where n is a multiple of their number.
+        A scale has two orders: forwards and backwards. Other options are shuffled and then
+        rotated, so that each option comes first equally often if n is a multiple of A.
+
+        Raises
+        ------
+        DataError
+            If `n` is less than 1.
         """
         size = len(self.options)
         if n < 1:
             raise DataError(
-                f"The options must be listed in at least one order, not {n}.",
-                hint="Leave it out for two orders.",
+                f"`n_orders` must be at least 1, got {n}.",
+                hint="Leave it out for the default, two orders.",
             )
         forwards = np.arange(size)
         if self.is_ordered:
@@ -158,41 +160,46 @@ class Question:
                 break
         return list(found.values())
 
-    def chosen(self, response: str) -> NDArray[np.bool_]:
-        """Return which options a record's response is, shape (A,); `|` parts several.
+    def selected_options(self, response: str) -> NDArray[np.bool_]:
+        """Return which options a record's response selects, shape (A,); `|` separates several.
+
+        Raises
+        ------
+        DataError
+            If the response is not made of the options.
 
         Examples
         --------
-        >>> Question("Which?", ["tea", "milk", "juice"], "multiple").chosen("tea|juice").tolist()
+        >>> question = Question("Which?", ["tea", "milk", "juice"], "multiple")
+        >>> question.selected_options("tea|juice").tolist()
         [True, False, True]
         """
-        several = self.kind == "multiple"
-        named = response.split(SEPARATOR) if several else [response]
-        place = {option.casefold(): a for a, option in enumerate(self.options)}
-        found = np.zeros(len(self.options), dtype=bool)
-        for name in named:
+        names = response.split(SEPARATOR) if self.kind == "multiple" else [response]
+        index = {option.casefold(): a for a, option in enumerate(self.options)}
+        selected = np.zeros(len(self.options), dtype=bool)
+        for name in names:
             key = name.strip().casefold()
-            if key not in place:
+            if key not in index:
                 raise DataError(
-                    f"The answer {name.strip()[:60]!r} is none of the options "
+                    f"The answer {name.strip()[:60]!r} is not one of the options "
                     f"{list(self.options)}.",
-                    hint="Give every option, or leave such records out.",
+                    hint="Add it to the options, or drop such records.",
                 )
-            found[place[key]] = True
-        return found
+            selected[index[key]] = True
+        return selected
 
     def target(self, group: str) -> Shares | None:
-        """Return the known shares of a subgroup, shape (A,), or None where there are none."""
+        """Return the known shares of a subgroup, shape (A,), or None if they are unknown."""
         stated = (self.targets or {}).get(group)
         if stated is None:
             return None
         if isinstance(stated, Mapping):
-            strange = [name for name in stated if name not in self.options]
-            if strange or len(stated) < len(self.options):
+            unknown = [name for name in stated if name not in self.options]
+            if unknown or len(stated) < len(self.options):
                 raise DataError(
-                    f"The targets of {group!r} must name each of the options "
-                    f"{list(self.options)}, and {list(stated)} came.",
-                    hint="Give a share for every option.",
+                    f"The targets of {group!r} must have a share for each of the options "
+                    f"{list(self.options)}, got {list(stated)}.",
+                    hint="Add a share for every option.",
                 )
             stated = [stated[option] for option in self.options]
         shares = np.asarray(stated, dtype=np.float64)
@@ -202,45 +209,40 @@ class Question:
     def _check_shares(self, group: str, shares: Shares) -> None:
         if shares.shape != (len(self.options),) or not ((shares >= 0) & (shares <= 1)).all():
             raise DataError(
-                f"The targets of {group!r} must be a share between 0 and 1 for each of the "
-                f"{len(self.options)} options.",
-                hint="Write shares such as 0.4.",
+                f"The targets of {group!r} must be {len(self.options)} shares between 0 and 1, one "
+                "per option.",
+                hint="Use shares such as 0.4.",
             )
-        if self.kind != "multiple" and abs(shares.sum() - 1) > _SLACK:
+        if self.kind != "multiple" and abs(shares.sum() - 1) > _SUM_TOLERANCE:
             raise DataError(
-                f"The targets of {group!r} sum to {shares.sum():.3g}, not to 1.",
-                hint="Give shares of one whole.",
+                f"The targets of {group!r} must sum to 1, got a sum of {shares.sum():.3g}.",
+                hint="Divide the shares by their sum.",
             )
 
 
 def _checked_options(options: Sequence[str]) -> tuple[str, ...]:
     if isinstance(options, str):
         raise DataError(
-            "The options must be a list of texts, not one text.",
+            "`options` must be a list of strings, got one string.",
             hint='Write ["yes", "no"]; in a magic: --options "yes|no".',
         )
     texts = tuple(str(option).strip() for option in options)
-    if len(texts) < _FEWEST:
+    if len(texts) < _MIN_OPTIONS:
         raise DataError(
-            f"A closed question needs at least two options, not {len(texts)}.",
+            f"A closed question needs at least two options, got {len(texts)}.",
             hint='Write ["yes", "no"]; in a magic: --options "yes|no".',
         )
     if not all(texts):
-        raise DataError("An option is empty.", hint="Leave it out, or write it.")
+        raise DataError("An option is empty.", hint="Remove it, or enter a text.")
     folded = [text.casefold() for text in texts]
-    twice = next((text for text in texts if folded.count(text.casefold()) > 1), None)
-    if twice is not None:
-        raise DataError(f"The option {twice!r} is there twice.", hint="Leave one of them out.")
+    repeated = next((text for text in texts if folded.count(text.casefold()) > 1), None)
+    if repeated is not None:
+        raise DataError(f"The option {repeated!r} occurs twice.", hint="Remove one of them.")
     return texts
 
 
-def _literal(text: str) -> str:
-    """Return `text` as a template writes it."""
-    return text.replace("{", "{{").replace("}", "}}")
-
-
 def _rotations(size: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-    """Yield a shuffle and its rotations, then another one and its, without end."""
+    """Yield a random order and its rotations, then another one and its rotations, forever."""
     while True:
         shuffled = rng.permutation(size)
         yield from (np.roll(shuffled, step) for step in range(size))

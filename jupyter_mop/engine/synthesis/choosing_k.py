@@ -1,4 +1,4 @@
-"""How many personas: held-out likelihood over a ladder of numbers."""
+"""Choose the number of personas by held-out likelihood."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, Encoder, OnStep, Tick
+from jupyter_mop.backends.protocols import Backend, Encoder, OnStep, Tick, can_score
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.synthesis.options import SynthesisOptions
 from jupyter_mop.errors import DataError, ModelError
 
 Array = NDArray[np.float64]
 Write = Callable[[Population, int], Sequence[Persona]]
 
-LADDER = (2, 4, 8, 16)
-N_JUDGED = 40
 N_EXEMPLARS, N_RECORDS, N_COMPONENTS = 2, 60, 8
+MIN_EVALUATION_RECORDS = 4
+_MIN_STEPS = 2
 
 
 def choose_k(
@@ -28,39 +29,30 @@ def choose_k(
     backend: Backend,
     encoder: Encoder,
     *,
-    ladder: Sequence[int] = LADDER,
-    n_judged: int = N_JUDGED,
-    template: str | None = None,
-    random_state: int = 0,
+    options: SynthesisOptions | None = None,
     on_step: OnStep | None = None,
 ) -> pd.DataFrame:
-    """Fit a small mixture for each number of personas and judge it on records it has not seen.
+    """Compare numbers of personas by the held-out likelihood of a small mixture of each size.
 
-    Neither the personas nor the weights nor the moment to stop have seen the records that judge,
-    which are the same for every number. The smallest number is chosen that is within one standard
-    error of the best: the standard error of the difference, record by record.
+    The held-out records are the same for all sizes. They are not used to write personas, to learn
+    weights or for early stopping. The result is the smallest number within one standard error of
+    the best: the standard error of the paired difference over records.
 
     Parameters
     ----------
     population : Population
-        The records; some judge, the others are learned from.
+        The records: at most a third are held out, the others are training records.
     write : callable
-        Returns so many personas made from the records that it is given.
+        Called with (records, k); returns k personas made from the records.
     backend : Backend
-        A language model that can score; each pair of prompt and record is asked once.
+        A language model that can score. It computes about 2 * n_judged * sum(ladder) scores for
+        the held-out records.
     encoder : Encoder
         Text to unit vectors.
-    ladder : sequence of int
-        The numbers to try.
-    n_judged : int
-        Most records that judge; with 2 exemplars in the pool the model is asked about
-        2 * n_judged * sum(ladder) scores for them.
-    template : str, optional
-        The question put to the model; default: the context itself.
-    random_state : int
-        Seed of the split and of the fits.
+    options : SynthesisOptions, optional
+        The numbers to compare (ladder), n_judged, template and random_state.
     on_step : callable, optional
-        Called with (what, total) before the model is asked; returns what is called at each answer.
+        Called with (step, total) before the model is called; returns a callback for each result.
 
     Returns
     -------
@@ -71,7 +63,7 @@ def choose_k(
     Raises
     ------
     DataError
-        For a ladder of fewer than two numbers, or too few records.
+        If the ladder has fewer than two valid numbers, or there are too few records.
     ModelError
         If the model cannot score.
 
@@ -79,52 +71,59 @@ def choose_k(
     --------
     >>> from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
     >>> words = ["sun", "rain"]
-    >>> said = ["sun " * i for i in range(1, 21)] + ["rain " * i for i in range(1, 21)]
-    >>> df = pd.DataFrame({"topic": "weather", "said": said})
-    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> texts = ["sun " * i for i in range(1, 21)] + ["rain " * i for i in range(1, 21)]
+    >>> df = pd.DataFrame({"topic": "weather", "text": texts})
+    >>> population = Population.from_frame(df, context="topic", response="text")
     >>> def write(_records, k):
     ...     return [Persona(f"p{i}", f"You say {words[i % 2]}.") for i in range(k)]
     >>> model, encoder = ToyBackend(words), ToyEncoder(words)
-    >>> steps = choose_k(population, write, model, encoder, ladder=[1, 2])
-    >>> steps.loc[steps["chosen"], "k"].item()
+    >>> options = SynthesisOptions(ladder=[1, 2])
+    >>> table = choose_k(population, write, model, encoder, options=options)
+    >>> table.loc[table["chosen"], "k"].item()
     2
     """
-    judging, learned_from = _split(population, n_judged, random_state)
-    steps = _checked_ladder(ladder, len(set(learned_from.responses)))
-    if not backend.can_score:
+    options = options or SynthesisOptions()
+    held_out, train = _split(population, options.n_judged, options.random_state)
+    ladder = _checked_ladder(options.ladder, len(set(train.responses)))
+    if not can_score(backend):
         raise ModelError(
-            "This model gives no log-probabilities of a given text, so k cannot be chosen.",
-            hint="Give a number of personas, or choose it with the embedded model.",
+            "Choosing k requires a model that reports log-probabilities of a given text.",
+            hint="Set a number of personas, or choose it with the embedded model.",
         )
-    found = []
-    for k in steps:
-        told = _named(on_step, k)
+    log_prob = []
+    for k in ladder:
+        report = _prefixed(on_step, f"k = {k}: ")
         mixture = MixtureOfPersonas(
-            write(learned_from, k),
+            write(train, k),
             backend,
             encoder,
-            template=template,
+            template=options.template,
             n_exemplars=N_EXEMPLARS,
             n_records=N_RECORDS,
             n_components=N_COMPONENTS,
-            random_state=random_state,
+            random_state=options.random_state,
         )
-        mixture.fit(learned_from, on_step=told)
-        found.append(mixture.log_prob(judging, on_step=told))
-    return one_standard_error(steps, np.array(found), judging.weights)
+        mixture.fit(train, on_step=report)
+        log_prob.append(mixture.log_prob(held_out, on_step=report))
+    return one_standard_error(ladder, np.array(log_prob), held_out.weights)
 
 
 def one_standard_error(ladder: Sequence[int], log_prob: Array, weights: Array) -> pd.DataFrame:
-    """Return the ladder with the smallest number within one standard error of the best chosen.
+    """Choose the smallest number within one standard error of the best.
 
     Parameters
     ----------
     ladder : sequence of int
-        L numbers, ascending.
+        L numbers of personas, ascending.
     log_prob : ndarray, shape (L, n)
         Log-likelihood of each held-out record, in nats.
     weights : ndarray, shape (n,)
         Weights of the records.
+
+    Returns
+    -------
+    pandas.DataFrame
+        k, log_lik, standard_error and chosen, L rows; see `choose_k`.
 
     Examples
     --------
@@ -136,8 +135,8 @@ def one_standard_error(ladder: Sequence[int], log_prob: Array, weights: Array) -
     best = int(means.argmax())
     gaps = log_prob[best] - log_prob
     errors = np.array([_standard_error(gap, weights) for gap in gaps])
-    near = means + errors >= means[best]
-    chosen = np.arange(len(ladder)) == int(near.argmax())
+    is_close = means + errors >= means[best]
+    chosen = np.arange(len(ladder)) == int(is_close.argmax())
     columns = {"k": list(ladder), "log_lik": means, "standard_error": errors, "chosen": chosen}
     return pd.DataFrame(columns)
 
@@ -145,49 +144,48 @@ def one_standard_error(ladder: Sequence[int], log_prob: Array, weights: Array) -
 def _standard_error(values: Array, weights: Array) -> float:
     """Return the standard error of the weighted mean of `values`."""
     shares = weights / weights.sum()
-    spread = np.sum(shares**2 * (values - shares @ values) ** 2)
-    return float(np.sqrt(spread * len(values) / (len(values) - 1)))
+    variance = np.sum(shares**2 * (values - shares @ values) ** 2)
+    return float(np.sqrt(variance * len(values) / (len(values) - 1)))
 
 
 def _split(population: Population, n: int, random_state: int) -> tuple[Population, Population]:
-    """Return the records that judge, at most a third of them all, and the others.
+    """Return `n` held-out records, at most a third of all, and the training records.
 
-    What is said twice is on one side only.
+    A response that is held out is in no training record.
     """
-    said = np.array(population.responses, dtype=object)
+    responses = np.array(population.responses, dtype=object).astype(str)
     rng = np.random.default_rng([random_state, 3])
-    heavy = np.flatnonzero(population.weights)
-    order = rng.permutation(heavy)
-    judging = order[: max(min(n, len(heavy) // 3), 0)]
-    if len(judging) < 4:  # noqa: PLR2004
+    rows = np.flatnonzero(population.weights)
+    held_out = rng.permutation(rows)[: max(min(n, len(rows) // 3), 0)]
+    if len(held_out) < MIN_EVALUATION_RECORDS:
         raise DataError(
-            f"Of {len(heavy)} records {len(judging)} would judge the number of personas; "
-            "at least 4 must.",
-            hint="Give a number of personas, or at least 12 records and n_judged of 4 or more.",
+            f"Choosing k needs at least {MIN_EVALUATION_RECORDS} held-out records, got "
+            f"{len(held_out)} of {len(rows)} records.",
+            hint="Set a number of personas, or use at least 12 records and n_judged of at least 4.",
         )
-    rest = np.setdiff1d(heavy, judging)
-    rest = rest[~np.isin(said[rest].astype(str), said[judging].astype(str))]
-    return population.take(judging), population.take(rest)
+    train = np.setdiff1d(rows, held_out)
+    train = train[~np.isin(responses[train], responses[held_out])]
+    return population.take(held_out), population.take(train)
 
 
 def _checked_ladder(ladder: Sequence[int], n_distinct: int) -> list[int]:
     steps = sorted({int(k) for k in ladder if 1 <= k <= n_distinct // 2})
-    if len(steps) < 2:  # noqa: PLR2004
+    if len(steps) < _MIN_STEPS:
         raise DataError(
-            f"A choice needs two numbers of personas or more between 1 and {n_distinct // 2}, "
-            f"half of the {n_distinct} different responses; the ladder is {list(ladder)}.",
-            hint="Give another ladder, a number of personas, or more records.",
+            f"`ladder` must have at least two numbers between 1 and {n_distinct // 2} (half of the "
+            f"{n_distinct} distinct responses), got {list(ladder)}.",
+            hint="Use another ladder, set a number of personas, or add records.",
         )
     return steps
 
 
-def _named(on_step: OnStep | None, k: int) -> OnStep | None:
-    """Return `on_step` with the number of personas before the name of each step."""
+def _prefixed(on_step: OnStep | None, prefix: str) -> OnStep | None:
+    """Return `on_step` with a prefix before the name of each step."""
     if on_step is None:
         return None
     begin = on_step
 
-    def named(what: str, total: int) -> Tick:
-        return begin(f"k = {k}: {what}", total)
+    def begin_prefixed(step: str, total: int) -> Tick:
+        return begin(f"{prefix}{step}", total)
 
-    return named
+    return begin_prefixed

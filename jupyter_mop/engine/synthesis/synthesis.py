@@ -1,46 +1,46 @@
-"""Personas from data: records in groups, each group summarised by the language model."""
+"""Personas made from records: clusters of responses, each summarised by the language model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
 from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
-from jupyter_mop.engine.data.clustering import MOST_RECORDS, Clusters, cluster_records, keywords
+from jupyter_mop.engine.data.clustering import Clusters, cluster_records, keywords
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.synthesis.choosing_k import LADDER, N_JUDGED, choose_k
-from jupyter_mop.engine.synthesis.persona_prompt import longest_run
+from jupyter_mop.engine.synthesis.choosing_k import choose_k
+from jupyter_mop.engine.synthesis.options import SynthesisOptions
+from jupyter_mop.engine.synthesis.persona_criteria import longest_run
 from jupyter_mop.engine.synthesis.persona_writing import (
     MODEL,
-    N_DRAWS,
     N_NEAREST,
-    N_SHOWN,
-    Written,
+    WrittenPersona,
     persona_names,
     write_personas,
 )
-from jupyter_mop.errors import DataError
+from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import Viewed
 
 
 @dataclass(frozen=True)
 class Synthesis(Viewed):
-    """Personas made from records, and where each came from; see `synthesize_personas`.
+    """Personas made from records, with their sources; see `synthesize_personas`.
 
     Attributes
     ----------
     frame : pandas.DataFrame
-        One row per persona, that of the largest group first: name, description, share (of the
-        records), source ("model" or "keywords"), keywords (list), longest_copy (words of the
-        longest run that the description shares with a record) and draws (of the model that were
-        looked at).
+        One row per persona, the largest cluster first: name, description, share (of the records),
+        source ("model" or "keywords"), keywords (list), longest_copy (length in words of the
+        longest run that the description shares with a record) and draws (number of the model's
+        answers).
     nearest : pandas.DataFrame
-        The real records nearest each group's middle: persona, context, response and cosine.
+        The real records nearest each cluster's centre: persona, context, response and cosine.
     ladder : pandas.DataFrame or None
-        Where k was chosen: see `choose_k`.
+        If k was chosen: the result of `choose_k`.
 
     Examples
     --------
@@ -56,13 +56,13 @@ class Synthesis(Viewed):
 
     @property
     def personas(self) -> list[Persona]:
-        """The personas, their weights left open."""
+        """The personas, without weights."""
         pairs = zip(self.frame["name"], self.frame["description"], strict=True)
         return [Persona(name, description) for name, description in pairs]
 
     @property
     def weighted(self) -> list[Persona]:
-        """The personas, each with the share of its group as its weight."""
+        """The personas, with the shares of their clusters as weights."""
         rows = zip(self.personas, self.frame["share"], strict=True)
         return [Persona(p.name, p.description, float(share)) for p, share in rows]
 
@@ -77,28 +77,24 @@ class Synthesis(Viewed):
         )
 
 
+@takes_options(SynthesisOptions)
 def synthesize_personas(
     population: Population,
     k: int | str,
     backend: Backend,
     encoder: Encoder,
     *,
-    n_records: int = MOST_RECORDS,
-    n_shown: int = N_SHOWN,
-    n_draws: int = N_DRAWS,
-    ladder: Sequence[int] = LADDER,
-    n_judged: int = N_JUDGED,
-    template: str | None = None,
-    random_state: int = 0,
     on_step: OnStep | None = None,
+    **options: Any,  # noqa: ANN401  those of SynthesisOptions
 ) -> Synthesis:
-    """Make `k` personas from what people said: cluster the records, let the model sum them up.
+    """Make `k` personas from records: cluster the responses, let the model summarise each cluster.
 
-    For each group the model is shown keywords and some of the records nearest its middle, and
-    asked several times who writes like that. Of the answers that will do (second person, short,
-    not going in circles, no run of 6 words or whole record copied) the one nearest the group's
-    middle is taken, first among those that are nearer to it than to any other group. Where none
-    will do, keywords of the group stand in, and `source` says so.
+    A prompt shows keywords of a cluster and some of the records nearest its centre, and asks who
+    writes such texts. The model answers several times. An answer is valid if it is in the second
+    person, short, without repetition, and copies neither a record nor 6 consecutive words of one.
+    The valid answer nearest the cluster's centre becomes the persona; answers that are nearer to
+    another cluster come last. Without a valid answer, the persona consists of keywords, and
+    `source` says so.
 
     After Bui et al., Mixture-of-Personas Language Models for Population Simulation, Findings of
     ACL 2025.
@@ -106,90 +102,70 @@ def synthesize_personas(
     Parameters
     ----------
     population : Population
-        The records; weights count.
+        The records; their weights count.
     k : int or "auto"
-        Number of personas; "auto" tries `ladder` and takes the smallest that is as good as the
-        best, see `choose_k`.
+        Number of personas; "auto" chooses it from `ladder`, see `choose_k`.
     backend : Backend
-        The language model that writes; for "auto" it must score, too.
+        The language model; for "auto" it must be able to score.
     encoder : Encoder
         Text to unit vectors.
-    n_records : int
-        Most different responses to cluster.
-    n_shown : int
-        Records in one prompt; a large model can use more.
-    n_draws : int
-        Answers for each group in a round; where none will do, there is a second round.
-    ladder : sequence of int
-        Numbers that "auto" tries.
-    n_judged : int
-        Most held-out records by which "auto" judges.
-    template : str, optional
-        The question by which "auto" judges; default: the context itself.
-    random_state : int
-        Seed of every choice.
     on_step : callable, optional
-        Called with (what, total) before long work; returns what is called at each tick.
+        Called with (step, total) before long work; returns a callback for each result.
+    **options
+
+    Returns
+    -------
+    Synthesis
 
     Raises
     ------
     DataError
-        If there are fewer different responses than personas, or a setting is impossible.
+        If there are fewer distinct responses than personas, or an option is invalid.
 
     Examples
     --------
     >>> from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
-    >>> said = ["sun", "sun sunny", "sunny sun", "rain", "rain rainy"]
-    >>> df = pd.DataFrame({"topic": "weather", "said": said})
-    >>> population = Population.from_frame(df, context="topic", response="said")
+    >>> texts = ["sun", "sun sunny", "sunny sun", "rain", "rain rainy"]
+    >>> df = pd.DataFrame({"topic": "weather", "text": texts})
+    >>> population = Population.from_frame(df, context="topic", response="text")
     >>> words = ["sun", "rain"]
     >>> made = synthesize_personas(population, 2, ToyBackend(words), ToyEncoder(words))
     >>> made.frame[["name", "share", "source"]].round(2).values.tolist()
     [['sun', 0.6, 'keywords'], ['rain', 0.4, 'keywords']]
     """
-    if n_shown < 1 or n_draws < 1 or n_records < 1:
-        raise DataError(
-            "The settings n_records, n_shown and n_draws must be 1 or more.",
-            hint="Leave them out for the defaults.",
-        )
-    writer = _Writer(backend, encoder, n_records, n_shown, n_draws, random_state, on_step)
+    chosen = SynthesisOptions.of(options)
+    synthesizer = _Synthesizer(backend, encoder, chosen, on_step)
     if k != "auto":
-        return writer.write(population, k)  # type: ignore[arg-type]  # checked there
-    steps = choose_k(
+        return synthesizer.synthesize(population, k)  # type: ignore[arg-type]  # checked there
+    ladder = choose_k(
         population,
-        lambda records, n: writer.write(records, n).personas,
+        lambda records, n: synthesizer.synthesize(records, n).personas,
         backend,
         encoder,
-        ladder=ladder,
-        n_judged=n_judged,
-        template=template,
-        random_state=random_state,
+        options=chosen,
         on_step=on_step,
     )
-    chosen = int(steps.loc[steps["chosen"], "k"].iloc[0])
-    return replace(writer.write(population, chosen), ladder=steps)
+    best = int(ladder.loc[ladder["chosen"], "k"].iloc[0])
+    return replace(synthesizer.synthesize(population, best), ladder=ladder)
 
 
 @dataclass(frozen=True)
-class _Writer:
-    """Makes a given number of personas, each time in the same way."""
+class _Synthesizer:
+    """Makes a given number of personas from records with fixed options."""
 
     backend: Backend
     encoder: Encoder
-    n_records: int
-    n_shown: int
-    n_draws: int
-    random_state: int
+    options: SynthesisOptions
     on_step: OnStep | None
 
-    def write(self, population: Population, k: int) -> Synthesis:
-        """Cluster the records and let the model describe each group."""
+    def synthesize(self, population: Population, k: int) -> Synthesis:
+        """Cluster the records and let the model write the persona of each cluster."""
         clusters = cluster_records(
             population,
             k,
             self.encoder,
-            n_records=self.n_records,
-            random_state=self.random_state,
+            n_records=self.options.n_records,
+            random_state=self.options.random_state,
             on_step=self.on_step,
         )
         words = keywords(clusters)
@@ -198,37 +174,39 @@ class _Writer:
             words,
             self.backend,
             self.encoder,
-            n_shown=self.n_shown,
-            n_draws=self.n_draws,
-            random_state=self.random_state,
+            n_shown=self.options.n_shown,
+            n_draws=self.options.n_draws,
+            random_state=self.options.random_state,
             on_step=self.on_step,
         )
         frame = _frame(clusters, words, written)
         return Synthesis(frame, _nearest(clusters, list(frame["name"])))
 
 
-def _frame(clusters: Clusters, words: list[list[str]], written: Sequence[Written]) -> pd.DataFrame:
-    said = clusters.records.responses
+def _frame(
+    clusters: Clusters, words: list[list[str]], written: Sequence[WrittenPersona]
+) -> pd.DataFrame:
+    responses = clusters.records.responses
     return pd.DataFrame(
         {
             "name": persona_names(words),
-            "description": [w.text for w in written],
+            "description": [persona.text for persona in written],
             "share": clusters.shares,
-            "source": [w.source for w in written],
+            "source": [persona.source for persona in written],
             "keywords": words,
-            "longest_copy": [longest_run(w.text, said) for w in written],
-            "draws": [w.n_draws for w in written],
+            "longest_copy": [longest_run(persona.text, responses) for persona in written],
+            "draws": [persona.n_draws for persona in written],
         }
     )
 
 
 def _nearest(clusters: Clusters, names: Sequence[str]) -> pd.DataFrame:
-    rows = [(g, i) for g in range(len(clusters)) for i in clusters.nearest(g, N_NEAREST)]
+    rows = [(k, i) for k in range(len(clusters)) for i in clusters.nearest(k, N_NEAREST)]
     return pd.DataFrame(
         {
-            "persona": [names[g] for g, _ in rows],
+            "persona": [names[k] for k, _ in rows],
             "context": [clusters.records.contexts[i] for _, i in rows],
             "response": [clusters.records.responses[i] for _, i in rows],
-            "cosine": [float(clusters.vectors[i] @ clusters.centres[g]) for g, i in rows],
+            "cosine": [float(clusters.vectors[i] @ clusters.centres[k]) for k, i in rows],
         }
     )

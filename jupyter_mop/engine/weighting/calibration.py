@@ -1,4 +1,4 @@
-"""Persona weights that give a population known shares: the ones nearest to those it has."""
+"""Calibrate persona weights to known population shares, staying near the starting weights."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.persona_weights import named_shares
 from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.metrics.divergences import relative_entropy
 from jupyter_mop.engine.metrics.vectors import Vectors, checked_weights
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.weighting.marginals import (
     Marginal,
     Probabilities,
-    of_probabilities,
-    of_simulation,
+    probability_marginals,
+    simulation_marginals,
 )
-from jupyter_mop.engine.weighting.persona_counts import sums
+from jupyter_mop.engine.weighting.persona_counts import sum_by_persona
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
 PENALTY = 1e6
-REACHED = 1e-3
-TINY = 1e-300
+TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class Calibration(Viewed, Mapping[str, float]):
-    """Persona weights by name, as `reweight` and `simulate` take them, and what they reach.
+    """Calibrated persona weights, a mapping that `reweight` and `simulate` accept.
 
     Attributes
     ----------
     weights, start : dict of str to float
-        The weights found, and those they are nearest to.
+        The calibrated weights, and the starting weights that they stay near.
     frame : pandas.DataFrame
         One row per target: marginal, option, target, start, reached and gap (reached - target).
     divergence : float
-        How far the weights had to move: KL(weights || start), in nats.
+        KL(weights || start) in nats: how far the weights moved.
     is_reached : bool
         Whether every target is reached to within 0.001.
     """
@@ -53,14 +53,14 @@ class Calibration(Viewed, Mapping[str, float]):
     @property
     def is_reached(self) -> bool:
         """Whether every target is reached to within 0.001."""
-        return bool(self.frame["gap"].abs().max() <= REACHED)
+        return bool(self.frame["gap"].abs().max() <= TOLERANCE)
 
     @property
     def verdict(self) -> str:
-        """What the weights reach, in one sentence."""
+        """Whether the targets are reached, in one sentence."""
         if self.is_reached:
             return f"All {len(self.frame)} targets are reached."
-        return f"Not all targets are reached: {farthest(self.frame)}."
+        return f"Not all targets are reached: {largest_gap(self.frame)}."
 
     def __getitem__(self, persona: str) -> float:
         return self.weights[persona]
@@ -72,8 +72,8 @@ class Calibration(Viewed, Mapping[str, float]):
         return len(self.weights)
 
     def __repr__(self) -> str:
-        told = ", ".join(f"{name}={weight:.3f}" for name, weight in self.weights.items())
-        return f"Calibration({told})\n{self.verdict} {self.divergence:.3f} nats from the start."
+        weights = ", ".join(f"{name}={weight:.3f}" for name, weight in self.weights.items())
+        return f"Calibration({weights})\n{self.verdict} {self.divergence:.3f} nats from the start."
 
 
 def calibrate(
@@ -85,26 +85,26 @@ def calibrate(
     penalty: float = PENALTY,
     nearest: bool = False,
 ) -> Calibration:
-    """Find the persona weights nearest to those at the start that give known shares.
+    """Find the persona weights nearest to the starting weights that reach known shares.
 
     Parameters
     ----------
     source : Simulation, DataFrame or mapping of str to DataFrame
-        A simulation of the mixture, whose responses tell each persona's shares; or these shares
-        themselves, shape (K, A): one row per persona, one column per option.
+        A simulation of the mixture, whose responses give each persona's shares; or these shares
+        themselves, shape (K, A), with one row per persona and one column per option.
     targets : mapping or Series
-        The share of each option; for several marginals at once a mapping from a column of the
+        The share of each option. For several marginals at once, a mapping from a column of the
         simulation (or a name in `of`, or of a table) to such shares.
     of : str, callable or mapping, optional
-        What of a simulation is meant: a column or a function of a response; default: the response
-        itself. With several targets, functions by name.
+        The variable that the targets are about: a column of the simulation or a function of a
+        response; the response itself by default. With several targets, functions by name.
     start : mapping, optional
-        Weights to stay near; default: the simulation's own shares, else uniform. Personas with
-        no weight, or of which there are no draws, get none.
+        Starting weights; by default the simulation's own shares, else uniform. Personas with
+        weight 0, or without responses, keep weight 0.
     penalty : float
-        What a squared gap costs, in nats; smaller values stay nearer the start.
+        Cost of a squared gap, in nats; smaller values stay nearer the start.
     nearest : bool
-        Whether to return the weights that come nearest where none reach the targets.
+        Whether to return the closest weights where none reach the targets.
 
     Returns
     -------
@@ -115,14 +115,15 @@ def calibrate(
     ------
     DataError
         For targets that do not sum to 1, contradict each other or leave an option out, and,
-        unless `nearest`, for those that no weights reach.
+        unless `nearest`, for targets that no weights reach.
 
     Notes
     -----
     The share of an option is linear in the persona weights v, so that minimising
     KL(v || start) + penalty / 2 * (squared gaps) is convex. Its dual is smooth, has one dimension
-    per option and is solved by Newton's method in a trust region; whether any weights reach the
-    targets is a linear programme.
+    per option and is solved by Newton's method in a trust region. Whether any weights reach the
+    targets is a linear programme. Deville and Sarndal (1992), *Calibration estimators in survey
+    sampling*, Journal of the American Statistical Association 87, describe the exact form.
 
     Examples
     --------
@@ -132,10 +133,10 @@ def calibrate(
     All 2 targets are reached. 0.193 nats from the start.
     """
     if isinstance(source, Simulation):
-        names, marginals = source.names, of_simulation(source, targets, of)
-        before = sums(source.codes(), source.weights, len(names))
+        names, marginals = source.names, simulation_marginals(source, targets, of)
+        before = sum_by_persona(source.codes(), source.weights, len(names))
     else:
-        names, marginals = of_probabilities(source, targets)
+        names, marginals = probability_marginals(source, targets)
         before = np.ones(len(names))
     if start is not None:
         before = named_shares([Persona(name, name) for name in names], start)
@@ -149,21 +150,26 @@ def calibrate(
         dict(zip(names, found.tolist(), strict=True)),
         dict(zip(names, before.tolist(), strict=True)),
         _frame(marginals, before, found),
-        float(np.sum(found * np.log(np.maximum(found, TINY) / np.maximum(before, TINY)))),
+        float(relative_entropy(found, before)),
     )
 
 
 def nearest_weights(gaps: Vectors, start: Vectors, *, penalty: float = PENALTY) -> Vectors:
-    """Return the v that minimise KL(v, start) + penalty / 2 * sum((v @ gaps)**2), shape (K,).
+    """Return the v that minimise KL(v || start) + penalty / 2 * sum((v @ gaps)**2), shape (K,).
 
     Parameters
     ----------
     gaps : ndarray, shape (K, m)
         Each persona's shares minus the targets.
     start : ndarray, shape (K,)
-        Weights that sum to 1; those of zero stay zero.
+        Weights that sum to 1; zeros stay zero.
     penalty : float
-        Approached in steps of ten, each from the solution of the one before.
+        Reached in steps of a factor of ten, each started from the previous solution.
+
+    Raises
+    ------
+    DataError
+        If the penalty is not a positive number.
 
     Examples
     --------
@@ -174,37 +180,37 @@ def nearest_weights(gaps: Vectors, start: Vectors, *, penalty: float = PENALTY) 
     from scipy.optimize import minimize
 
     if not penalty > 0 or not np.isfinite(penalty):
-        raise DataError(f"The penalty must be above zero, not {penalty}.", hint="Leave it out.")
-    kept = start > 0
-    rows, log_start = gaps[kept], np.log(start[kept])
+        raise DataError(f"`penalty` must be above 0, got {penalty}.", hint="Leave it out.")
+    free = start > 0
+    rows, log_start = gaps[free], np.log(start[free])
     multipliers = np.zeros(gaps.shape[1])
-    for step in _ladder(penalty):
+    for value in _penalties(penalty):
         multipliers = minimize(
-            lambda m, step=step: _dual(m, rows, log_start, step)[:2],
+            lambda m, value=value: _dual(m, rows, log_start, value)[:2],
             multipliers,
             jac=True,
-            hess=lambda m, step=step: _dual(m, rows, log_start, step)[2],
+            hess=lambda m, value=value: _dual(m, rows, log_start, value)[2],
             method="trust-exact",
             options={"gtol": 1e-9, "max_trust_radius": 1e9, "maxiter": 500},
         ).x
     weights = np.zeros(len(start))
-    weights[kept] = _softmax(log_start + rows @ multipliers)
+    weights[free] = _softmax(log_start + rows @ multipliers)
     return weights
 
 
-def farthest(frame: pd.DataFrame) -> str:
-    """Return which target is farthest off and by how much, as text.
+def largest_gap(frame: pd.DataFrame) -> str:
+    """Describe the target with the largest gap.
 
     Examples
     --------
     >>> row = {"marginal": "vote", "option": "yes", "target": 0.6, "reached": 0.5, "gap": -0.1}
-    >>> farthest(pd.DataFrame([row]))
-    "'yes' of 'vote' comes to 0.500, 0.100 below its target of 0.600"
+    >>> largest_gap(pd.DataFrame([row]))
+    "'yes' of 'vote' reaches 0.500, 0.100 below its target of 0.600"
     """
     row = frame.iloc[int(frame["gap"].abs().round(6).argmax())]
     side = "below" if row["gap"] < 0 else "above"
     return (
-        f"{row['option']!r} of {row['marginal']!r} comes to {row['reached']:.3f}, "
+        f"{row['option']!r} of {row['marginal']!r} reaches {row['reached']:.3f}, "
         f"{abs(row['gap']):.3f} {side} its target of {row['target']:.3f}"
     )
 
@@ -212,7 +218,7 @@ def farthest(frame: pd.DataFrame) -> str:
 def _dual(
     multipliers: Vectors, rows: Vectors, log_start: Vectors, penalty: float
 ) -> tuple[float, Vectors, Vectors]:
-    """Return the dual, to be minimised, with its gradient and Hessian by the multipliers."""
+    """Return the dual objective with its gradient and Hessian by the multipliers."""
     logits = log_start + rows @ multipliers
     weights, mean = _softmax(logits), _softmax(logits) @ rows
     value = float(np.logaddexp.reduce(logits) + multipliers @ multipliers / (2 * penalty))
@@ -220,7 +226,7 @@ def _dual(
     return value, mean + multipliers / penalty, curvature + np.eye(len(mean)) / penalty
 
 
-def _ladder(penalty: float) -> NDArray[np.float64]:
+def _penalties(penalty: float) -> NDArray[np.float64]:
     return np.geomspace(min(10.0, penalty), penalty, 1 + max(0, round(np.log10(penalty / 10))))
 
 
@@ -229,42 +235,42 @@ def _softmax(logits: Vectors) -> Vectors:
     return np.asarray(powers / powers.sum())
 
 
-def _least_gap(gaps: Vectors) -> float:
-    """Return the smallest possible largest gap over all weights, a linear programme."""
+def _min_gap(gaps: Vectors) -> float:
+    """Return the smallest largest gap that any weights reach, by a linear programme."""
     from scipy.optimize import linprog
 
     n, m = gaps.shape
     bounds = np.hstack([np.vstack([gaps.T, -gaps.T]), -np.ones((2 * m, 1))])
-    found = linprog(
+    solution = linprog(
         np.r_[np.zeros(n), 1.0],
         A_ub=bounds,
         b_ub=np.zeros(2 * m),
         A_eq=np.r_[np.ones(n), 0.0][None],
         b_eq=[1.0],
     )
-    return float(found.fun)
+    return float(solution.fun)
 
 
 def _check_reach(marginals: Sequence[Marginal], start: Vectors, gaps: Vectors) -> None:
-    kept = start > 0
-    if _least_gap(gaps[kept]) <= REACHED / 2:
+    free = start > 0
+    if _min_gap(gaps[free]) <= TOLERANCE / 2:
         return
-    found = nearest_weights(gaps, start)
-    told = farthest(_frame(marginals, start, found))
-    alone = [_least_gap((m.personas - m.target)[kept]) <= REACHED / 2 for m in marginals]
-    if all(alone):
+    gap = largest_gap(_frame(marginals, start, nearest_weights(gaps, start)))
+    if all(_min_gap((m.personas - m.target)[free]) <= TOLERANCE / 2 for m in marginals):
         raise DataError(
-            f"The targets contradict each other: each can be reached alone, not together; {told}.",
+            f"The targets contradict each other: each can be reached alone, but not together. "
+            f"At the nearest weights, {gap}.",
             hint="Leave one out, or take the nearest weights: nearest=True (--nearest).",
         )
     raise DataError(
-        f"No persona weights reach these targets: at the nearest {told}.",
-        hint="Take the nearest weights, nearest=True (--nearest), or add a persona that says it.",
+        f"No persona weights reach these targets. At the nearest weights, {gap}.",
+        hint="Take the nearest weights, nearest=True (--nearest), or add a persona who would give "
+        "this answer.",
     )
 
 
 def _frame(marginals: Sequence[Marginal], start: Vectors, found: Vectors) -> pd.DataFrame:
-    parts = [
+    tables = [
         pd.DataFrame(
             {
                 "marginal": marginal.name,
@@ -276,5 +282,5 @@ def _frame(marginals: Sequence[Marginal], start: Vectors, found: Vectors) -> pd.
         )
         for marginal in marginals
     ]
-    frame = pd.concat(parts, ignore_index=True)
+    frame = pd.concat(tables, ignore_index=True)
     return frame.assign(gap=frame["reached"] - frame["target"])

@@ -1,22 +1,21 @@
-"""One simulation against the real responses, ready for any persona weights: the panel's data."""
+"""Compare one simulation with the real responses at any persona weights, for the panel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from jupyter_mop.backends.protocols import Encoder, OnStep
-from jupyter_mop.engine.data.encoding import encoded, some
+from jupyter_mop.engine.data.encoding import encode_groups, sample_rows
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
-from jupyter_mop.engine.metrics.threads import one_thread
-from jupyter_mop.engine.metrics.vectors import Vectors
-from jupyter_mop.engine.simulation.importance_weights import Codes
+from jupyter_mop.engine.metrics.numerical_threads import one_thread
+from jupyter_mop.engine.metrics.vectors import Indices, Vectors, project
 from jupyter_mop.engine.simulation.simulation import CONTEXT, PERSONA, Simulation
+from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import MIN_TARGET, PersonaStatistics
 from jupyter_mop.errors import DataError
 
@@ -33,17 +32,18 @@ class Comparison:
     Attributes
     ----------
     statistics : PersonaStatistics
-        From which the figures of any persona weights follow.
+        Statistics that give the metrics at any persona weights.
     floors : dict of str to float
-        The human floor of each figure: the same between halves of the real responses.
+        The human floor of each metric: its value between halves of the real responses.
     points : pandas.DataFrame
-        One row a shown response, the real ones first: x, y, source ("real" or "simulated"),
+        One row per response on the map, the real ones first: x, y, source ("real" or "simulated"),
         persona, cluster, response, context, exemplar, prompt, and row (in its own set).
     thinned : tuple of int or None
-        How many responses are shown and how many there are, where not all are.
+        The number of responses on the map and of all responses, where the map has not all.
     simulation : Simulation
+        The simulation that is compared.
     target_vectors, vectors : ndarray, shapes (N, d) and (m, d)
-        Of twice as many real responses as the statistics use, and of the simulated ones.
+        Vectors of the real responses, twice as many as the statistics use, and of the simulated.
     """
 
     statistics: PersonaStatistics
@@ -60,9 +60,10 @@ class Comparison:
         return self.simulation.reweight(dict(zip(self.statistics.names, shares, strict=True)))
 
     def exact(self, weights: Sequence[float] | Vectors, *, random_state: int = 0) -> pd.DataFrame:
-        """Return the figures in all dimensions with intervals and floors, which takes seconds.
+        """Return the alignment table at these persona weights, which takes seconds.
 
-        The frame is that of `alignment_table.align`, from fewer random halves.
+        Metrics are computed in all dimensions, with intervals and floors as in
+        `alignment_table.align`, but from fewer random halves.
         """
         simulation = self.reweighted(weights)
         return alignment_table.align(
@@ -83,35 +84,39 @@ def compare(
     random_state: int = 0,
     on_step: OnStep | None = None,
 ) -> Comparison:
-    """Measure a simulation of the mixture against real responses, once for all persona weights.
+    """Compare a simulation of the mixture with real responses, once for all persona weights.
 
     Parameters
     ----------
     target : Population
-        Real responses that had no part in the fit; the floor needs twice as many as are compared.
+        Held-out real responses. Half of them are compared; the floor needs both halves.
     simulation : Simulation
-        Of the mixture, so that each response has a persona.
+        A simulation of the mixture, so that each response has a persona.
     encoder : Encoder
-        Text to unit vectors.
+        Encodes texts as unit vectors.
     random_state : int
         Seed of halves, clusters and pairs.
     on_step : callable, optional
-        Called with (what, total) before each long step; returns what is called at each tick.
+        Called with (label, total) before each long step; returns a callback for each item.
+
+    Returns
+    -------
+    Comparison
 
     Raises
     ------
     DataError
-        For a simulation of no persona or of one only, or too few real responses.
+        For a simulation without personas or with only one, or too few real responses.
 
     Examples
     --------
     >>> from jupyter_mop.backends.toy import ToyEncoder
-    >>> said = [f"sun {'rain ' * (i % 7)}{'wind ' * (i % 5)}" for i in range(80)]
-    >>> df = pd.DataFrame({"topic": "weather", "said": said})
-    >>> real = Population.from_frame(df, context="topic", response="said")
-    >>> rows = {"context": "weather", "persona": ["a", "b"] * 20, "response": said[:40]}
-    >>> made = Simulation(pd.DataFrame({**rows, "exemplar": None, "weight": 1.0}))
-    >>> comparison = compare(real, made, encoder=ToyEncoder(["sun", "rain", "wind"]))
+    >>> texts = [f"sun {'rain ' * (i % 7)}{'wind ' * (i % 5)}" for i in range(80)]
+    >>> df = pd.DataFrame({"topic": "weather", "text": texts})
+    >>> real = Population.from_frame(df, context="topic", response="text")
+    >>> rows = {"context": "weather", "persona": ["a", "b"] * 20, "response": texts[:40]}
+    >>> simulation = Simulation(pd.DataFrame({**rows, "exemplar": None, "weight": 1.0}))
+    >>> comparison = compare(real, simulation, encoder=ToyEncoder(["sun", "rain", "wind"]))
     >>> comparison.statistics.names
     ('a', 'b')
     """
@@ -119,7 +124,9 @@ def compare(
     _check(target, simulation)
     order = np.random.default_rng(random_state).permutation(len(target))
     chosen = target.take(order[: 2 * len(simulation)])
-    target_vectors, vectors = encoded([chosen.responses, simulation.responses], encoder, on_step)
+    target_vectors, vectors = encode_groups(
+        [chosen.responses, simulation.responses], encoder, on_step
+    )
     with one_thread():
         return _measured(
             chosen,
@@ -127,7 +134,7 @@ def compare(
             target_vectors,
             vectors,
             codes=codes,
-            closed=_closed(target, simulation),
+            question=_question(target, simulation),
             random_state=random_state,
             on_step=on_step,
         )
@@ -136,13 +143,13 @@ def compare(
 def _check(target: Population, simulation: Simulation) -> None:
     if len(simulation.names) < 2:  # noqa: PLR2004
         raise DataError(
-            f"The simulation {simulation.name!r} has one persona only: no weight can move.",
+            f"The simulation {simulation.name!r} has only one persona, so no weight can move.",
             hint="Describe at least two personas and simulate them.",
         )
     if len(target) < 2 * MIN_TARGET:
         raise DataError(
-            f"At least {2 * MIN_TARGET} real responses are needed to compare with, half of them "
-            f"for the human floor, and {len(target)} came.",
+            f"Need at least {2 * MIN_TARGET} real responses to compare with, half of them for the "
+            f"human floor, got {len(target)}.",
             hint="Hold out more records: %mop_population ... --held-out 0.5",
         )
 
@@ -153,8 +160,8 @@ def _measured(
     target_vectors: Vectors,
     vectors: Vectors,
     *,
-    codes: Codes,
-    closed: dict[str, Any],
+    codes: Indices,
+    question: ClosedQuestion | None,
     random_state: int,
     on_step: OnStep | None,
 ) -> Comparison:
@@ -167,15 +174,15 @@ def _measured(
         target_texts=chosen.responses[:half],
         texts=simulation.responses,
         weights=simulation.weights,
+        question=question,
         random_state=random_state,
-        **closed,
     )
-    statistics = _with_shares(statistics, simulation)
+    statistics = _with_exact_shares(statistics, simulation)
     tick = on_step("human floor", N_FLOORS) if on_step else None
-    floors = _floors(target_vectors, chosen, closed, random_state, tick)
+    floors = _floors(target_vectors, chosen, question, random_state, tick)
     points, thinned = _points(chosen.take(range(half)), simulation, statistics, random_state)
-    places = alignment_table.project(target_vectors[:half], vectors)
-    points = points.assign(x=places[points["place"], 0], y=places[points["place"], 1])
+    x, y = project(target_vectors[:half], vectors)[points["place"]].T
+    points = points.assign(x=x, y=y)
     return Comparison(
         statistics,
         floors,
@@ -187,34 +194,34 @@ def _measured(
     )
 
 
-def _closed(target: Population, simulation: Simulation) -> dict[str, Any]:
-    """Return the options where both the real and the simulated responses are answers to them."""
+def _question(target: Population, simulation: Simulation) -> ClosedQuestion | None:
+    """Return the closed question that both real and simulated responses answer, if any."""
     options, ordered = target.options, target.is_ordered
     facts = simulation.provenance
     if "shares" in facts:
         options, ordered = tuple(facts["shares"]), facts["ordered"]
-    said = {*target.responses, *simulation.responses}
-    known = said <= set(options) and ("shares" in facts or target.is_closed)
-    return {"options": options if known else None, "ordered": ordered}
+    responses = {*target.responses, *simulation.responses}
+    closed = responses <= set(options) and ("shares" in facts or target.is_closed)
+    return ClosedQuestion(tuple(options), ordered) if closed else None
 
 
-def _with_shares(statistics: PersonaStatistics, simulation: Simulation) -> PersonaStatistics:
-    """Put the probabilities that answers were drawn with in the place of what was drawn."""
-    shares = simulation.provenance.get("shares")
-    if shares is None or statistics.answers is None:
+def _with_exact_shares(statistics: PersonaStatistics, simulation: Simulation) -> PersonaStatistics:
+    """Replace counted shares by the probabilities that the answers were drawn with, if known."""
+    table, counted = simulation.provenance.get("shares"), statistics.option_shares
+    if table is None or counted is None:
         return statistics
-    exact = shares.loc[list(statistics.names)].to_numpy()
-    return replace(statistics, answers=replace(statistics.answers, personas=exact, exact=True))
+    exact = table.loc[list(statistics.names)].to_numpy()
+    return replace(statistics, option_shares=replace(counted, personas=exact, exact=True))
 
 
 def _floors(
     vectors: Vectors,
     real: Population,
-    closed: dict[str, Any],
+    question: ClosedQuestion | None,
     random_state: int,
     tick: object,
 ) -> dict[str, float]:
-    """Return each figure between random halves of the real responses, on average."""
+    """Return the mean of each metric between random halves of the real responses."""
     texts = real.responses
     rng, half = np.random.default_rng(random_state), len(texts) // 2
     found = []
@@ -228,19 +235,19 @@ def _floors(
             ["real"],
             target_texts=[texts[i] for i in first],
             texts=[texts[i] for i in second],
+            question=question,
             random_state=random_state + split,
-            **closed,
         )
-        found.append(between.figures([1.0]))
+        found.append(between.metrics([1.0]))
         if callable(tick):
             tick(split, None)
-    return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]}
+    return {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
 
 
 def _points(
     real: Population, simulation: Simulation, statistics: PersonaStatistics, random_state: int
 ) -> tuple[pd.DataFrame, tuple[int, int] | None]:
-    """Return what is shown of each response, and how many of how many, if not all."""
+    """Return the responses on the map, and how many of how many if not all."""
     n = len(real)
     everyone = pd.DataFrame(
         {
@@ -253,18 +260,18 @@ def _points(
             "place": np.arange(n + len(simulation)),
         }
     )
-    kept = np.sort(some(len(everyone), MAX_POINTS, random_state=random_state))
-    shown = everyone.iloc[kept].reset_index(drop=True)
-    drawn = shown["source"] == "simulated"
-    sources = [_source(simulation, row) for row in shown.loc[drawn, "row"]]
-    nothing = [(None, None)] * int((~drawn).sum())
-    exemplars, prompts = zip(*nothing, *sources, strict=True)
-    thinned = (len(kept), len(everyone)) if len(kept) < len(everyone) else None
-    return shown.assign(exemplar=exemplars, prompt=prompts), thinned
+    rows = np.sort(sample_rows(len(everyone), MAX_POINTS, random_state=random_state))
+    points = everyone.iloc[rows].reset_index(drop=True)
+    simulated = points["source"] == "simulated"
+    sources = [_source(simulation, row) for row in points.loc[simulated, "row"]]
+    unknown = [(None, None)] * int((~simulated).sum())
+    exemplars, prompts = zip(*unknown, *sources, strict=True)
+    thinned = (len(rows), len(everyone)) if len(rows) < len(everyone) else None
+    return points.assign(exemplar=exemplars, prompt=prompts), thinned
 
 
 def _source(simulation: Simulation, row: int) -> tuple[str | None, str | None]:
-    """Return the exemplar of a draw and the prompt that it answers, as text."""
-    shown = simulation.shown(row)
+    """Return the exemplar and the prompt of a response, as text."""
+    exemplars = simulation.exemplars_in_prompt(row)
     prompt = "\n\n".join(f"{role}: {text}" for role, text in simulation.turns(row))
-    return shown[-1][1] if shown else None, prompt
+    return exemplars[-1][1] if exemplars else None, prompt

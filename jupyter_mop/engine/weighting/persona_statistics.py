@@ -1,4 +1,4 @@
-"""What is known of each persona's draws, from which the figures of any mixture of them follow."""
+"""Statistics of each persona's responses, from which the metrics of any mixture follow."""
 
 from __future__ import annotations
 
@@ -8,106 +8,99 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jupyter_mop.engine.metrics.divergences import (
     mixture_js_divergence,
     mixture_total_variation,
     mixture_wasserstein,
 )
-from jupyter_mop.engine.metrics.fid import mixture_fid
+from jupyter_mop.engine.metrics.fid import PersonaMoments, mixture_fid, persona_moments
 from jupyter_mop.engine.metrics.kl_cosine import (
     MAX_ALL_PAIRS,
-    N_BINS,
     SAMPLED_PAIRS,
     cosine_histogram,
     mixture_kl_cosine,
+    persona_pair_shares,
 )
 from jupyter_mop.engine.metrics.mauve import cluster_labels, default_clusters, mixture_mauve
-from jupyter_mop.engine.metrics.mixture_gradients import TINY, Value
-from jupyter_mop.engine.metrics.vectors import Vectors, checked_pair, checked_weights
-from jupyter_mop.engine.simulation.importance_weights import Codes
+from jupyter_mop.engine.metrics.mixture_gradients import TINY, ValueAndGradient
+from jupyter_mop.engine.metrics.split_half import METRICS
+from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked_pair, checked_weights
 from jupyter_mop.engine.weighting.persona_counts import (
-    Answers,
-    answers,
+    ClosedQuestion,
+    OptionShares,
+    count_options,
+    label_shares,
+    label_shares_by_persona,
     n_words,
-    pairs,
-    proportions,
-    space,
-    sums,
-    tabulated,
-    within_shares,
+    shares_within_persona,
+    sum_by_persona,
 )
 from jupyter_mop.errors import DataError
 
 MAX_CLUSTERS = 100
 MIN_TARGET = 10
-BETTER = {"MAUVE": "higher"}
+HIGHER_IS_BETTER = frozenset(metric.name for metric in METRICS if metric.better == "higher")
 
 
 @dataclass(frozen=True)
 class PersonaStatistics:
-    """Sufficient statistics of the draws of K personas against a target; see `measure`.
+    """Sufficient statistics of the responses of K personas against a target; see `measure`.
 
     Attributes
     ----------
     names : tuple of str
         The personas.
     counts, inverse_sizes : ndarray, shape (K,)
-        Draws of each, and the sum of the squared shares of its draws (1 / counts where all
-        count alike).
-    variances, means, moments : ndarray, shapes (r,), (K, r), (K, r, r)
-        Variances of the target on its r main axes, E[x] and E[x x'] of each persona's draws.
-    explained : float
-        Share of the target's variance that these axes hold.
+        Number of responses of each persona, and the sum of the squared shares of its responses
+        (1 / counts with equal weights).
+    moments : PersonaMoments
+        For FID: moments on the r principal axes of the target.
     target_clusters, clusters : ndarray, shapes (C,) and (K, C)
-        Shares in the clusters of both together.
+        For MAUVE: shares in the common clusters.
     target_labels, labels : ndarray of int, shapes (n,) and (m,)
         The cluster of each response.
     target_cosines, pairs : ndarray, shapes (B,) and (K, K, B)
-        Counts of the target's pairwise cosines; shares of those of draws of two personas.
+        For KL cosine: counts of the target's pairwise cosines, and shares of the cosines between
+        responses of two personas.
     sampled : bool
-        Whether pairs were drawn, as they are above 5,000 responses, rather than all counted.
+        Whether pairs were sampled, as above 5,000 responses, instead of all counted.
     target_lengths, lengths : ndarray, shapes (L,) and (K, L)
-        Shares of responses of 0, 1, ... words; the last bin holds what is longer.
-    answers : Answers or None
-        For a closed question.
+        Shares of responses of 0, 1, ... words; the last bin includes longer ones.
+    option_shares : OptionShares or None
+        For a closed question: shares of the options.
     """
 
     names: tuple[str, ...]
-    counts: NDArray[np.intp]
+    counts: Indices
     inverse_sizes: Vectors
-    variances: Vectors
-    means: Vectors
-    moments: Vectors
-    explained: float
+    moments: PersonaMoments
     target_clusters: Vectors
     clusters: Vectors
-    target_labels: Codes
-    labels: Codes
+    target_labels: Indices
+    labels: Indices
     target_cosines: Vectors
     pairs: Vectors
     sampled: bool
     target_lengths: Vectors
     lengths: Vectors
-    answers: Answers | None = None
+    option_shares: OptionShares | None = None
 
     @classmethod
     def measure(
         cls,
         target: Vectors,
         simulated: Vectors,
-        codes: Codes,
+        codes: Indices,
         names: Sequence[str],
         *,
         target_texts: Sequence[str],
         texts: Sequence[str],
         weights: Vectors | None = None,
-        options: Sequence[str] | None = None,
-        ordered: bool = False,
+        question: ClosedQuestion | None = None,
         random_state: int = 0,
     ) -> PersonaStatistics:
-        """Measure the draws of each persona, once; then any mixture costs the same.
+        """Measure the responses of each persona once; then every mixture costs the same.
 
         Parameters
         ----------
@@ -118,104 +111,96 @@ class PersonaStatistics:
         names : sequence of str
             The K personas.
         target_texts, texts : sequence of str
-            The responses themselves, for their lengths and answers.
+            The real and the simulated responses, for lengths and options.
         weights : ndarray, shape (m,), optional
-            Weights of the simulated responses; default: all alike.
-        options : sequence of str, optional
+            Weights of the simulated responses; equal by default.
+        question : ClosedQuestion, optional
             The options, where the responses answer a closed question.
-        ordered : bool
-            Whether the options are a scale.
         random_state : int
-            Seed of k-means and of the pairs that are drawn above 5,000 responses.
+            Seed of k-means and of the pairs that are sampled above 5,000 responses.
 
         Raises
         ------
         DataError
-            For fewer than ten real responses, or vectors that do not fit together.
+            For fewer than ten real responses, or arrays of different lengths or dimensions.
 
         Notes
         -----
-        FID is taken on the at most 32 main axes of the target, MAUVE in at most 100 clusters, so
-        that moving a weight takes milliseconds; `alignment_table.align` gives both
-        in full.
+        FID uses at most 32 principal axes of the target, MAUVE at most 100 clusters, so that
+        moving a weight takes milliseconds. `alignment_table.align` computes both in full.
 
         Examples
         --------
         >>> rng = np.random.default_rng(0)
-        >>> real, made = rng.normal(size=(60, 4)), rng.normal(size=(40, 4))
+        >>> real, simulated = rng.normal(size=(60, 4)), rng.normal(size=(40, 4))
         >>> codes, words = np.arange(40) % 2, ["one two"] * 60
-        >>> measured = PersonaStatistics.measure(
-        ...     real, made, codes, ["a", "b"], target_texts=words, texts=words[:40])
-        >>> list(measured.figures([0.5, 0.5]))
+        >>> statistics = PersonaStatistics.measure(
+        ...     real, simulated, codes, ["a", "b"], target_texts=words, texts=words[:40])
+        >>> list(statistics.metrics([0.5, 0.5]))
         ['FID', 'MAUVE', 'KL cosine', 'length']
         """
         target, simulated = checked_pair(target, simulated)
         _check(target, simulated, codes, texts, target_texts)
-        shares = within_shares(codes, checked_weights(weights, len(simulated)), len(names))
+        n = len(names)
+        shares = shares_within_persona(codes, checked_weights(weights, len(simulated)), n)
         size = min(default_clusters(min(len(target), len(simulated))), MAX_CLUSTERS)
-        real, made = cluster_labels(target, simulated, n_clusters=size, random_state=random_state)
-        real_lengths, made_lengths = n_words(target_texts), n_words(texts)
-        n_lengths = 1 + int(max(real_lengths.max(), made_lengths.max()))
-        axes = space(target, simulated, codes, shares, len(names))
+        clusters = cluster_labels(target, simulated, n_clusters=size, random_state=random_state)
+        target_lengths, lengths = n_words(target_texts), n_words(texts)
+        n_lengths = 1 + int(max(target_lengths.max(), lengths.max()))
+        counted = None
+        if question:
+            counted = count_options(
+                target_texts, texts, codes, shares, n_personas=n, question=question
+            )
         return cls(
             names=tuple(names),
-            counts=np.bincount(codes, minlength=len(names)),
-            inverse_sizes=sums(codes, shares**2, len(names)),
-            **axes,
-            target_clusters=proportions(real, size),
-            clusters=tabulated(codes, made, shares, (len(names), size)),
-            target_labels=real,
-            labels=made,
-            target_cosines=cosine_histogram(
-                target, np.linspace(-1, 1, N_BINS + 1), random_state=random_state
-            ),
-            pairs=pairs(simulated, codes, shares, len(names), random_state),
+            counts=np.bincount(codes, minlength=n),
+            inverse_sizes=sum_by_persona(codes, shares**2, n),
+            moments=persona_moments(target, simulated, codes, shares, n),
+            target_clusters=label_shares(clusters[0], size),
+            clusters=label_shares_by_persona(codes, clusters[1], shares, (n, size)),
+            target_labels=clusters[0],
+            labels=clusters[1],
+            target_cosines=cosine_histogram(target, random_state=random_state),
+            pairs=persona_pair_shares(simulated, codes, shares, n, random_state),
             sampled=len(simulated) > MAX_ALL_PAIRS,
-            target_lengths=proportions(real_lengths, n_lengths),
-            lengths=tabulated(codes, made_lengths, shares, (len(names), n_lengths)),
-            answers=answers(
-                target_texts,
-                texts,
-                codes,
-                shares,
-                n_personas=len(names),
-                options=options,
-                ordered=ordered,
-            )
-            if options is not None
-            else None,
+            target_lengths=label_shares(target_lengths, n_lengths),
+            lengths=label_shares_by_persona(codes, lengths, shares, (n, n_lengths)),
+            option_shares=counted,
         )
 
-    def values(self, weights: Sequence[float] | Vectors) -> dict[str, Value]:
-        """Return each figure and its partial derivatives at these persona weights, shape (K,)."""
+    def metrics_and_gradients(
+        self, weights: Sequence[float] | Vectors
+    ) -> dict[str, ValueAndGradient]:
+        """Return each metric with its gradient at these persona weights, shape (K,)."""
         v = self.checked(weights)
         c = self.inverse_sizes
         found = {
-            "FID": mixture_fid(v, c, self.variances, self.means, self.moments),
+            "FID": mixture_fid(v, c, self.moments),
             "MAUVE": mixture_mauve(v, self.target_clusters, self.clusters),
-            "KL cosine": mixture_kl_cosine(v, c, self.target_cosines, self.pairs, SAMPLED_PAIRS),
+            "KL cosine": mixture_kl_cosine(v, c, self.target_cosines, self.pairs),
             "length": mixture_wasserstein(v, self.target_lengths, self.lengths),
         }
-        if self.answers:
-            target, personas = self.answers.target, self.answers.personas
+        if self.option_shares:
+            target, personas = self.option_shares.target, self.option_shares.personas
             found["JS"] = mixture_js_divergence(v, target, personas)
             found["TV"] = mixture_total_variation(v, target, personas)
-            if self.answers.ordered:
+            if self.option_shares.ordered:
                 found["W1"] = mixture_wasserstein(v, target, personas)
         return found
 
-    def figures(self, weights: Sequence[float] | Vectors) -> dict[str, float]:
-        """Return each figure at these persona weights, shape (K,)."""
-        return {name: found.value for name, found in self.values(weights).items()}
+    def metrics(self, weights: Sequence[float] | Vectors) -> dict[str, float]:
+        """Return each metric at these persona weights, shape (K,)."""
+        return {name: found.value for name, found in self.metrics_and_gradients(weights).items()}
 
     def gradients(self, weights: Sequence[float] | Vectors) -> dict[str, Vectors]:
-        """Return the partial derivatives of each figure by the persona weights, shape (K,)."""
-        return {name: found.gradient for name, found in self.values(weights).items()}
+        """Return the partial derivatives of each metric by the persona weights, shape (K,)."""
+        return {name: found.gradient for name, found in self.metrics_and_gradients(weights).items()}
 
     def contributions(self, weights: Sequence[float] | Vectors) -> dict[str, Vectors]:
-        """Return how each figure moves per unit of weight given to a persona, shape (K,).
+        """Return the change of each metric per unit of weight given to each persona, shape (K,).
 
-        The others give way in proportion: (g_k - sum_j v_j g_j) / (1 - v_k).
+        The other weights shrink in proportion: (g_k - sum_j v_j g_j) / (1 - v_k).
         """
         v = self.checked(weights)
         rest = 1 - v
@@ -225,11 +210,20 @@ class PersonaStatistics:
         }
 
     def effective_sample_size(self, weights: Sequence[float] | Vectors) -> float:
-        """Return as how many draws that count alike the draws with these weights are as good."""
+        """Return the effective sample size (Kish) of the responses at these persona weights.
+
+        It is 1 / sum_k v_k^2 c_k, with the sum c_k of the squared shares within persona k.
+        """
         return float(1 / (self.checked(weights) ** 2 @ self.inverse_sizes))
 
     def checked(self, weights: Sequence[float] | Vectors) -> Vectors:
-        """Return persona weights that sum to 1, or say why these cannot be used."""
+        """Return persona weights as shares that sum to 1.
+
+        Raises
+        ------
+        DataError
+            If there is not one weight per persona, or a persona without responses has a weight.
+        """
         v = checked_weights(np.asarray(weights, dtype=np.float64), len(self.names))
         undrawn = [
             name for name, n, w in zip(self.names, self.counts, v, strict=True) if w > n == 0
@@ -243,27 +237,27 @@ class PersonaStatistics:
 
     @cached_property
     def n_axes(self) -> int:
-        """The number of axes of the reduced space of FID, r."""
-        return len(self.variances)
+        """The number of principal axes of the target that FID uses, r."""
+        return len(self.moments.variances)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the figures need as plain names and flat float64 arrays, row by row."""
-        closed = self.answers and {
-            "options": list(self.answers.options),
-            "ordered": self.answers.ordered,
-            "exact": self.answers.exact,
-            "target": self.answers.target,
-            "personas": self.answers.personas.ravel(),
+        """Return the statistics as plain values and flat float64 arrays, for the panel."""
+        options = self.option_shares and {
+            "options": list(self.option_shares.options),
+            "ordered": self.option_shares.ordered,
+            "exact": self.option_shares.exact,
+            "target": self.option_shares.target,
+            "personas": self.option_shares.personas.ravel(),
         }
         return {
             "names": list(self.names),
             "counts": self.counts.tolist(),
             "inverse_sizes": self.inverse_sizes,
             "space": {
-                "target_variances": self.variances,
-                "means": self.means.ravel(),
-                "moments": self.moments.ravel(),
-                "explained": self.explained,
+                "target_variances": self.moments.variances,
+                "means": self.moments.means.ravel(),
+                "moments": self.moments.second_moments.ravel(),
+                "explained": self.moments.explained,
             },
             "clusters": {"target": self.target_clusters, "personas": self.clusters.ravel()},
             "cosines": {
@@ -272,25 +266,26 @@ class PersonaStatistics:
                 "cap": SAMPLED_PAIRS,
             },
             "lengths": {"target": self.target_lengths, "personas": self.lengths.ravel()},
-            "answers": closed,
+            "answers": options,
         }
 
 
 def _check(
     target: Vectors,
     simulated: Vectors,
-    codes: Codes,
+    codes: Indices,
     texts: Sequence[str],
     target_texts: Sequence[str],
 ) -> None:
     if len(target) < MIN_TARGET:
         raise DataError(
-            f"At least {MIN_TARGET} real responses are needed to compare with, not {len(target)}.",
+            f"Need at least {MIN_TARGET} real responses to compare with, got {len(target)}.",
             hint="Hold out more records.",
         )
     sizes = (len(simulated), len(codes), len(texts)), (len(target), len(target_texts))
     if any(len(set(group)) > 1 for group in sizes):
         raise DataError(
-            f"A text, a vector and a persona for each response were expected; {sizes} came.",
-            hint="Pass those of the same simulation.",
+            f"Need one vector, persona and text per simulated response, got {sizes[0]}, and one "
+            f"vector and text per real response, got {sizes[1]}.",
+            hint="Pass arrays of the same simulation.",
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
-from jupyter_mop.engine.evaluation.copying import COPIED
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import StudyMagics, argument, parsed
 from jupyter_mop.notebook.progress import progress
@@ -122,8 +122,8 @@ class EvaluateMagics(StudyMagics):
 
     @magic_arguments()
     @argument("name", nargs="?", help="A simulation. Default: the latest of the mixture.")
-    @argument("--copied", type=int, default=COPIED, help="Number of consecutive words shared with "
-              "an exemplar that make a response a copy.")  # fmt: skip
+    @argument("--copied", type=int, default=MIN_COPY_WORDS, help="Number of consecutive words "
+              "shared with an exemplar that make a response a copy.")  # fmt: skip
     @argument("--seed", type=arguments.seed, default=0, help="Seed of half samples, folds and "
               "clusters.")  # fmt: skip
     @line_magic

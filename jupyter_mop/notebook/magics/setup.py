@@ -10,8 +10,8 @@ from IPython.core.magic import line_cell_magic, line_magic, magics_class, output
 from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop import config
-from jupyter_mop.engine.data.clustering import MOST_RECORDS
-from jupyter_mop.engine.synthesis.choosing_k import LADDER
+from jupyter_mop.engine.data.clustering import MAX_RECORDS
+from jupyter_mop.engine.synthesis.options import LADDER
 from jupyter_mop.engine.synthesis.persona_writing import N_DRAWS, N_SHOWN
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import StudyMagics, argument, cost_arguments, parsed, run
@@ -101,7 +101,7 @@ class SetupMagics(StudyMagics):
     @magic_arguments()
     @argument("-k", type=arguments.number_or_auto, default="auto", help="Number of personas; auto "
               "chooses it by held-out likelihood, with some thousand scores.")  # fmt: skip
-    @argument("--records", type=int, default=MOST_RECORDS, help="Largest number of records to "
+    @argument("--records", type=int, default=MAX_RECORDS, help="Largest number of records to "
               "cluster.")  # fmt: skip
     @argument("--draws", type=int, default=N_DRAWS, help="Descriptions drawn for each persona, of "
               "which the best is selected.")  # fmt: skip

@@ -190,7 +190,7 @@ class AlignmentPanel(PersonaWeightsPanel):
         counts = [f"{count:,}" for count in statistics.counts]
         metrics = [
             [name, f"{value:.3g}", f"{floors[name]:.3g}" if name in floors else ""]
-            for name, value in statistics.figures(np.array(self.weights)).items()
+            for name, value in statistics.metrics(np.array(self.weights)).items()
         ]
         personas = zip(self.names, counts, shares, learned, strict=True)
         return (
@@ -200,7 +200,7 @@ class AlignmentPanel(PersonaWeightsPanel):
         )
 
     def _static_answers(self) -> str:
-        answers = self.comparison.statistics.answers
+        answers = self.comparison.statistics.option_shares
         if answers is None:
             return ""
         shares = answers.shares(np.array(self.weights))

@@ -11,7 +11,7 @@ import traitlets
 
 from jupyter_mop.charts import PERSONA_COLOURS
 from jupyter_mop.engine.data import persona_edits as edits
-from jupyter_mop.engine.data.nearest_records import MOST_RECORDS
+from jupyter_mop.engine.data.nearest_records import MAX_RECORDS
 from jupyter_mop.engine.data.personas import Persona, read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.errors import DataError, MopError
@@ -164,7 +164,8 @@ class PersonaPanel(anywidget.AnyWidget):
         elif action in EDITS:
             self._edit(message)
         elif action == "state":
-            self._write(edits.state(self._study.personas, list(self._study.weights().values())))
+            weights = list(self._study.weights().values())
+            self._write(edits.set_weights(self._study.personas, weights))
         elif action == "preview":
             self.preview(message["at"])
         elif action in ("undo", "redo"):
@@ -263,7 +264,7 @@ class PersonaPanel(anywidget.AnyWidget):
             self._nearest.setdefault(row["persona"], []).append(quoted)
         assert self._study.population is not None  # noqa: S101  it has the nearest records
         n = len(set(self._study.population.responses))
-        return f"Nearest of {MOST_RECORDS} of {n:,} responses." if n > MOST_RECORDS else ""
+        return f"Nearest of {MAX_RECORDS} of {n:,} responses." if n > MAX_RECORDS else ""
 
     def _repr_mimebundle_(self, **kwargs: dict[str, Any]) -> Bundle | None:
         self.refresh()

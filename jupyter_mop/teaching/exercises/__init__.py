@@ -1,1 +1,1 @@
-"""The checks of the exercises, one module a chapter."""
+"""The judges of the exercises' questions, one module per chapter."""

@@ -9,78 +9,80 @@ from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.teaching.parsing import close, listed, names, number, numbers
 from jupyter_mop.teaching.verdicts import Verdict, not_yet, question, right
 
-_SAME = 0.005
+_TOLERANCE = 0.005
 
 
 @question("4.1", "the share of each option, in the order of the table's columns")
 def mixed(answer: object, *, weights: object, table: object) -> Verdict:
     """Judge the weighted mean of the personas' option probabilities."""
     v, p = np.asarray(weights, dtype=np.float64).ravel(), np.asarray(table, dtype=np.float64)
-    given, wanted = numbers(answer, p.shape[1]), v @ p
-    if np.allclose(given, wanted, atol=_SAME):
-        return right("Each persona's answer, times its weight, summed. No sampling, no noise.")
-    if np.allclose(given, p.mean(axis=0), atol=_SAME):
-        return not_yet("That is the plain mean over personas: the answer of equal weights.")
-    if np.allclose(given, p[v.argmax()], atol=_SAME):
-        return not_yet("That is the answer of the largest group alone. The others answer too.")
-    if p.shape[0] == p.shape[1] and np.allclose(given, p @ v, atol=_SAME):
-        return not_yet("The table was taken by its columns: weight the rows, one a persona.")
+    given, expected = numbers(answer, p.shape[1]), v @ p
+    if np.allclose(given, expected, atol=_TOLERANCE):
+        return right("The weighted sum of the personas' answers. No sampling, so no noise.")
+    if np.allclose(given, p.mean(axis=0), atol=_TOLERANCE):
+        return not_yet("This is the unweighted mean over personas: the answer for equal weights.")
+    if np.allclose(given, p[v.argmax()], atol=_TOLERANCE):
+        return not_yet("This is the answer of the largest group alone. The others answer too.")
+    if p.shape[0] == p.shape[1] and np.allclose(given, p @ v, atol=_TOLERANCE):
+        return not_yet("You weighted the columns. Weight the rows: each row is one persona.")
     if not close(float(given.sum()), 1.0, 0.01):
-        return not_yet(f"Shares of all options sum to 1, and these to {given.sum():.2f}.")
-    return not_yet("For each option: first weight times first row, plus second times second, ...")
+        return not_yet(f"The shares of all options must sum to 1; yours sum to {given.sum():.2f}.")
+    return not_yet(
+        "For each option: the first weight times the first row, plus the second times the second, "
+        "and so on."
+    )
 
 
 @question("4.2", "the total variation, one number between 0 and 1")
 def distance(answer: object, *, predicted: object, real: object) -> Verdict:
-    """Judge a total variation by hand."""
+    """Judge a total variation computed by hand."""
     given = number(answer)
     p, q = np.asarray(predicted, dtype=np.float64), np.asarray(real, dtype=np.float64)
-    wanted, gaps = total_variation(p, q), np.abs(p - q)
-    if close(given, wanted, 0.02):
-        return right(
-            f"Of 100 answers, {100 * wanted:.0f} would have to be moved to another option."
-        )
-    if close(given, 2 * wanted, 0.02):
-        return not_yet("Twice too much: who moves is missed in one option and counted in another.")
-    if close(given, float((p - q).sum()), 0.02) or abs(given) < wanted / 1000:
+    expected, gaps = total_variation(p, q), np.abs(p - q)
+    if close(given, expected, 0.02):
+        return right(f"Of 100 answers, {100 * expected:.0f} would have to move to another option.")
+    if close(given, 2 * expected, 0.02):
         return not_yet(
-            "With their signs, differences of shares cancel to zero. Take them absolute."
+            "This is twice the total variation: each answer that moves is counted in two options."
         )
+    if close(given, float((p - q).sum()), 0.02) or abs(given) < expected / 1000:
+        return not_yet("Positive and negative differences cancel. Take their absolute values.")
     if close(given, float((gaps**2).sum()), 0.02) or close(
         given, float((gaps**2).sum() ** 0.5), 0.02
     ):
-        return not_yet("Those are squares. Total variation takes the absolute differences.")
+        return not_yet("You used squares. Total variation uses absolute differences.")
     if close(given, float(gaps.max()), 0.02):
-        return not_yet("That is the largest difference of one option. Sum over all, then halve.")
-    return not_yet("Half the sum of the absolute differences of the shares.")
+        return not_yet("This is the largest difference. Sum over all options, then halve.")
+    return not_yet("Half the sum of the absolute differences between the shares.")
 
 
 @question("4.3", "the names of the groups, as a list")
 def believable(answer: object, *, answered: PopulationAnswer, by: str) -> Verdict:
-    """Judge which groups are answered as well as another sample of people would."""
+    """Judge which groups are answered as well as another sample of people would answer."""
     rows = answered.distances(by).query("figure == 'TV'").set_index("group")
-    wanted = set(rows.index[rows["value"] <= rows["floor"]])
+    expected = set(rows.index[rows["value"] <= rows["floor"]])
     given = names(answer)
-    strange = given - set(rows.index)
-    if strange:
-        return not_yet(f"{listed(strange)} is none of the groups: {listed(list(rows.index))}.")
-    for name in sorted(given - wanted):
+    unknown = given - set(rows.index)
+    if unknown:
+        return not_yet(f"{listed(unknown)} is not among the groups: {listed(list(rows.index))}.")
+    for name in sorted(given - expected):
         row = rows.loc[name]
         return not_yet(
-            f"{name!r} is {row['value']:.3f} away and its floor is {row['floor']:.3f}: another "
-            "sample of people would be nearer."
+            f"{name!r} is {row['value']:.3f} away, but its floor is {row['floor']:.3f}: another "
+            "sample of people would be closer."
         )
-    if wanted - given:
+    if expected - given:
         return not_yet(
-            f"One more is at or below its floor: look at the group {min(wanted - given)!r}."
+            f"One more group is at or below its floor: look at {min(expected - given)!r}."
         )
     few = rows.sort_values("n").iloc[0]
-    told = f"{few['value']:.2f} away, its floor {few['floor']:.2f}, from {few['n']} real answers"
-    if few.name in wanted:
+    facts = f"it is {few['value']:.2f} away, its floor is {few['floor']:.2f}"
+    if few.name in expected:
         return right(
-            f"Mind {few.name!s} all the same: {told}. With so few, almost anything passes."
+            f"But be careful with {few.name!s}: {facts}, from {few['n']} real answers. With so "
+            "few answers, almost anything passes."
         )
     return right(
-        f"Mind {few.name!s}: {told}. The figure of everyone cannot show it, for they are few. A "
-        "good average is where small groups disappear."
+        f"But look at {few.name!s}: {facts}, from {few['n']} real answers. The overall distance "
+        "cannot show it, because the group is small. A good average hides small groups."
     )

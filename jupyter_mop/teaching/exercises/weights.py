@@ -1,4 +1,4 @@
-"""Exercise 2: importance weights by hand, what they cost, and weights found by hand."""
+"""Exercise 2: importance weights by hand, their effective sample size, and weights by hand."""
 
 from __future__ import annotations
 
@@ -7,52 +7,54 @@ from collections.abc import Mapping
 import numpy as np
 
 from jupyter_mop.engine.data.persona_weights import named_shares
-from jupyter_mop.engine.simulation.importance_weights import effective_sample_size
+from jupyter_mop.engine.metrics.vectors import effective_sample_size
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.teaching.parsing import Array, close, number, numbers
 from jupyter_mop.teaching.verdicts import Verdict, not_yet, question, right
 from jupyter_mop.teaching.weights_game import HiddenWeights
 
-_POINTS = 80
+_MIN_POINTS = 80
 
 
 @question("2.1", "the weight of each response: an array as long as the simulation")
 def importance(answer: object, *, simulation: Simulation, shares: Mapping[str, float]) -> Verdict:
     """Judge importance weights: the new share of a response's persona over its old one."""
     given = numbers(answer, len(simulation))
-    wanted, codes = simulation.reweight(shares).weights, simulation.codes()
+    expected, codes = simulation.reweight(shares).weights, simulation.codes()
     new = np.array([shares[name] for name in simulation.names])[codes]
     drawn = (np.bincount(codes) / len(codes))[codes]
     if (given < 0).any() or not given.sum():
-        return not_yet("Weights are zero or more, and not all of them zero.")
-    if _alike(given, wanted):
+        return not_yet("Weights must be zero or more, and at least one must be above zero.")
+    if _proportional(given, expected):
         if not close(float(given.mean()), 1.0, 0.01):
-            return right("The proportions are right. Divide by the mean, and each is worth one.")
-        return right(
-            "New share over old share: the rare ones count more now, the common ones less."
-        )
-    if _alike(given, new):
+            return right("The proportions are right. Divide by the mean, so that the mean is 1.")
+        return right("New share over old share: rare personas count more, frequent ones less.")
+    if _proportional(given, new):
         return not_yet(
-            "Each response got the new share of its persona. That is the numerator; a persona "
+            "Each response has the new share of its persona. That is the numerator. A persona "
             "that was drawn often has many responses, so divide by the share that was drawn."
         )
-    if _alike(given, drawn / new):
-        return not_yet("The fraction is upside down: new share over old share.")
-    if _alike(given, np.ones(len(given))):
-        return not_yet("All weights are alike: these are still the shares that were drawn.")
-    named = simulation.names[int(np.argmax(np.abs(_scaled(given) - wanted)[_first(codes)]))]
-    return not_yet(f"Not these. Work out one response of {named!r} by hand: new share, old share.")
+    if _proportional(given, drawn / new):
+        return not_yet("The fraction is upside down: it is new share over old share.")
+    if _proportional(given, np.ones(len(given))):
+        return not_yet("All weights are equal: these are still the shares that were drawn.")
+    gaps = np.abs(_scaled(given) - expected)[_first_rows(codes)]
+    persona = simulation.names[int(np.argmax(gaps))]
+    return not_yet(
+        f"Not quite. Compute the weight of one response of {persona!r} by hand: its new share over "
+        "its old share."
+    )
 
 
 def _scaled(values: Array) -> Array:
     return np.asarray(values / values.mean())
 
 
-def _alike(first: Array, second: Array) -> bool:
+def _proportional(first: Array, second: Array) -> bool:
     return bool(np.allclose(_scaled(first), _scaled(second), rtol=0.02))
 
 
-def _first(codes: np.ndarray) -> np.ndarray:
+def _first_rows(codes: np.ndarray) -> np.ndarray:
     return np.unique(codes, return_index=True)[1]
 
 
@@ -60,23 +62,25 @@ def _first(codes: np.ndarray) -> np.ndarray:
 def effective(answer: object, *, weights: object) -> Verdict:
     """Judge Kish's effective sample size."""
     given, w = number(answer), np.asarray(weights, dtype=np.float64)
-    wanted = effective_sample_size(w)
-    if close(given, wanted, 0.01):
+    expected = effective_sample_size(w)
+    if close(given, expected, 0.01):
         return right(
-            f"{len(w)} responses are worth {wanted:.0f} that count alike: "
-            f"{1 - wanted / len(w):.0%} of the work is lost to the weights."
+            f"{len(w)} weighted responses are worth {expected:.0f} unweighted ones: the weights "
+            f"cost {1 - expected / len(w):.0%} of the sample."
         )
     if close(given, len(w), 0.01):
-        return not_yet(f"{given:.0f} is how many responses there are, whatever they weigh.")
+        return not_yet(f"{given:.0f} is the number of responses, whatever their weights.")
     if close(given, float((w**2).sum()), 0.01):
-        return not_yet("That is the sum of the squares: it belongs below the fraction line.")
+        return not_yet("This is the sum of the squares, which is the denominator.")
     if close(given, float(1 / (w**2).sum()), 0.01):
         return not_yet("1 over the sum of squares is for weights that sum to 1. Yours have mean 1.")
     if close(given, float(w.sum() / (w**2).sum()), 0.01):
-        return not_yet("Above the fraction line the sum is squared as well.")
+        return not_yet("Square the sum in the numerator, too.")
     if not 1 <= given <= len(w):
-        return not_yet(f"It lies between 1 (one response counts) and {len(w)} (all count alike).")
-    return not_yet("The square of the sum of the weights, over the sum of their squares.")
+        return not_yet(
+            f"It must be between 1 (only one response counts) and {len(w)} (all count equally)."
+        )
+    return not_yet("The square of the sum of the weights, divided by the sum of their squares.")
 
 
 @question("2.3", "a share for each kind of guest, by name")
@@ -85,11 +89,11 @@ def by_hand(answer: Mapping[str, float], *, game: HiddenWeights) -> Verdict:
     named_shares(game.study.personas, answer)
     total = float(sum(answer.values()))
     if set(answer) == set(game.names) and not close(total, 1.0, 0.02):
-        return not_yet(f"The shares sum to {total:.2f}; those of a whole population sum to 1.")
+        return not_yet(f"The shares of a population must sum to 1; yours sum to {total:.2f}.")
     score = game.score(answer)
-    told = f"{score.points} of 100 points, total variation {score.total_variation:.2f}"
-    if score.points >= _POINTS:
-        return right(f"{told}. Now see whether the fit does better: game.fit().")
+    result = f"{score.points} of 100 points, total variation {score.total_variation:.2f}"
+    if score.points >= _MIN_POINTS:
+        return right(f"{result}. Now see whether the fit does better: game.fit().")
     if not score.points:
-        return not_yet(f"{told}: no nearer than equal weights. Count the words on the cards.")
-    return not_yet(f"{told}; {_POINTS} will do. {game.hint()}")
+        return not_yet(f"{result}: no closer than equal weights. Count the words on the cards.")
+    return not_yet(f"{result}; {_MIN_POINTS} are enough. {game.hint()}")

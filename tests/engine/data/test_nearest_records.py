@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mop.engine.data.nearest_records import MOST_RECORDS, distinct_records, nearest_records
+from jupyter_mop.engine.data.nearest_records import MAX_RECORDS, distinct_records, nearest_records
 from jupyter_mop.engine.data.population import Population
 
 
-def test_the_nearest_are_those_of_the_largest_cosine(population, encoder):
+def test_the_nearest_records_have_the_largest_cosines(population, encoder):
     texts = ["You say sun.", "You say rain and fog."]
     found = nearest_records(texts, population, encoder, n=4)
     records = distinct_records(population)
@@ -21,21 +21,21 @@ def test_the_nearest_are_those_of_the_largest_cosine(population, encoder):
         assert [records.contexts[i] for i in at] == list(mine["context"])
 
 
-def test_no_response_comes_twice(population, encoder):
+def test_each_response_occurs_once(population, encoder):
     found = nearest_records(["You say sun."], population, encoder, n=10)
     assert found["response"].is_unique
 
 
-def test_with_few_records_there_are_few_neighbours(population, encoder):
+def test_few_records_give_few_neighbours(population, encoder):
     two = population.take([0, 1])
     assert len(nearest_records(["sun", "rain", "fog"], two, encoder, n=3)) == 6
 
 
-def test_of_many_records_a_fixed_part_is_looked_at(encoder):
-    df = pd.DataFrame({"topic": "x", "said": [f"number {i}" for i in range(MOST_RECORDS + 50)]})
-    population = Population.from_frame(df, context="topic", response="said")
+def test_a_fixed_sample_of_many_records_is_used(encoder):
+    df = pd.DataFrame({"topic": "x", "text": [f"number {i}" for i in range(MAX_RECORDS + 50)]})
+    population = Population.from_frame(df, context="topic", response="text")
     chosen = distinct_records(population)
-    assert len(chosen) == MOST_RECORDS
+    assert len(chosen) == MAX_RECORDS
     assert chosen.responses == distinct_records(population).responses
-    assert len(set(chosen.responses)) == MOST_RECORDS
+    assert len(set(chosen.responses)) == MAX_RECORDS
     assert len(nearest_records(["sun"], population, encoder, n=3)) == 3

@@ -56,7 +56,7 @@ def shares(personas):
     return dict(zip(names(personas), persona_shares(personas).tolist(), strict=True))
 
 
-def test_splitting_gives_two_halves_and_leaves_the_other_shares(three):
+def test_splitting_halves_a_share_and_keeps_the_others(three):
     for index, name in enumerate(names(three)):
         before, after = shares(three), shares(edits.split(three, index))
         assert after[f"{name} 1"] == pytest.approx(before[name] / 2, abs=1e-4)
@@ -64,12 +64,12 @@ def test_splitting_gives_two_halves_and_leaves_the_other_shares(three):
         assert all(after[n] == pytest.approx(before[n], abs=1e-4) for n in before if n != name)
 
 
-def test_halves_take_the_place_and_free_numbers():
+def test_halves_take_the_position_and_free_numbers():
     personas = read_personas("fan 1: You shout.\nfan: You love films.\ncritic: You judge.")
     assert names(edits.split(personas, 1)) == ["fan 1", "fan 2", "fan 3", "critic"]
 
 
-def test_halves_keep_the_text(three):
+def test_halves_keep_the_description(three):
     halves = edits.split(three, 0)[:2]
     assert [half.description for half in halves] == ["You love films."] * 2
     assert [half.weight for half in halves] == [0.2, 0.2]
@@ -92,12 +92,12 @@ def test_merging_joins_texts_and_adds_shares(three, index, other, order):
     assert shares(merged)[joined.name] == pytest.approx(wanted, abs=1e-4)
 
 
-def test_merging_what_was_split_gives_its_text_and_weight_back(three):
+def test_merging_undoes_a_split(three):
     merged = edits.merge(edits.split(three, 0), 0, 1)
     assert (merged[0].description, merged[0].weight) == ("You love films.", 0.4)
 
 
-def test_a_merged_name_that_is_taken_gets_a_number():
+def test_a_merged_name_that_exists_gets_a_number():
     personas = read_personas("a: x\nb: y\na and b: z")
     assert names(edits.merge(personas, 0, 1)) == ["a and b 1", "a and b"]
 
@@ -113,32 +113,32 @@ def test_shares_survive_split_and_merge(personas, data):
 
 
 @given(lists())
-def test_what_is_written_is_read_back(personas):
+def test_written_personas_are_read_back(personas):
     assert read_personas(edits.as_text(personas)) == personas
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_hostile_names_and_texts_are_read_back(text):
+def test_hostile_names_and_descriptions_are_read_back(text):
     personas = [Persona(text.strip(), "You say x.", 0.25), Persona("other", text.strip())]
     assert read_personas(edits.as_text(personas)) == personas
 
 
-def test_plain_personas_are_one_a_line(three):
+def test_plain_personas_are_one_per_line(three):
     assert edits.as_text(three) == TEXT
 
 
-def test_adding_keeps_the_weights_of_others_readable(three):
+def test_an_added_persona_gets_the_mean_weight(three):
     assert edits.add(three, " kid ", " You laugh. ")[-1] == Persona("kid", "You laugh.")
     stated = read_personas("a [0.5]: x\nb [0.5]: y")
     assert shares(edits.add(stated, "c", "z"))["c"] == pytest.approx(1 / 3)
 
 
-def test_deleting_leaves_the_rest(three):
+def test_deleting_keeps_the_others(three):
     assert names(edits.delete(three, 1)) == ["fan", "parent"]
 
 
 def test_stated_weights_are_rounded(three):
-    stated = edits.state(three, [0.123456, 0.5, 0.376544])
+    stated = edits.set_weights(three, [0.123456, 0.5, 0.376544])
     assert [persona.weight for persona in stated] == [0.1235, 0.5, 0.3765]
 
 
@@ -156,21 +156,21 @@ def test_edits_return_new_lists(three):
     [
         (lambda p: edits.rename(p, 0, "  "), "needs a name"),
         (lambda p: edits.rename(p, 0, "critic"), "already a persona 'critic'"),
-        (lambda p: edits.describe(p, 0, "\n"), "needs a text"),
+        (lambda p: edits.describe(p, 0, "\n"), "needs a description"),
         (lambda p: edits.add(p, "critic", "You."), "already a persona"),
         (lambda p: edits.add(p, "", "You."), "needs a name"),
-        (lambda p: edits.add(p, "kid", " "), "needs a text"),
+        (lambda p: edits.add(p, "kid", " "), "needs a description"),
         (lambda p: edits.merge(p, 1, 1), "with itself"),
         (lambda p: edits.delete(p[:1], 0), "last persona"),
         (lambda _: edits.delete(read_personas("a [1]: x\nb [0]: y"), 0), "sum to zero"),
     ],
 )
-def test_an_edit_that_cannot_be_is_one_sentence(three, edit, words):
+def test_an_invalid_edit_is_refused(three, edit, words):
     with pytest.raises(DataError, match=words) as caught:
         edit(three)
     assert caught.value.hint
     assert "\n" not in caught.value.message
 
 
-def test_a_name_may_be_given_again_to_its_own_persona(three):
+def test_a_persona_can_keep_its_name(three):
     assert edits.rename(three, 0, " fan ") == three

@@ -86,18 +86,18 @@ def test_a_plain_yaml_mapping_of_name_to_text() -> None:
     assert [p.description for p in read_personas(text)] == ["You review: films", "You love\nfilms."]
 
 
-def test_a_colon_a_bracket_and_a_hash_may_stand_in_the_text() -> None:
+def test_a_description_can_contain_colon_bracket_and_hash() -> None:
     persona = read_personas("critic [0.4]: You say: no [never] {ever} # really")[0]
     assert persona == Persona("critic", "You say: no [never] {ever} # really", 0.4)
 
 
-def test_names_may_hold_spaces_digits_and_any_script() -> None:
+def test_names_can_contain_spaces_digits_and_any_script() -> None:
     names = ["film critic", "2nd fan", "зритель", "o'neill", "a-b"]
     text = "\n".join(f"{name} [0.1] : x" for name in names)
     assert [persona.name for persona in read_personas(text)] == names
 
 
-def test_a_frame_without_weights_and_with_more_columns() -> None:
+def test_a_frame_without_weights_and_with_other_columns() -> None:
     frame = FRAME.drop(columns="weight").assign(age=30)
     assert [persona.weight for persona in read_personas(frame)] == [None, None]
 
@@ -109,10 +109,10 @@ def test_a_frame_without_weights_and_with_more_columns() -> None:
         ("# only a comment", ["no personas"]),
         ([], ["no personas"]),
         (FRAME.head(0), ["no personas"]),
-        ("critic:", ["'critic'", "no text"]),
-        ("critic [0.4]:   ", ["'critic'", "no text"]),
-        ({"critic": None}, ["'critic'", "no text"]),
-        (FRAME.assign(description=["x", np.nan]), ["'fan'", "no text"]),
+        ("critic:", ["'critic'", "no description"]),
+        ("critic [0.4]:   ", ["'critic'", "no description"]),
+        ({"critic": None}, ["'critic'", "no description"]),
+        (FRAME.assign(description=["x", np.nan]), ["'fan'", "no description"]),
         (FRAME.assign(name=["critic", np.nan]), ["needs a name"]),
         ("a: x\nb: y\na: z", ["unique", "'a'"]),
         ("a: x\na : z", ["unique", "'a'"]),
@@ -132,36 +132,36 @@ def test_a_frame_without_weights_and_with_more_columns() -> None:
         (Path("no/such/file.txt"), ["no personas file", "file.txt"]),
     ],
 )
-def test_what_cannot_be_read_says_why(source: object, words: list[str]) -> None:
+def test_invalid_personas_are_refused(source: object, words: list[str]) -> None:
     refused(source, *words)
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00broken", b'name,description\n"a'])
 @pytest.mark.parametrize("suffix", [".csv", ".txt"])
-def test_a_broken_file_says_so(tmp_path: Path, content: bytes, suffix: str) -> None:
+def test_a_broken_file_is_refused(tmp_path: Path, content: bytes, suffix: str) -> None:
     path = tmp_path / f"broken{suffix}"
     path.write_bytes(content)
     refused(path)
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
-def test_a_persona_refuses_an_impossible_weight(weight: float) -> None:
+def test_an_invalid_weight_is_refused(weight: float) -> None:
     with pytest.raises(DataError, match="zero or more"):
         Persona("a", "x", weight)
 
 
 @pytest.mark.parametrize(("name", "text"), [("", "x"), ("  ", "x"), ("a", ""), ("a", " \n")])
-def test_a_persona_needs_a_name_and_a_text(name: str, text: str) -> None:
+def test_a_persona_needs_a_name_and_a_description(name: str, text: str) -> None:
     with pytest.raises(DataError):
         Persona(name, text)
 
 
-def test_personas_without_a_weight_share_what_is_left() -> None:
+def test_personas_without_a_weight_share_the_rest() -> None:
     shares = persona_shares(read_personas("a [0.5]: x\nb: y\nc: z\nd [0]: w"))
     np.testing.assert_allclose(shares, [0.5, 0.25, 0.25, 0.0])
 
 
-def test_weights_for_all_are_normalised() -> None:
+def test_complete_weights_are_normalised() -> None:
     np.testing.assert_allclose(persona_shares(read_personas("a [3]: x\nb [1]: y")), [0.75, 0.25])
 
 
@@ -172,7 +172,7 @@ def test_normalised_weights_sum_to_one(weights: list[float]) -> None:
 
 
 @pytest.mark.parametrize("bad", [[0.5, -0.1], [np.nan, 1], [0, 0]])
-def test_impossible_weights_cannot_be_normalised(bad: list[float]) -> None:
+def test_invalid_weights_are_not_normalised(bad: list[float]) -> None:
     with pytest.raises(DataError):
         normalised(bad, ["a", "b"])
 

@@ -13,7 +13,7 @@ FRAME = pd.DataFrame(
     {
         "age": [20, 30, 40, 50],
         "topic": ["tea", "tea", "milk", "milk"],
-        "said": ["hot", "mild", "cold", "warm"],
+        "text": ["hot", "mild", "cold", "warm"],
         "w": [1.0, 3.0, 0.0, 4.0],
         "unused": [None, 1, 2, 3],
     }
@@ -21,7 +21,7 @@ FRAME = pd.DataFrame(
 
 
 def take(frame: pd.DataFrame = FRAME, **columns: object) -> Population:
-    return Population.from_frame(frame, **{"context": "topic", "response": "said", **columns})
+    return Population.from_frame(frame, **{"context": "topic", "response": "text", **columns})
 
 
 def test_one_context_column_is_a_string_or_a_list_of_one() -> None:
@@ -38,11 +38,11 @@ def test_several_context_columns_are_joined_and_named() -> None:
     assert population.records[0] == {"age": "20", "topic": "tea"}
 
 
-def test_only_the_named_columns_are_kept_and_the_frame_is_not_shared() -> None:
+def test_only_named_columns_are_copied() -> None:
     frame = FRAME.set_index(pd.Index([7, 7, 8, 9]))
     population = take(frame, weight="w")
-    assert list(population.frame) == ["topic", "said", "w"]
-    frame["said"] = "changed"
+    assert list(population.frame) == ["topic", "text", "w"]
+    frame["text"] = "changed"
     assert population.responses[0] == "hot"
 
 
@@ -65,8 +65,8 @@ def test_take_keeps_order_and_repeats() -> None:
         (FRAME, {"response": "answer"}, ["'answer'"]),
         (FRAME, {"weight": "heft"}, ["'heft'"]),
         (FRAME.head(0), {}, ["empty"]),
-        (FRAME.assign(said=["hot", None, "cold", np.nan]), {}, ["'said'", "2 missing"]),
-        (FRAME.assign(said=["hot", "", "cold", "  "]), {}, ["'said'", "2 missing"]),
+        (FRAME.assign(text=["hot", None, "cold", np.nan]), {}, ["'text'", "2 missing"]),
+        (FRAME.assign(text=["hot", "", "cold", "  "]), {}, ["'text'", "2 missing"]),
         (FRAME.assign(topic=["tea", None, "milk", "milk"]), {}, ["'topic'", "1 missing"]),
         (FRAME.assign(w=[1, -1, 1, 1]), {"weight": "w"}, ["'w'", "zero or more"]),
         (FRAME.assign(w=[1, np.nan, 1, 1]), {"weight": "w"}, ["'w'"]),
@@ -75,7 +75,7 @@ def test_take_keeps_order_and_repeats() -> None:
         (FRAME.assign(w="heavy"), {"weight": "w"}, ["'w'"]),
     ],
 )
-def test_what_cannot_be_used_says_why(frame: pd.DataFrame, columns: dict, words: list[str]) -> None:
+def test_invalid_frames_are_refused(frame: pd.DataFrame, columns: dict, words: list[str]) -> None:
     with pytest.raises(DataError) as caught:
         take(frame, **columns)
     assert caught.value.hint
@@ -85,7 +85,7 @@ def test_what_cannot_be_used_says_why(frame: pd.DataFrame, columns: dict, words:
 
 @given(n=st.integers(2, 60), fraction=st.floats(0.05, 0.95), seed=st.integers(0, 99))
 def test_a_split_is_a_partition(n: int, fraction: float, seed: int) -> None:
-    population = take(pd.DataFrame({"topic": "t", "said": [f"s{i}" for i in range(n)]}))
+    population = take(pd.DataFrame({"topic": "t", "text": [f"s{i}" for i in range(n)]}))
     try:
         first, second = population.split(fraction, random_state=seed)
     except DataError:
@@ -95,8 +95,8 @@ def test_a_split_is_a_partition(n: int, fraction: float, seed: int) -> None:
     assert sorted(first.responses + second.responses) == sorted(population.responses)
 
 
-def test_a_split_is_reproducible_and_its_seed_matters() -> None:
-    population = take(pd.DataFrame({"topic": "t", "said": [f"s{i}" for i in range(50)]}))
+def test_a_split_depends_on_the_seed_only() -> None:
+    population = take(pd.DataFrame({"topic": "t", "text": [f"s{i}" for i in range(50)]}))
     halves = [population.split(random_state=seed)[0].responses for seed in (1, 1, 2)]
     assert halves[0] == halves[1] != halves[2]
 
@@ -107,39 +107,39 @@ def test_a_split_leaves_no_part_empty(fraction: float) -> None:
         take().split(fraction)
 
 
-def test_records_are_drawn_once_while_there_are_enough() -> None:
+def test_records_are_drawn_without_replacement_if_possible() -> None:
     drawn = take().draw(3, random_state=5)
     assert len(set(drawn)) == 3
     np.testing.assert_array_equal(drawn, take().draw(3, random_state=5))
     assert len(take().draw(9)) == 9
 
 
-def test_records_are_drawn_by_their_weights() -> None:
+def test_records_are_drawn_in_proportion_to_their_weights() -> None:
     drawn = take(weight="w").draw(8000, random_state=1)
     shares = np.bincount(drawn, minlength=4) / 8000
     np.testing.assert_allclose(shares, [1 / 8, 3 / 8, 0, 4 / 8], atol=0.02)
 
 
-def test_text_of_the_data_is_never_markup() -> None:
+def test_data_is_never_markup() -> None:
     evil = "<script>alert(1)</script>"
-    frame = pd.DataFrame({evil: [evil, "x"], "said": [evil, "y"]})
-    population = Population.from_frame(frame, context=evil, response="said")
+    frame = pd.DataFrame({evil: [evil, "x"], "text": [evil, "y"]})
+    population = Population.from_frame(frame, context=evil, response="text")
     assert evil not in population._repr_html_()
     assert "&lt;script&gt;" in population._repr_html_()
 
 
-def test_what_is_no_frame_is_refused() -> None:
-    with pytest.raises(DataError, match="made from a DataFrame, not a dict"):
+def test_anything_but_a_frame_is_refused() -> None:
+    with pytest.raises(DataError, match="requires a DataFrame, got 'dict'"):
         Population.from_frame({"x": ["a"]}, context="x", response="x")
 
 
-def test_two_columns_of_one_name_are_refused() -> None:
+def test_duplicate_columns_are_refused() -> None:
     frame = pd.DataFrame([["a", "b", "c"]], columns=["x", "y", "y"])
     with pytest.raises(DataError, match="more than one column 'y'"):
         Population.from_frame(frame, context="x", response="y")
 
 
-def test_half_a_character_is_refused_with_its_row():
-    frame = pd.DataFrame({"topic": ["a", "b"], "said": ["c", "\ud83d d"]}, dtype=object)
-    with pytest.raises(DataError, match="Row 1 of the column 'said' holds half a character"):
-        Population.from_frame(frame, context="topic", response="said")
+def test_a_lone_surrogate_is_refused_with_its_row():
+    frame = pd.DataFrame({"topic": ["a", "b"], "text": ["c", "\ud83d d"]}, dtype=object)
+    with pytest.raises(DataError, match="Row 1 of the column 'text' contains a lone surrogate"):
+        Population.from_frame(frame, context="topic", response="text")

@@ -16,38 +16,38 @@ RECORD = {"mood": "happy", "year": "2001"}
 columns = st.text(min_size=1, max_size=12).filter(lambda name: not set(name) & set("{}.[]!:"))
 
 
-def turns(template: PromptTemplate, **parts: object) -> list[tuple[str, str]]:
+def messages(template: PromptTemplate, **parts: object) -> list[tuple[str, str]]:
     return [(m.role, m.content) for m in template.render(RECORD, **parts).messages]
 
 
-def test_the_turns_are_persona_exemplar_context() -> None:
+def test_the_messages_are_persona_exemplars_and_question() -> None:
     template = PromptTemplate("A {mood} word of {year}?")
     question = ("user", "A happy word of 2001?")
     system = ("system", "You review {films}.")
     past = [("user", "A sad word of 1999?"), ("assistant", "Not {that} good.")]
-    assert turns(template) == [question]
-    assert turns(template, persona=PERSONA) == [system, question]
-    assert turns(template, exemplars=(EXEMPLAR,)) == [*past, question]
-    assert turns(template, persona=PERSONA, exemplars=(EXEMPLAR,)) == [system, *past, question]
+    assert messages(template) == [question]
+    assert messages(template, persona=PERSONA) == [system, question]
+    assert messages(template, exemplars=(EXEMPLAR,)) == [*past, question]
+    assert messages(template, persona=PERSONA, exemplars=(EXEMPLAR,)) == [system, *past, question]
     second = Exemplar({"mood": "calm", "year": "2005"}, "Fine.")
     more = [("user", "A calm word of 2005?"), ("assistant", "Fine.")]
-    assert turns(template, exemplars=[EXEMPLAR, second]) == [*past, *more, question]
+    assert messages(template, exemplars=[EXEMPLAR, second]) == [*past, *more, question]
 
 
-def test_double_braces_are_single_ones() -> None:
-    assert turns(PromptTemplate('{{"mood": "{mood}"}}')) == [("user", '{"mood": "happy"}')]
+def test_double_braces_are_literal_braces() -> None:
+    assert messages(PromptTemplate('{{"mood": "{mood}"}}')) == [("user", '{"mood": "happy"}')]
 
 
-def test_what_a_record_says_is_not_read_as_a_template() -> None:
+def test_values_of_a_record_are_not_templates() -> None:
     prompt = PromptTemplate("{a}{b}").render({"a": "{b}{0.__class__}", "b": "x"})
     assert prompt.messages[0].content == "{b}{0.__class__}x"
 
 
-def test_white_space_around_the_template_is_left_out() -> None:
+def test_the_template_is_stripped() -> None:
     assert PromptTemplate("\n {mood}\n\n").text == "{mood}"
 
 
-def test_check_finds_a_column_that_is_not_there() -> None:
+def test_check_refuses_an_unknown_column() -> None:
     template = PromptTemplate("{mood} {genre}")
     assert template.columns == {"mood", "genre"}
     template.check(["mood", "genre", "year"])
@@ -76,16 +76,14 @@ def test_check_finds_a_column_that_is_not_there() -> None:
         '{"mood": 1}',
     ],
 )
-def test_a_template_of_no_use_is_refused_with_a_hint(text: str) -> None:
+def test_an_invalid_template_is_refused(text: str) -> None:
     with pytest.raises(DataError) as caught:
         PromptTemplate(text)
     assert caught.value.hint
 
 
 @given(st.dictionaries(columns, st.text(), min_size=1), st.text())
-def test_any_column_and_any_value_are_rendered_as_they_are(
-    record: dict[str, str], rest: str
-) -> None:
+def test_any_column_and_value_are_rendered_literally(record: dict[str, str], rest: str) -> None:
     rest = f"x{rest}x"
     escaped = rest.replace("{", "{{").replace("}", "}}")
     template = PromptTemplate(escaped + "".join(f"{{{name}}}" for name in record) + "|")
@@ -95,13 +93,13 @@ def test_any_column_and_any_value_are_rendered_as_they_are(
 
 
 @pytest.mark.parametrize("name", ["0", "2024", "my column", " padded ", "größe", "a-b"])
-def test_a_column_name_may_be_anything_plain(name: str) -> None:
+def test_a_column_name_can_be_any_plain_text(name: str) -> None:
     prompt = PromptTemplate(f"<{{{name}}}>").render({name: "x"})
     assert prompt.messages[0].content == "<x>"
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_a_template_that_renders_or_is_refused(text: str) -> None:
+def test_any_text_renders_or_is_refused(text: str) -> None:
     try:
         template = PromptTemplate(text)
     except DataError:

@@ -18,14 +18,14 @@ WORDS = ["sun", "rain", "wind", "fog"]
 EVIL = "<script>alert('x')</script>"
 
 
-def said(n: int, odds: list[float], seed: int) -> list[str]:
+def texts(n: int, odds: list[float], seed: int) -> list[str]:
     rng = np.random.default_rng(seed)
     return [" ".join(rng.choice(WORDS, size=4, p=odds)) for _ in range(n)]
 
 
-REAL = said(240, [0.5, 0.2, 0.2, 0.1], seed=0)
-CLOSE = said(120, [0.5, 0.2, 0.2, 0.1], seed=1)
-FAR = said(120, [0.1, 0.1, 0.1, 0.7], seed=2)
+REAL = texts(240, [0.5, 0.2, 0.2, 0.1], seed=0)
+CLOSE = texts(120, [0.5, 0.2, 0.2, 0.1], seed=1)
+FAR = texts(120, [0.1, 0.1, 0.1, 0.7], seed=2)
 
 
 def simulation(responses: list[str]) -> Simulation:
@@ -36,8 +36,8 @@ def simulation(responses: list[str]) -> Simulation:
 
 
 def population(responses: list[str]) -> Population:
-    frame = pd.DataFrame({"topic": "dawn", "said": responses})
-    return Population.from_frame(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": "dawn", "text": responses})
+    return Population.from_frame(frame, context="topic", response="text")
 
 
 @pytest.fixture(scope="module")
@@ -46,23 +46,23 @@ def alignment() -> Alignment:
     return align(population(REAL), methods, encoder=ToyEncoder(WORDS))
 
 
-def test_the_figures_are_those_of_the_vectors(alignment: Alignment) -> None:
+def test_the_metrics_are_those_of_the_vectors(alignment: Alignment) -> None:
     encoder = ToyEncoder(WORDS)
     vectors = {"close": encoder.encode(CLOSE), "far": encoder.encode(FAR)}
     expected = alignment_table.align(encoder.encode(REAL), vectors)
     pd.testing.assert_frame_equal(alignment.frame, expected)
 
 
-def test_what_is_close_is_better_than_what_is_far(alignment: Alignment) -> None:
+def test_a_close_method_is_better_than_a_far_one(alignment: Alignment) -> None:
     frame = alignment.frame.set_index(["figure", "method"])
-    for figure in ("FID", "KL cosine"):
-        assert frame.loc[(figure, "close"), "high"] < frame.loc[(figure, "far"), "low"]
+    for metric in ("FID", "KL cosine"):
+        assert frame.loc[(metric, "close"), "high"] < frame.loc[(metric, "far"), "low"]
     assert frame.loc[("MAUVE", "close"), "low"] > frame.loc[("MAUVE", "far"), "high"]
     assert (frame["low"] <= frame["value"]).all()
     assert (frame["value"] <= frame["high"]).all()
 
 
-def test_texts_simulations_and_populations_are_all_taken(alignment: Alignment) -> None:
+def test_texts_simulations_and_populations_are_all_accepted(alignment: Alignment) -> None:
     again = align(REAL, {"close": CLOSE, "far": population(FAR)}, encoder=ToyEncoder(WORDS))
     pd.testing.assert_frame_equal(again.frame, alignment.frame)
 
@@ -77,7 +77,7 @@ def test_the_table_has_a_row_per_method_and_the_floor_last(alignment: Alignment)
     assert floor == f"{row['floor']:.3f} [{row['floor_low']:.3f}, {row['floor_high']:.3f}]"
 
 
-def test_the_order_of_methods_stays() -> None:
+def test_methods_keep_their_order() -> None:
     methods = {"z": CLOSE, "a": FAR, "m": CLOSE}
     table = align(REAL, methods, encoder=ToyEncoder(WORDS)).table
     assert list(table.index)[:3] == ["z", "a", "m"]
@@ -93,24 +93,24 @@ def test_the_points_are_real_and_simulated_responses(alignment: Alignment) -> No
     assert np.isfinite(points[["x", "y"]].to_numpy(dtype=float)).all()
 
 
-def test_the_charts_become_pictures(alignment: Alignment) -> None:
+def test_the_charts_are_rendered_as_png(alignment: Alignment) -> None:
     for chart in (alignment.chart, alignment.map):
         assert charts.png(chart).startswith(b"\x89PNG")
 
 
-def test_text_and_html_say_how_many(alignment: Alignment) -> None:
+def test_text_and_html_report_the_number_of_responses(alignment: Alignment) -> None:
     for text in (repr(alignment), alignment._repr_html_()):
         assert "120 responses a side; 95 % intervals" in text
         assert "two halves of the real" in text
 
 
-def test_a_name_is_never_markup() -> None:
+def test_a_name_is_escaped() -> None:
     html = align(REAL, {EVIL: CLOSE}, encoder=ToyEncoder(WORDS))._repr_html_()
     assert "<script" not in html
     assert "&lt;script&gt;" in html
 
 
-def test_the_seed_decides_and_each_text_is_encoded_once() -> None:
+def test_the_seed_is_reproducible_and_each_text_is_encoded_once() -> None:
     encoder = ToyEncoder(WORDS)
     first = align(REAL, {"far": FAR}, encoder=encoder, random_state=1).frame
     assert encoder.n_encoded == 360
@@ -120,19 +120,19 @@ def test_the_seed_decides_and_each_text_is_encoded_once() -> None:
     assert not first.equals(align(REAL, {"far": FAR}, encoder=encoder, random_state=2).frame)
 
 
-def test_each_step_is_announced_with_its_total() -> None:
+def test_each_step_reports_its_total() -> None:
     steps: dict[str, list[int]] = {}
 
-    def on_step(what: str, total: int) -> Callable[[int, object], None]:
-        steps[what] = [total, 0]
+    def on_step(label: str, total: int) -> Callable[[int, object], None]:
+        steps[label] = [total, 0]
 
         def tick(_index: int, _value: object) -> None:
-            steps[what][1] += 1
+            steps[label][1] += 1
 
         return tick
 
     align(REAL, {"close": CLOSE, "far": FAR}, encoder=ToyEncoder(WORDS), on_step=on_step)
-    assert list(steps) == ["embeddings", "figures"]
+    assert list(steps) == ["embeddings", "metrics"]
     assert all(total == seen for total, seen in steps.values())
 
 
@@ -149,7 +149,7 @@ def test_each_step_is_announced_with_its_total() -> None:
         ([*REAL, None], {"close": CLOSE}),
     ],
 )
-def test_what_cannot_be_compared_says_why(target: list[str], methods: dict) -> None:
+def test_unusable_responses_are_refused_with_a_hint(target: list[str], methods: dict) -> None:
     with pytest.raises(DataError) as caught:
         align(target, methods, encoder=ToyEncoder(WORDS))
     assert caught.value.hint

@@ -15,14 +15,14 @@ def clouds(gap: float, sizes: list[int], seed: int = 0) -> tuple[np.ndarray, np.
     return rng.normal(size=(len(codes), 6)) + gap * np.eye(6)[codes], codes
 
 
-def test_personas_far_apart_are_all_told_apart() -> None:
+def test_distant_personas_are_all_recognised() -> None:
     found = controllability(*clouds(20, [30, 20, 10]), NAMES)
     assert found.share == found.high == 1
     assert found.confusion.to_numpy().tolist() == np.eye(3).tolist()
     assert found.chance_high < 0.7 < found.low
 
 
-def test_personas_that_are_alike_are_told_apart_by_chance_only() -> None:
+def test_equal_personas_are_recognised_by_chance_only() -> None:
     shares = [controllability(*clouds(0, [40, 40, 40], seed), NAMES).share for seed in range(20)]
     found = controllability(*clouds(0, [40, 40, 40]), NAMES)
     assert np.mean(shares) == pytest.approx(1 / 3, abs=0.04)
@@ -31,7 +31,7 @@ def test_personas_that_are_alike_are_told_apart_by_chance_only() -> None:
 
 
 def test_a_response_does_not_help_its_own_centroid() -> None:
-    """With as many dimensions as responses, in-sample centroids would tell noise apart."""
+    """With as many dimensions as responses, in-sample centroids would fit noise."""
     rng = np.random.default_rng(0)
     noise, codes = rng.normal(size=(60, 400)), np.arange(60) % 3
     centroids = np.stack([noise[codes == k].mean(axis=0) for k in range(3)])
@@ -40,7 +40,7 @@ def test_a_response_does_not_help_its_own_centroid() -> None:
     assert controllability(noise, codes, NAMES).share < 0.55
 
 
-def test_two_that_are_alike_show_in_the_confusion() -> None:
+def test_two_equal_personas_are_confused() -> None:
     vectors, codes = clouds(20, [40, 40, 40])
     vectors[codes == 1] += 20 * (np.eye(6)[0] - np.eye(6)[1])
     confusion = controllability(vectors, codes, NAMES).confusion
@@ -64,11 +64,11 @@ def test_personas_with_few_responses_are_left_out_and_named() -> None:
     assert found.left_out == ("b",)
     assert list(found.confusion) == ["a", "c"]
     assert found.n == 40
-    with pytest.raises(DataError, match="Two personas"):
+    with pytest.raises(DataError, match="two personas with at least 5 responses each, got 1"):
         controllability(*clouds(20, [20, 4]), NAMES[:2])
 
 
-def test_the_seed_decides() -> None:
+def test_the_same_seed_gives_the_same_result() -> None:
     data = clouds(0.5, [30, 30, 30])
     first, again = controllability(*data, NAMES), controllability(*data, NAMES)
     assert (first.share, first.chance) == (again.share, again.chance)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_mop.engine.evaluation.diversity import distinct_n, runs, vendi_score, words
+from jupyter_mop.engine.evaluation.diversity import distinct_n, ngrams, vendi_score, words
 from jupyter_mop.errors import DataError
 
 
@@ -14,7 +14,7 @@ def cloud(n: int, d: int, seed: int) -> np.ndarray:
 
 
 def direct(vectors: np.ndarray) -> float:
-    """Friedman and Dieng's definition on the whole kernel."""
+    """Return the score by Friedman and Dieng's definition on the whole kernel."""
     rows = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     shares = np.linalg.eigvalsh(rows @ rows.T / len(rows)).clip(min=1e-15)
     return float(np.exp(-(shares * np.log(shares)).sum()))
@@ -22,7 +22,7 @@ def direct(vectors: np.ndarray) -> float:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 1000))
-def test_the_vendi_score_is_its_definition_and_between_one_and_n(n: int, d: int, seed: int) -> None:
+def test_the_vendi_score_agrees_with_its_definition(n: int, d: int, seed: int) -> None:
     vectors = cloud(n, d, seed)
     score = vendi_score(vectors)
     assert score == pytest.approx(direct(vectors), rel=1e-6)
@@ -32,20 +32,20 @@ def test_the_vendi_score_is_its_definition_and_between_one_and_n(n: int, d: int,
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(2, 12), st.integers(0, 1000))
-def test_a_weight_counts_like_copies(n: int, seed: int) -> None:
+def test_weights_act_like_duplicates(n: int, seed: int) -> None:
     vectors, rng = cloud(n, 5, seed), np.random.default_rng(seed)
     times = rng.integers(1, 4, n)
     repeated = np.repeat(vectors, times, axis=0)
     assert vendi_score(vectors, weights=times.astype(float)) == pytest.approx(vendi_score(repeated))
 
 
-def test_what_is_told_apart_counts_once_each() -> None:
+def test_duplicates_do_not_raise_the_vendi_score() -> None:
     assert vendi_score(np.repeat(np.eye(3), 10, axis=0)) == pytest.approx(3)
     with pytest.raises(DataError):
         vendi_score(np.zeros((3, 2)))
 
 
-def test_distinct_n_is_a_share_of_the_runs_within_texts() -> None:
+def test_distinct_n_is_a_share_of_the_ngrams_within_texts() -> None:
     assert distinct_n(["a b", "b a"], 2) == 1.0
     assert distinct_n(["a b c", "a b"], 2) == pytest.approx(2 / 3)
     assert distinct_n(["A b!", "a, b"], 1) == 0.5
@@ -55,7 +55,7 @@ def test_distinct_n_is_a_share_of_the_runs_within_texts() -> None:
 
 
 @given(st.lists(st.text(alphabet="ab. ", max_size=12), min_size=1, max_size=8), st.integers(1, 3))
-def test_distinct_n_stays_in_its_range_and_falls_with_copies(texts: list[str], n: int) -> None:
+def test_distinct_n_stays_in_range_and_falls_with_duplicates(texts: list[str], n: int) -> None:
     once = distinct_n(texts, n)
     assert 0 <= once <= 1
     assert distinct_n(texts * 2, n) == pytest.approx(once / 2)
@@ -63,4 +63,4 @@ def test_distinct_n_stays_in_its_range_and_falls_with_copies(texts: list[str], n
 
 def test_words_have_no_punctuation_around_them() -> None:
     assert words("“Don't”, she said; twice!") == ["don't", "she", "said", "twice"]
-    assert runs(["a"], 2) == []
+    assert ngrams(["a"], 2) == []

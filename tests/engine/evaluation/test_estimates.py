@@ -10,7 +10,6 @@ from jupyter_mop.backends.protocols import GenerationRequest, Message, Prompt, S
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.estimates import Estimates, estimate
-from jupyter_mop.engine.simulation.outcomes import label, labels, outcomes
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
 
@@ -18,14 +17,14 @@ GROUPS = np.array([0.1, 0.25, 0.3, 0.35])
 P_HUMAN = np.array([0.05, 0.2, 0.4, 0.75])
 
 
-def made(contexts: list[str], said: list[object], weight: object = 1.0) -> Simulation:
-    return Simulation(pd.DataFrame({"context": contexts, "response": said, "weight": weight}))
+def simulate(contexts: list[str], answers: list[object], weight: object = 1.0) -> Simulation:
+    return Simulation(pd.DataFrame({"context": contexts, "response": answers, "weight": weight}))
 
 
-def people(contexts: list[str], said: list[object], **columns: object) -> Population:
-    frame = pd.DataFrame({"who": contexts, "said": said, **columns})
+def people(contexts: list[str], answers: list[object], **columns: object) -> Population:
+    frame = pd.DataFrame({"who": contexts, "answer": answers, **columns})
     weight = "w" if "w" in columns else None
-    return Population.from_frame(frame, context="who", response="said", weight=weight)
+    return Population.from_frame(frame, context="who", response="answer", weight=weight)
 
 
 def names(codes: np.ndarray) -> list[str]:
@@ -33,14 +32,14 @@ def names(codes: np.ndarray) -> list[str]:
 
 
 class Toy:
-    """A toy model that answers one word, yes or no: exact shares by group, far from the humans'."""
+    """A toy model that answers yes or no with exact shares by group, far from the humans'."""
 
     def __init__(self) -> None:
         model = ToyBackend(["yes", "no"], length=1, context_boost=1.5)
         self.pool = []
         for group in range(4):
-            asked = Prompt((Message("user", ["no", "maybe", "yes no", "yes"][group]),))
-            requests = [GenerationRequest(asked, seed=group, draw=i) for i in range(2000)]
+            prompt = Prompt((Message("user", ["no", "maybe", "yes no", "yes"][group]),))
+            requests = [GenerationRequest(prompt, seed=group, draw=i) for i in range(2000)]
             drawn = model.generate(requests, SamplingParams(temperature=1.0, top_p=1.0))
             self.pool.append([completion.text for completion in drawn])
 
@@ -54,13 +53,13 @@ def toy() -> Toy:
 
 
 def covered(run: Callable[[np.random.Generator], Estimates], truth: float) -> dict[str, float]:
-    """Return over 1,000 replications how often the intervals hold the truth, and how wide."""
+    """Return how often intervals cover the truth in 1,000 replications, and their widths."""
     frames = [run(np.random.default_rng([7, i])).frame for i in range(1000)]
     frame = pd.concat(frames)
-    held = (frame["low"] <= truth) & (truth <= frame["high"])
+    both = (frame["low"] <= truth) & (truth <= frame["high"])
     alone = (frame["human_low"] <= truth) & (truth <= frame["human_high"])
     return {
-        "both": float(held.mean()),
+        "both": float(both.mean()),
         "human": float(alone.mean()),
         "width": float((frame["high"] - frame["low"]).mean()),
         "human_width": float((frame["human_high"] - frame["human_low"]).mean()),
@@ -69,12 +68,12 @@ def covered(run: Callable[[np.random.Generator], Estimates], truth: float) -> di
     }
 
 
-def test_intervals_of_a_share_cover_on_the_toy_backend(toy: Toy) -> None:
+def test_intervals_of_a_share_cover_the_truth(toy: Toy) -> None:
     def run(rng: np.random.Generator) -> Estimates:
         codes, drawn = rng.choice(4, 80, p=GROUPS), rng.choice(4, 400, p=GROUPS)
-        said = np.where(rng.random(80) < P_HUMAN[codes], "yes", "no")
-        simulation = made(names(drawn), list(toy.draw(drawn, rng)))
-        return estimate(simulation, human=people(names(codes), list(said)), answer="yes")
+        answers = np.where(rng.random(80) < P_HUMAN[codes], "yes", "no")
+        simulation = simulate(names(drawn), list(toy.draw(drawn, rng)))
+        return estimate(simulation, human=people(names(codes), list(answers)), answer="yes")
 
     truth = float(GROUPS @ P_HUMAN)
     found = covered(run, truth)
@@ -84,17 +83,17 @@ def test_intervals_of_a_share_cover_on_the_toy_backend(toy: Toy) -> None:
     assert found["width"] < 0.93 * found["human_width"]
 
 
-def test_intervals_of_a_mean_cover_with_few_contexts_and_weights() -> None:
+def test_intervals_of_a_mean_cover_the_truth_with_few_contexts_and_weights() -> None:
     def run(rng: np.random.Generator) -> Estimates:
         records = rng.choice(4, 120, p=GROUPS)
         codes, drawn = rng.choice(4, 50, p=GROUPS), rng.choice(records, 500)
-        said = 10 * P_HUMAN[codes] + rng.exponential(2, 50)
-        simulation = made(
+        answers = 10 * P_HUMAN[codes] + rng.exponential(2, 50)
+        simulation = simulate(
             names(drawn),
             list(5 * P_HUMAN[drawn] + rng.normal(size=500)),
             rng.uniform(0.5, 1.5, 500),
         )
-        return estimate(simulation, human=people(names(codes), list(said)), n_contexts=120)
+        return estimate(simulation, human=people(names(codes), list(answers)), n_contexts=120)
 
     truth = float(GROUPS @ (10 * P_HUMAN) + 2)
     found = covered(run, truth)
@@ -104,10 +103,10 @@ def test_intervals_of_a_mean_cover_with_few_contexts_and_weights() -> None:
     assert found["width"] < 0.85 * found["human_width"]
 
 
-def test_without_human_answers_the_interval_is_for_the_simulation_only(toy: Toy) -> None:
+def test_without_human_answers_the_interval_is_about_the_simulation_only(toy: Toy) -> None:
     rng = np.random.default_rng(0)
     drawn = rng.choice(4, 400, p=GROUPS)
-    found = estimate(made(names(drawn), list(toy.draw(drawn, rng))), answer="yes")
+    found = estimate(simulate(names(drawn), list(toy.draw(drawn, rng))), answer="yes")
     assert not found.is_valid
     assert found.n_human == 0
     assert "not valid for the real population" in repr(found)
@@ -117,9 +116,9 @@ def test_without_human_answers_the_interval_is_for_the_simulation_only(toy: Toy)
     assert not row["low"] <= GROUPS @ P_HUMAN <= row["high"]
 
 
-def test_one_context_for_all_gives_the_mean_of_the_humans() -> None:
+def test_one_context_for_all_gives_the_human_mean() -> None:
     human = people(["q"] * 20, ["yes"] * 5 + ["no"] * 15)
-    found = estimate(made(["q"] * 50, ["yes"] * 50), human=human)
+    found = estimate(simulate(["q"] * 50, ["yes"] * 50), human=human)
     row = found.frame.set_index("option").loc["yes"]
     assert (row["value"], row["power"], row["simulated"]) == (0.25, 0.0, 1.0)
     assert (row["low"], row["high"]) == (row["human_low"], row["human_high"])
@@ -128,7 +127,7 @@ def test_one_context_for_all_gives_the_mean_of_the_humans() -> None:
 
 
 def test_a_prediction_is_the_weighted_mean_of_its_context() -> None:
-    simulation = made(["a", "a", "b", "b"] * 10, [1, 0, 1, 0] * 10, [3.0, 1.0, 1.0, 3.0] * 10)
+    simulation = simulate(["a", "a", "b", "b"] * 10, [1, 0, 1, 0] * 10, [3.0, 1.0, 1.0, 3.0] * 10)
     human = people(["a", "b"] * 10, [1, 0] * 10)
     row = estimate(simulation, human=human).frame.iloc[0]
     assert row["option"] == "share"
@@ -139,23 +138,23 @@ def test_a_prediction_is_the_weighted_mean_of_its_context() -> None:
     assert skewed.frame.iloc[0]["value"] > 0.25
 
 
-def test_survey_weights_of_humans_count() -> None:
+def test_survey_weights_are_used() -> None:
     human = people(["q"] * 20, ["yes"] * 5 + ["no"] * 15, w=[3.0] * 5 + [1.0] * 15)
-    row = estimate(made(["q"] * 9, ["no"] * 9), human=human, answer="yes").frame.iloc[0]
+    row = estimate(simulate(["q"] * 9, ["no"] * 9), human=human, answer="yes").frame.iloc[0]
     assert row["value"] == pytest.approx(0.5)
     assert row["worth"] < 20
 
 
-def test_every_option_has_a_row_also_those_that_only_one_side_gave() -> None:
-    found = estimate(made(["q"] * 9, ["c"] * 9), human=people(["q"] * 20, ["a", "b"] * 10))
+def test_every_option_of_either_side_has_a_row() -> None:
+    found = estimate(simulate(["q"] * 9, ["c"] * 9), human=people(["q"] * 20, ["a", "b"] * 10))
     assert found.frame["option"].tolist() == ["a", "b", "c"]
     last = found.frame.iloc[2]
     assert last["value"] == last["low"] == 0
     assert 0 < last["high"] < 0.2
 
 
-def test_a_function_of_a_response_is_called_on_both_sides() -> None:
-    simulation = made(["q"] * 12, ["one two", "one"] * 6)
+def test_a_function_of_a_response_is_applied_to_both_sides() -> None:
+    simulation = simulate(["q"] * 12, ["one two", "one"] * 6)
     human = people(["q"] * 12, ["one two three"] * 6 + ["one"] * 6)
     found = estimate(simulation, lambda text: len(text.split()), human=human)
     assert found.frame.iloc[0]["option"] == "mean"
@@ -166,32 +165,23 @@ def test_a_function_of_a_response_is_called_on_both_sides() -> None:
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda s, h: estimate(s, human=h.take(range(9))), "At least 10 human answers"),
-        (lambda s, h: estimate(s, human=h, level=1.0), "level"),
+        (lambda s, h: estimate(s, human=h.take(range(9))), "at least 10 human answers"),
+        (lambda s, h: estimate(s, human=h, level=1.0), "`level` must be"),
         (lambda s, h: estimate(s, "age", human=h), "no column 'age'"),
         (lambda s, h: estimate(s, human=h, answer="perhaps"), "'perhaps'"),
-        (lambda _, h: estimate(made(["b"] * 9, ["yes"] * 9), human=h), "never occur"),
-        (lambda _, h: estimate(made(["a", "b"] * 9, ["yes"] * 18, [0.0, 1.0] * 9), human=h),
+        (lambda _, h: estimate(simulate(["b"] * 9, ["yes"] * 9), human=h), "never occur"),
+        (lambda _, h: estimate(simulate(["a", "b"] * 9, ["yes"] * 18, [0.0, 1.0] * 9), human=h),
          "20 of 20 human answers"),
-        (lambda _, h: estimate(made(["a"] * 60, [f"text {i}" for i in range(60)]), human=h),
+        (lambda _, h: estimate(simulate(["a"] * 60, [f"text {i}" for i in range(60)]), human=h),
          "neither a mean nor shares"),
         (lambda s, _: estimate(s, len, human=people(["a"] * 20, ["four"] * 20)), "same number"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_estimated_is_one_sentence(
+def test_unusable_estimates_are_refused_with_a_hint(
     call: Callable[[Simulation, Population], Estimates], words: str
 ) -> None:
-    simulation = made(["a"] * 40, ["yes", "no"] * 20)
+    simulation = simulate(["a"] * 40, ["yes", "no"] * 20)
     with pytest.raises(DataError) as caught:
         call(simulation, people(["a"] * 20, ["yes", "no"] * 10))
     assert words in str(caught.value)
     assert caught.value.hint
-
-
-def test_values_are_read_alike_whatever_their_type() -> None:
-    assert labels(pd.Series([1, 2])) == labels(pd.Series([1.0, 2.0])) == ["1", "2"]
-    assert label(" a ") == "a"
-    frame = pd.DataFrame({"said": ["x", "yy"], "n": [1, None]})
-    assert outcomes(frame, len, "said").tolist() == [1, 2]
-    with pytest.raises(DataError, match="missing for 1 of 2"):
-        outcomes(frame, "n", "said")

@@ -15,16 +15,16 @@ def responses(counts: list[int], seed: int) -> tuple[np.ndarray, list[str]]:
     return KINDS[kinds] + noise, [f"kind {k}" for k in kinds]
 
 
-def measured(real: list[int], made: list[int], n_personas: int = 1) -> tuple:
-    (target, texts), (vectors, said) = responses(real, 0), responses(made, 1)
+def measured(real: list[int], simulated: list[int], n_personas: int = 1) -> tuple:
+    (target, texts), (vectors, simulated) = responses(real, 0), responses(simulated, 1)
     statistics = PersonaStatistics.measure(
         target, vectors, np.arange(len(vectors)) % n_personas, list("ab")[:n_personas],
-        target_texts=texts, texts=said,
+        target_texts=texts, texts=simulated,
     )  # fmt: skip
     return statistics, texts, target
 
 
-def test_what_the_simulation_never_says_is_missing_with_examples() -> None:
+def test_a_kind_that_is_never_simulated_is_missing_with_examples() -> None:
     frame = missing_clusters(*measured([40, 40, 40], [80, 40, 0]))
     lacking = frame[frame["examples"].map(lambda found: found == ("kind 2",))]
     assert (lacking["verdict"] == "missing").any()
@@ -34,7 +34,7 @@ def test_what_the_simulation_never_says_is_missing_with_examples() -> None:
     assert {text for found in too_many["examples"] for text in found} == {"kind 0"}
 
 
-def test_shares_are_shares_and_the_largest_gap_comes_first() -> None:
+def test_shares_sum_to_1_and_the_most_missing_cluster_is_first() -> None:
     frame = missing_clusters(*measured([50, 30, 20], [30, 30, 40]))
     assert frame[["real", "simulated"]].sum().tolist() == pytest.approx([1, 1])
     assert frame["missing"].is_monotonic_decreasing
@@ -52,7 +52,7 @@ def test_equal_shares_are_no_clear_difference() -> None:
     assert sum(found != {"no clear difference"} for found in verdicts) <= 3
 
 
-def test_persona_weights_count() -> None:
+def test_persona_weights_are_used() -> None:
     kinds = np.arange(120) % 2
     target, vectors = KINDS[np.repeat([0, 1], 60)], KINDS[kinds]
     texts = [f"kind {k}" for k in np.repeat([0, 1], 60)]

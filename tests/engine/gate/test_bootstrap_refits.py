@@ -14,7 +14,7 @@ def fitted(mixture: MixtureOfPersonas, population: Population) -> MixtureOfPerso
     return mixture.fit(population)
 
 
-def test_intervals_follow_the_seed_and_ask_no_model(fitted: MixtureOfPersonas) -> None:
+def test_intervals_depend_on_the_seed_and_need_no_model_call(fitted: MixtureOfPersonas) -> None:
     n_scored = fitted.backend.n_scored
     first, again, other = (
         fitted.persona_weight_intervals(20, random_state=seed) for seed in (0, 0, 90)
@@ -27,7 +27,7 @@ def test_intervals_follow_the_seed_and_ask_no_model(fitted: MixtureOfPersonas) -
     assert (first["high"] - first["low"]).max() < 0.8
 
 
-def test_more_records_make_them_narrower(
+def test_more_records_give_narrower_intervals(
     mixture: MixtureOfPersonas, population: Population
 ) -> None:
     twice = population.take([*range(120)] * 4)
@@ -39,7 +39,7 @@ def test_more_records_make_them_narrower(
     assert widths[1] < 0.8 * widths[0]
 
 
-def test_the_summary_and_the_table_have_them_until_the_next_fit(
+def test_summary_and_table_show_intervals_until_the_next_fit(
     fitted: MixtureOfPersonas, population: Population
 ) -> None:
     assert "low" not in fitted.summary()
@@ -49,7 +49,7 @@ def test_the_summary_and_the_table_have_them_until_the_next_fit(
     assert "low" not in fitted.fit(population).summary()
 
 
-def test_each_refit_is_told(fitted: MixtureOfPersonas) -> None:
+def test_each_refit_is_reported(fitted: MixtureOfPersonas) -> None:
     seen = []
 
     def on_step(what: str, total: int):
@@ -60,18 +60,18 @@ def test_each_refit_is_told(fitted: MixtureOfPersonas) -> None:
     assert seen == [("refits", 20), *range(20)]
 
 
-def test_too_few_refits_and_no_fit_are_refused(
+def test_too_few_refits_and_a_missing_fit_are_refused(
     fitted: MixtureOfPersonas, population: Population
 ) -> None:
-    with pytest.raises(DataError, match="at least 20 refits, not 3"):
+    with pytest.raises(DataError, match="at least 20 refits for an interval, got 3"):
         fitted.persona_weight_intervals(3)
     with pytest.raises(NotFittedError, match="likelihoods"):
         fitted.initialise(population).persona_weight_intervals(30)
 
 
 def test_records_of_weight_zero_are_never_drawn(fitted: MixtureOfPersonas) -> None:
-    evidence = fitted.refits_.train
-    weight = np.where(np.arange(len(evidence.weight)) % 2, 1.0, 0.0)
-    drawn = _resampled(evidence.weighted(weight), np.random.default_rng(0)).weight
+    scores = fitted.refits_.train
+    weight = np.where(np.arange(len(scores.weight)) % 2, 1.0, 0.0)
+    drawn = _resampled(scores.weighted(weight), np.random.default_rng(0)).weight
     assert drawn.sum() == weight.sum()
     assert (drawn[weight == 0] == 0).all()

@@ -22,8 +22,8 @@ def start() -> Gate:
     return Gate.start(np.eye(6)[:K], np.eye(6)[:J], rank=2)
 
 
-def evidence(log_lik: np.ndarray) -> ComponentScores:
-    """Return evidence whose component (i, k, j) has the log-likelihood `log_lik[i, k]`."""
+def scores(log_lik: np.ndarray) -> ComponentScores:
+    """Return scores in which component (i, k, j) has the log-likelihood `log_lik[i, k]`."""
     excluded = np.zeros((N, J), bool)
     components = component_selection.all_components(excluded, K)
     values = log_lik[components.record, components.persona]
@@ -42,22 +42,22 @@ def structured(seed: int = 0) -> ComponentScores:
     log_lik = rng.normal(-20, 0.5, size=(N, K))
     who = rng.choice(K, size=N, p=[0.6, 0.25, 0.15])
     log_lik[np.arange(N), who] += 6
-    return evidence(log_lik)
+    return scores(log_lik)
 
 
-def test_the_columns_and_the_models() -> None:
+def test_columns_and_models() -> None:
     frame = report(structured()).reset_index()
     assert list(frame) == COLUMNS
     assert list(frame["model"]) == [SINGLE, UNIFORM, LEARNED]
 
 
-def test_learning_pays_where_there_is_structure() -> None:
+def test_learning_improves_the_likelihood_of_structured_data() -> None:
     frame = report(structured())
     assert frame.loc[LEARNED, "gain_low"] > 0
     assert frame.loc[SINGLE, "gain_high"] < 0
 
 
-def test_intervals_hold_their_values_and_uniform_gains_nothing() -> None:
+def test_intervals_contain_their_values_and_the_uniform_gain_is_zero() -> None:
     frame = report(structured())
     for name, low, high in (
         ("log_lik_per_token", "low", "high"),
@@ -68,7 +68,7 @@ def test_intervals_hold_their_values_and_uniform_gains_nothing() -> None:
     assert (frame.loc[UNIFORM, ["gain", "gain_low", "gain_high"]] == 0).all()
 
 
-def test_the_uniform_figure_is_the_log_likelihood_per_token() -> None:
+def test_the_uniform_value_is_the_log_likelihood_per_token() -> None:
     held_out = structured()
     log_lik = held_out.log_lik.reshape(N, K, J)
     exact = np.logaddexp.reduce(log_lik.reshape(N, -1), axis=1) - np.log(K * J)
@@ -77,7 +77,7 @@ def test_the_uniform_figure_is_the_log_likelihood_per_token() -> None:
 
 
 def halves(held_out: ComponentScores, seed: int = 0) -> list[np.ndarray]:
-    """Return which records the report lets choose, in turn; weights serve as labels."""
+    """Return the records that choose in each half; their weights serve as labels."""
     labelled, seen = replace(held_out, weight=np.arange(N) + 1.0), []
 
     def fit(stop: ComponentScores) -> Gate:
@@ -88,19 +88,19 @@ def halves(held_out: ComponentScores, seed: int = 0) -> list[np.ndarray]:
     return seen
 
 
-def test_the_two_halves_share_no_record_and_follow_the_seed() -> None:
+def test_the_two_halves_are_disjoint_and_depend_on_the_seed() -> None:
     first, second = halves(structured())
     assert sorted([*first, *second]) == list(range(N))
     assert abs(len(first) - len(second)) <= 1
     assert list(first) == list(halves(structured())[0]) != list(halves(structured(), seed=1)[0])
 
 
-def test_no_record_is_judged_by_what_it_chose() -> None:
-    """Each half favours its own persona: whoever chooses for the other half chooses badly."""
-    first, second = halves(evidence(np.zeros((N, K))))
+def test_no_record_evaluates_its_own_choice() -> None:
+    """Each half favours its own persona, so a choice for the other half is a bad one."""
+    first, second = halves(scores(np.zeros((N, K))))
     log_lik = np.full((N, K), -50.0)
     log_lik[first, 0] = log_lik[second, 1] = -10.0
-    held_out = evidence(log_lik)
+    held_out = scores(log_lik)
 
     def fit(stop: ComponentScores) -> Gate:
         favoured = int(stop.log_lik.reshape(-1, K, J)[0, :, 0].argmax())
@@ -114,13 +114,13 @@ def test_no_record_is_judged_by_what_it_chose() -> None:
     assert frame.loc[SINGLE, "log_lik_per_token"] == pytest.approx(worst)
 
 
-def test_the_seed_decides_the_intervals() -> None:
+def test_the_intervals_depend_on_the_seed() -> None:
     first, again, other = (report(structured(), random_state=s) for s in (1, 1, 2))
     pd.testing.assert_frame_equal(first, again)
     assert first.loc[UNIFORM, "low"] != other.loc[UNIFORM, "low"]
 
 
-def test_a_survey_weight_counts_like_as_many_records() -> None:
+def test_a_survey_weight_counts_as_that_many_records() -> None:
     held_out = structured()
     weight = np.arange(N) % 3 + 1.0
     found = report(replace(held_out, weight=weight)).loc[UNIFORM, "log_lik_per_token"]

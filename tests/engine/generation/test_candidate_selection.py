@@ -7,7 +7,7 @@ import pytest
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.generation.candidate_selection import Kept, Resampler
+from jupyter_mop.engine.generation.candidate_selection import CandidateSelector, SelectedCandidates
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.errors import DataError
 
@@ -15,77 +15,77 @@ WORDS = ["sun", "rain", "wind"]
 NOON, NIGHT = {"topic": "noon"}, {"topic": "night"}
 
 
-def resampler(real, *, seed=0):
-    return Resampler(real, ToyEncoder(WORDS), seed)
+def selector(real, *, seed=0):
+    return CandidateSelector(real, ToyEncoder(WORDS), seed)
 
 
 def shares(texts):
     return pd.Series(texts).value_counts(normalize=True)
 
 
-def test_what_is_kept_has_the_shares_of_the_real_responses() -> None:
-    """The model says sun and rain equally often; people say sun four times in five."""
+def test_selected_candidates_have_the_shares_of_real_responses() -> None:
+    """The model answers sun and rain equally often; people answer sun four times in five."""
     rng = np.random.default_rng(0)
     real = [Exemplar(NOON, text) for text in rng.choice(["sun", "rain"], 2000, p=[0.8, 0.2])]
     drawn = rng.choice(["sun", "rain"], (2000, 8))
-    kept = resampler(real).choose([NOON] * 2000, drawn.tolist())
-    texts = drawn[np.arange(2000), kept.chosen]
+    found = selector(real).select([NOON] * 2000, drawn.tolist())
+    texts = drawn[np.arange(2000), found.selected]
     assert shares(texts)["sun"] == pytest.approx(0.8, abs=0.03)
 
 
-def test_a_model_that_speaks_like_people_is_left_as_it_is() -> None:
+def test_a_model_with_real_shares_is_not_changed() -> None:
     rng = np.random.default_rng(1)
     real = [Exemplar(NOON, text) for text in rng.choice(WORDS, 1500, p=[0.5, 0.3, 0.2])]
     drawn = rng.choice(WORDS, (1500, 4), p=[0.5, 0.3, 0.2])
-    kept = resampler(real).choose([NOON] * 1500, drawn.tolist())
-    assert np.bincount(kept.chosen) / 1500 == pytest.approx(0.25, abs=0.04)
-    assert kept.facts["effective_candidates"] > 3.9
+    found = selector(real).select([NOON] * 1500, drawn.tolist())
+    assert np.bincount(found.selected) / 1500 == pytest.approx(0.25, abs=0.04)
+    assert found.facts["effective_candidates"] > 3.9
 
 
-def test_what_suits_one_context_is_not_kept_in_another() -> None:
+def test_selection_depends_on_the_context() -> None:
     real = [Exemplar(NOON, "sun"), Exemplar(NIGHT, "rain")] * 200
     drawn = [["sun", "rain"]] * 400
-    kept = resampler(real).choose([NOON, NIGHT] * 200, drawn)
-    assert kept.chosen[::2].mean() < 0.2
-    assert kept.chosen[1::2].mean() > 0.8
+    found = selector(real).select([NOON, NIGHT] * 200, drawn)
+    assert found.selected[::2].mean() < 0.2
+    assert found.selected[1::2].mean() > 0.8
 
 
-def test_an_empty_candidate_is_kept_only_where_all_are_empty() -> None:
+def test_an_empty_candidate_is_selected_only_if_all_are_empty() -> None:
     real = [Exemplar(NOON, "sun")] * 40
-    kept = resampler(real).choose([NOON] * 40, [["", "rain", " "]] * 39 + [["", "", ""]])
-    assert set(kept.chosen[:-1]) == {1}
-    assert np.isfinite(kept.log_odds[-1]).all()
+    found = selector(real).select([NOON] * 40, [["", "rain", " "]] * 39 + [["", "", ""]])
+    assert set(found.selected[:-1]) == {1}
+    assert np.isfinite(found.log_odds[-1]).all()
 
 
-def test_too_few_draws_or_real_responses_are_kept_at_random() -> None:
+def test_with_too_few_draws_or_real_responses_selection_is_random() -> None:
     few = [Exemplar(NOON, "sun")] * 19
     for real, n in ((few, 40), (few * 2, 19)):
-        kept = resampler(real).choose([NOON] * n, [["sun", "rain"]] * n)
-        assert (kept.log_odds == 0).all()
+        found = selector(real).select([NOON] * n, [["sun", "rain"]] * n)
+        assert (found.log_odds == 0).all()
 
 
-def test_the_same_seed_keeps_the_same() -> None:
+def test_the_selection_depends_on_the_seed_only() -> None:
     rng = np.random.default_rng(2)
     real = [Exemplar(NOON, text) for text in rng.choice(WORDS, 100)]
     drawn = rng.choice(WORDS, (60, 3)).tolist()
     first, again, other = (
-        resampler(real, seed=seed).choose([NOON] * 60, drawn).chosen for seed in (0, 0, 1)
+        selector(real, seed=seed).select([NOON] * 60, drawn).selected for seed in (0, 0, 1)
     )
     assert (first == again).all()
     assert (first != other).any()
 
 
-def test_the_effective_number_of_candidates_is_kishs() -> None:
-    kept = Kept(np.array([0, 1]), np.log([[1.0, 1.0], [1e-12, 1.0]]))
-    assert kept.facts == {"n_candidates": 2, "effective_candidates": 1.5}
+def test_the_effective_number_of_candidates_is_by_kish() -> None:
+    found = SelectedCandidates(np.array([0, 1]), np.log([[1.0, 1.0], [1e-12, 1.0]]))
+    assert found.facts == {"n_candidates": 2, "effective_candidates": 1.5}
 
 
 @pytest.fixture(scope="module")
 def mixture() -> MixtureOfPersonas:
     rng = np.random.default_rng(3)
-    said = [" ".join(words) for words in rng.choice(WORDS, (240, 3), p=[0.7, 0.2, 0.1])]
-    frame = pd.DataFrame({"topic": "noon", "said": [f"{s} {i}" for i, s in enumerate(said)]})
-    population = Population.from_frame(frame, context="topic", response="said")
+    texts = [" ".join(words) for words in rng.choice(WORDS, (240, 3), p=[0.7, 0.2, 0.1])]
+    frame = pd.DataFrame({"topic": "noon", "text": [f"{s} {i}" for i, s in enumerate(texts)]})
+    population = Population.from_frame(frame, context="topic", response="text")
     personas = "sunny: You say sun.\nrainy: You say rain."
     mixture = MixtureOfPersonas(personas, ToyBackend(WORDS), ToyEncoder(WORDS))
     return mixture.initialise(population)
@@ -98,10 +98,10 @@ def test_the_mixture_draws_several_candidates_and_baselines_one(mixture) -> None
     assert "n_candidates" not in mixture.simulate(19).provenance
 
 
-def test_resampling_changes_what_is_said_not_who_says_it(mixture) -> None:
+def test_selection_changes_responses_but_not_components(mixture) -> None:
     one, four = mixture.simulate(200, n_candidates=1), mixture.simulate(200)
-    who = ["persona", "exemplar", "log_prob", "draw"]
-    pd.testing.assert_frame_equal(one.frame[who], four.frame[who])
+    components = ["persona", "exemplar", "log_prob", "draw"]
+    pd.testing.assert_frame_equal(one.frame[components], four.frame[components])
     same = one.frame["seed"] == four.frame["seed"]
     assert 0 < same.mean() < 1
     assert (one.frame["response"] == four.frame["response"])[same].all()
@@ -110,13 +110,13 @@ def test_resampling_changes_what_is_said_not_who_says_it(mixture) -> None:
     )
 
 
-def test_a_baseline_can_be_resampled_too_round_by_round(mixture) -> None:
+def test_candidates_of_a_baseline_are_selected_in_each_round(mixture) -> None:
     for baseline in ("fewshot", "progen"):
         made = mixture.simulate(120, baseline=baseline, n_candidates=2)
         assert len(made) == 120
         assert made.provenance["n_candidates"] == 2
 
 
-def test_no_candidate_is_a_clear_error(mixture) -> None:
+def test_zero_candidates_are_refused(mixture) -> None:
     with pytest.raises(DataError, match="at least 1, got 0"):
         mixture.simulate(30, n_candidates=0)

@@ -20,7 +20,7 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.generation import component_draws, responses
-from jupyter_mop.engine.generation.baselines import BASELINES, Drawn
+from jupyter_mop.engine.generation.baselines import BASELINES, DrawnComponents
 from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.simulation.simulation import COLUMNS, Simulation
 from jupyter_mop.errors import DataError
@@ -32,7 +32,7 @@ PARAMS = SamplingParams(temperature=0.9, top_p=0.8, max_tokens=3)
 
 
 class RecordingBackend(ToyBackend):
-    """Remembers what it was asked."""
+    """Records its requests."""
 
     def generate(
         self,
@@ -41,7 +41,7 @@ class RecordingBackend(ToyBackend):
         *,
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
-        self.asked, self.params = list(requests), params
+        self.requests, self.params = list(requests), params
         return super().generate(requests, params, on_result=on_result)
 
 
@@ -52,28 +52,28 @@ def model() -> RecordingBackend:
 
 @pytest.fixture
 def contexts() -> Population:
-    frame = pd.DataFrame({"topic": ["dawn", "dusk", "dawn"], "said": "fog"})
-    return Population.from_frame(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": ["dawn", "dusk", "dawn"], "text": "fog"})
+    return Population.from_frame(frame, context="topic", response="text")
 
 
 def simulate(
     model: ToyBackend, contexts: Population, *, shows: tuple[bool, bool] = (True, True), **more
 ) -> Simulation:
     drawn = pd.DataFrame({"persona": [0, 1, 1], "exemplar": [1, 0, 1], "log_prob": [-1, -2, -3]})
-    on_result, resampler = more.pop("on_result", None), more.pop("resampler", None)
+    on_result, selector = more.pop("on_result", None), more.pop("selector", None)
     return responses.simulate(
         contexts,
-        Drawn(drawn, *shows),
+        DrawnComponents(drawn, *shows),
         responses.PromptBuilder(PERSONAS, POOL, TEMPLATE),
         model,
         options=SimulationOptions(**{**asdict(PARAMS), "random_state": 4, **more}),
         provenance={"name": "first"},
-        resampler=resampler,
+        selector=selector,
         on_result=on_result,
     )
 
 
-def test_components_are_drawn_with_their_weights() -> None:
+def test_components_are_drawn_in_proportion_to_their_weights() -> None:
     rng = np.random.default_rng(0)
     gate = Gate.start(rng.normal(size=(3, 4)), rng.normal(size=(5, 4)), rank=2)
     gate = gate.with_theta(rng.normal(scale=0.7, size=gate.theta.shape))
@@ -87,7 +87,7 @@ def test_components_are_drawn_with_their_weights() -> None:
     np.testing.assert_allclose(drawn["log_prob"], exact)
 
 
-def test_each_draw_alone_follows_the_weights() -> None:
+def test_each_single_draw_follows_the_weights() -> None:
     rng = np.random.default_rng(0)
     gate = Gate.start(rng.normal(size=(2, 4)), rng.normal(size=(3, 4)), rank=2)
     gate = gate.with_theta(rng.normal(scale=0.7, size=gate.theta.shape))
@@ -101,7 +101,7 @@ def test_each_draw_alone_follows_the_weights() -> None:
         np.testing.assert_allclose(shares, pi * omega, atol=0.05)
 
 
-def test_draws_are_spread_evenly_and_more_draws_begin_with_the_same() -> None:
+def test_draws_are_spread_evenly_and_more_draws_extend_them() -> None:
     gate = Gate.start(np.eye(16), np.eye(1000, 16), rank=2)
     contexts = np.tile(np.eye(16)[0], (1500, 1))
     drawn = component_draws.draw_components(gate, contexts)
@@ -111,7 +111,7 @@ def test_draws_are_spread_evenly_and_more_draws_begin_with_the_same() -> None:
     pd.testing.assert_frame_equal(component_draws.draw_components(gate, contexts[:1000]), thousand)
 
 
-def test_the_seed_decides_the_components() -> None:
+def test_components_depend_on_the_seed_only() -> None:
     gate, contexts = Gate.start(np.eye(4), np.eye(4), rank=2), np.tile(np.eye(4)[0], (30, 1))
     first, again, other = (
         component_draws.draw_components(gate, contexts, random_state=seed) for seed in (1, 1, 2)
@@ -120,7 +120,7 @@ def test_the_seed_decides_the_components() -> None:
     assert not first.equals(other)
 
 
-def test_a_persona_that_is_switched_off_is_never_drawn() -> None:
+def test_a_persona_of_weight_zero_is_never_drawn() -> None:
     gate, contexts = Gate.start(np.eye(4)[:2], np.eye(4), rank=2), np.tile(np.eye(4)[0], (500, 1))
     gate = gate.with_marginal(np.array([0.0, 1.0]), contexts)
     assert set(component_draws.draw_components(gate, contexts)["persona"]) == {1}
@@ -135,11 +135,11 @@ def test_a_persona_that_is_switched_off_is_never_drawn() -> None:
         ((False, False), ["user"]),
     ],
 )
-def test_what_is_not_shown_has_no_turn_and_no_entry(
+def test_hidden_parts_have_no_message_and_no_entry(
     model: RecordingBackend, contexts: Population, shows: tuple[bool, bool], roles: list[str]
 ) -> None:
     simulation = simulate(model, contexts, shows=shows)
-    for request, topic in zip(model.asked, contexts.contexts, strict=True):
+    for request, topic in zip(model.requests, contexts.contexts, strict=True):
         assert [message.role for message in request.prompt.messages] == roles
         assert request.prompt.messages[-1].content == f"What of {topic}?"
     shows_persona, shows_exemplar = "system" in roles, "assistant" in roles
@@ -147,7 +147,9 @@ def test_what_is_not_shown_has_no_turn_and_no_entry(
     assert list(simulation.frame["exemplar"].notna()) == [shows_exemplar] * 3
 
 
-def test_each_draw_keeps_where_it_came_from(model: RecordingBackend, contexts: Population) -> None:
+def test_each_draw_records_its_component_and_seed(
+    model: RecordingBackend, contexts: Population
+) -> None:
     simulation = simulate(model, contexts)
     frame = simulation.frame
     assert list(frame) == list(COLUMNS)
@@ -155,7 +157,7 @@ def test_each_draw_keeps_where_it_came_from(model: RecordingBackend, contexts: P
     assert list(frame["exemplar"]) == [1, 0, 1]
     assert list(frame["log_prob"]) == [-1, -2, -3]
     assert list(frame["draw"]) == [0, 1, 2]
-    for i, request in enumerate(model.asked):
+    for i, request in enumerate(model.requests):
         system, _, shown, _ = (message.content for message in request.prompt.messages)
         assert system == f"You say {['sun', 'rain', 'rain'][i]}."
         assert shown == simulation.exemplars[frame["exemplar"][i]].response
@@ -163,7 +165,7 @@ def test_each_draw_keeps_where_it_came_from(model: RecordingBackend, contexts: P
         assert model.generate([request], PARAMS)[0].text == frame["response"][i]
 
 
-def test_the_provenance_says_how(model: RecordingBackend, contexts: Population) -> None:
+def test_the_provenance_is_complete(model: RecordingBackend, contexts: Population) -> None:
     assert simulate(model, contexts).provenance == {
         "name": "first",
         "template": "What of {topic}?",
@@ -179,7 +181,7 @@ def test_the_provenance_says_how(model: RecordingBackend, contexts: Population) 
     assert model.params == PARAMS
 
 
-def test_progress_is_reported_and_the_seed_matters(
+def test_progress_is_reported_and_responses_depend_on_the_seed(
     model: RecordingBackend, contexts: Population
 ) -> None:
     seen: list[int] = []
@@ -193,13 +195,13 @@ def test_progress_is_reported_and_the_seed_matters(
 
 
 @pytest.mark.parametrize("n", [0, -3])
-def test_at_least_one_response_is_asked(n: int) -> None:
+def test_fewer_than_one_response_are_refused(n: int) -> None:
     with pytest.raises(DataError, match=f"at least 1, got {n}") as caught:
         SimulationOptions(n=n)
     assert caught.value.hint
 
 
-def test_an_unknown_baseline_names_the_known_ones() -> None:
+def test_an_unknown_baseline_is_refused_with_the_known_ones() -> None:
     with pytest.raises(DataError, match="no baseline 'none'") as caught:
         SimulationOptions(baseline="none")
     assert all(name in caught.value.hint for name in BASELINES)
@@ -222,18 +224,18 @@ def test_an_unknown_baseline_names_the_known_ones() -> None:
         ("n_shown", 0),
     ],
 )
-def test_impossible_options_are_refused(name: str, value: float) -> None:
+def test_invalid_options_are_refused(name: str, value: float) -> None:
     with pytest.raises(DataError, match=f"`{name}`.* must be .*, got {value}") as caught:
         SimulationOptions(**{name: value})
     assert caught.value.hint
 
 
-def test_an_unknown_option_names_the_nearest_one() -> None:
-    with pytest.raises(DataError, match="Unknown option 'temprature' of a simulation") as caught:
+def test_an_unknown_option_suggests_a_similar_one() -> None:
+    with pytest.raises(DataError, match="Unknown option 'temprature' for a simulation") as caught:
         SimulationOptions.of({"temprature": 1})
-    assert caught.value.hint == "Try 'temperature'."
+    assert caught.value.hint == "Did you mean 'temperature'?"
 
 
-def test_the_edges_of_the_options_are_allowed() -> None:
+def test_options_at_their_limits_are_allowed() -> None:
     for baseline in (None, *BASELINES):
         SimulationOptions(n=1, baseline=baseline, temperature=0.0, top_p=1.0, max_tokens=1)

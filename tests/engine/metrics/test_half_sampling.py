@@ -7,40 +7,40 @@ from jupyter_mop.engine.metrics.half_sampling import (
     LOGIT,
     ROOT,
     centred_interval,
+    half_samples,
     quantile_band,
-    random_draws,
 )
 
 
-def test_draws_split_the_target_in_half_and_take_simulated_rows_once():
-    for draw in random_draws(10, 15, n_draws=5, take=7, random_state=3):
-        assert sorted([*draw.first, *draw.second]) == list(range(20))
-        assert len(draw.first) == 10
-        assert len(set(draw.simulated)) == 7
-        assert max(draw.simulated) < 15
+def test_each_sample_splits_the_target_in_half_and_draws_rows_without_replacement():
+    for sample in half_samples(10, 15, n_samples=5, size=7, random_state=3):
+        assert sorted([*sample.first, *sample.second]) == list(range(20))
+        assert len(sample.first) == 10
+        assert len(set(sample.simulated)) == 7
+        assert max(sample.simulated) < 15
 
 
 def test_halves_depend_on_the_seed_alone():
     def halves(**settings):
-        draws = random_draws(10, n_draws=3, **settings)
-        return [draw.first.tolist() for draw in draws]
+        samples = half_samples(10, n_samples=3, **settings)
+        return [sample.first.tolist() for sample in samples]
 
-    first = halves(n_simulated=15, take=7, random_state=3)
-    assert first == halves(n_simulated=20, take=2, random_state=3)
-    assert first != halves(n_simulated=15, take=7, random_state=4)
+    first = halves(n_simulated=15, size=7, random_state=3)
+    assert first == halves(n_simulated=20, size=2, random_state=3)
+    assert first != halves(n_simulated=15, size=7, random_state=4)
 
 
 def test_spread_over_halves_is_the_sampling_spread_of_the_whole():
     rng = np.random.default_rng(0)
     sample = rng.normal(size=400)
     means = [
-        sample[draw.first].mean()
-        for draw in random_draws(200, 1, n_draws=2000, take=1, random_state=0)
+        sample[half.first].mean()
+        for half in half_samples(200, 1, n_samples=2000, size=1, random_state=0)
     ]
     assert np.std(means) == pytest.approx(sample.std() / np.sqrt(400), rel=0.06)
 
 
-def test_quantile_band_holds_its_share():
+def test_the_quantile_band_contains_its_share():
     low, high = quantile_band(np.linspace(0, 1, 1001), level=0.9)
     assert (low, high) == pytest.approx((0.05, 0.95))
 
@@ -50,14 +50,14 @@ def test_quantile_band_holds_its_share():
     st.lists(st.lists(st.floats(0, 1), min_size=1, max_size=5), min_size=1, max_size=3),
     st.sampled_from([ROOT, LOGIT]),
 )
-def test_interval_holds_the_value_and_stays_in_range(value, groups, scale):
+def test_the_interval_contains_the_value_and_stays_in_range(value, groups, scale):
     low, high = centred_interval(value, groups, level=0.9, scale=scale)
     assert low <= value <= high
     assert low >= 0
     assert scale is ROOT or high <= 1
 
 
-def test_bias_of_the_replicates_makes_no_difference():
+def test_the_bias_of_the_replicates_does_not_matter():
     groups = [[0.04, 0.09, 0.16]]
     low, high = centred_interval(0.01, groups, level=1.0, scale=ROOT)
     assert (low, high) == (pytest.approx(0.0), pytest.approx(0.04))

@@ -40,7 +40,7 @@ def features(seed, shift, n=300, d=64):
 
 
 @pytest.mark.parametrize(("p", "q", "expected"), [REFERENCE_0, REFERENCE_1, REFERENCE_2])
-def test_same_clusters_give_the_reference_value(p, q, expected):
+def test_the_same_clusters_give_the_reference_value(p, q, expected):
     """Parity on the same clustering with the reference implementation, to rounding.
 
     mauve-text 0.4.0 with faiss-cpu 1.15.1, scikit-learn 1.9.1, numpy 2.4.6, in an environment of
@@ -56,7 +56,7 @@ def test_same_clusters_give_the_reference_value(p, q, expected):
 @pytest.mark.parametrize(
     ("seed", "shift", "expected"), [(0, 0.0, 0.9660), (1, 0.3, 0.6302), (2, 0.6, 0.0181)]
 )
-def test_same_features_give_the_reference_mean(seed, shift, expected):
+def test_the_same_features_give_the_reference_mean(seed, shift, expected):
     """Parity on the same features, with each implementation's own k-means.
 
     A score moves with the clustering, so means over k-means seeds 0 to 39 are compared: the
@@ -85,7 +85,7 @@ def test_rows_are_scaled_before_the_projection_and_not_after():
 
 
 @given(COUNTS, COUNTS)
-def test_score_is_a_symmetric_share_that_only_equals_reach(p, q):
+def test_the_score_is_symmetric_and_1_only_for_equal_histograms(p, q):
     score = mauve_from_histograms(p, q)
     assert 0 < score <= 1
     assert score == pytest.approx(mauve_from_histograms(q, p), abs=1e-9)
@@ -101,13 +101,13 @@ def test_scaling_is_the_constant_of_the_paper():
 
 @settings(deadline=None, max_examples=10)
 @given(st.integers(0, 10**6))
-def test_order_of_rows_makes_no_difference(seed):
+def test_the_order_of_rows_does_not_matter(seed):
     rng = np.random.default_rng(seed)
     p, q = features(1, 0.3, n=60)
     assert mauve_score(p, q) == mauve_score(rng.permutation(p), rng.permutation(q))
 
 
-def test_seed_fixes_the_score():
+def test_the_same_seed_gives_the_same_score():
     p, q = features(1, 0.3)
     assert mauve_score(p, q, random_state=3) == mauve_score(p, q, random_state=3)
     assert mauve_score(p, q, random_state=3) != mauve_score(p, q, random_state=4)
@@ -122,18 +122,18 @@ def test_histograms_count_labels():
     p, q = features(1, 0.3)
     labels = cluster_labels(p, q, n_clusters=7)
     histograms = cluster_histograms(p, q, n_clusters=7)
-    for part, histogram in zip(labels, histograms, strict=True):
-        assert len(part) == 300
-        assert np.bincount(part, minlength=7) / 300 == pytest.approx(histogram, abs=1e-12)
+    for side, histogram in zip(labels, histograms, strict=True):
+        assert len(side) == 300
+        assert np.bincount(side, minlength=7) / 300 == pytest.approx(histogram, abs=1e-12)
 
 
-def test_default_is_a_tenth_of_the_smaller_side():
+def test_the_default_number_of_clusters_is_a_tenth_of_the_smaller_side():
     assert [default_clusters(n) for n in (5, 20, 300)] == [2, 2, 30]
     p, q = features(1, 0.3)
     assert len(cluster_histograms(p, q[:50])[0]) == 5
 
 
-def test_copies_of_one_response_are_one_cluster():
+def test_duplicates_of_one_response_are_one_cluster():
     p, _ = features(1, 0.3, n=100)
     assert 0 < mauve_score(p, np.repeat(p[:1], 100, axis=0)) < 0.1
     assert mauve_score(np.ones((40, 3)), np.ones((40, 3))) == pytest.approx(1.0)

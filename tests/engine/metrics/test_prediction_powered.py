@@ -29,12 +29,14 @@ def sample(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         (2, 0.5547876203066034, 0.04995505463387978),
     ],
 )
-def test_the_reference_implementation_gives_the_same(seed: int, value: float, error: float) -> None:
+def test_the_mean_agrees_with_the_reference_implementation(
+    seed: int, value: float, error: float
+) -> None:
     """Recorded from ppi-python 0.2.3 on these samples.
 
     `ppi_mean_pointestimate(y, f, u)`, and the half width of `ppi_mean_ci(y, f, u, alpha=0.1)` over
-    the normal quantile. Equal to the last digits; only the quantile is another here (Student's,
-    with the degrees of freedom that the mean and the power take).
+    the normal quantile. Only the quantile differs here: Student's, with the degrees of freedom
+    left by the mean and the power.
     """
     found = powered_mean(*sample(seed))
     assert found.value == pytest.approx(value, abs=1e-12)
@@ -50,7 +52,7 @@ def test_useless_predictions_leave_the_mean_of_the_answers() -> None:
     assert opposite.power == 0.0
 
 
-def test_weights_count_like_copies() -> None:
+def test_weights_act_like_duplicates() -> None:
     y, f, u = sample(0)
     twice = powered_mean(np.r_[y, y], np.r_[f, f], u)
     by_weight = powered_mean(
@@ -73,10 +75,10 @@ def test_fewer_contexts_than_predictions_widen_the_error() -> None:
 
 @settings(deadline=None)
 @given(st.floats(-0.2, 1.2), st.floats(2, 10_000), st.floats(0.5, 0.99))
-def test_the_interval_of_a_share_lies_in_it_and_holds_it(
-    value: float, worth: float, level: float
+def test_the_interval_of_a_share_is_within_0_and_1_and_contains_it(
+    value: float, size: float, level: float
 ) -> None:
-    low, high = share_interval(value, worth, level=level)
+    low, high = share_interval(value, size, level=level)
     assert 0 <= low <= min(max(value, 0.0), 1.0) <= high <= 1
     assert high > low
 
@@ -86,7 +88,7 @@ def test_a_share_in_the_middle_has_the_interval_of_a_mean() -> None:
     assert share_interval(0.5, 2500, level=0.9) == pytest.approx(plain, abs=1e-4)
 
 
-def test_answers_that_are_all_the_same_still_leave_doubt() -> None:
+def test_equal_answers_still_leave_uncertainty() -> None:
     low, high = share_interval(1.0, 20, level=0.9)
     assert high == 1.0
     assert 0.8 < low < 0.9

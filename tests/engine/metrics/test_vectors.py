@@ -22,9 +22,9 @@ CLOUD = RNG.normal(size=(200, 6)) * [5.0, 3.0, 1.0, 0.5, 0.2, 0.1]
         (np.zeros(3), "shape"),
         (np.zeros((3, 0)), "shape"),
         (np.zeros((2, 2, 2)), "shape"),
-        (np.zeros((1, 3)), "At least 2"),
-        (np.array([[np.nan, 1], [0, 1]]), "1 vectors hold NaN"),
-        (np.array([[np.inf, 1], [0, np.nan]]), "2 vectors hold NaN"),
+        (np.zeros((1, 3)), "at least 2"),
+        (np.array([[np.nan, 1], [0, 1]]), "1 vectors contain NaN"),
+        (np.array([[np.inf, 1], [0, np.nan]]), "2 vectors contain NaN"),
     ],
 )
 def test_unusable_vectors_are_refused_with_a_hint(vectors, message):
@@ -52,7 +52,7 @@ def test_principal_components_agree_with_sklearn():
 
 
 @pytest.mark.parametrize("explained", [0.5, 0.9, 0.99])
-def test_reduced_keeps_the_fewest_axes_that_suffice(explained):
+def test_reduced_uses_the_fewest_axes_that_suffice(explained):
     shares, _ = principal_components(CLOUD)
     n_axes = reduced(CLOUD, explained=explained).shape[1]
     assert shares[:n_axes].sum() >= explained
@@ -63,19 +63,19 @@ def test_identical_rows_reduce_to_a_point():
     assert np.allclose(reduced(np.ones((5, 3)), explained=0.9), 0)
 
 
-def test_project_places_the_target_first_around_its_own_centre():
-    places = project(CLOUD, CLOUD[:3] + 1.0)
-    assert places.shape == (203, 2)
-    assert np.allclose(places[:200].mean(axis=0), 0)
-    assert places[:200].std(axis=0)[0] > places[:200].std(axis=0)[1] > CLOUD[:, 2].std()
+def test_the_projection_has_the_target_first_and_centred():
+    points = project(CLOUD, CLOUD[:3] + 1.0)
+    assert points.shape == (203, 2)
+    assert np.allclose(points[:200].mean(axis=0), 0)
+    assert points[:200].std(axis=0)[0] > points[:200].std(axis=0)[1] > CLOUD[:, 2].std()
 
 
-def test_project_ignores_the_simulated_when_it_fixes_the_plane():
+def test_the_target_alone_defines_the_plane():
     alone = project(CLOUD, CLOUD[:1])[:200]
     assert np.array_equal(alone, project(CLOUD, 100 * CLOUD[:50])[:200])
 
 
 @pytest.mark.parametrize("target", [np.ones((2, 3)), np.ones((5, 1))])
-def test_project_needs_three_points_and_two_dimensions(target):
+def test_the_projection_needs_three_points_and_two_dimensions(target):
     with pytest.raises(DataError, match="plane"):
         project(target, target)

@@ -25,16 +25,16 @@ TEMPLATE = PromptTemplate("What of {topic}?")
 
 
 class RecordingBackend(ToyBackend):
-    """Remembers what it was asked."""
+    """Records its requests."""
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
     ) -> list[TokenScores]:
-        self.asked = list(requests)
+        self.requests = list(requests)
         return super().score(requests, on_result=on_result)
 
 
-class MuteBackend(ToyBackend):
+class BackendWithoutScores(ToyBackend):
     can_score = False
 
 
@@ -47,8 +47,8 @@ class BrokenBackend(ToyBackend):
 
 @pytest.fixture
 def small() -> Population:
-    frame = pd.DataFrame({"topic": ["dawn", "dusk"], "said": ["sun fog", "rain rain wind"]})
-    return Population.from_frame(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": ["dawn", "dusk"], "text": ["sun fog", "rain rain wind"]})
+    return Population.from_frame(frame, context="topic", response="text")
 
 
 def triples(*rows: tuple[int, int, int]) -> Components:
@@ -69,12 +69,12 @@ def ask(
     )
 
 
-def test_each_triple_is_asked_once_as_the_template_renders_it(
+def test_each_triple_is_scored_once_with_the_rendered_prompt(
     small: Population, backend: ToyBackend
 ) -> None:
     model = RecordingBackend(backend.vocabulary)
     components = triples((0, 1, 0), (1, 0, 1), (1, 1, 2))
-    answers = ask(small, components, model)
+    likelihoods = ask(small, components, model)
     shown = [[exemplar] if exemplar else [] for exemplar in POOL]
     expected = [
         ScoreRequest(
@@ -83,11 +83,11 @@ def test_each_triple_is_asked_once_as_the_template_renders_it(
         )
         for i, k, j in [(0, 1, 0), (1, 0, 1), (1, 1, 2)]
     ]
-    assert model.asked == expected
+    assert model.requests == expected
     totals = [sum(model.log_probs(r.prompt)[model._positions(r.response)]) for r in expected]
-    np.testing.assert_allclose(answers.log_lik, totals)
-    np.testing.assert_array_equal(answers.n_tokens, [2, 3, 3])
-    assert answers.components is components
+    np.testing.assert_allclose(likelihoods.log_lik, totals)
+    np.testing.assert_array_equal(likelihoods.n_tokens, [2, 3, 3])
+    assert likelihoods.components is components
 
 
 def test_progress_is_reported(small: Population, backend: ToyBackend) -> None:
@@ -96,19 +96,19 @@ def test_progress_is_reported(small: Population, backend: ToyBackend) -> None:
     assert seen == [0, 1]
 
 
-def test_nothing_to_ask_is_no_error(small: Population, backend: ToyBackend) -> None:
+def test_no_components_are_allowed(small: Population, backend: ToyBackend) -> None:
     none = np.empty(0, np.intp)
     assert len(ask(small, Components(none, none, none), backend).log_lik) == 0
 
 
-def test_a_model_that_cannot_score_says_what_to_do(small: Population) -> None:
-    with pytest.raises(ModelError, match="no log-probabilities") as caught:
-        ask(small, triples((0, 0, 0)), MuteBackend(["sun", "rain"]))
+def test_a_model_that_cannot_score_is_refused_with_alternatives(small: Population) -> None:
+    with pytest.raises(ModelError, match="reports log-probabilities") as caught:
+        ask(small, triples((0, 0, 0)), BackendWithoutScores(["sun", "rain"]))
     for way_out in ("%mop_backend local", "--keep-weights", "%mop_match"):
         assert way_out in caught.value.hint
 
 
-def test_merged_answers_are_sorted_by_record(small: Population, backend: ToyBackend) -> None:
+def test_merged_likelihoods_are_sorted_by_record(small: Population, backend: ToyBackend) -> None:
     first, second = triples((0, 0, 0), (1, 1, 1)), triples((0, 1, 2), (1, 0, 0))
     merged = ask(small, first, backend).merged(ask(small, second, backend))
     rows = list(zip(*merged.components.arrays, strict=True))
@@ -118,6 +118,6 @@ def test_merged_answers_are_sorted_by_record(small: Population, backend: ToyBack
     np.testing.assert_array_equal(merged.n_tokens, again.n_tokens)
 
 
-def test_scores_that_are_no_numbers_never_reach_the_gate(small: Population) -> None:
-    with pytest.raises(ModelError, match="1 log-likelihoods that are no numbers"):
+def test_scores_that_are_not_finite_are_refused(small: Population) -> None:
+    with pytest.raises(ModelError, match="1 log-likelihoods that are not finite"):
         ask(small, triples((0, 0, 0), (1, 1, 1)), BrokenBackend(["sun", "rain", "fog", "wind"]))

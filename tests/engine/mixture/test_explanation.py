@@ -15,9 +15,7 @@ def fitted(mixture: MixtureOfPersonas, population: Population) -> MixtureOfPerso
     return mixture.fit(population)
 
 
-def test_the_weights_are_those_of_the_gate(
-    fitted: MixtureOfPersonas, population: Population
-) -> None:
+def test_weights_equal_those_of_the_gate(fitted: MixtureOfPersonas, population: Population) -> None:
     found = fitted.explain("sun at dawn", n=3)
     first = population.take([0])
     assert population.contexts[0] == found.context
@@ -34,19 +32,19 @@ def test_the_weights_are_those_of_the_gate(
     assert set(found.frame["persona"]) <= set(fitted.names)
 
 
-def test_the_nearest_records_are_of_the_context(fitted: MixtureOfPersonas) -> None:
+def test_the_nearest_records_have_the_context(fitted: MixtureOfPersonas) -> None:
     nearest = fitted.explain("rain at dusk", n=4).nearest
     assert list(nearest["context"]) == ["rain at dusk"] * 4
     np.testing.assert_allclose(nearest["cosine"], 1)
 
 
-def test_a_context_may_be_given_by_its_columns(fitted: MixtureOfPersonas) -> None:
+def test_a_context_can_be_given_by_its_columns(fitted: MixtureOfPersonas) -> None:
     by_text, by_column = (fitted.explain(c) for c in ("sun at dawn", {"topic": "sun at dawn"}))
     pd.testing.assert_frame_equal(by_text.frame, by_column.frame)
     assert by_column.is_known
 
 
-def test_a_context_that_never_occurs_is_answered_and_said_so(fitted: MixtureOfPersonas) -> None:
+def test_an_unknown_context_is_explained_with_a_note(fitted: MixtureOfPersonas) -> None:
     found = fitted.explain("sun at noon")
     assert not found.is_known
     assert "No record has this context" in found.note
@@ -63,17 +61,17 @@ def test_other_columns_are_refused(fitted: MixtureOfPersonas, context: dict) -> 
 
 
 @pytest.mark.parametrize("context", ["", "  ", None, 3, ["sun at dawn"], {"topic": ""}])
-def test_what_is_no_context_is_refused(fitted: MixtureOfPersonas, context: object) -> None:
+def test_an_invalid_context_is_refused(fitted: MixtureOfPersonas, context: object) -> None:
     with pytest.raises(DataError, match="text or a mapping"):
         fitted.explain(context)
 
 
-def test_no_exemplar_at_all_is_refused(fitted: MixtureOfPersonas) -> None:
+def test_fewer_than_one_exemplar_are_refused(fitted: MixtureOfPersonas) -> None:
     with pytest.raises(DataError, match="at least 1"):
         fitted.explain("sun at dawn", n=0)
 
 
-def test_before_a_population_there_is_nothing_to_explain(mixture: MixtureOfPersonas) -> None:
+def test_an_explanation_requires_a_population(mixture: MixtureOfPersonas) -> None:
     with pytest.raises(NotFittedError):
         mixture.explain("sun at dawn")
 

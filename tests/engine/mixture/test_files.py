@@ -18,7 +18,7 @@ from jupyter_mop.errors import DataError, NotFittedError
 def fitted(mixture: MixtureOfPersonas, frame: pd.DataFrame) -> MixtureOfPersonas:
     frame = frame.assign(w=np.arange(len(frame)) % 3 + 1)
     mixture.template, mixture.rank, mixture.l2 = "What of {topic}?", 3, 0.02
-    population = Population.from_frame(frame, context="topic", response="said", weight="w")
+    population = Population.from_frame(frame, context="topic", response="text", weight="w")
     return mixture.fit(population)
 
 
@@ -26,7 +26,7 @@ def load(path: Path, like: MixtureOfPersonas) -> MixtureOfPersonas:
     return MixtureOfPersonas.load(path, like.backend, like.encoder)
 
 
-def test_what_was_saved_comes_back(
+def test_a_saved_mixture_is_loaded(
     fitted: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     assert fitted.save(tmp_path / "mix") == tmp_path / "mix"
@@ -44,7 +44,7 @@ def test_what_was_saved_comes_back(
     pd.testing.assert_frame_equal(again.report_, fitted.report_)
 
 
-def test_a_loaded_mixture_simulates_and_judges_the_same(
+def test_a_loaded_mixture_gives_the_same_results(
     fitted: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     again = load(fitted.save(tmp_path), fitted)
@@ -56,7 +56,7 @@ def test_a_loaded_mixture_simulates_and_judges_the_same(
     assert set(again.simulate(50).frame["context"]) == set(population.contexts)
 
 
-def test_a_mixture_that_was_not_fitted_is_kept_so(
+def test_a_loaded_mixture_without_a_fit_is_not_fitted(
     mixture: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     again = load(mixture.initialise(population).save(tmp_path), mixture)
@@ -64,7 +64,7 @@ def test_a_mixture_that_was_not_fitted_is_kept_so(
     assert again.simulate(5).provenance["weights"] == "stated"
 
 
-def test_no_response_but_the_exemplars_is_written(
+def test_only_responses_of_exemplars_are_written(
     fitted: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     text = (fitted.save(tmp_path) / "mixture.json").read_text(encoding="utf-8")
@@ -83,14 +83,12 @@ def test_the_files_are_json_and_arrays_without_pickle(
         assert all(arrays[name].dtype == np.float64 for name in arrays)
 
 
-def test_a_save_that_was_cut_short_can_be_made_again(
-    fitted: MixtureOfPersonas, tmp_path: Path
-) -> None:
+def test_an_interrupted_save_can_be_repeated(fitted: MixtureOfPersonas, tmp_path: Path) -> None:
     (tmp_path / "gate.npz.part").write_bytes(b"PK")
     assert load(fitted.save(tmp_path), fitted).is_fitted
 
 
-def test_saving_again_replaces(
+def test_saving_again_replaces_the_mixture(
     fitted: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     fitted.save(tmp_path)
@@ -98,11 +96,9 @@ def test_saving_again_replaces(
     assert not load(tmp_path, fitted).is_fitted
 
 
-def test_what_is_there_already_is_not_written_over(
-    fitted: MixtureOfPersonas, tmp_path: Path
-) -> None:
+def test_other_files_are_not_overwritten(fitted: MixtureOfPersonas, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("Chapter 1")
-    with pytest.raises(DataError, match="something else") as caught:
+    with pytest.raises(DataError, match="not a mixture") as caught:
         fitted.save(tmp_path)
     assert "new folder" in caught.value.hint
     with pytest.raises(DataError, match="is a file"):
@@ -111,45 +107,52 @@ def test_what_is_there_already_is_not_written_over(
     assert (tmp_path / "thesis.txt").read_text() == "Chapter 1"
 
 
-def break_nothing_there(path: Path) -> None:
+def damage_nothing_there(path: Path) -> None:
     for file in path.iterdir():
         file.unlink()
 
 
-def break_no_arrays(path: Path) -> None:
+def damage_no_arrays(path: Path) -> None:
     (path / "gate.npz").unlink()
 
 
-def break_arrays(path: Path) -> None:
+def damage_arrays(path: Path) -> None:
     (path / "gate.npz").write_bytes(b"PK\x03\x04 no arrays")
 
 
-def break_json(path: Path) -> None:
+def damage_json(path: Path) -> None:
     (path / "mixture.json").write_text('{"version": 1, ')
 
 
-def break_facts(path: Path) -> None:
+def damage_facts(path: Path) -> None:
     (path / "mixture.json").write_text("{}")
 
 
-def break_shape(path: Path) -> None:
+def damage_shape(path: Path) -> None:
     (path / "mixture.json").write_text("[1, 2]")
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [break_nothing_there, break_no_arrays, break_arrays, break_json, break_facts, break_shape],
+    "damage",
+    [
+        damage_nothing_there,
+        damage_no_arrays,
+        damage_arrays,
+        damage_json,
+        damage_facts,
+        damage_shape,
+    ],
 )
-def test_a_folder_that_holds_no_mixture_says_so(
-    fitted: MixtureOfPersonas, tmp_path: Path, spoil
+def test_a_folder_without_a_mixture_is_refused(
+    fitted: MixtureOfPersonas, tmp_path: Path, damage
 ) -> None:
-    spoil(fitted.save(tmp_path))
+    damage(fitted.save(tmp_path))
     with pytest.raises(DataError, match="no readable mixture") as caught:
         load(tmp_path, fitted)
     assert "save" in caught.value.hint
 
 
-def test_a_newer_version_says_what_to_do(fitted: MixtureOfPersonas, tmp_path: Path) -> None:
+def test_a_newer_version_is_refused(fitted: MixtureOfPersonas, tmp_path: Path) -> None:
     file = fitted.save(tmp_path) / "mixture.json"
     facts = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(
@@ -164,16 +167,16 @@ def test_a_newer_version_says_what_to_do(fitted: MixtureOfPersonas, tmp_path: Pa
     assert "pip install" in caught.value.hint
 
 
-def test_another_model_is_told_of_once_and_used(
+def test_another_model_is_used_with_one_warning(
     fitted: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     fitted.save(tmp_path)
     other = ToyBackend(fitted.backend.vocabulary, persona_boost=1.0)
-    with pytest.warns(UserWarning, match="carried over") as told:
+    with pytest.warns(UserWarning, match="are used with") as warned:
         again = MixtureOfPersonas.load(tmp_path, other, fitted.encoder)
-    assert len(told) == 1
-    assert fitted.backend.fingerprint in str(told[0].message)
-    assert other.fingerprint in str(told[0].message)
+    assert len(warned) == 1
+    assert fitted.backend.fingerprint in str(warned[0].message)
+    assert other.fingerprint in str(warned[0].message)
     np.testing.assert_array_equal(
         again.persona_weights(population), fitted.persona_weights(population)
     )
@@ -182,22 +185,22 @@ def test_another_model_is_told_of_once_and_used(
     assert simulation.provenance["weights"] == "learned"
 
 
-def test_another_encoder_keeps_the_overall_weights_and_says_what_is_lost(
+def test_another_encoder_keeps_only_the_overall_weights_and_warns(
     fitted: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     fitted.save(tmp_path)
     other = ToyEncoder(["other", "words", "sun"])
-    with pytest.warns(UserWarning, match="overall persona weights are kept") as told:
+    with pytest.warns(UserWarning, match="overall persona weights are used") as warned:
         again = MixtureOfPersonas.load(tmp_path, fitted.backend, other)
-    assert len(told) == 1
-    assert fitted.encoder.fingerprint in str(told[0].message)
+    assert len(warned) == 1
+    assert fitted.encoder.fingerprint in str(warned[0].message)
     assert np.ptp(fitted.persona_weights()) > 0.01
     np.testing.assert_allclose(again.persona_weights(), fitted.persona_weights(), atol=1e-9)
     assert np.ptp(again.persona_weights(population), axis=0).max() < 1e-9
     assert len(again.simulate(10, population)) == 10
 
 
-def test_the_same_model_and_encoder_are_not_spoken_of(
+def test_the_same_model_and_encoder_give_no_warning(
     fitted: MixtureOfPersonas, tmp_path: Path
 ) -> None:
     with warnings.catch_warnings():
@@ -206,9 +209,7 @@ def test_the_same_model_and_encoder_are_not_spoken_of(
 
 
 @pytest.mark.parametrize("what", ["personas", "exemplars"])
-def test_a_file_that_was_edited_after_the_fit_is_refused(
-    fitted: MixtureOfPersonas, tmp_path: Path, what: str
-) -> None:
+def test_an_edited_file_is_refused(fitted: MixtureOfPersonas, tmp_path: Path, what: str) -> None:
     file = fitted.save(tmp_path) / "mixture.json"
     facts = json.loads(file.read_text(encoding="utf-8"))
     name = "description" if what == "personas" else "response"
@@ -216,7 +217,7 @@ def test_a_file_that_was_edited_after_the_fit_is_refused(
     file.write_text(json.dumps(facts), encoding="utf-8")
     with pytest.raises(DataError, match="edited after the fit") as caught:
         load(tmp_path, fitted)
-    assert "fit it" in caught.value.hint
+    assert "fit a new mixture" in caught.value.hint
 
 
 def test_a_loaded_mixture_explains_and_has_no_intervals(

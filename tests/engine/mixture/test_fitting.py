@@ -14,7 +14,8 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
-from jupyter_mop.engine.mixture.fitting import ask_all, ask_likely
+from jupyter_mop.engine.mixture.component_selection import select_random, select_shared
+from jupyter_mop.engine.mixture.fitting import ask_random_and_likely, ask_selection
 from jupyter_mop.errors import DataError
 
 WORDS = ["sun", "rain", "wind", "fog"]
@@ -22,12 +23,12 @@ PERSONAS = read_personas("sunny: You say sun.\nrainy: You say rain.\nwindy: You 
 
 
 class RecordingBackend(ToyBackend):
-    """Remembers what it was asked."""
+    """Records its requests."""
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
     ) -> list[TokenScores]:
-        self.asked = [*getattr(self, "asked", []), *requests]
+        self.requests = [*getattr(self, "requests", []), *requests]
         return super().score(requests, on_result=on_result)
 
 
@@ -35,9 +36,9 @@ class RecordingBackend(ToyBackend):
 def records() -> Population:
     """24 records with 24 different responses, 2 to 5 words each."""
     rng = np.random.default_rng(0)
-    said = sorted({" ".join(rng.choice(WORDS, size=2 + i % 4)) for i in range(80)})[:24]
-    frame = pd.DataFrame({"topic": ["dawn", "dusk"] * 12, "said": said, "w": np.arange(24) + 1.0})
-    return Population.from_frame(frame, context="topic", response="said", weight="w")
+    texts = sorted({" ".join(rng.choice(WORDS, size=2 + i % 4)) for i in range(80)})[:24]
+    frame = pd.DataFrame({"topic": ["dawn", "dusk"] * 12, "text": texts, "w": np.arange(24) + 1.0})
+    return Population.from_frame(frame, context="topic", response="text", weight="w")
 
 
 @pytest.fixture
@@ -61,25 +62,35 @@ def start(scorer: ComponentScorer) -> Gate:
     )
 
 
-def shown(request: ScoreRequest) -> str:
+def ask_all(scorer, step, records, **options):
+    selection = select_shared(records, scorer.exemplars, len(scorer.personas), **options)
+    return ask_selection(scorer, step, selection)
+
+
+def ask_likely(scorer, records, start, *, l2, **options):
+    selection = select_random(records, scorer.exemplars, len(scorer.personas), **options)
+    return ask_random_and_likely(scorer, selection, start, l2=l2)
+
+
+def shown_exemplar(request: ScoreRequest) -> str:
     return next(m.content for m in request.prompt.messages if m.role == "assistant")
 
 
-def test_everything_asks_all_but_a_records_own_exemplar(
+def test_all_components_exclude_the_own_exemplar(
     scorer: ComponentScorer, records: Population
 ) -> None:
-    evidence, n_tokens = ask_all(scorer, "all", records, n_exemplars=10)
+    scores, n_tokens = ask_all(scorer, "all", records, n_exemplars=10)
     own = np.array([[r == e.response for e in scorer.exemplars] for r in records.responses])
-    np.testing.assert_array_equal(evidence.excluded, own)
-    assert len(evidence.components) == 3 * (24 * 10 - own.sum())
+    np.testing.assert_array_equal(scores.excluded, own)
+    assert len(scores.components) == 3 * (24 * 10 - own.sum())
     np.testing.assert_array_equal(n_tokens, [len(r.split()) for r in records.responses])
-    np.testing.assert_array_equal(evidence.weight, records.weights)
+    np.testing.assert_array_equal(scores.weight, records.weights)
 
 
-def test_the_likelihoods_are_those_of_the_rendered_prompts(
+def test_likelihoods_equal_those_of_the_rendered_prompts(
     scorer: ComponentScorer, records: Population, start: Gate
 ) -> None:
-    evidence, _ = ask_all(scorer, "all", records, n_exemplars=10)
+    scores, _ = ask_all(scorer, "all", records, n_exemplars=10)
     exact = np.zeros(24)
     for i, (record, response) in enumerate(zip(records.records, records.responses, strict=True)):
         pool = [e for e in scorer.exemplars if e.response != response]
@@ -88,15 +99,15 @@ def test_the_likelihoods_are_those_of_the_rendered_prompts(
                 prompt = scorer.template.render(record, persona=persona, exemplars=(exemplar,))
                 total = ToyBackend(WORDS).score([ScoreRequest(prompt, response)])[0].total
                 exact[i] += np.exp(total) / len(pool) / len(PERSONAS)
-    np.testing.assert_allclose(start.log_prob(evidence), np.log(exact))
+    np.testing.assert_allclose(start.log_prob(scores), np.log(exact))
 
 
-def test_a_smaller_pool_is_the_same_for_all_records_and_follows_the_seed(
+def test_a_smaller_pool_is_common_to_all_records_and_depends_on_the_seed(
     scorer: ComponentScorer, records: Population
 ) -> None:
     def pool(seed: int) -> set[int]:
-        evidence, _ = ask_all(scorer, "some", records, n_exemplars=4, random_state=seed)
-        return set(evidence.components.exemplar)
+        scores, _ = ask_all(scorer, "some", records, n_exemplars=4, random_state=seed)
+        return set(scores.components.exemplar)
 
     assert len(pool(0)) == 4
     assert pool(0) == pool(0)
@@ -104,34 +115,34 @@ def test_a_smaller_pool_is_the_same_for_all_records_and_follows_the_seed(
 
 
 @pytest.mark.parametrize("size", [2, 5, 12])
-def test_the_best_components_are_few_allowed_and_asked_once(
+def test_random_and_likely_components_are_allowed_and_scored_once(
     scorer: ComponentScorer, records: Population, start: Gate, size: int
 ) -> None:
-    evidence = ask_likely(scorer, records, start, size=size, l2=0.01)
-    asked = scorer.backend.asked
-    assert len(set(asked)) == len(asked) == len(evidence.components)
-    assert not any(shown(request) == request.response for request in asked)
-    np.testing.assert_array_equal(np.bincount(evidence.components.record), np.full(24, size))
+    scores = ask_likely(scorer, records, start, size=size, l2=0.01)
+    requests = scorer.backend.requests
+    assert len(set(requests)) == len(requests) == len(scores.components)
+    assert not any(shown_exemplar(request) == request.response for request in requests)
+    np.testing.assert_array_equal(np.bincount(scores.components.record), np.full(24, size))
 
 
-def test_a_size_of_one_asks_one_component_a_record(
+def test_a_size_of_one_scores_one_component_per_record(
     scorer: ComponentScorer, records: Population, start: Gate
 ) -> None:
-    evidence = ask_likely(scorer, records, start, size=1, l2=0.01)
-    np.testing.assert_array_equal(evidence.components.record, np.arange(24))
+    scores = ask_likely(scorer, records, start, size=1, l2=0.01)
+    np.testing.assert_array_equal(scores.components.record, np.arange(24))
 
 
-def test_the_seed_decides_the_components(
+def test_the_components_depend_on_the_seed_only(
     scorer: ComponentScorer, records: Population, start: Gate
 ) -> None:
-    def chosen(seed: int) -> list[int]:
+    def components(seed: int) -> list[int]:
         best = ask_likely(scorer, records, start, size=6, l2=0.01, random_state=seed)
         return [*best.components.exemplar, *best.components.persona]
 
-    assert chosen(0) == chosen(0) != chosen(1)
+    assert components(0) == components(0) != components(1)
 
 
-def test_each_step_is_announced_with_its_total(
+def test_each_step_is_reported_with_its_total(
     scorer: ComponentScorer, records: Population, start: Gate
 ) -> None:
     steps: dict[str, list[int]] = {}
@@ -144,7 +155,7 @@ def test_each_step_is_announced_with_its_total(
 
         return tick
 
-    telling = ComponentScorer(
+    reporting = ComponentScorer(
         scorer.personas,
         scorer.exemplars,
         scorer.template,
@@ -152,12 +163,12 @@ def test_each_step_is_announced_with_its_total(
         scorer.encode,
         on_step,
     )
-    ask_likely(telling, records, start, size=6, l2=0.01)
+    ask_likely(reporting, records, start, size=6, l2=0.01)
     assert list(steps) == ["random components", "likely components"]
     assert all(total == seen > 0 for total, seen in steps.values())
 
 
-def test_a_record_that_could_only_be_shown_itself_is_refused(
+def test_a_record_with_no_exemplar_but_itself_is_refused(
     scorer: ComponentScorer, records: Population, start: Gate
 ) -> None:
     alone = ComponentScorer(
@@ -168,4 +179,4 @@ def test_a_record_that_could_only_be_shown_itself_is_refused(
     assert "n_exemplars" in caught.value.hint
     with pytest.raises(DataError, match="only exemplar"):
         ask_likely(alone, records, start, size=2, l2=0.01)
-    assert not hasattr(scorer.backend, "asked")
+    assert not hasattr(scorer.backend, "requests")

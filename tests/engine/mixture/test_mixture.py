@@ -23,16 +23,16 @@ TRUE = {"a": 0.5, "b": 0.25, "c": 0.15, "d": 0.1}
 
 
 class RecordingBackend(ToyBackend):
-    """Remembers what it was asked to score."""
+    """Records its score requests."""
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
     ) -> list[TokenScores]:
-        self.asked = [*getattr(self, "asked", []), *requests]
+        self.requests = [*getattr(self, "requests", []), *requests]
         return super().score(requests, on_result=on_result)
 
 
-class MuteBackend(ToyBackend):
+class BackendWithoutScores(ToyBackend):
     can_score = False
 
 
@@ -42,34 +42,34 @@ def four(**options: object) -> MixtureOfPersonas:
 
 
 def simulated_population(n: int, seed: int = 3) -> Population:
-    """Return `n` records that the four personas said with their true weights."""
+    """Return `n` records that the four personas generate with their true weights."""
     seeds = [" ".join([word] * (i + 1)) for i, word in enumerate(WEATHER)]
-    frame = pd.DataFrame({"topic": "weather", "said": seeds})
-    source = four().initialise(Population.from_frame(frame, context="topic", response="said"))
-    said = source.simulate(n, weights=TRUE, **AS_IS, random_state=seed).responses
-    frame = pd.DataFrame({"topic": "weather", "said": said})
-    return Population.from_frame(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": "weather", "text": seeds})
+    source = four().initialise(Population.from_frame(frame, context="topic", response="text"))
+    texts = source.simulate(n, weights=TRUE, **AS_IS, random_state=seed).responses
+    frame = pd.DataFrame({"topic": "weather", "text": texts})
+    return Population.from_frame(frame, context="topic", response="text")
 
 
 def variation(weights: np.ndarray) -> float:
     return float(0.5 * np.abs(weights - np.array(list(TRUE.values()))).sum())
 
 
-def test_a_fit_recovers_the_weights_that_the_data_were_made_with() -> None:
+def test_a_fit_recovers_the_true_weights() -> None:
     population = simulated_population(2000)
     mixture = four(n_exemplars=4, n_records=2000).fit(population)
     assert variation(mixture.persona_weights()) < 0.05
     assert mixture.report_.set_index("model").loc[LEARNED, "gain_low"] > 0
 
 
-def test_a_cut_sum_still_finds_who_is_many_and_who_is_few() -> None:
+def test_a_truncated_sum_ranks_the_personas_correctly() -> None:
     mixture = four(n_exemplars=8, n_records=1000, n_components=8).fit(simulated_population(1000))
     weights = mixture.persona_weights()
     assert variation(weights) < 0.5 * variation(np.full(4, 0.25))
     assert list(np.argsort(-weights)[:2]) == [0, 1]
 
 
-def test_weights_follow_the_context(mixture: MixtureOfPersonas, population: Population) -> None:
+def test_weights_depend_on_the_context(mixture: MixtureOfPersonas, population: Population) -> None:
     mixture.backend = ToyBackend(mixture.backend.vocabulary, exemplar_boost=0.0)
     mixture.fit(population)
     dawn, dusk = mixture.persona_weights(population)[:2]
@@ -79,13 +79,13 @@ def test_weights_follow_the_context(mixture: MixtureOfPersonas, population: Popu
     assert gain["gain_low"] > 0
 
 
-def test_an_exemplar_that_fits_the_context_gets_more_weight() -> None:
-    """Who is asked about fog says fog: an exemplar about fog makes that likelier."""
+def test_an_exemplar_similar_to_the_context_gets_more_weight() -> None:
+    """Responses to fog contain fog, so an exemplar about fog makes them more likely."""
     rng = np.random.default_rng(0)
     topics = ["fog", "sun"] * 120
-    said = [" ".join([*[topic] * 3, *rng.choice(WEATHER, size=3)]) for topic in topics]
-    frame = pd.DataFrame({"topic": topics, "said": said})
-    population = Population.from_frame(frame, context="topic", response="said")
+    texts = [" ".join([*[topic] * 3, *rng.choice(WEATHER, size=3)]) for topic in topics]
+    frame = pd.DataFrame({"topic": topics, "text": texts})
+    population = Population.from_frame(frame, context="topic", response="text")
     settings = {"n_exemplars": 12, "n_records": 240, "n_components": 48, "l2": 0.01}
     mixture = four(exemplar_boost=1.0, **settings)
     weights = mixture.fit(population).exemplar_weights(population.take([0, 1]), "d")
@@ -103,44 +103,44 @@ def test_no_record_is_scored_with_its_own_response_as_exemplar(population: Popul
     )
     mixture.fit(population)
     mixture.log_prob(population.take(range(10)))
-    shown = [r.prompt.messages[2] for r in backend.asked]
+    shown = [r.prompt.messages[2] for r in backend.requests]
     assert {message.role for message in shown} == {"assistant"}
-    assert len(backend.asked) > 500
+    assert len(backend.requests) > 500
     assert {e.response for e in mixture.exemplars_} & set(population.responses)
-    pairs = zip(shown, backend.asked, strict=True)
+    pairs = zip(shown, backend.requests, strict=True)
     assert not any(message.content == request.response for message, request in pairs)
 
 
-def test_more_components_than_there_are_asks_all_of_them() -> None:
+def test_more_components_than_exist_scores_all_of_them() -> None:
     population = simulated_population(60)
-    asked, weights = [], []
+    n_scored, weights = [], []
     for n_components in (4 * 5, 4 * 5 + 1, 10**9):
         mixture = four(n_exemplars=5, n_components=n_components).fit(population)
-        asked.append(mixture.backend.n_scored)
+        n_scored.append(mixture.backend.n_scored)
         weights.append(mixture.gate_.theta)
     assert len(mixture.exemplars_) == 5
-    assert asked[0] == asked[1] == asked[2] > 60 * 4 * 3
+    assert n_scored[0] == n_scored[1] == n_scored[2] > 60 * 4 * 3
     assert (weights[0] == weights[1]).all()
     assert (weights[0] == weights[2]).all()
 
 
 @pytest.mark.parametrize("n_components", [8, 1000])
-def test_each_component_is_asked_once(n_components: int) -> None:
-    said = [f"{a} {b} {c}" for a in WEATHER for b in WEATHER[:4] for c in WEATHER[:3]]
-    frame = pd.DataFrame({"topic": "weather", "said": said})
-    population = Population.from_frame(frame, context="topic", response="said")
+def test_each_component_is_scored_once(n_components: int) -> None:
+    texts = [f"{a} {b} {c}" for a in WEATHER for b in WEATHER[:4] for c in WEATHER[:3]]
+    frame = pd.DataFrame({"topic": "weather", "text": texts})
+    population = Population.from_frame(frame, context="topic", response="text")
     backend = RecordingBackend(WEATHER)
     mixture = MixtureOfPersonas(
         FOUR, backend, ToyEncoder(WEATHER), n_exemplars=10, n_components=n_components
     )
     mixture.fit(population)
-    assert len(set(backend.asked)) == len(backend.asked)
-    per_record = pd.Series([request.response for request in backend.asked]).value_counts()
+    assert len(set(backend.requests)) == len(backend.requests)
+    per_record = pd.Series([request.response for request in backend.requests]).value_counts()
     assert len(per_record) == 72
     assert per_record.max() <= 40
 
 
-def test_fitting_and_simulating_again_asks_nothing(tmp_path: Path, population: Population) -> None:
+def test_repeated_fits_and_simulations_need_no_call(tmp_path: Path, population: Population) -> None:
     toy, toy_encoder = ToyBackend(["sun", "rain", "wind", "fog"]), None
     toy_encoder = ToyEncoder(toy.vocabulary)
     with Store(tmp_path / "s.sqlite") as store:
@@ -156,7 +156,7 @@ def test_fitting_and_simulating_again_asks_nothing(tmp_path: Path, population: P
     assert runs[0][2][1] == 50
 
 
-def test_the_seed_decides_the_fit_and_the_simulation(population: Population) -> None:
+def test_fit_and_simulation_depend_on_the_seed_only(population: Population) -> None:
     def run(seed: int) -> tuple[list[float], list[str]]:
         mixture = four(n_components=8, n_exemplars=8, random_state=seed)
         mixture.backend = ToyBackend([*WEATHER])
@@ -170,7 +170,7 @@ def test_the_seed_decides_the_fit_and_the_simulation(population: Population) -> 
     assert first[1] != other[1]
 
 
-def test_the_seed_of_a_simulation_alone_matters(
+def test_a_simulation_depends_on_its_own_seed_only(
     mixture: MixtureOfPersonas, population: Population
 ) -> None:
     mixture.initialise(population)
@@ -180,12 +180,12 @@ def test_the_seed_of_a_simulation_alone_matters(
 
 
 def test_survey_weights_count_once() -> None:
-    """Weighting a half by three is the same as having three times as many of it."""
+    """A weight of three counts as three records."""
     words = ["sun", "rain"]
-    said = [f"{'sun ' * 6}{'rain ' * (i % 2)}" for i in range(150)]
-    said += [f"{'rain ' * 6}{'sun ' * (i % 2)}" for i in range(150)]
-    frame = pd.DataFrame({"topic": "weather", "said": said, "w": np.repeat([3.0, 1.0], 150)})
-    population = Population.from_frame(frame, context="topic", response="said", weight="w")
+    texts = [f"{'sun ' * 6}{'rain ' * (i % 2)}" for i in range(150)]
+    texts += [f"{'rain ' * 6}{'sun ' * (i % 2)}" for i in range(150)]
+    frame = pd.DataFrame({"topic": "weather", "text": texts, "w": np.repeat([3.0, 1.0], 150)})
+    population = Population.from_frame(frame, context="topic", response="text", weight="w")
     mixture = MixtureOfPersonas(
         "a: You say sun.\nb: You say rain.",
         ToyBackend(words, exemplar_boost=0.0),
@@ -195,23 +195,23 @@ def test_survey_weights_count_once() -> None:
     assert mixture.fit(population).persona_weights()[0] == pytest.approx(0.75, abs=0.04)
 
 
-def test_no_weighted_record_is_both_learned_from_and_held_out() -> None:
-    said = [f"{a} {b} {c}" for a in WEATHER for b in WEATHER[:4] for c in WEATHER[:3]]
+def test_training_and_held_out_records_are_disjoint() -> None:
+    texts = [f"{a} {b} {c}" for a in WEATHER for b in WEATHER[:4] for c in WEATHER[:3]]
     weights = np.r_[np.full(4, 50.0), np.ones(60), np.zeros(8)]
-    frame = pd.DataFrame({"topic": "weather", "said": said, "w": weights})
-    population = Population.from_frame(frame, context="topic", response="said", weight="w")
+    frame = pd.DataFrame({"topic": "weather", "text": texts, "w": weights})
+    population = Population.from_frame(frame, context="topic", response="text", weight="w")
     backend = RecordingBackend(WEATHER)
     mixture = MixtureOfPersonas(FOUR, backend, ToyEncoder(WEATHER), n_exemplars=72)
     mixture.fit(population)
-    assert len({request.response for request in backend.asked}) == 64
+    assert len({request.response for request in backend.requests}) == 64
     assert len(mixture.exemplars_) == 64
 
 
 @pytest.mark.parametrize("n", [1, 7])
-def test_a_fit_needs_a_few_records(
+def test_too_few_records_are_refused(
     mixture: MixtureOfPersonas, population: Population, n: int
 ) -> None:
-    with pytest.raises(DataError, match=f"at least 8 records; .* {n}") as caught:
+    with pytest.raises(DataError, match=f"at least 8 records to fit, got {n}") as caught:
         mixture.fit(population.take(range(n)))
     assert caught.value.hint
 
@@ -231,7 +231,7 @@ def test_a_fit_needs_a_few_records(
         {"l2": float("nan")},
     ],
 )
-def test_settings_that_cannot_be_are_refused_before_the_model_is_asked(
+def test_invalid_options_are_refused_before_any_call(
     population: Population, options: dict[str, float]
 ) -> None:
     backend = ToyBackend(["sun", "rain", "wind", "fog"])
@@ -241,14 +241,14 @@ def test_settings_that_cannot_be_are_refused_before_the_model_is_asked(
     assert backend.n_scored == 0
 
 
-def test_a_fit_works_on_the_fewest_records(population: Population) -> None:
+def test_a_fit_works_on_the_minimum_number_of_records(population: Population) -> None:
     mixture = four(n_exemplars=8)
     mixture.fit(population.take(range(8)))
     assert mixture.persona_weights().sum() == pytest.approx(1)
 
 
 def test_a_model_that_cannot_score_is_refused(population: Population) -> None:
-    backend = MuteBackend(["sun", "rain", "wind", "fog"])
+    backend = BackendWithoutScores(["sun", "rain", "wind", "fog"])
     mixture = MixtureOfPersonas(FOUR, backend, ToyEncoder(backend.vocabulary))
     with pytest.raises(ModelError):
         mixture.fit(population)
@@ -256,7 +256,7 @@ def test_a_model_that_cannot_score_is_refused(population: Population) -> None:
     assert len(mixture.simulate(5, weights="uniform")) == 5
 
 
-def test_a_template_that_names_an_absent_column_is_refused(
+def test_a_template_with_an_unknown_column_is_refused(
     mixture: MixtureOfPersonas, population: Population
 ) -> None:
     mixture.template = "What of {genre}?"
@@ -265,14 +265,14 @@ def test_a_template_that_names_an_absent_column_is_refused(
     assert mixture.backend.n_scored == 0
     mixture.template = None
     mixture.initialise(population)
-    with pytest.raises(DataError, match="said"):
-        mixture.simulate(5, template="{topic}{said}")
+    with pytest.raises(DataError, match="text"):
+        mixture.simulate(5, template="{topic}{text}")
     assert mixture.backend.n_generated == 0
 
 
 def test_the_default_template_is_the_context(mixture: MixtureOfPersonas) -> None:
-    frame = pd.DataFrame({"age": [20] * 9, "topic": "tea", "said": ["sun", "rain", "fog"] * 3})
-    population = Population.from_frame(frame, context=["age", "topic"], response="said")
+    frame = pd.DataFrame({"age": [20] * 9, "topic": "tea", "text": ["sun", "rain", "fog"] * 3})
+    population = Population.from_frame(frame, context=["age", "topic"], response="text")
     assert mixture.initialise(population).template_.text == "{age}, {topic}"
     assert mixture.template is None
 
@@ -281,8 +281,8 @@ def test_other_contexts_with_other_columns_are_refused(
     mixture: MixtureOfPersonas, population: Population
 ) -> None:
     mixture.initialise(population)
-    frame = pd.DataFrame({"place": ["hill"], "said": ["sun"]})
-    hills = Population.from_frame(frame, context="place", response="said")
+    frame = pd.DataFrame({"place": ["hill"], "text": ["sun"]})
+    hills = Population.from_frame(frame, context="place", response="text")
     for template in (None, "What of {place}?"):
         with pytest.raises(DataError):
             mixture.simulate(5, hills, template=template)
@@ -290,7 +290,7 @@ def test_other_contexts_with_other_columns_are_refused(
 
 
 def everything(mixture: MixtureOfPersonas, population: Population) -> np.ndarray:
-    """log(pi Omega p) of every component in loops, (n, K, J); one's own exemplar is left out."""
+    """Return log(pi Omega p) of every allowed component by loops, shape (n, K, J)."""
     pi = mixture.persona_weights(population)
     joint = np.full((len(population), len(mixture.personas), len(mixture.exemplars_)), -np.inf)
     for k, persona in enumerate(mixture.personas):
@@ -307,11 +307,11 @@ def everything(mixture: MixtureOfPersonas, population: Population) -> np.ndarray
     return joint
 
 
-def test_log_prob_score_and_responsibilities_are_the_sums_they_say(
+def test_log_prob_score_and_responsibilities_equal_naive_sums(
     mixture: MixtureOfPersonas, frame: pd.DataFrame
 ) -> None:
     frame = frame.assign(w=np.arange(len(frame)) % 3 + 0.5)
-    population = Population.from_frame(frame, context="topic", response="said", weight="w")
+    population = Population.from_frame(frame, context="topic", response="text", weight="w")
     part = mixture.fit(population).population_.take(range(9))
     joint = everything(mixture, part)
     log_prob = np.logaddexp.reduce(joint.reshape(9, -1), axis=1)
@@ -339,7 +339,7 @@ def marginal(mixture: MixtureOfPersonas, population: Population, weights: object
     return [round(float(w), 6) for w in gate.persona_weights(contexts)]
 
 
-def test_every_way_to_name_weights(mixture: MixtureOfPersonas, population: Population) -> None:
+def test_weights_by_word_and_by_name(mixture: MixtureOfPersonas, population: Population) -> None:
     mixture.personas = MixtureOfPersonas(
         "sunny [0.5]: You say sun.\nrainy [0.2]: You say rain.\nwindy: You say wind.",
         mixture.backend,
@@ -356,7 +356,7 @@ def test_every_way_to_name_weights(mixture: MixtureOfPersonas, population: Popul
     assert marginal(mixture, population, {"sunny": 3, "rainy": 1, "windy": 0}) == [0.75, 0.25, 0]
 
 
-def test_named_weights_keep_the_learned_exemplars(
+def test_named_weights_keep_the_learned_exemplar_weights(
     mixture: MixtureOfPersonas, population: Population
 ) -> None:
     mixture.fit(population)
@@ -382,7 +382,7 @@ def test_named_weights_keep_the_learned_exemplars(
         ({"sunny": 0, "rainy": 0, "windy": 0}, ["sum to zero"]),
     ],
 )
-def test_weights_that_cannot_be_used_say_why(
+def test_invalid_weights_are_refused(
     mixture: MixtureOfPersonas, population: Population, weights: object, words: list[str]
 ) -> None:
     mixture.initialise(population)
@@ -394,7 +394,7 @@ def test_weights_that_cannot_be_used_say_why(
     assert mixture.backend.n_generated == 0
 
 
-def test_a_result_before_its_step_says_what_to_do(
+def test_results_before_a_fit_are_refused_with_a_hint(
     mixture: MixtureOfPersonas, population: Population, tmp_path: Path
 ) -> None:
     for ask in (
@@ -416,13 +416,15 @@ def test_a_result_before_its_step_says_what_to_do(
         mixture.initialise(population).gate_for("learned")
 
 
-def test_an_unknown_persona_has_a_guess(mixture: MixtureOfPersonas, population: Population) -> None:
+def test_an_unknown_persona_suggests_a_similar_name(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
     mixture.initialise(population)
     with pytest.raises(DataError, match="Did you mean 'windy'"):
         mixture.exemplar_weights(population, "wendy")
 
 
-def test_sample_costs_no_call(mixture: MixtureOfPersonas, population: Population) -> None:
+def test_sample_needs_no_call(mixture: MixtureOfPersonas, population: Population) -> None:
     mixture.initialise(population)
     drawn = mixture.sample(population, weights={"sunny": 1.0}, random_state=1)
     assert set(drawn["persona"]) == {0}
@@ -461,7 +463,7 @@ def test_a_baseline_has_uniform_weights_even_after_a_fit(
         np.testing.assert_allclose(shares, 1 / 3, atol=0.03)
 
 
-def test_initialising_again_forgets_the_fit(
+def test_initialising_again_discards_the_fit(
     mixture: MixtureOfPersonas, population: Population
 ) -> None:
     mixture.fit(population)
@@ -470,7 +472,7 @@ def test_initialising_again_forgets_the_fit(
     assert repr(mixture) == "MixtureOfPersonas(3 personas, not fitted)"
 
 
-def test_the_report_is_against_the_uniform_mixture(
+def test_the_report_compares_with_the_uniform_mixture(
     mixture: MixtureOfPersonas, population: Population
 ) -> None:
     report = mixture.fit(population).report_.set_index("model")
@@ -478,12 +480,12 @@ def test_the_report_is_against_the_uniform_mixture(
     assert report["log_lik_per_token"].between(-3, -1).all()
 
 
-def test_the_pool_is_spread_over_a_column_or_over_groups_of_similar_responses(
+def test_the_pool_is_spread_over_a_column_or_over_clusters(
     backend: ToyBackend, encoder: ToyEncoder
 ) -> None:
-    said = [f"rain {'sun ' * (i + 2)}" for i in range(90)] + ["fog", "fog fog"]
-    frame = pd.DataFrame({"topic": ["a", "b"] * 46, "said": said})
-    people = Population.from_frame(frame, context="topic", response="said")
+    texts = [f"rain {'sun ' * (i + 2)}" for i in range(90)] + ["fog", "fog fog"]
+    frame = pd.DataFrame({"topic": ["a", "b"] * 46, "text": texts})
+    people = Population.from_frame(frame, context="topic", response="text")
 
     def n_fog(stratify: str | None) -> int:
         mixture = MixtureOfPersonas(

@@ -1,4 +1,4 @@
-"""What is written reads back equal, is whole or not there, and is run by no spreadsheet."""
+"""Exports read back equal, are written whole or not at all, and contain no formulas."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona, read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
-from jupyter_mop.engine.simulation.csv_cells import guarded, unguarded
 from jupyter_mop.engine.simulation.export import cards_of
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError, MissingPackageError
@@ -48,7 +47,7 @@ FORMULAS = [
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
-def made(texts: list[str], **facts: object) -> Simulation:
+def make(texts: list[str], **facts: object) -> Simulation:
     n = len(texts)
     frame = pd.DataFrame(
         {
@@ -68,10 +67,10 @@ def made(texts: list[str], **facts: object) -> Simulation:
     )
 
 
-def there_and_back(simulation: Simulation, path: Path) -> Simulation:
-    kind = path.suffix[1:]
-    getattr(simulation, f"to_{kind}")(path)
-    return getattr(Simulation, f"from_{kind}")(path)
+def round_trip(simulation: Simulation, path: Path) -> Simulation:
+    file_format = path.suffix[1:]
+    getattr(simulation, f"to_{file_format}")(path)
+    return getattr(Simulation, f"from_{file_format}")(path)
 
 
 def assert_equal(found: Simulation, expected: Simulation) -> None:
@@ -88,14 +87,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("kind", FORMATS)
 @settings(max_examples=25)
 @given(texts=st.lists(ANY_TEXT, max_size=4))
-def test_any_text_comes_back(folder: Path, kind: str, texts: list[str]) -> None:
-    assert_equal(there_and_back(made(texts), folder / f"any.{kind}"), made(texts))
+def test_any_text_is_read_back(folder: Path, kind: str, texts: list[str]) -> None:
+    assert_equal(round_trip(make(texts), folder / f"any.{kind}"), make(texts))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_formulas_quotes_and_lines_come_back(tmp_path: Path, kind: str) -> None:
+def test_formulas_quotes_and_line_breaks_are_read_back(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind}"
-    assert_equal(there_and_back(made(FORMULAS), path), made(FORMULAS))
+    assert_equal(round_trip(make(FORMULAS), path), make(FORMULAS))
     assert {file.name for file in tmp_path.iterdir()} == {
         path.name,
         *(c.name for c in cards_of(path)),
@@ -103,35 +102,26 @@ def test_formulas_quotes_and_lines_come_back(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_real_simulation_comes_back(
+def test_a_simulation_of_each_baseline_is_read_back(
     tmp_path: Path, mixture: MixtureOfPersonas, population: Population, kind: str
 ) -> None:
     mixture.initialise(population)
     for baseline in (None, "plain", "fewshot", "attributes"):
         simulation = mixture.simulate(12, population, baseline=baseline, name="it")
-        found = there_and_back(simulation, tmp_path / f"a.{kind}")
+        found = round_trip(simulation, tmp_path / f"a.{kind}")
         assert_equal(found, simulation)
         assert [found.turns(i) for i in range(12)] == [simulation.turns(i) for i in range(12)]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_table_in_the_provenance_comes_back(tmp_path: Path, kind: str) -> None:
+def test_a_table_in_the_provenance_is_read_back(tmp_path: Path, kind: str) -> None:
     table = pd.DataFrame([[0.25, 0.75]], ["a"], ["yes", "no"])
-    found = there_and_back(made(["yes"], shares=table), tmp_path / f"a.{kind}")
+    found = round_trip(make(["yes"], shares=table), tmp_path / f"a.{kind}")
     assert_frame_equal(found.provenance["shares"], table)
 
 
-@given(ANY_TEXT)
-def test_a_guarded_cell_begins_with_nothing_that_runs(text: str) -> None:
-    cell = guarded(text)
-    assert cell
-    assert unguarded(cell) == text
-    assert cell.lstrip()[:1] not in set("=+-@＝＋－＠")  # noqa: RUF001
-    assert cell[0] not in "\t\r"
-
-
-def test_a_spreadsheet_finds_no_formula(tmp_path: Path) -> None:
-    simulation = made(FORMULAS)
+def test_a_csv_file_contains_no_formula(tmp_path: Path) -> None:
+    simulation = make(FORMULAS)
     simulation.frame["=evil()"] = "=1"
     with simulation.to_csv(tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -144,10 +134,10 @@ def test_a_spreadsheet_finds_no_formula(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("where", ["frame", "exemplars", "provenance"])
-def test_half_a_character_is_refused_and_nothing_written(
+def test_a_lone_surrogate_is_refused_and_nothing_is_written(
     tmp_path: Path, kind: str, where: str
 ) -> None:
-    simulation = made(["fine"])
+    simulation = make(["fine"])
     bad = "half \ud83d"
     if where == "frame":
         simulation.frame["response"] = pd.Series([bad], dtype=object)
@@ -160,9 +150,9 @@ def test_half_a_character_is_refused_and_nothing_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_card_tells_people_and_machines(tmp_path: Path) -> None:
+def test_the_cards_have_provenance_metrics_and_licence(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script> [x](javascript:y) |\n# big"
-    simulation = made(
+    simulation = make(
         ["a", "b", "a"], personas={"a": evil, "b": "You."}, template=f"Say\n{evil}",
         model="toy", seed=3, temperature=0.9, weights="uniform",
     )  # fmt: skip
@@ -176,20 +166,20 @@ def test_the_card_tells_people_and_machines(tmp_path: Path) -> None:
     assert facts["file"]["rows"] == 3
     assert facts["persona_shares"] == {"a": 1.0}
     assert "licence" in facts["licence"]
-    for told in ("toy", "0.342", "uniform", "You\\.", "Licence", facts["date"][:4]):
-        assert told in text
+    for fact in ("toy", "0.342", "uniform", "You\\.", "Licence", facts["date"][:4]):
+        assert fact in text
     outside = [line for line in text.splitlines() if not line.startswith("    ")]
     assert not [line for line in outside if "<" in line.replace("\\<", "") or "](" in line]
     assert not [line for line in outside if line.startswith("# big")]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_file_of_nothing_or_of_another_card_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_missing_changed_or_foreign_file_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind}"
     read = getattr(Simulation, f"from_{kind}")
     with pytest.raises(DataError, match="no readable simulation"):
         read(path)
-    getattr(made(["a", "b"]), f"to_{kind}")(path)
+    getattr(make(["a", "b"]), f"to_{kind}")(path)
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(DataError, match="changed since it was written"):
         read(path)
@@ -203,35 +193,35 @@ def test_a_file_of_nothing_or_of_another_card_is_told(tmp_path: Path, kind: str)
             read(path)
 
 
-def test_an_interrupted_export_leaves_what_was_there(
+def test_a_failed_export_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = made(["old"]).to_csv(tmp_path / "a.csv")
-    new = made(["new"])
+    path = make(["old"]).to_csv(tmp_path / "a.csv")
+    new = make(["new"])
     monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space")))
     with pytest.raises(DataError, match="cannot be written: No space"):
         new.to_csv(path)
     monkeypatch.undo()
-    assert_equal(Simulation.from_csv(path), made(["old"]))
+    assert_equal(Simulation.from_csv(path), make(["old"]))
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_exporting_to_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be written"):
-        made(["a"]).to_csv(tmp_path)
+        make(["a"]).to_csv(tmp_path)
     assert not list(tmp_path.parent.glob("*.part"))
 
 
-def test_what_no_file_can_hold_is_told(tmp_path: Path) -> None:
-    simulation = made(["a"])
+def test_unsupported_values_are_refused(tmp_path: Path) -> None:
+    simulation = make(["a"])
     for value in ([object()], pd.to_datetime(["2020-01-01"]), pd.Categorical(["a"]), [3j]):
         odd = Simulation(simulation.frame.assign(odd=value))
         with pytest.raises(DataError, match="'odd' holds"):
             odd.to_csv(tmp_path / "a.csv")
     with pytest.raises(DataError, match="provenance holds a set"):
-        made(["a"], odd={1}).to_csv(tmp_path / "a.csv")
+        make(["a"], odd={1}).to_csv(tmp_path / "a.csv")
     twice = pd.concat([simulation.frame, simulation.frame], axis=1)
-    with pytest.raises(DataError, match="one name"):
+    with pytest.raises(DataError, match="same name"):
         Simulation(twice).to_csv(tmp_path / "a.csv")
 
 
@@ -239,30 +229,30 @@ def test_what_no_file_can_hold_is_told(tmp_path: Path) -> None:
     ("call", "package", "extra"),
     [("to_parquet", "pyarrow", "export"), ("to_datasets", "datasets", "datasets")],
 )
-def test_a_package_that_is_not_there_is_named(
+def test_a_missing_package_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, package: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     to = [tmp_path / "a.parquet"] if call == "to_parquet" else []
     with pytest.raises(MissingPackageError, match=package) as caught:
-        getattr(made(["a"]), call)(*to)
+        getattr(make(["a"]), call)(*to)
     assert f"[{extra}]" in caught.value.hint
     assert not list(tmp_path.iterdir())
 
 
-def test_a_dataset_of_hugging_face() -> None:
+def test_a_simulation_becomes_a_hugging_face_dataset() -> None:
     pytest.importorskip("datasets")
-    simulation = made(FORMULAS, personas={"=1+1": "You add."})
+    simulation = make(FORMULAS, personas={"=1+1": "You add."})
     found = simulation.to_datasets()
     assert found["response"][:] == FORMULAS
     assert found["exemplar"][:2] == [2**60, None]
     assert "You add\\." in found.info.description
 
 
-def test_a_frame_of_ones_own() -> None:
-    simulation = made(["a"])
-    own = simulation.to_frame()
-    own["response"] = "b"
+def test_to_frame_returns_a_copy() -> None:
+    simulation = make(["a"])
+    copy = simulation.to_frame()
+    copy["response"] = "b"
     assert simulation.responses == ["a"]
 
 

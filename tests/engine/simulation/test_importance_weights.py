@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_mop.engine.metrics.vectors import effective_sample_size
 from jupyter_mop.engine.simulation.importance_weights import (
-    effective_sample_size,
     importance_weights,
     pareto_smoothed,
     reliability,
@@ -57,8 +57,8 @@ def test_the_shape_of_a_pareto_tail_is_found(shape):
     assert np.mean(found) == pytest.approx(shape, abs=0.08)
 
 
-def test_smoothing_is_that_of_arviz():
-    """The figures are those of ArviZ 0.23.4 on the same weights.
+def test_smoothing_agrees_with_arviz():
+    """The expected numbers are from ArviZ 0.23.4 on the same weights.
 
     `arviz.psislw(np.log(w))` with w = np.random.default_rng(7).pareto(2, 400) + 1, whose log
     weights, exponentiated and scaled to mean 1, and k-hat were recorded once.
@@ -69,7 +69,7 @@ def test_smoothing_is_that_of_arviz():
     assert weights.mean() == pytest.approx(1)
 
 
-def test_smoothing_tames_the_largest():
+def test_smoothing_reduces_the_largest_weights():
     raw = np.random.default_rng(3).pareto(1.2, 500) + 1
     smoothed, _ = pareto_smoothed(raw)
     assert smoothed.max() / smoothed.sum() <= raw.max() / raw.sum() * 1.2
@@ -83,34 +83,34 @@ def test_weights_by_persona_have_no_tail():
     assert smoothed == pytest.approx(weights)
 
 
-def test_even_weights_are_trusted():
-    told = reliability(np.ones(300), np.arange(300) % 3, ["a", "b", "c"])
-    assert told.verdict == "trust"
-    assert told.effective_sample_size == pytest.approx(300)
-    assert told.largest_weight == pytest.approx(1 / 300)
-    assert str(told) == "trust (300 of 300 draws effective, largest weight 0.3%)"
+def test_equal_weights_are_trusted():
+    found = reliability(np.ones(300), np.arange(300) % 3, ["a", "b", "c"])
+    assert found.verdict == "trust"
+    assert found.effective_sample_size == pytest.approx(300)
+    assert found.largest_weight == pytest.approx(1 / 300)
+    assert str(found) == "trust (300 of 300 draws effective, largest weight 0.3%)"
 
 
-def test_so_many_more_draws_are_indeed_enough():
+def test_the_advised_number_of_draws_is_enough():
     names, counts = ["a", "b"], np.array([290, 10])
     shares = np.array([0.4, 0.6])
-    told = reliability(share_weights(np.repeat([0, 1], counts), shares, names),
+    found = reliability(share_weights(np.repeat([0, 1], counts), shares, names),
                        np.repeat([0, 1], counts), names)  # fmt: skip
-    assert told.verdict.startswith("more draws of b needed: about ")
-    counts[1] += int(told.verdict.rpartition(" ")[2])
+    assert found.verdict.startswith("more draws of b needed: about ")
+    counts[1] += int(found.verdict.rpartition(" ")[2])
     codes = np.repeat([0, 1], counts)
     assert reliability(share_weights(codes, shares, names), codes, names).verdict == "trust"
 
 
 def test_a_heavy_tail_is_not_trusted():
     weights = np.random.default_rng(0).pareto(1.2, 20_000) + 1
-    told = reliability(weights, np.zeros(len(weights), int), ["a"])
-    assert told.pareto_k > 0.7
-    assert told.effective_sample_size > 100
-    assert told.verdict.startswith("a few draws decide")
+    found = reliability(weights, np.zeros(len(weights), int), ["a"])
+    assert found.pareto_k > 0.7
+    assert found.effective_sample_size > 100
+    assert found.verdict.startswith("a few draws dominate")
 
 
-def test_bad_input_is_refused():
+def test_unusable_input_is_refused():
     with pytest.raises(DataError, match="no draws of 'b'"):
         share_weights(np.zeros(5, int), np.array([0.5, 0.5]), ["a", "b"])
     with pytest.raises(DataError, match="same draws"):
@@ -119,5 +119,5 @@ def test_bad_input_is_refused():
         importance_weights(np.zeros(2), np.array([0, np.nan]))
     with pytest.raises(DataError, match="none is possible"):
         importance_weights(np.full(2, -np.inf), np.zeros(2))
-    with pytest.raises(DataError, match="some must be above zero"):
+    with pytest.raises(DataError, match="at least one must be above zero"):
         effective_sample_size(np.zeros(3))

@@ -24,7 +24,7 @@ def test_length_name_responses_and_repr() -> None:
     assert Simulation(simulation.frame).name == "simulation"
 
 
-def test_the_table_shows_a_few_responses_and_how_they_came_about() -> None:
+def test_the_table_shows_a_few_responses_and_how_they_were_drawn() -> None:
     text = make(8, temperature=0.7, top_p=0.95, seed=3, model="hidden")._repr_html_()
     assert text.count(">hot</td>") == 5
     assert "first: 5 of 8 responses; weights: uniform" in text
@@ -37,7 +37,7 @@ def test_long_responses_are_shown_in_full() -> None:
 
 
 @pytest.mark.parametrize("column", ["context", "persona", "response"])
-def test_what_a_model_or_a_person_wrote_is_never_markup(column: str) -> None:
+def test_text_of_a_model_or_a_person_is_escaped(column: str) -> None:
     simulation = make(2, name=EVIL, weights=EVIL)
     simulation.frame[column] = EVIL
     text = simulation._repr_html_()

@@ -10,9 +10,9 @@ from scipy.optimize import minimize
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.survey.answer_distances import distances
 from jupyter_mop.engine.survey.asking import answers_with, ask, distinct_contexts
-from jupyter_mop.engine.survey.learned_weights import learn
-from jupyter_mop.engine.survey.population_answer import distances
+from jupyter_mop.engine.survey.learned_weights import learn_weights
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError
 
@@ -27,9 +27,9 @@ def population(n: int = 800, seed: int = 0, odds=ODDS) -> Population:
     rng = np.random.default_rng(seed)
     ages = rng.choice(list(odds), n)
     towns = rng.choice(["north", "south"], n)
-    said = [rng.choice(DRINKS, p=odds[age]) for age in ages]
-    frame = pd.DataFrame({"age": ages, "town": towns, "said": said})
-    return Population.from_frame(frame, context=["age", "town"], response="said")
+    texts = [rng.choice(DRINKS, p=odds[age]) for age in ages]
+    frame = pd.DataFrame({"age": ages, "town": towns, "text": texts})
+    return Population.from_frame(frame, context=["age", "town"], response="text")
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def exact(boost: float = 3.0) -> np.ndarray:
     return table / table.sum(1, keepdims=True)
 
 
-def test_the_answer_is_the_weighted_sum_of_the_components(answer) -> None:
+def test_the_answer_is_the_weighted_sum_of_personas(answer) -> None:
     expected = np.array([0.5, 0.3, 0.2]) @ exact()
     assert np.allclose(answer.shares(), expected)
     assert np.allclose(answer.by_context, expected)
@@ -56,7 +56,7 @@ def test_the_answer_is_the_weighted_sum_of_the_components(answer) -> None:
     assert answer.sizes.sum() == pytest.approx(1)
 
 
-def test_prompts_are_those_of_contexts_not_of_records(backend) -> None:
+def test_the_number_of_prompts_depends_on_contexts_only(backend) -> None:
     for n in (100, 1000):
         backend.n_scored = 0
         answer = ask(QUESTION, population(n), PERSONAS, backend)
@@ -72,7 +72,7 @@ def test_subgroups_are_weighted_means_of_their_contexts(answer) -> None:
     north = moved.context_texts.index("old, north")
     assert np.allclose(moved.shares("old, north"), weights[north] @ exact())
     real = moved.real.frame
-    counts = real[real["age"] == "old"]["said"].value_counts(normalize=True)
+    counts = real[real["age"] == "old"]["text"].value_counts(normalize=True)
     assert np.allclose(moved.target("old"), counts[DRINKS])
     assert moved.groups("town")[0] == "everyone"
     assert set(moved.frame["group"]) == {"everyone", *moved.context_texts}
@@ -96,28 +96,30 @@ def test_without_personas_the_question_is_plain(backend) -> None:
 
 def test_learned_weights_follow_the_context_with_no_model_call(backend) -> None:
     train, test = population(1500).split(0.5)
-    asked = ask(QUESTION, train, PERSONAS, backend)
+    uniform_train = ask(QUESTION, train, PERSONAS, backend)
     before = backend.n_scored
-    learn(asked, train, read_personas(PERSONAS), ENCODER)
+    learn_weights(uniform_train, train, read_personas(PERSONAS), ENCODER)
     assert backend.n_scored == before
     uniform = ask(QUESTION, test, PERSONAS, backend)
-    judged = learn(asked, train, read_personas(PERSONAS), ENCODER, target=uniform)
+    reweighted = learn_weights(
+        uniform_train, train, read_personas(PERSONAS), ENCODER, target=uniform
+    )
     for age, odds in ODDS.items():
-        assert np.abs(judged.shares(age) - odds).max() < 0.07
-    tv = [a.distances("age").query("figure == 'TV'")["value"].mean() for a in (uniform, judged)]
+        assert np.abs(reweighted.shares(age) - odds).max() < 0.07
+    tv = [a.distances("age").query("figure == 'TV'")["value"].mean() for a in (uniform, reweighted)]
     assert tv[1] < 0.5 * tv[0]
-    gain = judged.report.set_index("model").loc["learned mixture", "gain_low"]
+    gain = reweighted.report.set_index("model").loc["learned mixture", "gain_low"]
     assert gain > 0
-    assert list(judged.report.columns)[:2] == ["model", "log_lik"]
+    assert list(reweighted.report.columns)[:2] == ["model", "log_lik"]
 
 
 def test_learned_weights_are_near_the_maximum_of_the_likelihood(backend) -> None:
     odds = {"young": [0.5, 0.3, 0.2], "old": [0.5, 0.3, 0.2]}
     records = population(3000, odds=odds)
-    learned = learn(
+    learned = learn_weights(
         ask(QUESTION, records, PERSONAS, backend), records, read_personas(PERSONAS), ENCODER
     )
-    counts = records.frame["said"].value_counts()[DRINKS].to_numpy()
+    counts = records.frame["text"].value_counts()[DRINKS].to_numpy()
 
     def loss(logits):
         weights = np.exp(logits) / np.exp(logits).sum()
@@ -127,14 +129,14 @@ def test_learned_weights_are_near_the_maximum_of_the_likelihood(backend) -> None
     assert np.abs(learned.persona_weights - np.exp(best) / np.exp(best).sum()).max() < 0.05
 
 
-def test_weights_of_a_multiple_choice_are_learned_too() -> None:
+def test_weights_are_learned_from_multiple_choice_answers() -> None:
     question = Question("Which do you like?", ["wine", "gin"], "multiple")
     backend = ToyBackend(["yes", "no"], persona_boost=3.0)
-    said = ["wine|gin"] * 60 + ["wine"] * 2
-    frame = pd.DataFrame({"age": "old", "said": said})
-    records = Population.from_frame(frame, context="age", response="said")
+    texts = ["wine|gin"] * 60 + ["wine"] * 2
+    frame = pd.DataFrame({"age": "old", "text": texts})
+    records = Population.from_frame(frame, context="age", response="text")
     personas = "a: Yes!\nb: No!"
-    learned = learn(
+    learned = learn_weights(
         ask(question, records, personas, backend), records, read_personas(personas), ENCODER
     )
     assert learned.persona_weights[0] > 0.9
@@ -144,7 +146,7 @@ def test_weights_of_a_multiple_choice_are_learned_too() -> None:
     assert set(learned.draw(50).frame["response"]) <= {"", "wine", "gin", "wine|gin"}
 
 
-def test_distances_agree_with_the_plain_figures_and_have_interval_and_floor(answer) -> None:
+def test_distances_have_interval_and_floor(answer) -> None:
     frame = answer.distances("age").set_index(["group", "figure"])
     expected = distances(QUESTION, answer.target("old"), answer.shares("old"))
     for figure, value in expected.items():
@@ -156,7 +158,7 @@ def test_distances_agree_with_the_plain_figures_and_have_interval_and_floor(answ
     assert frame.loc[("old", "JS"), "n"] == counts["old"]
 
 
-def test_a_right_answer_is_at_or_below_its_floor(backend) -> None:
+def test_a_correct_answer_is_below_its_floor(backend) -> None:
     records = population(2000)
     right = ask(QUESTION, records, PERSONAS, backend)
     shares = right.target()
@@ -166,7 +168,7 @@ def test_a_right_answer_is_at_or_below_its_floor(backend) -> None:
     assert (frame["floor"] > 1e-4).all()
 
 
-def test_stated_targets_come_before_real_answers_and_have_no_interval(backend) -> None:
+def test_targets_take_precedence_and_have_no_interval(backend) -> None:
     question = Question(QUESTION.text, DRINKS, "scale", {"everyone": [0.2, 0.3, 0.5]})
     frame = ask(question, population(), PERSONAS, backend).distances()
     assert list(frame["figure"]) == ["JS", "TV", "W1"]
@@ -176,14 +178,14 @@ def test_stated_targets_come_before_real_answers_and_have_no_interval(backend) -
 
 
 def test_survey_weights_count(backend) -> None:
-    frame = pd.DataFrame({"age": ["young", "old"], "said": ["beer", "tea"], "w": [3.0, 1.0]})
-    records = Population.from_frame(frame, context="age", response="said", weight="w")
+    frame = pd.DataFrame({"age": ["young", "old"], "text": ["beer", "tea"], "w": [3.0, 1.0]})
+    records = Population.from_frame(frame, context="age", response="text", weight="w")
     answer = ask(QUESTION, records, PERSONAS, backend)
     assert answer.sizes.tolist() == [0.75, 0.25]
     assert answer.target().tolist() == [0.25, 0, 0.75]
 
 
-def test_drawn_answers_have_the_right_shares_and_personas(answer) -> None:
+def test_drawn_answers_have_the_expected_shares(answer) -> None:
     drawn = answer.draw(6000, random_state=1)
     shares = drawn.frame["response"].value_counts(normalize=True)[DRINKS]
     assert np.abs(shares - answer.shares()).max() < 0.03
@@ -202,40 +204,42 @@ def test_answers_are_linear_in_the_weights(weights) -> None:
 
 
 @pytest.mark.parametrize("weights", [[0.5, 0.5], [0, 0, 0], [-1, 1, 1], [np.nan, 1, 1]])
-def test_weights_that_are_none_are_refused(answer, weights) -> None:
-    with pytest.raises(DataError, match="each of the 3 personas"):
+def test_invalid_weights_are_refused(answer, weights) -> None:
+    with pytest.raises(DataError, match="3 weights of zero or more"):
         answer.reweighted(weights)
 
 
-def test_what_does_not_occur_is_told(answer, backend) -> None:
-    with pytest.raises(DataError, match="No context of the population is 'odl'") as caught:
+def test_unknown_groups_columns_and_weights_are_refused(answer, backend) -> None:
+    with pytest.raises(DataError, match="no subgroup 'odl'") as caught:
         answer.shares("odl")
     assert "'old'" in caught.value.hint
     with pytest.raises(DataError, match="no context column 'income'"):
         answer.by("income")
     with pytest.raises(DataError, match="Unknown persona weights 'best'"):
         ask(QUESTION, population(), PERSONAS, backend, weights="best")
-    with pytest.raises(DataError, match="At least one answer"):
+    with pytest.raises(DataError, match="`n` must be at least 1, got 0"):
         answer.draw(0)
 
 
-def test_free_text_is_nothing_to_compare_with(backend) -> None:
-    frame = pd.DataFrame({"age": ["young", "old"], "said": ["Oh, beer.", "Hm."]})
-    records = Population.from_frame(frame, context="age", response="said")
+def test_free_text_has_no_known_answer(backend) -> None:
+    frame = pd.DataFrame({"age": ["young", "old"], "text": ["Oh, beer.", "Hm."]})
+    records = Population.from_frame(frame, context="age", response="text")
     answer = ask(QUESTION, records, PERSONAS, backend)
     assert not answers_with(records, QUESTION)
     assert answer.target() is None
-    with pytest.raises(DataError, match="nothing to compare with"):
+    with pytest.raises(DataError, match="no known answer"):
         answer.distances()
 
 
-def test_too_few_records_to_learn_from_are_told(backend) -> None:
+def test_too_few_records_are_refused(backend) -> None:
     records = population(7)
     with pytest.raises(DataError, match="at least 8 records"):
-        learn(ask(QUESTION, records, PERSONAS, backend), records, read_personas(PERSONAS), ENCODER)
+        learn_weights(
+            ask(QUESTION, records, PERSONAS, backend), records, read_personas(PERSONAS), ENCODER
+        )
 
 
-def test_each_context_is_asked_once() -> None:
+def test_each_distinct_context_occurs_once() -> None:
     records = population(30)
     first = distinct_contexts(records)
     assert [records.contexts[i] for i in first] == list(dict.fromkeys(records.contexts))

@@ -21,14 +21,14 @@ QUESTION = Question("{age}: what will you drink?", DRINKS)
 RECORDS = [{"age": "young"}, {"age": "old"}]
 
 
-class Mute(ToyBackend):
-    """Draws as the toy model does and gives no log-probabilities."""
+class WithoutScores(ToyBackend):
+    """The toy model without log-probabilities."""
 
     can_score = False
 
 
 class FirstListed(ToyBackend):
-    """Favours by one nat whatever is listed first, as small models do."""
+    """Prefers the first listed option by one nat, as small models do."""
 
     def log_probs(self, prompt: Prompt):
         first = prompt.messages[-1].content.split("- ", 1)[1].split("\n", 1)[0]
@@ -36,25 +36,25 @@ class FirstListed(ToyBackend):
         return logits - np.logaddexp.reduce(logits)
 
 
-class Chatty(Mute):
-    """Answers with a sentence, half of the time with none of the options."""
+class Chatty(WithoutScores):
+    """Answers with a sentence, half of the time without an option."""
 
     def _draw(self, request, params):
         word = super()._draw(request, params).text
         return Completion(f"Oh, {word}, please!" if request.draw % 2 else "I do not know.", 4)
 
 
-class Telling(Mute):
-    """Tells the probabilities of its first word, as endpoints do, and knows letters."""
+class FirstTokenModel(WithoutScores):
+    """Reports the probabilities of its first word, as endpoints do."""
 
-    can_tell_first_tokens = True
+    can_score_first_tokens = True
 
     def first_tokens(self, prompts, *, on_result=None):
-        told = [FirstTokens(self.vocabulary, tuple(self.log_probs(p))) for p in prompts]
-        for index, value in enumerate(told):
+        found = [FirstTokens(self.vocabulary, tuple(self.log_probs(p))) for p in prompts]
+        for index, value in enumerate(found):
             if on_result:
                 on_result(index, value)
-        return told
+        return found
 
 
 class Broken(ToyBackend):
@@ -74,7 +74,7 @@ def test_option_probabilities_are_exact(boost: float) -> None:
     assert (table.method, table.n_asked, table.matched) == ("scored", 2 * 2 * 3 * 3, 1.0)
 
 
-def test_the_prompt_lists_the_options_unless_it_is_open() -> None:
+def test_an_open_question_does_not_list_its_options() -> None:
     shouting = ToyBackend(DRINKS, context_boost=1.0)
     question = Question("Tea, or what will you drink?", DRINKS)
     listed = option_probabilities(question, [{}], [None], shouting)
@@ -98,7 +98,7 @@ def test_orders_are_averaged() -> None:
     assert np.allclose(thrice.probabilities, 1 / 3)
 
 
-def test_the_prior_of_each_order_is_divided_out() -> None:
+def test_by_prior_divides_by_the_prior_of_each_order() -> None:
     backend = FirstListed(DRINKS, persona_boost=2.0)
     options = ElicitationOptions(n_orders=1, by_prior=True)
     table = option_probabilities(QUESTION, RECORDS, PERSONAS, backend, options=options)
@@ -108,7 +108,7 @@ def test_the_prior_of_each_order_is_divided_out() -> None:
     assert table.n_asked == (2 * 3 + 1) * 3
 
 
-def test_long_options_are_at_no_disadvantage_per_token() -> None:
+def test_by_length_removes_the_disadvantage_of_long_options() -> None:
     question = Question("What?", ["tea", "tea tea tea"])
     plain = option_probabilities(question, [{}], [None], ToyBackend(DRINKS))
     per_token = option_probabilities(
@@ -118,7 +118,7 @@ def test_long_options_are_at_no_disadvantage_per_token() -> None:
     assert np.allclose(per_token.probabilities, 0.5)
 
 
-def test_each_option_of_a_multiple_choice_is_asked_with_yes_or_no() -> None:
+def test_each_option_of_a_multiple_choice_is_a_yes_no_question() -> None:
     backend = ToyBackend(["yes", "no"], context_boost=0.0, persona_boost=np.log(3))
     question = Question("Which do you like?", DRINKS, "multiple")
     table = option_probabilities(question, [{}], [Persona("a", "Yes!"), None], backend)
@@ -126,8 +126,8 @@ def test_each_option_of_a_multiple_choice_is_asked_with_yes_or_no() -> None:
     assert table.n_asked == 3 * 2 * 2 * 2
 
 
-def test_a_model_without_scores_is_sampled_and_comes_close() -> None:
-    backend = Mute(DRINKS, length=1)
+def test_sampled_probabilities_are_close_to_the_exact_ones() -> None:
+    backend = WithoutScores(DRINKS, length=1)
     exact = option_probabilities(QUESTION, RECORDS, PERSONAS, ToyBackend(DRINKS))
     table = option_probabilities(
         QUESTION, RECORDS, PERSONAS, backend, options=ElicitationOptions(n_draws=600)
@@ -138,7 +138,7 @@ def test_a_model_without_scores_is_sampled_and_comes_close() -> None:
     assert np.allclose(table.probabilities.sum(-1), 1)
 
 
-def test_answers_that_name_no_option_are_left_out_and_told() -> None:
+def test_replies_without_an_option_are_dropped_and_reported() -> None:
     backend = Chatty(DRINKS, length=1)
     table = option_probabilities(
         QUESTION, RECORDS, PERSONAS, backend, options=ElicitationOptions(n_draws=300)
@@ -148,8 +148,8 @@ def test_answers_that_name_no_option_are_left_out_and_told() -> None:
     assert np.abs(table.probabilities - exact.probabilities).max() < 0.08
 
 
-def test_a_component_that_never_names_an_option_says_nothing() -> None:
-    backend = Mute(["perhaps", "never"], length=1)
+def test_a_component_without_matches_is_uniform() -> None:
+    backend = WithoutScores(["perhaps", "never"], length=1)
     table = option_probabilities(QUESTION, RECORDS, [None], backend)
     assert table.matched == 0
     assert np.allclose(table.probabilities, 1 / 3)
@@ -168,7 +168,7 @@ def test_a_component_that_never_names_an_option_says_nothing() -> None:
         ("", None),
     ],
 )
-def test_an_answer_is_matched_with_the_option_that_it_names(text, expected) -> None:
+def test_a_reply_matches_the_option_it_names(text, expected) -> None:
     assert match_option(text, ["tea", "iced tea", "milk"]) == expected
 
 
@@ -176,7 +176,7 @@ WORDS = st.lists(st.text("abc", min_size=1), min_size=1, max_size=3).map(" ".joi
 
 
 @given(st.lists(WORDS, min_size=2, unique=True))
-def test_an_option_is_matched_with_itself(options) -> None:
+def test_an_option_matches_itself(options) -> None:
     assert [match_option(f" {option.upper()}!", options) for option in options] == list(
         range(len(options))
     )
@@ -192,7 +192,7 @@ def test_an_option_is_matched_with_itself(options) -> None:
         ("n", 0, "at least 1"),
     ],
 )
-def test_an_impossible_option_is_refused(name, value, limit) -> None:
+def test_an_invalid_option_is_refused(name, value, limit) -> None:
     with pytest.raises(DataError, match=f"`{name}`.* must be {limit}, got {value!r}"):
         ElicitationOptions(**{name: value})
 
@@ -200,18 +200,23 @@ def test_an_impossible_option_is_refused(name, value, limit) -> None:
 @pytest.mark.parametrize(
     ("options", "backend", "error", "words"),
     [
-        (ElicitationOptions(method="scored"), Mute(DRINKS), ModelError, "gives no log-prob"),
-        (ElicitationOptions(), Broken(DRINKS), ModelError, "are no numbers"),
+        (
+            ElicitationOptions(method="scored"),
+            WithoutScores(DRINKS),
+            ModelError,
+            "does not report log-prob",
+        ),
+        (ElicitationOptions(), Broken(DRINKS), ModelError, "not finite"),
     ],
 )
-def test_what_cannot_be_asked_is_told(options, backend, error, words) -> None:
+def test_unsupported_methods_and_invalid_scores_are_refused(options, backend, error, words) -> None:
     with pytest.raises(error, match=words) as caught:
         option_probabilities(QUESTION, RECORDS, PERSONAS, backend, options=options)
     assert caught.value.hint
 
 
-def test_a_column_that_is_not_there_is_told() -> None:
-    with pytest.raises(DataError, match=r"\{age\}, which is no context column"):
+def test_an_unknown_column_is_refused() -> None:
+    with pytest.raises(DataError, match=r"\{age\}, which is not a context column"):
         option_probabilities(QUESTION, [{"income": "low"}], PERSONAS, ToyBackend(DRINKS))
 
 
@@ -230,48 +235,48 @@ def test_the_embedded_model_takes_the_side_of_its_persona() -> None:
     assert right < 0.3
 
 
-def test_first_tokens_give_what_scores_give() -> None:
-    told = option_probabilities(QUESTION, RECORDS, PERSONAS, Telling([*DRINKS, "gin"]))
+def test_first_tokens_and_scores_give_equal_probabilities() -> None:
+    found = option_probabilities(QUESTION, RECORDS, PERSONAS, FirstTokenModel([*DRINKS, "gin"]))
     scored = option_probabilities(QUESTION, RECORDS, PERSONAS, ToyBackend([*DRINKS, "gin"]))
-    np.testing.assert_allclose(told.probabilities, scored.probabilities)
-    assert (told.method, told.n_asked) == ("first-token", 2 * 2 * 3)
-    assert 0.5 < told.matched < 1
+    np.testing.assert_allclose(found.probabilities, scored.probabilities)
+    assert (found.method, found.n_asked) == ("first-token", 2 * 2 * 3)
+    assert 0.5 < found.matched < 1
 
 
-def test_options_that_begin_alike_get_letters_by_their_place() -> None:
-    alike = Question("Which?", ["iced tea", "iced milk"])
-    backend, seen = Telling(["a", "b"], context_boost=0.0), []
-    asked = option_probabilities(
-        alike,
+def test_options_with_the_same_beginning_get_letters_by_position() -> None:
+    ambiguous = Question("Which?", ["iced tea", "iced milk"])
+    backend, seen = FirstTokenModel(["a", "b"], context_boost=0.0), []
+    table = option_probabilities(
+        ambiguous,
         [{}],
         [Persona("x", "Say a."), Persona("y", "Say b.")],
         backend,
         options=ElicitationOptions(n_orders=1),
         on_step=lambda *step: seen.append(step) or (lambda *_: None),
     )
-    order = alike.orders(1)[0]
-    favoured = asked.probabilities[0].argmax(-1).tolist()
+    order = ambiguous.option_orders(1)[0]
+    favoured = table.probabilities[0].argmax(-1).tolist()
     assert favoured == [int(order[0]), int(order[1])]
     assert seen == [("first tokens", 2)]
-    text = alike.template(order, lettered=True).text
-    assert f"A. {alike.options[order[0]]}" in text
+    text = ambiguous.template(order, lettered=True).text
+    assert f"A. {ambiguous.options[order[0]]}" in text
     assert "letter" in text
-    both = option_probabilities(alike, [{}], [None], backend).probabilities
+    both = option_probabilities(ambiguous, [{}], [None], backend).probabilities
     np.testing.assert_allclose(both, 0.5)
 
 
-def test_first_tokens_of_a_model_that_tells_none_are_refused() -> None:
+def test_first_tokens_are_refused_if_the_model_reports_none() -> None:
     with pytest.raises(ModelError, match="first tokens"):
         option_probabilities(
             QUESTION,
             RECORDS,
             PERSONAS,
-            Mute(DRINKS),
+            WithoutScores(DRINKS),
             options=ElicitationOptions(method="first-token"),
         )
 
 
-def test_more_options_that_begin_alike_than_letters_are_refused() -> None:
+def test_more_options_than_letters_are_refused() -> None:
     many = Question("Which?", [f"the {i}" for i in range(30)])
-    with pytest.raises(DataError, match="no letters for all"):
-        option_probabilities(many, [{}], [None], Telling(["a", "b"]))
+    with pytest.raises(DataError, match="only 26"):
+        option_probabilities(many, [{}], [None], FirstTokenModel(["a", "b"]))

@@ -10,62 +10,67 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.synthesis.choosing_k import choose_k, one_standard_error
+from jupyter_mop.engine.synthesis.options import SynthesisOptions
 from jupyter_mop.errors import DataError, ModelError
 
 WORDS = ["sun", "rain", "wind", "fog", "hail", "snow"]
 
 
-class Mute(ToyBackend):
-    """A model that gives no log-probabilities of a given text."""
+class WithoutScores(ToyBackend):
+    """A model without log-probabilities of a given text."""
 
     can_score = False
 
 
 @pytest.fixture
 def population() -> Population:
-    """Four kinds of people, each of whom says one word, about as often as another."""
+    """Four equally frequent kinds of people, each with one frequent word."""
     rng = np.random.default_rng(0)
-    said = [" ".join([WORDS[i % 4]] * 6 + list(rng.choice(WORDS, 3))) for i in range(400)]
-    frame = pd.DataFrame({"topic": "weather", "said": said})
-    return Population.from_frame(frame, context="topic", response="said")
+    texts = [" ".join([WORDS[i % 4]] * 6 + list(rng.choice(WORDS, 3))) for i in range(400)]
+    frame = pd.DataFrame({"topic": "weather", "text": texts})
+    return Population.from_frame(frame, context="topic", response="text")
 
 
 def write(_records: Population, k: int) -> list[Persona]:
     return [Persona(WORDS[i], f"You say {WORDS[i]}.") for i in range(k)]
 
 
-def test_the_number_of_kinds_of_people_is_found(population: Population) -> None:
-    steps = choose_k(
-        population, write, ToyBackend(WORDS), ToyEncoder(WORDS), ladder=[6, 2, 4, 4, 1]
-    )
+def choose(population, write=write, backend=None, *, on_step=None, **options):
+    model, encoder = backend or ToyBackend(WORDS), ToyEncoder(WORDS)
+    chosen = SynthesisOptions(**options)
+    return choose_k(population, write, model, encoder, options=chosen, on_step=on_step)
+
+
+def test_the_true_number_of_personas_is_chosen(population: Population) -> None:
+    steps = choose(population, ladder=[6, 2, 4, 4, 1])
     assert steps["k"].tolist() == [1, 2, 4, 6]
     assert steps.loc[steps["chosen"], "k"].tolist() == [4]
     assert (steps["standard_error"] == 0).sum() == 1
     assert (steps["log_lik"] < 0).all()
 
 
-def test_judges_have_no_part_in_personas_or_fit(population: Population) -> None:
+def test_held_out_records_are_not_used_for_personas_or_fit(population: Population) -> None:
     seen: list[set[str]] = []
-    judged: set[str] = set()
+    scored: set[str] = set()
 
     class Watched(ToyBackend):
         def score(self, requests: Sequence, **kwds: object) -> list:
-            judged.update(request.response for request in requests)
+            scored.update(request.response for request in requests)
             return super().score(requests, **kwds)
 
     def watch(records: Population, k: int) -> list[Persona]:
         seen.append(set(records.responses))
         return write(records, k)
 
-    choose_k(population, watch, Watched(WORDS), ToyEncoder(WORDS), ladder=[1, 2], n_judged=20)
+    choose(population, watch, Watched(WORDS), ladder=[1, 2], n_judged=20)
     assert seen[0] == seen[1]
-    only_judged = judged - seen[0]
-    assert only_judged
-    assert set(population.responses) >= seen[0] | only_judged
+    only_scored = scored - seen[0]
+    assert only_scored
+    assert set(population.responses) >= seen[0] | only_scored
     assert len(set(population.responses) - seen[0]) <= 20
 
 
-def test_the_smallest_within_one_paired_standard_error_of_the_best() -> None:
+def test_the_smallest_within_one_paired_standard_error_is_chosen() -> None:
     common = np.random.default_rng(0).normal(-100, 30, size=200)
     noise = np.random.default_rng(1).normal(0, 0.1, size=(4, 200))
     noise -= noise.mean(axis=1, keepdims=True)
@@ -82,36 +87,39 @@ def test_weights_of_the_records_count() -> None:
     assert light["chosen"].tolist() == [True, False]
 
 
-def test_each_step_says_for_how_many_personas(population: Population) -> None:
-    told: list[str] = []
+def test_each_step_reports_the_number_of_personas(population: Population) -> None:
+    reported: list[str] = []
 
     def on_step(what: str, total: int) -> object:
         assert total > 0
-        told.append(what)
+        reported.append(what)
         return lambda _index, _value: None
 
-    choose_k(population, write, ToyBackend(WORDS), ToyEncoder(WORDS), ladder=[1, 2],
-             on_step=on_step)  # fmt: skip
-    assert any(what.startswith("k = 1: ") for what in told)
-    assert told[-1] == "k = 2: records"
+    choose(population, on_step=on_step, ladder=[1, 2])
+    assert any(what.startswith("k = 1: ") for what in reported)
+    assert reported[-1] == "k = 2: records"
 
 
-def test_a_model_that_cannot_score_is_told_before_it_writes(population: Population) -> None:
-    with pytest.raises(ModelError, match="k cannot be chosen") as caught:
-        choose_k(population, pytest.fail, Mute(WORDS), ToyEncoder(WORDS))
+def test_a_model_that_cannot_score_is_refused_before_writing(population: Population) -> None:
+    with pytest.raises(ModelError, match="Choosing k requires a model") as caught:
+        choose(population, pytest.fail, WithoutScores(WORDS))
     assert "number of personas" in caught.value.hint
 
 
 @pytest.mark.parametrize("ladder", [[], [4], [0, 3], [2, 2], [500, 2]])
-def test_a_ladder_of_one_step_is_one_sentence(population: Population, ladder: list[int]) -> None:
-    with pytest.raises(DataError, match="two numbers of personas or more") as caught:
-        choose_k(population, write, ToyBackend(WORDS), ToyEncoder(WORDS), ladder=ladder)
+def test_a_ladder_with_fewer_than_two_numbers_is_refused(
+    population: Population, ladder: list[int]
+) -> None:
+    with pytest.raises(DataError, match="`ladder` must have at least two numbers") as caught:
+        choose(population, ladder=ladder)
     assert caught.value.hint
 
 
-def test_too_few_records_to_judge_is_one_sentence(population: Population) -> None:
+def test_too_few_held_out_records_are_refused(population: Population) -> None:
     few = population.take(range(9))
-    with pytest.raises(DataError, match="Of 9 records 3 would judge"):
-        choose_k(few, write, ToyBackend(WORDS), ToyEncoder(WORDS))
-    with pytest.raises(DataError, match="Of 400 records 0 would judge"):
-        choose_k(population, write, ToyBackend(WORDS), ToyEncoder(WORDS), n_judged=-1)
+    with pytest.raises(DataError, match="at least 4 held-out records, got 3 of 9"):
+        choose(few)
+    with pytest.raises(DataError, match="at least 4 held-out records, got 3 of 400"):
+        choose(population, n_judged=3)
+    with pytest.raises(DataError, match="`n_judged` must be at least 1, got -1"):
+        choose(population, n_judged=-1)

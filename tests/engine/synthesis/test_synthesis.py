@@ -18,16 +18,16 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.datasets import load_movie_reviews
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.synthesis.persona_prompt import MOST_COPIED, is_persona
+from jupyter_mop.engine.synthesis.persona_criteria import MAX_RUN, is_persona
 from jupyter_mop.engine.synthesis.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.errors import DataError, ModelError
 
 WORDS = ["sun", "rain", "wind", "fog"]
-SAID = [f"{word} all day and {word} number {i}" for word in WORDS for i in range(8)]
+TEXTS = [f"{word} all day and {word} number {i}" for word in WORDS for i in range(8)]
 
 
 class Scribe(ToyBackend):
-    """A model that sums up what it is shown by the first of the frequent words."""
+    """A model that describes a cluster by the first of the frequent words."""
 
     def _draw(self, request: GenerationRequest, _params: SamplingParams) -> Completion:
         shown = request.prompt.messages[-1].content
@@ -46,23 +46,23 @@ class Copyist(Scribe):
 
 
 class Parrot(Scribe):
-    """A model that says the same of everybody."""
+    """A model that writes the same for every cluster."""
 
     def answer(self, _word: str, _shown: str) -> str:
         return "You write about weather of all kinds."
 
 
-def make(said: list[str], weights: list[float] | None = None) -> Population:
-    frame = pd.DataFrame({"topic": "weather", "said": said, "w": weights or 1.0})
-    return Population.from_frame(frame, context="topic", response="said", weight="w")
+def make(texts: list[str], weights: list[float] | None = None) -> Population:
+    frame = pd.DataFrame({"topic": "weather", "text": texts, "w": weights or 1.0})
+    return Population.from_frame(frame, context="topic", response="text", weight="w")
 
 
-def synthesize(backend: ToyBackend, said: list[str] = SAID, k: int | str = 4, **options):
-    return synthesize_personas(make(said), k, backend, ToyEncoder(WORDS), **options)
+def synthesize(backend: ToyBackend, texts: list[str] = TEXTS, k: int | str = 4, **options):
+    return synthesize_personas(make(texts), k, backend, ToyEncoder(WORDS), **options)
 
 
-def check(made: Synthesis, said: list[str]) -> None:
-    """Assert what holds of every synthesis."""
+def check(made: Synthesis, texts: list[str]) -> None:
+    """Check properties of every synthesis."""
     frame = made.frame
     assert read_personas(made.personas) == made.personas
     assert frame["name"].is_unique
@@ -70,15 +70,15 @@ def check(made: Synthesis, said: list[str]) -> None:
     assert frame["share"].sum() == pytest.approx(1)
     assert frame["description"].str.startswith("You ").all()
     assert set(made.nearest["persona"]) == set(frame["name"])
-    assert set(made.nearest["response"]) <= set(said)
+    assert set(made.nearest["response"]) <= set(texts)
     by_model = frame[frame["source"] == "model"]
-    assert (by_model["longest_copy"] < MOST_COPIED).all()
+    assert (by_model["longest_copy"] < MAX_RUN).all()
     assert all(map(is_persona, by_model["description"]))
 
 
-def test_each_group_becomes_a_persona_in_the_models_words() -> None:
+def test_each_cluster_becomes_a_persona_written_by_the_model() -> None:
     made = synthesize(Scribe(WORDS))
-    check(made, SAID)
+    check(made, TEXTS)
     assert set(made.frame["source"]) == {"model"}
     assert set(made.frame["name"]) == set(WORDS)
     for row in made.frame.itertuples():
@@ -92,10 +92,10 @@ def test_each_group_becomes_a_persona_in_the_models_words() -> None:
 
 
 @pytest.mark.parametrize("model", [ToyBackend, Copyist])
-def test_where_no_answer_will_do_keywords_stand_in_and_it_says_so(model: type[ToyBackend]) -> None:
+def test_without_a_valid_answer_keywords_are_used(model: type[ToyBackend]) -> None:
     backend = model(WORDS)
     made = synthesize(backend, n_draws=3)
-    check(made, SAID)
+    check(made, TEXTS)
     assert set(made.frame["source"]) == {"keywords"}
     assert set(made.frame["draws"]) == {6}
     assert backend.n_generated == 24
@@ -103,13 +103,13 @@ def test_where_no_answer_will_do_keywords_stand_in_and_it_says_so(model: type[To
         assert row.description.startswith(f"You often write about {row.name}")
 
 
-def test_only_one_persona_may_have_the_same_words() -> None:
+def test_descriptions_are_distinct() -> None:
     made = synthesize(Parrot(WORDS))
-    check(made, SAID)
+    check(made, TEXTS)
     assert made.frame["source"].tolist() == ["model", "keywords", "keywords", "keywords"]
 
 
-def test_the_answer_nearest_its_group_is_taken() -> None:
+def test_the_answer_nearest_its_cluster_is_selected() -> None:
     class Wavering(Scribe):
         def answer(self, word: str, _shown: str) -> str:
             others = [w for w in WORDS if w != word]
@@ -122,29 +122,29 @@ def test_the_answer_nearest_its_group_is_taken() -> None:
         assert row.description == f"You write about {row.name} in a few words."
 
 
-def test_shares_are_by_weight_and_become_weights_on_request() -> None:
+def test_shares_are_by_weight_and_can_become_weights() -> None:
     weights = [4.0] * 8 + [2.0] * 8 + [1.0] * 16
-    made = synthesize_personas(make(SAID, weights), 4, Scribe(WORDS), ToyEncoder(WORDS))
+    made = synthesize_personas(make(TEXTS, weights), 4, Scribe(WORDS), ToyEncoder(WORDS))
     assert made.frame["share"].tolist() == pytest.approx([0.5, 0.25, 0.125, 0.125])
     assert made.frame["name"].tolist()[:2] == ["sun", "rain"]
     assert [p.weight for p in made.personas] == [None] * 4
     assert [p.weight for p in made.weighted] == pytest.approx([0.5, 0.25, 0.125, 0.125])
 
 
-def test_duplicates_are_one_record_each_and_shown_once() -> None:
+def test_equal_responses_are_one_record() -> None:
     made = synthesize(Scribe(WORDS), ["sun"] * 20 + ["rain"] * 5, 2)
     check(made, ["sun", "rain"])
     assert made.frame["share"].tolist() == [0.8, 0.2]
     assert made.nearest["response"].tolist() == ["sun", "rain"]
 
 
-def test_one_persona_is_everybody() -> None:
+def test_one_persona_has_all_the_weight() -> None:
     made = synthesize(Scribe(WORDS), k=1)
     assert made.frame["share"].tolist() == [1.0]
     assert len(made.personas) == 1
 
 
-def test_the_seed_decides_and_the_store_answers_the_second_time(tmp_path: Path) -> None:
+def test_a_repeated_synthesis_needs_no_call(tmp_path: Path) -> None:
     model = Scribe(WORDS)
     with Store(tmp_path / "s.sqlite") as store:
         first = synthesize(CachedBackend(model, store))
@@ -164,64 +164,64 @@ def test_the_seed_decides_and_the_store_answers_the_second_time(tmp_path: Path) 
     st.integers(1, 3),
     st.sampled_from([Scribe, Copyist, Parrot, ToyBackend]),
 )  # fmt: skip
-def test_whatever_was_said_the_personas_can_be_used(said, k, model) -> None:
-    texts = [" ".join(words) for words in said]
+def test_any_records_give_valid_personas(records, k, model) -> None:
+    texts = [" ".join(words) for words in records]
     made = synthesize(model(WORDS), texts, k, n_draws=2)
     check(made, texts)
     assert 1 <= len(made) <= k
 
 
 @pytest.mark.parametrize("k", [0, -3, 1.5, "many", "8", None])
-def test_an_impossible_number_is_one_sentence_and_asks_nothing(k: object) -> None:
+def test_an_invalid_k_is_refused_without_a_call(k: object) -> None:
     model = Scribe(WORDS)
-    with pytest.raises(DataError, match="whole number of 1 or more"):
+    with pytest.raises(DataError, match="whole number of at least 1"):
         synthesize(model, k=k)
     assert model.n_generated == 0
 
 
-def test_more_personas_than_responses_is_one_sentence() -> None:
-    with pytest.raises(DataError, match="2 different responses, too few for 3 personas"):
+def test_more_personas_than_responses_are_refused() -> None:
+    with pytest.raises(DataError, match="`k` is 3, but there are only 2 distinct"):
         synthesize(Scribe(WORDS), ["sun", "rain"] * 10, 3)
 
 
 @pytest.mark.parametrize("setting", ["n_shown", "n_draws", "n_records"])
-def test_an_impossible_setting_is_one_sentence(setting: str) -> None:
-    with pytest.raises(DataError, match="must be 1 or more") as caught:
+def test_an_invalid_option_is_refused(setting: str) -> None:
+    with pytest.raises(DataError, match=f"`{setting}` .*must be at least 1, got 0") as caught:
         synthesize(Scribe(WORDS), **{setting: 0})
     assert caught.value.hint
 
 
-def test_auto_chooses_k_and_shows_its_ladder() -> None:
+def test_auto_chooses_k_and_returns_the_ladder() -> None:
     rng = np.random.default_rng(0)
-    said = [" ".join([WORDS[i % 4]] * 6 + list(rng.choice(WORDS, 4))) for i in range(300)]
-    told: list[str] = []
+    texts = [" ".join([WORDS[i % 4]] * 6 + list(rng.choice(WORDS, 4))) for i in range(300)]
+    reported: list[str] = []
 
     def on_step(what: str, total: int):
-        told.append(what)
+        reported.append(what)
         seen = itertools.count(1)
         return lambda _index, _value: next(seen) <= total or pytest.fail(what)
 
     made = synthesize(
-        Scribe(WORDS, exemplar_boost=0.1), said, "auto", ladder=(1, 2, 4), on_step=on_step
+        Scribe(WORDS, exemplar_boost=0.1), texts, "auto", ladder=(1, 2, 4), on_step=on_step
     )
-    check(made, said)
+    check(made, texts)
     assert made.ladder["k"].tolist() == [1, 2, 4]
     assert made.ladder["chosen"].sum() == 1
     assert len(made) == made.ladder.loc[made.ladder["chosen"], "k"].item() == 4
-    assert {"vectors of records", "personas"} < set(told)
+    assert {"record embeddings", "personas"} < set(reported)
 
 
-def test_auto_needs_a_model_that_scores() -> None:
-    class Mute(Scribe):
+def test_auto_requires_a_model_that_scores() -> None:
+    class WithoutScores(Scribe):
         can_score = False
 
-    with pytest.raises(ModelError, match="k cannot be chosen"):
-        synthesize(Mute(WORDS), k="auto")
-    assert len(synthesize(Mute(WORDS), k=4)) == 4
+    with pytest.raises(ModelError, match="Choosing k requires a model"):
+        synthesize(WithoutScores(WORDS), k="auto")
+    assert len(synthesize(WithoutScores(WORDS), k=4)) == 4
 
 
 @pytest.mark.model
-def test_the_embedded_model_sums_up_groups_of_real_reviews(tmp_path: Path) -> None:
+def test_the_embedded_model_summarises_clusters_of_real_reviews(tmp_path: Path) -> None:
     reviews = load_movie_reviews().sample(150, random_state=0)
     population = Population.from_frame(reviews, context="sentiment", response="review")
     with Store(tmp_path / "s.sqlite") as store:

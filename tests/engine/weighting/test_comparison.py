@@ -17,20 +17,20 @@ WORDS = ["sun", "rain", "wind", "snow"]
 NAMES = ("critic", "fan", "parent")
 
 
-def said(rng, n, favourite):
+def texts(rng, n, favourite):
     shares = np.full(4, 0.2) + 0.2 * np.eye(4)[favourite]
     return [" ".join(rng.choice(WORDS, rng.integers(2, 8), p=shares)) for _ in range(n)]
 
 
 def population(n=240, seed=0):
-    frame = pd.DataFrame({"topic": "dawn", "said": said(np.random.default_rng(seed), n, 0)})
-    return Population.from_frame(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": "dawn", "text": texts(np.random.default_rng(seed), n, 0)})
+    return Population.from_frame(frame, context="topic", response="text")
 
 
 def simulation(n=120, seed=1, names=NAMES):
     rng = np.random.default_rng(seed)
     codes = np.arange(n) % len(names)
-    responses = [said(rng, 1, k)[0] for k in codes]
+    responses = [texts(rng, 1, k)[0] for k in codes]
     frame = pd.DataFrame(
         {
             "context": "dawn",
@@ -53,70 +53,72 @@ def simulation(n=120, seed=1, names=NAMES):
 
 
 @pytest.fixture(scope="module")
-def made():
+def comparison():
     return compare(population(), simulation(), encoder=ToyEncoder(WORDS))
 
 
-def test_there_is_a_floor_for_each_figure(made):
-    figures = made.statistics.figures([0.4, 0.3, 0.3])
-    assert list(made.floors) == list(figures)
-    assert made.floors["FID"] < figures["FID"]
-    assert made.floors["MAUVE"] > figures["MAUVE"]
+def test_there_is_a_floor_for_each_metric(comparison):
+    metrics = comparison.statistics.metrics([0.4, 0.3, 0.3])
+    assert list(comparison.floors) == list(metrics)
+    assert comparison.floors["FID"] < metrics["FID"]
+    assert comparison.floors["MAUVE"] > metrics["MAUVE"]
 
 
-def test_real_and_simulated_are_as_many(made):
-    assert made.points["source"].value_counts().to_dict() == {"real": 120, "simulated": 120}
-    assert made.thinned is None
+def test_there_are_equal_numbers_of_real_and_simulated_points(comparison):
+    assert comparison.points["source"].value_counts().to_dict() == {"real": 120, "simulated": 120}
+    assert comparison.thinned is None
 
 
-def test_a_point_knows_where_it_came_from(made):
-    last = made.points.iloc[-1]
+def test_a_point_has_its_persona_exemplar_and_prompt(comparison):
+    last = comparison.points.iloc[-1]
     assert last["persona"] == "parent"
     assert last["exemplar"] == "no sun"
     assert last["prompt"] == (
         "system: You are a parent.\n\nuser: What of dusk?\n\nassistant: no sun\n\n"
         "user: What of dawn?"
     )
-    assert made.points.iloc[0][["persona", "exemplar", "prompt"]].isna().all()
+    assert comparison.points.iloc[0][["persona", "exemplar", "prompt"]].isna().all()
 
 
-def test_rows_and_clusters_are_those_of_the_responses(made):
-    points = made.points[made.points["source"] == "simulated"]
-    responses = made.simulation.responses
+def test_rows_and_clusters_match_the_responses(comparison):
+    points = comparison.points[comparison.points["source"] == "simulated"]
+    responses = comparison.simulation.responses
     assert [responses[row] for row in points["row"]] == list(points["response"])
-    shares = np.bincount(points["cluster"], minlength=len(made.statistics.target_clusters)) / 120
-    assert shares == pytest.approx(np.full(3, 1 / 3) @ made.statistics.clusters)
+    shares = (
+        np.bincount(points["cluster"], minlength=len(comparison.statistics.target_clusters)) / 120
+    )
+    assert shares == pytest.approx(np.full(3, 1 / 3) @ comparison.statistics.clusters)
 
 
-def test_exact_figures_are_those_of_the_weighted_simulation(made):
+def test_exact_metrics_are_those_of_the_weighted_simulation(comparison):
     weights = [0.8, 0.1, 0.1]
-    exact = made.exact(weights).set_index("figure")
-    live = made.statistics.figures(weights)
+    exact = comparison.exact(weights).set_index("figure")
+    live = comparison.statistics.metrics(weights)
     assert exact.loc["FID", "value"] == pytest.approx(live["FID"], abs=0.02)
     assert exact.loc["FID", "ess"] == pytest.approx(120 / (3 * (0.64 + 0.02)), rel=0.01)
     assert (exact["low"] <= exact["value"]).all()
-    even = made.exact(np.ones(3) / 3).set_index("figure")
+    even = comparison.exact(np.ones(3) / 3).set_index("figure")
     assert exact.loc["FID", "value"] < even.loc["FID", "value"]
 
 
 @pytest.mark.filterwarnings("ignore:Only 40 responses")
-def test_align_takes_the_weights_of_a_simulation(made):
+def test_align_uses_the_weights_of_a_simulation(comparison):
     encoder = ToyEncoder(WORDS)
-    weighted = made.reweighted([1.0, 0.0, 0.0])
-    critics = made.simulation.frame.query("persona == 'critic'")
+    weighted = comparison.reweighted([1.0, 0.0, 0.0])
+    critics = comparison.simulation.frame.query("persona == 'critic'")
     only = Simulation(critics, (), {"name": "only"})
     both = align(population(240), {"weighted": weighted, "only": only}, encoder=encoder).frame
     values = both.pivot_table(index="figure", columns="method", values="value")
     assert values["weighted"].to_numpy() == pytest.approx(values["only"].to_numpy(), abs=1e-9)
 
 
-def test_weights_of_a_reweighted_simulation_count_in_its_panel():
+def test_a_comparison_uses_the_weights_of_a_reweighted_simulation():
     heavy = simulation().reweight({"critic": 0.98})
     draws = compare(population(), heavy, encoder=ToyEncoder(WORDS)).statistics
     assert draws.counts.tolist() == [40, 40, 40]
     again = compare(population(), simulation(), encoder=ToyEncoder(WORDS)).statistics
     v = [0.5, 0.3, 0.2]
-    assert draws.figures(v)["FID"] == pytest.approx(again.figures(v)["FID"])
+    assert draws.metrics(v)["FID"] == pytest.approx(again.metrics(v)["FID"])
 
 
 def test_too_many_points_are_thinned(monkeypatch):
@@ -129,22 +131,22 @@ def test_too_many_points_are_thinned(monkeypatch):
 @pytest.mark.parametrize(
     ("target", "drawn", "message"),
     [
-        (population(3), simulation(), "At least 20 real responses"),
-        (population(), simulation(names=("only",)), "one persona only"),
+        (population(3), simulation(), "at least 20 real responses"),
+        (population(), simulation(names=("only",)), "only one persona"),
         (population(), Simulation(simulation().frame.assign(persona=None)), "no persona"),
     ],
 )
-def test_what_cannot_be_compared_is_said(target, drawn, message):
+def test_unusable_comparisons_are_refused(target, drawn, message):
     with pytest.raises(DataError, match=message):
         compare(target, drawn, encoder=ToyEncoder(WORDS))
 
 
-def test_a_persona_that_was_never_drawn_is_no_crash():
+def test_a_persona_that_was_never_drawn_is_accepted():
     drawn = simulation(names=NAMES[:2])
     facts = {**drawn.provenance, "personas": dict.fromkeys(NAMES, "You.")}
     found = compare(population(), Simulation(drawn.frame, drawn.exemplars, facts),
                     encoder=ToyEncoder(WORDS))  # fmt: skip
     assert found.statistics.counts.tolist() == [60, 60, 0]
-    assert np.isfinite(found.statistics.figures([0.5, 0.5, 0])["FID"])
+    assert np.isfinite(found.statistics.metrics([0.5, 0.5, 0])["FID"])
     with pytest.raises(DataError, match="no draws of 'parent'"):
         found.reweighted([0.4, 0.4, 0.2])

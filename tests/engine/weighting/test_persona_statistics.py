@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_mop.engine.metrics.alignment_table import frechet_distance
 from jupyter_mop.engine.metrics.divergences import (
     js_divergence,
     total_variation,
     wasserstein_distance,
 )
+from jupyter_mop.engine.metrics.fid import frechet_distance
 from jupyter_mop.engine.metrics.kl_cosine import MAX_ALL_PAIRS, N_BINS, SAMPLED_PAIRS, kl_cosine
 from jupyter_mop.engine.metrics.mauve import mauve_score
-from jupyter_mop.engine.metrics.vectors import principal_components, unit
-from jupyter_mop.engine.simulation.importance_weights import effective_sample_size, share_weights
-from jupyter_mop.engine.weighting.persona_counts import pairs as persona_pairs
+from jupyter_mop.engine.metrics.vectors import effective_sample_size, principal_components, unit
+from jupyter_mop.engine.simulation.importance_weights import share_weights
+from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.errors import DataError
 
@@ -25,36 +25,35 @@ OPTIONS = ["yes", "perhaps", "no"]
 
 
 def draws(seed, *, n=80, m=60, d=6, n_personas=3, weighted=False):
-    """Random real and simulated responses, each persona with a centre of its own."""
+    """Return random real and simulated responses, each persona around its own centre."""
     rng = np.random.default_rng(seed)
     codes = np.r_[np.arange(n_personas).repeat(3), rng.integers(n_personas, size=m)]
     centres = rng.normal(size=(n_personas, d))
-    made = centres[codes] + rng.normal(size=(len(codes), d))
+    simulated = centres[codes] + rng.normal(size=(len(codes), d))
     weights = rng.uniform(0.5, 2, len(codes)) if weighted else None
-    return rng.normal(size=(n, d)), made, codes, weights, rng
+    return rng.normal(size=(n, d)), simulated, codes, weights, rng
 
 
-def measured(seed, *, answers=False, **options):
-    real, made, codes, weights, rng = draws(seed, **options)
-    if answers:
-        texts, real_texts = rng.choice(OPTIONS, len(made)), rng.choice(OPTIONS, len(real))
+def measured(seed, *, closed=False, **options):
+    real, simulated, codes, weights, rng = draws(seed, **options)
+    if closed:
+        texts, real_texts = rng.choice(OPTIONS, len(simulated)), rng.choice(OPTIONS, len(real))
     else:
         texts, real_texts = (
-            ["w " * count for count in rng.poisson(6, size)] for size in (len(made), len(real))
+            ["w " * count for count in rng.poisson(6, size)] for size in (len(simulated), len(real))
         )
     names = [f"p{k}" for k in range(codes.max() + 1)]
     found = PersonaStatistics.measure(
         real,
-        made,
+        simulated,
         codes,
         names,
         target_texts=[str(text) for text in real_texts],
         texts=[str(text) for text in texts],
         weights=weights,
-        options=OPTIONS if answers else None,
-        ordered=answers,
+        question=ClosedQuestion(tuple(OPTIONS), ordered=True) if closed else None,
     )
-    return found, (real, made, codes, weights), (list(real_texts), list(texts))
+    return found, (real, simulated, codes, weights), (list(real_texts), list(texts))
 
 
 def some_weights(seed, n):
@@ -63,33 +62,35 @@ def some_weights(seed, n):
 
 @settings(deadline=None, max_examples=25)
 @given(seed=st.integers(0, 10_000), n_personas=st.integers(1, 6), weighted=st.booleans())
-def test_figures_are_those_of_the_weighted_responses(seed, n_personas, weighted):
-    found, (real, made, codes, base), _ = measured(seed, n_personas=n_personas, weighted=weighted)
+def test_metrics_are_those_of_the_weighted_responses(seed, n_personas, weighted):
+    found, (real, simulated, codes, base), _ = measured(
+        seed, n_personas=n_personas, weighted=weighted
+    )
     v = some_weights(seed, n_personas)
     weights = share_weights(codes, v, found.names, weights=base)
     axes = principal_components(real)[1][:, : found.n_axes]
-    figures = found.figures(v)
+    metrics = found.metrics(v)
     direct = {
-        "FID": frechet_distance(real @ axes, made @ axes, weights=weights),
-        "MAUVE": mauve_score(real, made, weights=weights),
-        "KL cosine": kl_cosine(real, made, weights=weights),
+        "FID": frechet_distance(real @ axes, simulated @ axes, weights=weights),
+        "MAUVE": mauve_score(real, simulated, weights=weights),
+        "KL cosine": kl_cosine(real, simulated, weights=weights),
     }
-    assert {name: figures[name] for name in direct} == pytest.approx(direct, abs=1e-6)
+    assert {name: metrics[name] for name in direct} == pytest.approx(direct, abs=1e-6)
     assert found.effective_sample_size(v) == pytest.approx(effective_sample_size(weights))
 
 
 @settings(deadline=None, max_examples=15)
 @given(seed=st.integers(0, 10_000))
-def test_answers_are_those_of_the_weighted_responses(seed):
-    found, (_, _, codes, _), (real, texts) = measured(seed, answers=True)
+def test_metrics_of_a_closed_question_are_those_of_the_weighted_responses(seed):
+    found, (_, _, codes, _), (real, texts) = measured(seed, closed=True)
     v = some_weights(seed, 3)
     weights = share_weights(codes, v, found.names)
     p = np.array([real.count(option) for option in OPTIONS])
     q = np.array([weights[np.array(texts) == option].sum() for option in OPTIONS])
-    figures = found.figures(v)
-    assert figures["JS"] == pytest.approx(js_divergence(p, q), abs=1e-6)
-    assert figures["TV"] == pytest.approx(total_variation(p, q), abs=1e-6)
-    assert figures["W1"] == pytest.approx(wasserstein_distance(p, q), abs=1e-6)
+    metrics = found.metrics(v)
+    assert metrics["JS"] == pytest.approx(js_divergence(p, q), abs=1e-6)
+    assert metrics["TV"] == pytest.approx(total_variation(p, q), abs=1e-6)
+    assert metrics["W1"] == pytest.approx(wasserstein_distance(p, q), abs=1e-6)
 
 
 def test_lengths_are_compared_in_words():
@@ -100,119 +101,103 @@ def test_lengths_are_compared_in_words():
     bins = np.arange(40)
     q = np.array([weights[counts == b].sum() for b in bins])
     p = np.array([sum(text.count("w") == b for text in real) for b in bins])
-    assert found.figures(v)["length"] == pytest.approx(wasserstein_distance(p, q), abs=1e-9)
+    assert found.metrics(v)["length"] == pytest.approx(wasserstein_distance(p, q), abs=1e-9)
 
 
-@pytest.mark.parametrize("answers", [False, True])
-def test_gradients_are_those_of_finite_differences(answers):
-    found, _, _ = measured(1, n_personas=4, answers=answers)
+@pytest.mark.parametrize("closed", [False, True])
+def test_gradients_agree_with_finite_differences(closed):
+    found, _, _ = measured(1, n_personas=4, closed=closed)
     v = np.array([0.4, 0.3, 0.2, 0.1])
     step = 1e-6
-    for name, value in found.values(v).items():
+    for name, value in found.metrics_and_gradients(v).items():
         for k in range(4):
             for other in range(k):
                 move = step * (np.eye(4)[k] - np.eye(4)[other])
-                up, down = (found.figures(v + sign * move)[name] for sign in (1, -1))
+                up, down = (found.metrics(v + sign * move)[name] for sign in (1, -1))
                 slope = value.gradient[k] - value.gradient[other]
                 assert slope == pytest.approx((up - down) / (2 * step), abs=2e-5), name
 
 
-def test_contributions_say_what_raising_one_persona_does():
+def test_contributions_are_the_effect_of_raising_one_persona():
     found, _, _ = measured(2)
     v, step = np.array([0.5, 0.3, 0.2]), 1e-5
     raised = v * (1 - (v[1] + step)) / (1 - v[1])
     raised[1] = v[1] + step
-    now, then = found.figures(v), found.figures(raised)
+    now, then = found.metrics(v), found.metrics(raised)
     for name, slopes in found.contributions(v).items():
         assert slopes[1] == pytest.approx((then[name] - now[name]) / step, abs=1e-3)
 
 
-def test_sampled_pairs_say_so_and_are_near_all_pairs():
+def test_sampled_pairs_are_flagged_and_close_to_all_pairs():
     rng = np.random.default_rng(0)
-    made = rng.normal(size=(MAX_ALL_PAIRS + 400, 4)) + 0.5
-    codes = np.arange(len(made)) % 3
+    simulated = rng.normal(size=(MAX_ALL_PAIRS + 400, 4)) + 0.5
+    codes = np.arange(len(simulated)) % 3
     real = rng.normal(size=(50, 4))
-    texts = ["a"] * len(made)
+    texts = ["a"] * len(simulated)
     found = PersonaStatistics.measure(
-        real, made, codes, ["a", "b", "c"], target_texts=texts[:50], texts=texts
+        real, simulated, codes, ["a", "b", "c"], target_texts=texts[:50], texts=texts
     )
     assert found.sampled
-    first = unit(made)[codes == 0] @ unit(made)[codes == 1].T
+    first = unit(simulated)[codes == 0] @ unit(simulated)[codes == 1].T
     every = np.histogram(first, N_BINS, (-1, 1))[0] / first.size
     assert np.abs(found.pairs[0, 1] - every).sum() / 2 < 0.02
     assert not measured(0)[0].sampled
 
 
-def test_sampled_pairs_give_the_direct_figure_on_the_same_pairs(monkeypatch):
-    monkeypatch.setattr("jupyter_mop.engine.weighting.persona_counts.MAX_ALL_PAIRS", 10)
-    monkeypatch.setattr("jupyter_mop.engine.weighting.persona_counts.SAMPLED_PAIRS", 3000)
-    _, made, codes, weights, _ = draws(5, weighted=True)
-    shares = weights / np.bincount(codes, weights)[codes]
-    pairs = persona_pairs(made, codes, shares, 3, 0)
-    rng, rows = np.random.default_rng(0), [np.flatnonzero(codes == k) for k in range(3)]
-    for k in range(3):
-        for other in range(k + 1):
-            i, j = rng.choice(rows[k], 500), rng.choice(rows[other], 500)
-            i, j = i[i != j], j[i != j]
-            cosines = np.sum(unit(made)[i] * unit(made)[j], axis=1)
-            direct = np.histogram(cosines, N_BINS, (-1, 1), weights=shares[i] * shares[j])[0]
-            assert pairs[k, other] == pytest.approx(direct / direct.sum(), abs=1e-9)
-
-
-def test_the_cap_on_pairs_holds_for_many_responses():
+def test_the_number_of_pairs_is_limited_for_many_responses():
     found, _, _ = measured(0)
-    few = found.values([0.4, 0.3, 0.3])["KL cosine"].value
+    few = found.metrics_and_gradients([0.4, 0.3, 0.3])["KL cosine"].value
     object.__setattr__(found, "inverse_sizes", found.inverse_sizes / 1e6)
-    assert found.values([0.4, 0.3, 0.3])["KL cosine"].value != few
+    assert found.metrics_and_gradients([0.4, 0.3, 0.3])["KL cosine"].value != few
     assert SAMPLED_PAIRS == 1_000_000
 
 
-def test_the_dictionary_is_flat_numbers():
-    found, _, _ = measured(0, answers=True)
-    told = found.to_dict()
-    assert told["space"]["moments"].shape == (3 * found.n_axes**2,)
-    assert told["cosines"]["pairs"].shape == (9 * N_BINS,)
-    plain = json.dumps(told, default=lambda array: array.tolist())
+def test_the_dictionary_has_flat_arrays():
+    found, _, _ = measured(0, closed=True)
+    facts = found.to_dict()
+    assert facts["space"]["moments"].shape == (3 * found.n_axes**2,)
+    assert facts["cosines"]["pairs"].shape == (9 * N_BINS,)
+    plain = json.dumps(facts, default=lambda array: array.tolist())
     assert json.loads(plain)["answers"]["options"] == OPTIONS
 
 
-def test_a_persona_without_draws_cannot_have_weight():
-    real, made, _, _, _ = draws(0, n_personas=2)
+def test_a_persona_without_responses_cannot_have_a_weight():
+    real, simulated, _, _, _ = draws(0, n_personas=2)
     texts = ["a"] * 80
     found = PersonaStatistics.measure(
-        real, made, np.zeros(66, int), ["a", "b"], target_texts=texts, texts=texts[:66]
+        real, simulated, np.zeros(66, int), ["a", "b"], target_texts=texts, texts=texts[:66]
     )
-    assert found.figures([1, 0])["MAUVE"] > 0
+    assert found.metrics([1, 0])["MAUVE"] > 0
     with pytest.raises(DataError, match="no draws of 'b'"):
-        found.figures([0.5, 0.5])
+        found.metrics([0.5, 0.5])
 
 
-def test_one_draw_has_no_spread():
-    real, made, _, _, _ = draws(0)
-    codes = np.r_[0, np.ones(len(made) - 1, int)]
+def test_metrics_of_one_response_are_undefined():
+    real, simulated, _, _, _ = draws(0)
+    codes = np.r_[0, np.ones(len(simulated) - 1, int)]
     texts = ["a"] * 80
     found = PersonaStatistics.measure(
-        real, made, codes, ["a", "b"], target_texts=texts, texts=texts[: len(made)]
+        real, simulated, codes, ["a", "b"], target_texts=texts, texts=texts[: len(simulated)]
     )
-    assert np.isnan(found.figures([1, 0])["FID"])
-    assert np.isnan(found.figures([1, 0])["KL cosine"])
+    assert np.isnan(found.metrics([1, 0])["FID"])
+    assert np.isnan(found.metrics([1, 0])["KL cosine"])
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"target": np.ones((3, 6)), "target_texts": ["a"] * 3}, "At least 10 real responses"),
-        ({"texts": ["a"]}, "A text, a vector and a persona"),
+        ({"target": np.ones((3, 6)), "target_texts": ["a"] * 3}, "at least 10 real responses"),
+        ({"texts": ["a"]}, "one vector, persona and text"),
         ({"simulated": np.ones((66, 5))}, "dimensions"),
-        ({"options": ["b"]}, "none of the options"),
+        ({"question": ClosedQuestion(("b",))}, "none of the options"),
         ({"weights": -np.ones(66)}, "not negative"),
     ],
 )
-def test_what_does_not_fit_is_refused(change, message):
-    real, made, codes, _, _ = draws(0, n_personas=2)
+def test_unusable_input_is_refused(change, message):
+    real, simulated, codes, _, _ = draws(0, n_personas=2)
     arguments = {
         "target": real,
-        "simulated": made,
+        "simulated": simulated,
         "codes": codes,
         "names": ["a", "b"],
         "target_texts": ["a"] * 80,

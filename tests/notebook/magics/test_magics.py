@@ -312,7 +312,7 @@ def test_help_shows_the_description_and_lists_the_options(
 @pytest.mark.parametrize(
     ("text", "body", "expected", "words"),
     [
-        ("mop_personas", "sunny:", DataError, ["'sunny'", "no text"]),
+        ("mop_personas", "sunny:", DataError, ["'sunny'", "no description"]),
         ("mop_personas", "a: x\na: y", DataError, ["unique"]),
         ("mop_personas", "a [-1]: x\nb: y", DataError, ["zero or more"]),
         ("mop_personas", "a [0]: x", DataError, ["sum to zero"]),

@@ -190,7 +190,7 @@ def test_the_bundle_has_a_live_view_and_a_static_table():
     assert "<td>&lt;b&gt;critic&lt;/b&gt;</td><td>40</td><td>50.0%</td>" in still
     assert "<b>" not in still
     floor = panel.comparison.floors["MAUVE"]
-    value = panel.comparison.statistics.figures(panel.weights)["MAUVE"]
+    value = panel.comparison.statistics.metrics(panel.weights)["MAUVE"]
     assert f"<td>MAUVE</td><td>{value:.3g}</td><td>{floor:.3g}</td>" in still
 
 

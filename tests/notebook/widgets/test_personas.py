@@ -180,7 +180,7 @@ def test_the_learned_weights_can_be_stated(study):
     [
         ({"do": "name", "at": 1, "text": " "}, "name", "needs a name"),
         ({"do": "name", "at": 1, "text": "sunny"}, "name", "already a persona 'sunny'"),
-        ({"do": "description", "at": 1, "text": ""}, "description", "needs a text"),
+        ({"do": "description", "at": 1, "text": ""}, "description", "needs a description"),
         ({"do": "merge", "at": 1, "other": 1}, "card", "with itself"),
     ],
 )

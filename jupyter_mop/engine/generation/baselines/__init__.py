@@ -1,4 +1,4 @@
-"""Ways to prompt the model that a mixture of personas has to beat, each by its name."""
+"""Baselines: other ways of prompting to compare a mixture of personas with."""
 
 from __future__ import annotations
 
@@ -9,20 +9,35 @@ from dataclasses import dataclass
 import pandas as pd
 
 from jupyter_mop.engine.generation.baselines import attributes, fewshot, picle, progen
-from jupyter_mop.engine.generation.baselines.method import N_SHOWN, Drawn, Method, Scene, Shown
+from jupyter_mop.engine.generation.baselines.method import (
+    N_SHOWN,
+    BaselineInputs,
+    DrawnComponents,
+    Method,
+    PromptContent,
+)
 from jupyter_mop.errors import DataError
 
-__all__ = ["BASELINES", "N_SHOWN", "Drawn", "Method", "Scene", "Shown", "described", "find"]
+__all__ = [
+    "BASELINES",
+    "N_SHOWN",
+    "BaselineInputs",
+    "DrawnComponents",
+    "Method",
+    "PromptContent",
+    "find_baseline",
+    "list_baselines",
+]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """One of the baselines: its name, two lines on it with the source, and what starts it."""
+    """A baseline: its name, a summary, its source and the function that prepares it."""
 
     name: str
     summary: str
     source: str
-    begin: Callable[[Scene], Method]
+    prepare: Callable[[BaselineInputs], Method]
 
     def __str__(self) -> str:
         return f"{self.name}: {self.summary} ({self.source})"
@@ -33,62 +48,62 @@ _ALL = (
         "plain",
         "The question alone: no persona, no exemplar.",
         "ZeroGen, Ye et al., EMNLP 2022",
-        lambda scene: Drawn(scene.drawn, persona=False, exemplar=False),
+        lambda inputs: DrawnComponents(inputs.components, persona=False, exemplar=False),
     ),
     Baseline(
         "personas",
-        "A persona at random, no exemplar.",
+        "A random persona, no exemplar.",
         "persona prompting, as in Bui et al., Findings of ACL 2025",
-        lambda scene: Drawn(scene.drawn, exemplar=False),
+        lambda inputs: DrawnComponents(inputs.components, exemplar=False),
     ),
     Baseline(
         "exemplars",
-        "One exemplar at random, no persona: the mixture without its personas.",
+        "One random exemplar, no persona: the mixture without its personas.",
         "an ablation, as in Bui et al., Findings of ACL 2025",
-        lambda scene: Drawn(scene.drawn, persona=False),
+        lambda inputs: DrawnComponents(inputs.components, persona=False),
     ),
     Baseline(
         "fewshot",
-        "Several exemplars at random, others in each prompt, no persona.",
+        "Several random exemplars, drawn anew for each prompt, no persona.",
         "few-shot prompting, Brown et al., NeurIPS 2020",
-        fewshot.begin,
+        fewshot.prepare,
     ),
     Baseline(
         "attributes",
-        "The model names attributes and values, or the records' keywords and lengths stand in; "
-        "each prompt asks for one value of each at random.",
+        "Each prompt asks for a random value of each of several attributes. The model names "
+        "attributes and values; if it cannot, keywords and lengths of the records are used.",
         "AttrPrompt, Yu et al., NeurIPS 2023",
-        attributes.begin,
+        attributes.prepare,
     ),
     Baseline(
         "progen",
-        "Rounds: the responses so far that most raise the density of real records are the "
-        "exemplars of the next round; the first round is plain.",
-        "ProGen, Ye et al., Findings of EMNLP 2022; there the influence is on a classifier's loss",
-        progen.begin,
+        "Rounds: the earlier responses that most raise the density of real records are the "
+        "exemplars of the next round; the first round has none.",
+        "ProGen, Ye et al., Findings of EMNLP 2022, with influence on a classifier's loss",
+        progen.prepare,
     ),
     Baseline(
         "picle",
-        "For a persona at random, the exemplars that its description makes likelier than the "
-        "question alone does, by the log-likelihood ratio.",
-        "PICLe, Choi and Li, ICML 2024; there a fine-tuned model stands for the description",
-        picle.begin,
+        "For a random persona, the exemplars with the largest log-likelihood ratio of the prompt "
+        "with its description to the prompt without.",
+        "PICLe, Choi and Li, ICML 2024, with a fine-tuned model in place of the description",
+        picle.prepare,
     ),
 )
 BASELINES = {baseline.name: baseline for baseline in _ALL}
 
 
-def find(name: str) -> Baseline:
-    """Return the baseline `name`.
+def find_baseline(name: str) -> Baseline:
+    """Return the baseline with this name.
 
     Raises
     ------
     DataError
-        If there is none; it says the nearest name.
+        If there is none; the hint suggests a similar name.
 
     Examples
     --------
-    >>> find("plain").source
+    >>> find_baseline("plain").source
     'ZeroGen, Ye et al., EMNLP 2022'
     """
     if name in BASELINES:
@@ -98,12 +113,12 @@ def find(name: str) -> Baseline:
     raise DataError(f"There is no baseline {name!r}.", hint=f"{guess}Use {', '.join(BASELINES)}.")
 
 
-def described() -> pd.DataFrame:
-    """Return what each baseline does and its source, one row each.
+def list_baselines() -> pd.DataFrame:
+    """Return a table of the baselines: name, summary and source.
 
     Examples
     --------
-    >>> described()["baseline"].tolist()
+    >>> list_baselines()["baseline"].tolist()
     ['plain', 'personas', 'exemplars', 'fewshot', 'attributes', 'progen', 'picle']
     """
     rows = [(baseline.name, baseline.summary, baseline.source) for baseline in _ALL]

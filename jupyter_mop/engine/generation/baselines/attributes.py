@@ -1,7 +1,7 @@
-"""AttrPrompt: the model names attributes of such texts and their values; prompts draw from them.
+"""AttrPrompt: ask for values of attributes that the model names, drawn anew for each prompt.
 
-Yu et al. (NeurIPS 2023) ask a large model for attribute dimensions and values. A small one may
-give none that will do; then the values are the keywords and the lengths of the real records.
+Yu et al. (NeurIPS 2023) ask a large model for attributes and their values. If the model does not
+name enough of them, as a small one may not, keywords and lengths of the real records are used.
 """
 
 from __future__ import annotations
@@ -14,34 +14,38 @@ from typing import Any
 
 import numpy as np
 
-from jupyter_mop.backends.protocols import GenerationRequest, Message, Prompt, SamplingParams
+from jupyter_mop.backends.protocols import GenerationRequest, Prompt, SamplingParams
 from jupyter_mop.engine.data.clustering import cluster_records, keywords
-from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.generation.baselines.method import Scene, Shown
+from jupyter_mop.engine.data.task_prompts import (
+    attribute_instructions,
+    attributes_prompt,
+    task_text,
+    values_prompt,
+)
+from jupyter_mop.engine.generation.baselines.method import BaselineInputs, PromptContent
 
 N_ATTRIBUTES, N_VALUES, N_TRIES = 4, 8, 3
-LEAST_ATTRIBUTES, LEAST_VALUES, MOST_WORDS = 2, 3, 6
+MIN_ATTRIBUTES, MIN_VALUES, MAX_WORDS = 2, 3, 6
 PARAMS = SamplingParams(temperature=0.7, top_p=0.9, max_tokens=96)
 MODEL, POPULATION = "model", "population"
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.):])\s*")
-_SEEDS = 2**31 - 1
-_EXAMPLE = "Write a [rating] restaurant review."
-_EXAMPLE_ATTRIBUTES = "cuisine\natmosphere\ntone\nlength"
-_EXAMPLE_VALUES = "quiet\ncrowded\nromantic\nfamily-friendly\nrun-down\nmodern\nloud\nold-fashioned"
+_MAX_SEED = 2**31 - 1
 
 Values = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
 class Attributes:
-    """Asks for a value of each attribute, drawn anew for each prompt.
+    """Ask for a random value of each attribute in each prompt.
 
     Attributes
     ----------
     values : mapping
-        From attribute to its values.
+        The values of each attribute.
     source : str
         "model" or "population".
+    random_state : int
+        Seed of the values.
     """
 
     values: Values
@@ -50,111 +54,86 @@ class Attributes:
     n_rounds: int = 1
     log_prob: float = np.nan
 
-    def draw(self, rows: Sequence[int], said: Sequence[str]) -> list[Shown]:  # noqa: ARG002
-        """Return a value of each attribute for each of `rows`."""
-        return [Shown(wishes=self._wishes(row)) for row in rows]
+    def draw(self, rows: Sequence[int], responses: Sequence[str]) -> list[PromptContent]:  # noqa: ARG002
+        """Return instructions with a value of each attribute for each of `rows`."""
+        return [PromptContent(instructions=self._instructions(row)) for row in rows]
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """The attributes, their values, and who named them."""
+        """The attributes, their values and their source."""
         values = {name: list(values) for name, values in self.values.items()}
         return {"attributes": values, "attributes_from": self.source}
 
-    def _wishes(self, row: int) -> str:
+    def _instructions(self, row: int) -> str:
         rng = np.random.default_rng([self.random_state, 5, row])
-        drawn = {
-            name: values[int(rng.integers(len(values)))] for name, values in self.values.items()
-        }
-        return "\n".join(f"- {name}: {value}" for name, value in drawn.items())
+        return attribute_instructions(
+            {name: values[int(rng.integers(len(values)))] for name, values in self.values.items()}
+        )
 
 
-def begin(scene: Scene) -> Attributes:
-    """Let the model name attributes and values; where it cannot, take those of the records."""
-    values = _named(scene)
-    if len(values) >= LEAST_ATTRIBUTES:
-        return Attributes(values, MODEL, scene.random_state)
-    return Attributes(_of_population(scene), POPULATION, scene.random_state)
+def prepare(inputs: BaselineInputs) -> Attributes:
+    """Ask the model for attributes and values; if it names too few, derive them from records."""
+    values = _model_values(inputs)
+    if len(values) >= MIN_ATTRIBUTES:
+        return Attributes(values, MODEL, inputs.random_state)
+    return Attributes(_population_values(inputs), POPULATION, inputs.random_state)
 
 
-def task(template: PromptTemplate) -> str:
-    """Return the question with its columns in brackets.
-
-    Examples
-    --------
-    >>> task(PromptTemplate("Write a {mood} poem."))
-    'Write a [mood] poem.'
-    """
-    return template.question({column: f"[{column}]" for column in template.columns})
-
-
-def listed(answer: str) -> list[str]:
-    r"""Return the different short items of a list in a model's answer.
+def parse_list(answer: str) -> list[str]:
+    r"""Return the distinct short items of the list in a model's answer.
 
     Examples
     --------
-    >>> listed("1. Topic: what it is about\n2. **Tone**\n- topic\n\nI hope that this is of help.")
+    >>> parse_list("1. Topic: what it is about\n2. **Tone**\n- topic")
     ['topic', 'tone']
+    >>> parse_list("I hope that this list is of help.")
+    []
     """
     items = []
     for line in answer.splitlines():
         item = re.split(r":|\s[-\u2013]\s", _BULLET.sub("", line))[0].strip(" *\"'.,;").lower()
-        if item and len(item.split()) <= MOST_WORDS and item not in items:
+        if item and len(item.split()) <= MAX_WORDS and item not in items:
             items.append(item)
     return items
 
 
-def _named(scene: Scene) -> dict[str, list[str]]:
-    """Return the attributes that the model names and their values, as far as they will do."""
-    what = task(scene.template)
-    columns = {column.lower() for column in scene.contexts.context}
-    listed_names = _asked(scene, _attributes_prompt, [what], LEAST_ATTRIBUTES)[0]
-    names = [name for name in listed_names if name not in columns][:N_ATTRIBUTES]
-    found = _asked(scene, partial(_values_prompt, what), names, LEAST_VALUES) if names else []
+def _model_values(inputs: BaselineInputs) -> dict[str, list[str]]:
+    """Return attributes named by the model, each with the values it named if these are enough."""
+    task = task_text(inputs.template)
+    columns = {column.lower() for column in inputs.contexts.context}
+    ask_attributes = partial(attributes_prompt, n=N_ATTRIBUTES)
+    listed = _ask_lists(inputs, ask_attributes, [task], MIN_ATTRIBUTES)[0]
+    names = [name for name in listed if name not in columns][:N_ATTRIBUTES]
+    ask_values = partial(values_prompt, task, n=N_VALUES)
+    found = _ask_lists(inputs, ask_values, names, MIN_VALUES) if names else []
     pairs = zip(names, found, strict=True)
-    return {name: values[:N_VALUES] for name, values in pairs if len(values) >= LEAST_VALUES}
+    return {name: values[:N_VALUES] for name, values in pairs if len(values) >= MIN_VALUES}
 
 
-def _asked(
-    scene: Scene, prompt: Callable[[str], Prompt], subjects: Sequence[str], least: int
+def _ask_lists(
+    inputs: BaselineInputs, prompt: Callable[[str], Prompt], subjects: Sequence[str], min_items: int
 ) -> list[list[str]]:
-    """Return the first answer for each subject that lists `least` items, or an empty list."""
-    rng = np.random.default_rng([scene.random_state, 6])
+    """Return, for each subject, the first answer with `min_items` items, or an empty list."""
+    rng = np.random.default_rng([inputs.random_state, 6])
     requests = [
-        GenerationRequest(prompt(subject), seed=int(rng.integers(_SEEDS)), draw=draw)
+        GenerationRequest(prompt(subject), seed=int(rng.integers(_MAX_SEED)), draw=draw)
         for subject in subjects
         for draw in range(N_TRIES)
     ]
-    tick = scene.on_step("attributes", len(requests)) if scene.on_step else None
-    answers = scene.backend.generate(requests, PARAMS, on_result=tick)
-    lists = [listed(answer.text) for answer in answers]
+    tick = inputs.on_step("attributes", len(requests)) if inputs.on_step else None
+    answers = inputs.backend.generate(requests, PARAMS, on_result=tick)
+    lists = [parse_list(answer.text) for answer in answers]
     tries = [lists[i : i + N_TRIES] for i in range(0, len(lists), N_TRIES)]
-    return [next((items for items in some if len(items) >= least), []) for some in tries]
+    return [next((items for items in some if len(items) >= min_items), []) for some in tries]
 
 
-def _attributes_prompt(what: str) -> Prompt:
-    ask = (
-        "Task: {}\nIn which attributes do such texts differ from each other? "
-        f"Name {N_ATTRIBUTES}, one a line."
-    )
-    return _chat(ask.format(_EXAMPLE), _EXAMPLE_ATTRIBUTES, ask.format(what))
-
-
-def _values_prompt(what: str, name: str) -> Prompt:
-    ask = "Task: {}\n" + f"Name {N_VALUES} different values of the attribute " + '"{}", one a line.'
-    return _chat(ask.format(_EXAMPLE, "atmosphere"), _EXAMPLE_VALUES, ask.format(what, name))
-
-
-def _chat(*turns: str) -> Prompt:
-    return Prompt(tuple(Message(("user", "assistant")[i % 2], t) for i, t in enumerate(turns)))
-
-
-def _of_population(scene: Scene) -> dict[str, list[str]]:
-    """Return groups of keywords as subjects, and quartiles of the lengths."""
-    records = scene.records()
+def _population_values(inputs: BaselineInputs) -> dict[str, list[str]]:
+    """Return keywords of clusters as subjects, and quantiles of the lengths of responses."""
+    records = inputs.training_records()
     responses = records.responses
     k = min(N_VALUES, len(set(responses)))
     clusters = cluster_records(
-        records, k, scene.encoder, random_state=scene.random_state, on_step=scene.on_step
+        records, k, inputs.encoder, random_state=inputs.random_state, on_step=inputs.on_step
     )
     subjects = [", ".join(words[:3]) for words in keywords(clusters)]
     lengths = np.quantile([len(text.split()) for text in responses], [0.1, 0.3, 0.5, 0.7, 0.9])

@@ -1,4 +1,4 @@
-"""Random few-shot: some records as past turns, drawn anew for each prompt."""
+"""Few-shot prompting: random exemplars as earlier turns, drawn anew for each prompt."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from jupyter_mop.engine.generation.baselines.method import Scene, Shown
+from jupyter_mop.engine.generation.baselines.method import BaselineInputs, PromptContent
 
 
 @dataclass(frozen=True)
 class FewShot:
-    """Shows `n_shown` exemplars of a pool of `n_exemplars`, each prompt others."""
+    """Show `n_shown` of the `n_exemplars` exemplars, drawn at random for each prompt."""
 
     n_exemplars: int
     n_shown: int
@@ -22,16 +22,16 @@ class FewShot:
     log_prob: float = np.nan
     facts: Mapping[str, Any] = field(default_factory=dict)
 
-    def draw(self, rows: Sequence[int], said: Sequence[str]) -> list[Shown]:  # noqa: ARG002
-        """Return different exemplars for each of `rows`, at random."""
+    def draw(self, rows: Sequence[int], responses: Sequence[str]) -> list[PromptContent]:  # noqa: ARG002
+        """Return random exemplars for each of `rows`."""
         size = min(self.n_shown, self.n_exemplars)
-        return [Shown(exemplars=self._some(row, size)) for row in rows]
+        return [PromptContent(exemplars=self._sample(row, size)) for row in rows]
 
-    def _some(self, row: int, size: int) -> tuple[int, ...]:
+    def _sample(self, row: int, size: int) -> tuple[int, ...]:
         rng = np.random.default_rng([self.random_state, 3, row])
         return tuple(rng.choice(self.n_exemplars, size, replace=False).tolist())
 
 
-def begin(scene: Scene) -> FewShot:
-    """Return what draws the exemplars from the pool of `scene`."""
-    return FewShot(len(scene.exemplars), scene.n_shown, scene.random_state)
+def prepare(inputs: BaselineInputs) -> FewShot:
+    """Return the few-shot baseline for the exemplar pool."""
+    return FewShot(len(inputs.exemplars), inputs.n_shown, inputs.random_state)

@@ -1,4 +1,4 @@
-"""What draws prompts: the scene that it sees, and what one prompt shows."""
+"""The interface of a baseline: its inputs, and the content that it draws for each prompt."""
 
 from __future__ import annotations
 
@@ -22,46 +22,56 @@ N_SHOWN = 3
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What one prompt shows besides its question.
+class PromptContent:
+    """The content of one prompt besides its question.
 
     Attributes
     ----------
     persona : int or None
         Index of the persona.
     exemplars : tuple of int
-        Indices into the pool, the last one nearest the question; from J on they are the
-        responses of this very simulation.
+        Indices into the pool of J exemplars, the last one nearest the question. Indices from J on
+        are earlier responses of the same simulation.
     is_component : bool
         Whether persona and exemplar were drawn as a component of the mixture.
-    wishes : str
-        What the response is to be like, below the question.
+    instructions : str
+        Text below the question.
     """
 
     persona: int | None = None
     exemplars: tuple[int, ...] = ()
     is_component: bool = False
-    wishes: str = ""
+    instructions: str = ""
 
 
 @dataclass(frozen=True)
-class Scene:
-    """All that a baseline may look at.
+class BaselineInputs:
+    """Everything that a baseline may use.
 
     Attributes
     ----------
     contexts : Population
-        The n contexts to answer; what was said in them is not to be looked at.
-    drawn : pandas.DataFrame
-        A persona and an exemplar for each of them, drawn with uniform weights.
+        The n contexts; their real responses must not be used.
+    components : pandas.DataFrame
+        A persona and an exemplar for each context, drawn with uniform weights.
     population : Population
-        Real records to learn from.
+        The training records.
+    personas, exemplars : sequences
+        The K personas and the pool of J exemplars.
+    template : PromptTemplate
+        The question.
+    backend, encoder : Backend, Encoder
+        The language model and the sentence encoder.
     n_shown : int
-        Exemplars in one prompt, where a baseline shows several.
+        Exemplars per prompt, for baselines that show several.
+    random_state : int
+        Seed of every draw.
+    on_step : callable, optional
+        Called with (step, total) before the model is called; returns a callback for each result.
     """
 
     contexts: Population
-    drawn: pd.DataFrame
+    components: pd.DataFrame
     population: Population
     personas: Sequence[Persona]
     exemplars: Sequence[Exemplar]
@@ -72,58 +82,72 @@ class Scene:
     random_state: int = 0
     on_step: OnStep | None = None
 
-    def records(self) -> Population:
-        """Return the real records, which a mixture that was loaded from a folder has not."""
+    def training_records(self) -> Population:
+        """Return the training records.
+
+        Raises
+        ------
+        DataError
+            For a mixture loaded from a folder, which has no records.
+        """
         if self.population.response not in self.population.frame:
             raise DataError(
-                "This baseline looks at real records, and a loaded mixture has none.",
+                "This baseline requires training records, and a loaded mixture has none.",
                 hint="Fit or initialise a mixture with the records.",
             )
         return self.population
 
 
 class Method(Protocol):
-    """Draws what the prompts show, in one round or in several."""
+    """Draw the content of the prompts, in one round or in several."""
 
     @property
     def n_rounds(self) -> int:
-        """In how many rounds it draws."""
+        """The number of rounds."""
         ...
 
-    def draw(self, rows: Sequence[int], said: Sequence[str]) -> list[Shown]:
-        """Return what the prompts of `rows` show, after `said` was said in those before."""
+    def draw(self, rows: Sequence[int], responses: Sequence[str]) -> list[PromptContent]:
+        """Return the content of the prompts `rows`, given the `responses` of earlier rounds."""
         ...
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the provenance is to say."""
+        """Entries for the provenance."""
         ...
 
     @property
     def log_prob(self) -> NDArray[np.float64] | float:
-        """With what log-probability persona and exemplar were drawn, in nats; or NaN."""
+        """The log-probability of each drawn persona and exemplar in nats, or NaN."""
         ...
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """Shows the persona or the exemplar that was drawn for each context, or both, or neither."""
+class DrawnComponents:
+    """Show the drawn persona, the drawn exemplar, both or neither.
 
-    drawn: pd.DataFrame
+    Attributes
+    ----------
+    components : pandas.DataFrame
+        persona, exemplar (indices) and log_prob of each prompt.
+    persona, exemplar : bool
+        Whether to show it.
+    """
+
+    components: pd.DataFrame
     persona: bool = True
     exemplar: bool = True
     n_rounds: int = 1
     facts: Mapping[str, Any] = field(default_factory=dict)
 
-    def draw(self, rows: Sequence[int], said: Sequence[str]) -> list[Shown]:  # noqa: ARG002
-        """Return what was drawn for each of `rows`."""
-        drawn = self.drawn.iloc[list(rows)][[PERSONA, EXEMPLAR]]
+    def draw(self, rows: Sequence[int], responses: Sequence[str]) -> list[PromptContent]:  # noqa: ARG002
+        """Return the drawn components of `rows`."""
+        drawn = self.components.iloc[list(rows)][[PERSONA, EXEMPLAR]]
         pairs = list(drawn.itertuples(index=False, name=None))
-        shown = {pair: self._shown(*pair) for pair in set(pairs)}
-        return [shown[pair] for pair in pairs]
+        contents = {pair: self._content(*pair) for pair in set(pairs)}
+        return [contents[pair] for pair in pairs]
 
-    def _shown(self, persona: int, exemplar: int) -> Shown:
-        return Shown(
+    def _content(self, persona: int, exemplar: int) -> PromptContent:
+        return PromptContent(
             int(persona) if self.persona else None,
             (int(exemplar),) if self.exemplar else (),
             is_component=True,
@@ -131,5 +155,5 @@ class Drawn:
 
     @property
     def log_prob(self) -> NDArray[np.float64]:
-        """With what log-probability persona and exemplar were drawn, shape (n,)."""
-        return self.drawn[LOG_PROB].to_numpy(dtype=np.float64)
+        """The log-probability of each drawn persona and exemplar in nats, shape (n,)."""
+        return self.components[LOG_PROB].to_numpy(dtype=np.float64)

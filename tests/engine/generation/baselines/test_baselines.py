@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,8 +23,8 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.generation.baselines import BASELINES, described, find, picle, progen
-from jupyter_mop.engine.generation.baselines.attributes import listed
+from jupyter_mop.engine.generation.baselines import BASELINES, find_baseline, picle, progen
+from jupyter_mop.engine.generation.baselines.attributes import parse_list
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import COLUMNS
 from jupyter_mop.errors import DataError, ModelError
@@ -34,11 +35,11 @@ SEVERAL = ("fewshot", "progen", "picle")
 
 
 class Recording(ToyBackend):
-    """Remembers its prompts."""
+    """Records its requests."""
 
     def __init__(self, words: Sequence[str], **more: float) -> None:
         super().__init__(words, **more)
-        self.asked: list[GenerationRequest] = []
+        self.requests: list[GenerationRequest] = []
 
     def generate(
         self,
@@ -47,12 +48,12 @@ class Recording(ToyBackend):
         *,
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
-        self.asked += requests
+        self.requests += requests
         return super().generate(requests, params, on_result=on_result)
 
 
 class Lister(Recording):
-    """Answers what it is asked to name with lists, and all else as the toy does."""
+    """Answers questions for attributes and values with lists, and all else as the toy does."""
 
     def generate(
         self,
@@ -66,12 +67,12 @@ class Lister(Recording):
 
 
 def _list(request: GenerationRequest) -> Completion | None:
-    asked = request.prompt.messages[-1].content
-    if "In which attributes" in asked:
+    question = request.prompt.messages[-1].content
+    if "In which attributes" in question:
         return Completion("1. Place: where\n2. tone\n3. topic\n4. Tone", 9)
-    if 'attribute "place"' in asked:
+    if 'attribute "place"' in question:
         return Completion("- hill\n- valley\n- sea", 9)
-    return Completion("dry\nwarm\nsad\ndry", 9) if 'attribute "tone"' in asked else None
+    return Completion("dry\nwarm\nsad\ndry", 9) if 'attribute "tone"' in question else None
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def made(model: ToyBackend, population: Population, **more: int) -> MixtureOfPer
 
 @pytest.mark.parametrize("name", BASELINES)
 @pytest.mark.parametrize("n", [1, 7, 40])
-def test_every_baseline_makes_a_whole_simulation(
+def test_every_baseline_makes_a_complete_simulation(
     model: Recording, population: Population, name: str, n: int
 ) -> None:
     simulation = made(model, population).simulate(n, baseline=name, random_state=3)
@@ -95,10 +96,10 @@ def test_every_baseline_makes_a_whole_simulation(
     assert list(frame["draw"]) == list(range(n))
     assert frame["response"].str.len().gt(0).all()
     assert simulation.provenance["weights"] == name
-    drawn = [request for request in model.asked if request.prompt.messages[-1].role == "user"]
+    drawn = [request for request in model.requests if request.prompt.messages[-1].role == "user"]
     for i, request in enumerate(drawn[-n:]):
-        told = [(m.role, m.content) for m in request.prompt.messages]
-        assert simulation.turns(i) == told
+        messages = [(m.role, m.content) for m in request.prompt.messages]
+        assert simulation.turns(i) == messages
         assert request.seed == frame["seed"][i]
     again = made(model, population).simulate(n, baseline=name, random_state=3)
     pd.testing.assert_frame_equal(again.frame, frame)
@@ -106,26 +107,26 @@ def test_every_baseline_makes_a_whole_simulation(
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_nothing_is_asked_twice(tmp_path, population: Population, name: str) -> None:
+def test_repeated_simulations_need_no_call(tmp_path, population: Population, name: str) -> None:
     model = ToyBackend(WORDS)
     with Store(tmp_path / "answers.sqlite") as store:
         mixture = made(CachedBackend(model, store), population)
         first = mixture.simulate(20, baseline=name)
-        asked = model.n_generated, model.n_scored
+        counts = model.n_generated, model.n_scored
         second = mixture.simulate(20, baseline=name)
-    assert (model.n_generated, model.n_scored) == asked
+    assert (model.n_generated, model.n_scored) == counts
     pd.testing.assert_frame_equal(first.frame, second.frame)
 
 
 @pytest.mark.parametrize("name", SEVERAL)
 @pytest.mark.parametrize("n_shown", [1, 2, 5])
-def test_so_many_exemplars_are_shown_as_asked(
+def test_n_shown_exemplars_are_shown(
     model: Recording, population: Population, name: str, n_shown: int
 ) -> None:
     simulation = made(model, population, n_exemplars=60).simulate(
         120, baseline=name, n_shown=n_shown
     )
-    n_turns = [len(request.prompt.messages) // 2 for request in model.asked]
+    n_turns = [len(request.prompt.messages) // 2 for request in model.requests]
     if name == "progen":
         assert n_turns[:30] == [0] * 30
         assert max(n_turns) == n_shown
@@ -135,12 +136,14 @@ def test_so_many_exemplars_are_shown_as_asked(
 
 
 @pytest.mark.parametrize("n_shown", [0, -2])
-def test_no_exemplars_are_refused(model: Recording, population: Population, n_shown: int) -> None:
+def test_fewer_than_one_exemplar_are_refused(
+    model: Recording, population: Population, n_shown: int
+) -> None:
     with pytest.raises(DataError, match="at least 1"):
         made(model, population).simulate(5, baseline="fewshot", n_shown=n_shown)
 
 
-def test_random_exemplars_are_all_shown_alike_often_and_never_twice_in_a_prompt(
+def test_random_exemplars_are_equally_frequent_and_distinct_in_a_prompt(
     model: Recording, population: Population
 ) -> None:
     shown = made(model, population).simulate(2000, baseline="fewshot").provenance["shown"]
@@ -172,42 +175,42 @@ def test_picle_shows_the_records_with_the_largest_likelihood_ratio(
     assert simulation.frame["persona"].isna().all()
 
 
-def test_picle_takes_all_exemplars_for_a_context_that_has_none(
+def test_picle_uses_all_exemplars_for_a_context_without_any(
     model: Recording, population: Population
 ) -> None:
     strange = Population.from_frame(
-        pd.DataFrame({"topic": ["noon"], "said": ["fog"]}), context="topic", response="said"
+        pd.DataFrame({"topic": ["noon"], "text": ["fog"]}), context="topic", response="text"
     )
     assert made(model, population).simulate(1, strange, baseline="picle").provenance["shown"]
 
 
-def test_picle_asks_for_each_ratio_once(model: Recording, population: Population) -> None:
+def test_picle_scores_each_ratio_once(model: Recording, population: Population) -> None:
     made(model, population).simulate(5, baseline="picle")
     assert model.n_scored == (3 + 1) * 12
-    assert picle.MOST_CANDIDATES >= 12
+    assert picle.MAX_EXEMPLARS >= 12
 
 
-def test_picle_needs_likelihoods(population: Population) -> None:
-    mute = ToyBackend(WORDS)
-    mute.can_score = False
-    with pytest.raises(ModelError, match="PICLe") as caught:
-        made(mute, population).simulate(5, baseline="picle")
+def test_picle_requires_likelihoods(population: Population) -> None:
+    without_scores = ToyBackend(WORDS)
+    without_scores.can_score = False
+    with pytest.raises(ModelError, match="picle") as caught:
+        made(without_scores, population).simulate(5, baseline="picle")
     assert "fewshot" in caught.value.hint
 
 
-def test_progen_shows_what_real_records_are_like(population: Population) -> None:
-    """Mornings are sunny: the responses shown again must be sunnier than those not."""
+def test_progen_shows_responses_similar_to_real_records(population: Population) -> None:
+    """Mornings are sunny, so the exemplars must be sunnier than other responses."""
     model = Recording(WORDS)
     simulation = made(model, population).simulate(400, baseline="progen")
-    said = simulation.responses
+    texts = simulation.responses
     n_pool = len(simulation.exemplars)
     for topic, word in (("sun at dawn", "sun"), ("rain at dusk", "rain")):
         rows = np.flatnonzero(simulation.frame["context"] == topic)
         shown = [j - n_pool for i in rows for j in simulation.provenance["shown"][i]]
         assert all(simulation.frame["context"][j] == topic for j in shown)
         assert max(shown) < 300
-        share = np.mean([said[j].split().count(word) for j in shown]) / 4
-        plain = np.mean([said[i].split().count(word) for i in rows if i < 100]) / 4
+        share = np.mean([texts[j].split().count(word) for j in shown]) / 4
+        plain = np.mean([texts[i].split().count(word) for i in rows if i < 100]) / 4
         assert share > plain + 0.15
 
 
@@ -219,16 +222,16 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 unit = arrays(np.float64, (5, 3), elements=st.floats(-1, 1, width=32)).map(_unit)
 
 
-@given(said=unit, real=unit)
+@given(texts=unit, real=unit)
 @settings(max_examples=40, deadline=None)
-def test_influence_is_the_gradient_of_the_log_density(said: np.ndarray, real: np.ndarray) -> None:
+def test_influence_is_the_gradient_of_the_log_density(texts: np.ndarray, real: np.ndarray) -> None:
     def log_density(weights: np.ndarray) -> float:
-        return float(np.log(weights @ np.exp((said @ real.T - 1) / 0.5)).sum())
+        return float(np.log(weights @ np.exp((texts @ real.T - 1) / 0.5)).sum())
 
     step = 1e-6 * np.eye(5)
     ones = np.ones(5)
     slopes = [(log_density(ones + d) - log_density(ones - d)) / 2e-6 for d in step]
-    found = progen.influence(said, real, bandwidth=0.5)
+    found = progen.influence(texts, real, bandwidth=0.5)
     np.testing.assert_allclose(found, slopes, atol=1e-5)
     assert found.sum() == pytest.approx(5)
 
@@ -242,16 +245,16 @@ def test_attributes_of_the_model(population: Population) -> None:
         "place": ["hill", "valley", "sea"],
         "tone": ["dry", "warm", "sad"],
     }
-    asked = model.asked[-30:]
-    assert len({request.prompt.messages[-1].content for request in asked}) > 10
-    for request, wishes, context in zip(
-        asked, facts["wishes"], simulation.frame["context"], strict=True
+    requests = model.requests[-30:]
+    assert len({request.prompt.messages[-1].content for request in requests}) > 10
+    for request, instructions, context in zip(
+        requests, facts["wishes"], simulation.frame["context"], strict=True
     ):
-        assert request.prompt.messages[-1].content == f"{context}\n{wishes}"
-        assert wishes.startswith("- place: ")
+        assert request.prompt.messages[-1].content == f"{context}\n{instructions}"
+        assert instructions.startswith("- place: ")
 
 
-def test_attributes_of_the_records_where_the_model_names_none(
+def test_attributes_of_the_records_if_the_model_names_none(
     model: Recording, population: Population
 ) -> None:
     facts = made(model, population).simulate(5, baseline="attributes").provenance
@@ -263,28 +266,28 @@ def test_attributes_of_the_records_where_the_model_names_none(
 
 @given(st.text(max_size=200))
 @settings(deadline=None)
-def test_any_answer_can_be_read_as_a_list(answer: str) -> None:
-    items = listed(answer)
+def test_any_answer_can_be_parsed_as_a_list(answer: str) -> None:
+    items = parse_list(answer)
     assert len(set(items)) == len(items)
     assert all(item and len(item.split()) <= 6 for item in items)
 
 
-def test_each_baseline_says_what_it_does_and_where_it_is_from() -> None:
-    frame = described()
-    assert list(frame["baseline"]) == list(BASELINES)
-    assert frame["summary"].str.endswith(".").all()
-    assert frame["source"].str.contains(r"20\d\d").all()
+def test_each_baseline_has_a_summary_and_a_source() -> None:
+    for name, baseline in BASELINES.items():
+        assert baseline.name == name
+        assert baseline.summary.endswith(".")
+        assert re.search(r"20\d\d", baseline.source)
 
 
 @pytest.mark.parametrize(("wrong", "meant"), [("plian", "plain"), ("few-shot", "fewshot")])
-def test_an_unknown_baseline_gets_the_nearest_name(wrong: str, meant: str) -> None:
+def test_an_unknown_baseline_suggests_a_similar_one(wrong: str, meant: str) -> None:
     with pytest.raises(DataError, match=wrong) as caught:
-        find(wrong)
+        find_baseline(wrong)
     assert f"Did you mean {meant!r}?" in caught.value.hint
 
 
-def test_the_model_scores_what_it_is_asked(model: Recording) -> None:
-    """The toy's probabilities are those that the test of PICLe counts with."""
+def test_the_toy_model_scores_as_the_test_of_picle_assumes(model: Recording) -> None:
+    """The test of PICLe uses this formula."""
     prompt = PromptTemplate("dawn").render({}, persona=read_personas(PERSONAS)[0])
     score = model.score([ScoreRequest(prompt, "sun fog")])[0]
     assert score.total == pytest.approx(2 - 2 * np.log(np.exp(2) + 3))

@@ -1,4 +1,4 @@
-"""Work in threads that do not wait for one another."""
+"""Run numerical code in threads without oversubscribing the linear-algebra libraries."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-N_PARTS = 4  # on any machine, so that sums are the same on all
+N_SLICES = 4  # the same on every machine, so that sums have the same rounding everywhere
 
 
 def in_threads(function: Callable[[Sequence[Item]], Result], items: Sequence[Item]) -> list[Result]:
-    """Return `function` of the first items, of the next ones and so on: some for each thread.
+    """Apply `function` to four consecutive slices of `items`, in threads.
 
-    Each thread multiplies matrices by itself: for products that fit the cache, the threads of a
-    linear algebra library would spend their time in waiting for one another.
+    Linear algebra is limited to one thread inside each slice: for matrices that fit the cache, the
+    threads of a BLAS library would mostly wait for one another.
 
     Examples
     --------
@@ -30,16 +30,16 @@ def in_threads(function: Callable[[Sequence[Item]], Result], items: Sequence[Ite
     >>> in_threads(sum, [1])
     [1]
     """
-    if len(items) < N_PARTS:
+    if len(items) < N_SLICES:
         return [function(items)]
-    ends = [len(items) * part // N_PARTS for part in range(N_PARTS + 1)]
-    parts = [items[first:last] for first, last in pairwise(ends)]
-    with one_thread(), ThreadPoolExecutor(min(N_PARTS, os.cpu_count() or 1)) as pool:
-        return list(pool.map(function, parts))
+    ends = [len(items) * i // N_SLICES for i in range(N_SLICES + 1)]
+    slices = [items[first:last] for first, last in pairwise(ends)]
+    with one_thread(), ThreadPoolExecutor(min(N_SLICES, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, slices))
 
 
 def one_thread() -> AbstractContextManager[object]:
-    """Keep linear algebra to one thread: the matrices are small, and threads wait on each other."""
+    """Limit linear algebra to one thread: on small matrices, threads wait for one another."""
     return cast("AbstractContextManager[object]", _controller().limit(limits=1))
 
 

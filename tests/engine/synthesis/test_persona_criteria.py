@@ -4,18 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_mop.engine.synthesis.persona_prompt import (
-    EXAMPLES,
-    MOST_COPIED,
-    Shown,
-    cleaned,
-    copies,
-    echoes_example,
+from jupyter_mop.engine.data.task_prompts import PERSONA_EXAMPLES
+from jupyter_mop.engine.synthesis.persona_criteria import (
+    MAX_RUN,
+    clean_persona,
+    copies_example,
+    copies_record,
     is_persona,
+    keyword_persona,
     longest_run,
-    of_keywords,
-    prompt,
-    runs,
+    word_runs,
 )
 
 words = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_size=15).map(
@@ -24,7 +22,7 @@ words = st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "g", "h"]), max_
 
 
 def slow_longest_run(first: str, second: str) -> int:
-    """Return the longest common run by dynamic programming, another way."""
+    """Return the length of the longest common run by dynamic programming."""
     a, b, best = first.split(), second.split(), 0
     table = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
     for i, x in enumerate(a):
@@ -35,26 +33,26 @@ def slow_longest_run(first: str, second: str) -> int:
 
 
 @given(words, words)
-def test_the_longest_run_is_the_longest_common_substring_of_words(a: str, b: str) -> None:
+def test_the_longest_run_is_the_longest_common_sequence_of_words(a: str, b: str) -> None:
     assert longest_run(a, [b]) == slow_longest_run(a, b)
 
 
 @given(words, st.lists(words, max_size=3))
-def test_what_has_a_long_run_is_a_copy(text: str, records: list[str]) -> None:
-    copied = copies(text, runs(records))
-    long_run = longest_run(text, records) >= MOST_COPIED
+def test_a_long_run_or_a_whole_record_is_a_copy(text: str, records: list[str]) -> None:
+    copied = copies_record(text, word_runs(records))
+    long_run = longest_run(text, records) >= MAX_RUN
     whole = any(
         len(record.split()) >= 4 and f" {record} " in f" {text} "
         for record in records
-        if len(record.split()) < MOST_COPIED
+        if len(record.split()) < MAX_RUN
     )
     assert copied == (long_run or whole)
 
 
-def test_a_short_record_quoted_whole_is_a_copy_but_a_word_is_not() -> None:
-    known = runs(["A pleasant romantic comedy.", "Dull!"])
-    assert copies("You call it a pleasant romantic comedy.", known)
-    assert not copies("You find a pleasant romantic film dull.", known)
+def test_a_short_record_is_copied_as_a_whole_only() -> None:
+    known = word_runs(["A pleasant romantic comedy.", "Dull!"])
+    assert copies_record("You call it a pleasant romantic comedy.", known)
+    assert not copies_record("You find a pleasant romantic film dull.", known)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +67,7 @@ def test_a_short_record_quoted_whole_is_a_copy_but_a_word_is_not() -> None:
     ],
 )
 def test_an_answer_is_cut_to_two_whole_sentences(answer: str, expected: str) -> None:
-    assert cleaned(answer) == expected
+    assert clean_persona(answer) == expected
 
 
 @pytest.mark.parametrize(
@@ -83,31 +81,21 @@ def test_an_answer_is_cut_to_two_whole_sentences(answer: str, expected: str) -> 
         "You write about " + " ".join(f"w{i}" for i in range(50)) + ".",
     ],
 )
-def test_what_is_no_persona(text: str) -> None:
+def test_invalid_personas(text: str) -> None:
     assert not is_persona(text)
 
 
-def test_the_examples_are_what_is_asked_for() -> None:
-    for shown, answer in EXAMPLES:
+def test_the_examples_of_the_prompt_are_valid() -> None:
+    for group, answer in PERSONA_EXAMPLES:
         assert is_persona(answer)
-        assert cleaned(answer) == answer
-        assert not copies(answer, runs(shown.texts))
-        assert echoes_example(answer)
-
-
-def test_the_prompt_holds_words_and_texts_of_the_group_last() -> None:
-    made = prompt(Shown(["tea"], ["Hot\ntea", "x" * 500]), [3, 0])
-    roles = [message.role for message in made.messages]
-    assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
-    assert made.messages[2].content == EXAMPLES[3][1]
-    asked = made.messages[-1].content
-    assert asked.startswith("Frequent words: tea.\nTexts:\n- Hot tea\n- xxx")
-    assert len(asked) < 250
+        assert clean_persona(answer) == answer
+        assert not copies_record(answer, word_runs(group.texts))
+        assert copies_example(answer)
 
 
 @given(st.lists(st.sampled_from(["tea", "milk", "sun"]), max_size=5))
-def test_keywords_make_a_sentence_in_the_second_person(found: list[str]) -> None:
-    text = of_keywords(found)
+def test_a_keyword_persona_is_in_the_second_person(found: list[str]) -> None:
+    text = keyword_persona(found)
     assert text.startswith("You ")
     assert text.endswith(".")
     assert all(word in text for word in found)

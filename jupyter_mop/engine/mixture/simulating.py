@@ -1,0 +1,112 @@
+"""Simulation with a mixture: contexts and components are drawn, the model responds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from jupyter_mop import config
+from jupyter_mop.backends.protocols import OnCompletion, OnStep
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.engine.generation import responses
+from jupyter_mop.engine.generation.baselines import (
+    BaselineInputs,
+    DrawnComponents,
+    Method,
+    find_baseline,
+)
+from jupyter_mop.engine.generation.candidate_selection import MIN_RESPONSES, CandidateSelector
+from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.mixture.weights import describe_weights
+from jupyter_mop.engine.simulation.simulation import Simulation
+
+if TYPE_CHECKING:
+    from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+
+_WITHOUT_EXEMPLARS = ("plain", "personas")  # baselines
+
+
+def simulate(
+    mixture: MixtureOfPersonas,
+    population: Population,
+    options: SimulationOptions,
+    *,
+    name: str,
+    on_result: OnCompletion | None = None,
+    on_step: OnStep | None = None,
+) -> Simulation:
+    """Simulate responses to contexts of `population`; see `MixtureOfPersonas.simulate`.
+
+    Parameters
+    ----------
+    mixture : MixtureOfPersonas
+        An initialised mixture.
+    population : Population
+        Its contexts are drawn at random.
+    options : SimulationOptions
+        Number of responses, weights or baseline, candidates, sampling parameters and seed.
+    name : str
+        Name of the simulation.
+    on_result : callable, optional
+        Called with (index, completion) for each response.
+    on_step : callable, optional
+        Called with (step, total) before the model is called; returns a callback for each result.
+    """
+    options = _with_candidates(options, n_exemplars=len(mixture.exemplars_))
+    inputs = _inputs(mixture, population, options, on_step)
+    method: Method = DrawnComponents(inputs.components)
+    if options.baseline:
+        method = find_baseline(options.baseline).prepare(inputs)
+    n_calls = options.n * (options.n_candidates or 1)
+    return responses.simulate(
+        inputs.contexts,
+        method,
+        responses.PromptBuilder(mixture.personas, mixture.exemplars_, inputs.template),
+        mixture.backend,
+        options=options,
+        provenance={
+            "name": name,
+            "weights": options.baseline or describe_weights(mixture, options.weights),
+        },
+        selector=CandidateSelector(mixture.exemplars_, mixture.encoder, options.random_state),
+        on_result=on_step(name, n_calls) if on_step and not on_result else on_result,
+    )
+
+
+def _with_candidates(options: SimulationOptions, *, n_exemplars: int) -> SimulationOptions:
+    """Set the number of candidates: 1 for a baseline or too few responses to estimate odds."""
+    if options.n_candidates:
+        return options
+    is_enough = min(options.n, n_exemplars) >= MIN_RESPONSES
+    several = is_enough and not options.baseline
+    return replace(options, n_candidates=config.DEFAULT_CANDIDATES if several else 1)
+
+
+def _inputs(
+    mixture: MixtureOfPersonas,
+    population: Population,
+    options: SimulationOptions,
+    on_step: OnStep | None,
+) -> BaselineInputs:
+    """Draw contexts and components, and check that the question fits the contexts."""
+    seed = options.random_state
+    contexts = population.take(population.draw(options.n, random_state=seed))
+    template = PromptTemplate(options.template) if options.template else mixture.template_
+    template.check(contexts.context)
+    if options.baseline not in _WITHOUT_EXEMPLARS:
+        template.check(mixture.population_.context)
+    weights = "uniform" if options.baseline else options.weights
+    return BaselineInputs(
+        contexts,
+        mixture.sample(contexts, weights=weights, random_state=seed),
+        mixture.population_,
+        mixture.personas,
+        mixture.exemplars_,
+        template,
+        mixture.backend,
+        mixture.encoder,
+        n_shown=options.n_shown,
+        random_state=seed,
+        on_step=on_step,
+    )
