@@ -198,7 +198,7 @@ def test_a_plan_does_not_probe_an_endpoint(
     )
     lazy.personas, lazy.population, lazy.target = study.personas, study.population, study.target
     assert lazy.plan("simulate", n=5).calls == 5
-    with pytest.raises(ModelError, match="not been probed"):
+    with pytest.raises(ModelError, match="has not been probed"):
         lazy.plan("fit", **SMALL)
     assert not [seen for seen in server.seen if seen.path.endswith("completions")]
     lazy.store.close()
