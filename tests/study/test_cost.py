@@ -183,7 +183,7 @@ def test_the_cost_of_an_unknown_model_is_unknown(study: Study, server: ScriptedS
     assert len(server.seen) == before
     assert (plan.calls, plan.usd, plan.max_usd) == (12, None, None)
     assert "unknown: give a price" in repr(plan)
-    assert "a guess" in plan.counted
+    assert "an estimate" in plan.counted
     cost = study.simulate("x", 12, weights="uniform").provenance["cost"]
     assert cost["usd"] is None
     assert (cost["calls"], cost["tokens_in"], cost["tokens_out"]) == (12, 12 * 9, 12 * 3)
