@@ -15,9 +15,8 @@ from jupyter_mop.backends.cost.token_counts import size_of_body
 from jupyter_mop.backends.cost.usage import Meter, Size
 from jupyter_mop.backends.endpoint import defaults, failures
 from jupyter_mop.backends.endpoint.connection import Connection, connect
-from jupyter_mop.backends.endpoint.event_loop import event_loop
+from jupyter_mop.backends.endpoint.event_loop import Sent, event_loop, hedged
 from jupyter_mop.backends.endpoint.failures import MalformedError
-from jupyter_mop.backends.endpoint.hedging import Sent, hedged
 from jupyter_mop.backends.endpoint.rate_limits import AdaptiveLimit
 from jupyter_mop.errors import DataError, MopError
 
