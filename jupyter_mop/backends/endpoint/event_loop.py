@@ -3,8 +3,6 @@
 The kernel's own thread already runs an event loop, so the calls run in another one. The caller's
 thread polls, so that an interrupt ends the wait on every system, and calls `on_result` itself: a
 callback may draw on the screen, write to the store or block.
-
-A slow call can be hedged: sent a second time, with the first response used.
 """
 
 from __future__ import annotations
@@ -24,9 +22,52 @@ from jupyter_mop.backends.endpoint.defaults import (
     POLL_SECONDS,
 )
 
-Job = TypeVar("Job")
 Value = TypeVar("Value")
 Sent: TypeAlias = "asyncio.Future[None]"
+
+
+async def hedged(call: Callable[[Sent], Awaitable[Value]], after: float) -> Value:
+    """Return the result of `call`, which is called again if it takes longer than `after` seconds.
+
+    Both calls are charged. An error is raised only if both calls fail.
+
+    Parameters
+    ----------
+    call : callable
+        Takes a future and sets its result when the call is sent: waiting for a rate limit does
+        not count as waiting for the server.
+    after : float
+        Seconds.
+    """
+    loop = asyncio.get_running_loop()
+    sent: Sent = loop.create_future()
+    tasks = [asyncio.ensure_future(call(sent))]
+    either: list[asyncio.Future[Any]] = [tasks[0], sent]
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, timeout=after)
+        if not tasks[0].done():
+            tasks.append(asyncio.ensure_future(call(loop.create_future())))
+        return await _first(tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _first(tasks: Sequence[asyncio.Future[Value]]) -> Value:
+    """Return the first result; if there is none, raise the first call's error."""
+    pending = set(tasks)
+    while pending:
+        ended, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            if not task.cancelled() and task.exception() is None:
+                return task.result()
+    return tasks[0].result()
+
+
+Job = TypeVar("Job")
+
 
 _loops: dict[int, asyncio.AbstractEventLoop] = {}
 _creating = threading.Lock()
@@ -160,43 +201,3 @@ class _Work:
     def _wake(self) -> None:
         self._done.put(self._new)
         self._new = []
-
-
-async def hedged(call: Callable[[Sent], Awaitable[Value]], after: float) -> Value:
-    """Return the result of `call`, which is called again if it takes longer than `after` seconds.
-
-    Both calls are charged. An error is raised only if both calls fail.
-
-    Parameters
-    ----------
-    call : callable
-        Takes a future and sets its result when the call is sent: waiting for a rate limit does
-        not count as waiting for the server.
-    after : float
-        Seconds.
-    """
-    loop = asyncio.get_running_loop()
-    sent: Sent = loop.create_future()
-    tasks = [asyncio.ensure_future(call(sent))]
-    either: list[asyncio.Future[Any]] = [tasks[0], sent]
-    try:
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait(tasks, timeout=after)
-        if not tasks[0].done():
-            tasks.append(asyncio.ensure_future(call(loop.create_future())))
-        return await _first(tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _first(tasks: Sequence[asyncio.Future[Value]]) -> Value:
-    """Return the first result; if there is none, raise the first call's error."""
-    pending = set(tasks)
-    while pending:
-        ended, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        for task in ended:
-            if not task.cancelled() and task.exception() is None:
-                return task.result()
-    return tasks[0].result()

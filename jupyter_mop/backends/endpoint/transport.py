@@ -1,4 +1,4 @@
-"""A lean HTTP client on aiohttp; imported only if that is installed."""
+"""The fast transport of the openai client: one aiohttp session (the extra `endpoints`)."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from jupyter_mop.engine.evaluation.diversity import distinct_n, vendi_score
 from jupyter_mop.engine.evaluation.missing_clusters import missing_clusters
 from jupyter_mop.engine.metrics.half_sampling import IDENTITY, centred_interval
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
+from jupyter_mop.engine.metrics.split_half import WeightedVectors
 from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked_pair
 from jupyter_mop.engine.simulation.simulation import EXEMPLAR, PERSONA, Simulation
 from jupyter_mop.engine.weighting.persona_counts import sum_by_persona
@@ -177,12 +178,11 @@ def _missing(
     codes, names = _personas(simulation)
     statistics = PersonaStatistics.measure(
         target,
-        vectors,
+        WeightedVectors(vectors, simulation.weights),
         codes,
         names,
         target_texts=texts,
         texts=simulation.responses,
-        weights=simulation.weights,
         random_state=random_state,
     )
     shares = sum_by_persona(codes, simulation.weights, len(names))

@@ -13,6 +13,7 @@ from jupyter_mop.engine.data.encoding import encode_groups, sample_rows
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
+from jupyter_mop.engine.metrics.split_half import WeightedVectors
 from jupyter_mop.engine.metrics.vectors import Indices, Vectors, project
 from jupyter_mop.engine.simulation.context_groups import PersonaCells
 from jupyter_mop.engine.simulation.simulation import (
@@ -176,12 +177,11 @@ def _measured(
     half = len(chosen) // 2
     statistics = PersonaStatistics.measure(
         target_vectors[:half],
-        vectors,
+        WeightedVectors(vectors, simulation.weights),
         codes,
         simulation.names,
         target_texts=chosen.responses[:half],
         texts=simulation.responses,
-        weights=simulation.weights,
         question=question,
         draws=simulation.grouped_draws(),
         random_state=random_state,

@@ -24,7 +24,7 @@ from jupyter_mop.engine.metrics.kl_cosine import (
 )
 from jupyter_mop.engine.metrics.mauve import cluster_labels, default_clusters, mixture_mauve
 from jupyter_mop.engine.metrics.mixture_gradients import TINY, ValueAndGradient
-from jupyter_mop.engine.metrics.split_half import METRICS
+from jupyter_mop.engine.metrics.split_half import METRICS, WeightedVectors
 from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked_pair, checked_weights
 from jupyter_mop.engine.simulation.context_groups import GroupedDraws, PersonaCells
 from jupyter_mop.engine.weighting.persona_counts import (
@@ -96,13 +96,12 @@ class PersonaStatistics:
     def measure(
         cls,
         target: Vectors,
-        simulated: Vectors,
+        simulated: Vectors | WeightedVectors,
         codes: Indices,
         names: Sequence[str],
         *,
         target_texts: Sequence[str],
         texts: Sequence[str],
-        weights: Vectors | None = None,
         question: ClosedQuestion | None = None,
         draws: GroupedDraws | None = None,
         random_state: int = 0,
@@ -111,16 +110,16 @@ class PersonaStatistics:
 
         Parameters
         ----------
-        target, simulated : ndarray, shapes (n, d) and (m, d)
-            Vectors of real and of simulated responses.
+        target : ndarray, shape (n, d)
+            Vectors of real responses.
+        simulated : ndarray, shape (m, d), or WeightedVectors
+            Vectors of simulated responses; with weights if these differ.
         codes : ndarray of int, shape (m,)
             The persona of each simulated response, as a position in `names`.
         names : sequence of str
             The K personas.
         target_texts, texts : sequence of str
             The real and the simulated responses, for lengths and options.
-        weights : ndarray, shape (m,), optional
-            Weights of the simulated responses; equal by default.
         question : ClosedQuestion, optional
             The options, where the responses answer a closed question.
         draws : GroupedDraws, optional
@@ -149,6 +148,9 @@ class PersonaStatistics:
         >>> list(statistics.metrics([0.5, 0.5]))
         ['FID', 'MAUVE', 'KL cosine', 'length']
         """
+        weights = simulated.weights if isinstance(simulated, WeightedVectors) else None
+        if isinstance(simulated, WeightedVectors):
+            simulated = simulated.vectors
         target, simulated = checked_pair(target, simulated)
         _check(target, simulated, codes, texts, target_texts)
         cells = draws.cells(codes) if draws else PersonaCells.without_contexts(len(names))

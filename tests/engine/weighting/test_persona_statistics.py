@@ -15,6 +15,7 @@ from jupyter_mop.engine.metrics.divergences import (
 from jupyter_mop.engine.metrics.fid import frechet_distance
 from jupyter_mop.engine.metrics.kl_cosine import MAX_ALL_PAIRS, N_BINS, SAMPLED_PAIRS, kl_cosine
 from jupyter_mop.engine.metrics.mauve import mauve_score
+from jupyter_mop.engine.metrics.split_half import WeightedVectors
 from jupyter_mop.engine.metrics.vectors import effective_sample_size, principal_components, unit
 from jupyter_mop.engine.simulation.importance_weights import share_weights
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
@@ -45,12 +46,11 @@ def measured(seed, *, closed=False, **options):
     names = [f"p{k}" for k in range(codes.max() + 1)]
     found = PersonaStatistics.measure(
         real,
-        simulated,
+        WeightedVectors(simulated, weights),
         codes,
         names,
         target_texts=[str(text) for text in real_texts],
         texts=[str(text) for text in texts],
-        weights=weights,
         question=ClosedQuestion(tuple(OPTIONS), ordered=True) if closed else None,
     )
     return found, (real, simulated, codes, weights), (list(real_texts), list(texts))
@@ -190,7 +190,7 @@ def test_metrics_of_one_response_are_undefined():
         ({"texts": ["a"]}, "one vector, persona and text"),
         ({"simulated": np.ones((66, 5))}, "dimensions"),
         ({"question": ClosedQuestion(("b",))}, "none of the options"),
-        ({"weights": -np.ones(66)}, "not negative"),
+        ({"simulated": WeightedVectors(np.ones((66, 6)), -np.ones(66))}, "not negative"),
     ],
 )
 def test_unusable_input_is_refused(change, message):
