@@ -166,8 +166,7 @@ def _kept_arguments(session: Session, given: dict[str, Any]) -> dict[str, Any]:
 
 def _kept(value: Any) -> Any:  # noqa: ANN401  plain JSON
     if isinstance(value, Question):
-        parts = ("text", "options", "kind", "targets")
-        return {_QUESTION: {part: _kept(getattr(value, part)) for part in parts}}
+        return {_QUESTION: value.facts()}
     if isinstance(value, Mapping):
         return {str(name): _kept(part) for name, part in value.items()}
     if isinstance(value, np.ndarray | np.generic):
@@ -181,7 +180,7 @@ def _kept(value: Any) -> Any:  # noqa: ANN401  plain JSON
 def _given(name: str, value: Any) -> Any:  # noqa: ANN401  whatever was given
     """Return an argument as it was before it was kept."""
     if isinstance(value, dict) and _QUESTION in value:
-        return Question(**value[_QUESTION])
+        return Question.of(value[_QUESTION])
     if isinstance(value, dict) and _UNKEPT in value:
         raise DataError(
             f"The run was given a {value[_UNKEPT]} as {name}, which is not kept.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -25,8 +25,14 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
+from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.survey.real_answers import (
+    distinct_options,
+    split_names,
+    without_missing,
+)
 from jupyter_mop.errors import DataError, NotFittedError
 
 if TYPE_CHECKING:
@@ -157,18 +163,24 @@ class Session:
             )
         return self.population
 
-    def closed_question(self, question: Question | str) -> Question:
+    def closed_question(
+        self, question: Question | str, missing: str | Sequence[str] | None = None
+    ) -> Question:
         """Return the question; a plain string uses the population's answers as options."""
         if isinstance(question, Question):
             return question
-        population = self.require_population()
+        population, _ = without_missing(self.require_population(), missing)
         if not population.is_closed:
             raise DataError(
                 "The question has no options, and the responses of the population are free text.",
                 hint='Give some: Question(text, ["yes", "no"]); in a magic: --options "yes|no".',
             )
         kind = "scale" if population.is_ordered else "single"
-        return Question(question, population.options, kind)
+        names = split_names(missing)
+        options = [
+            name for name in distinct_options(population) if read_option(name, names) is None
+        ]
+        return Question(question, options, kind)
 
     def new_mixture(self, template: str | None = None, **settings: Any) -> MixtureOfPersonas:
         """Return a mixture of the study's personas, neither initialised nor fitted."""

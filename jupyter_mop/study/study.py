@@ -342,7 +342,8 @@ class Study:
         **options
         """
         chosen = ElicitationOptions.of({"n": n, **options})
-        closed, before = self.session.closed_question(question), self.backend.usage
+        closed = self.session.closed_question(question, chosen.missing)
+        before = self.backend.usage
         answer = weights.answer(self.session, closed, chosen, name=name, on_step=on_step)
         answer = replace(answer, cost=cost.cost_since(self.session, before))
         self.answers[name] = answer

@@ -11,9 +11,10 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.survey.answer_distances import distances
-from jupyter_mop.engine.survey.asking import answers_with, ask, distinct_contexts
+from jupyter_mop.engine.survey.asking import ask, distinct_contexts
 from jupyter_mop.engine.survey.learned_weights import learn_weights
 from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.survey.real_answers import read_answers
 from jupyter_mop.errors import DataError
 
 DRINKS = ["tea", "milk", "beer"]
@@ -60,7 +61,7 @@ def test_the_number_of_prompts_depends_on_contexts_only(backend) -> None:
     for n in (100, 1000):
         backend.n_scored = 0
         answer = ask(QUESTION, population(n), PERSONAS, backend)
-        assert backend.n_scored == answer.n == 4 * 3 * 2 * 3
+        assert backend.n_scored == answer.n == 4 * 3 * 3 * 3
 
 
 def test_subgroups_are_weighted_means_of_their_contexts(answer) -> None:
@@ -74,8 +75,9 @@ def test_subgroups_are_weighted_means_of_their_contexts(answer) -> None:
     real = moved.real.frame
     counts = real[real["age"] == "old"]["text"].value_counts(normalize=True)
     assert np.allclose(moved.target("old"), counts[DRINKS])
-    assert moved.groups("town")[0] == "everyone"
+    assert moved.groups("town") == [("", "everyone"), ("town", "south"), ("town", "north")]
     assert set(moved.frame["group"]) == {"everyone", *moved.context_texts}
+    assert set(moved.frame["column"]) == {"", "age, town"}
 
 
 @pytest.mark.parametrize("kind", ["uniform", "stated"])
@@ -223,7 +225,7 @@ def test_free_text_has_no_known_answer(backend) -> None:
     frame = pd.DataFrame({"age": ["young", "old"], "text": ["Oh, beer.", "Hm."]})
     records = Population.from_frame(frame, context="age", response="text")
     answer = ask(QUESTION, records, PERSONAS, backend)
-    assert not answers_with(records, QUESTION)
+    assert read_answers(records, QUESTION) is None
     assert answer.target() is None
     with pytest.raises(DataError, match="no known answer"):
         answer.distances()

@@ -9,7 +9,6 @@ from jupyter_mop import LocalBackend
 from jupyter_mop.backends.protocols import Completion, FirstTokens, Prompt, TokenScores
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.personas import Persona
-from jupyter_mop.engine.survey.answer_matching import match_option
 from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
@@ -153,33 +152,6 @@ def test_a_component_without_matches_is_uniform() -> None:
     table = option_probabilities(QUESTION, RECORDS, [None], backend)
     assert table.matched == 0
     assert np.allclose(table.probabilities, 1 / 3)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("tea", 0),
-        ("TEA.", 0),
-        ("Iced tea, of course", 1),
-        ("I would say: iced tea", 1),
-        ("milk or iced tea", 2),
-        ("Perhaps milk, perhaps tea", None),
-        ("teapot", None),
-        ("", None),
-    ],
-)
-def test_a_reply_matches_the_option_it_names(text, expected) -> None:
-    assert match_option(text, ["tea", "iced tea", "milk"]) == expected
-
-
-WORDS = st.lists(st.text("abc", min_size=1), min_size=1, max_size=3).map(" ".join)
-
-
-@given(st.lists(WORDS, min_size=2, unique=True))
-def test_an_option_matches_itself(options) -> None:
-    assert [match_option(f" {option.upper()}!", options) for option in options] == list(
-        range(len(options))
-    )
 
 
 @pytest.mark.parametrize(
