@@ -502,6 +502,7 @@ class Study:
         human: pd.DataFrame | Population | None = None,
         answer: str | None = None,
         level: float = 0.9,
+        missing: str | Sequence[str] | None = None,
     ) -> Estimates:
         """Estimate a mean or shares of the population from a simulation and a few human answers.
 
@@ -519,6 +520,8 @@ class Study:
             The one answer whose share is wanted.
         level : float
             Probability that the interval is to hold.
+        missing : str or sequence of str, optional
+            Human answers to set aside, such as "Refused|Don't know".
         """
         return estimate(
             self.session.simulation(name),
@@ -527,6 +530,7 @@ class Study:
             answer=answer,
             level=level,
             n_contexts=len(self.session.comparison_target),
+            missing=missing,
         )
 
     def diagnose(

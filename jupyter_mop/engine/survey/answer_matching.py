@@ -42,6 +42,7 @@ _CONTINUE_AN_ANSWER = _words(
 _COMMON_WORDS = _words(
     "a i am an and as at be can do he if in is it me may no of on or so the to us who will"
 )
+_MAX_MARKS = 40  # characters around an answer
 _REACH = 3  # words before an option that can negate it
 _CLAUSE = re.compile(f"[{_STOPS}]")
 _LEADING_SENTENCE = re.compile(rf"^\s*([^{_ENDS}]+)[{_ENDS}]")
@@ -185,6 +186,8 @@ def match_first_token(token: str, labels: Sequence[str]) -> int | None:
 
 def _whole(text: str, options: Sequence[str]) -> int | None:
     """Return the option that the whole text is, exactly, folded, without marks, or as a number."""
+    if len(text) > 4 * max(map(len, options), default=0) + _MAX_MARKS:
+        return None
     for fold in (normalised, _folded, _without_marks):
         names = [fold(option) for option in options]
         if len(set(names)) == len(names) and fold(text) in names:

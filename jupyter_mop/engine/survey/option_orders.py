@@ -81,7 +81,8 @@ def _scale_orders(free: Order, n: int) -> Iterator[Order]:
 
 def _shuffled_orders(free: Order, n: int, rng: np.random.Generator) -> Iterator[Order]:
     """Yield balanced orders of a shuffle first, then those of other shuffles, until all are met."""
-    n_distinct, met = int(np.prod(np.arange(1, min(len(free), 10) + 1))), set()
+    n_distinct = int(np.prod(np.arange(1, min(len(free), 10) + 1)))
+    met: set[tuple[int, ...]] = set()
     while len(met) < n_distinct:
         shuffled = rng.permutation(free)
         if len(free) > max(n, MAX_ORDERS):

@@ -52,7 +52,7 @@ Array = NDArray[np.float64]
 Record = Mapping[str, str]
 
 UNKNOWN_CONTEXT = "N/A"
-MAX_UNMATCHED = 1 / 3
+MAX_UNMATCHED, _ROUNDING = 1 / 3, 1e-9
 N_EXAMPLES, MAX_EXAMPLE_LENGTH, N_OPTIONS = 3, 60, 8
 _TOKENS_PER_WORD, _EXTRA_TOKENS = 3, 12
 _MAX_SEED = 2**31
@@ -161,15 +161,16 @@ def _together(question: Question, parts: Sequence[OptionTable]) -> OptionTable:
 
 
 def _check_matched(question: Question, table: OptionTable) -> None:
-    if 1 - table.matched <= MAX_UNMATCHED:
+    if 1 - table.matched <= MAX_UNMATCHED + _ROUNDING:
         return
     said = ", ".join(map(repr, table.unmatched))
-    of = "probability of first tokens" if table.method == FIRST_TOKEN else "replies"
+    is_token = table.method == FIRST_TOKEN
+    what = "first tokens, by probability, begin" if is_token else "replies name"
     raise ModelError(
-        f"{1 - table.matched:.0%} of the model's {of} name none of the options "
+        f"{1 - table.matched:.0%} of the model's {what} none of the options "
         f"{list(question.options)[:N_OPTIONS]}: it says {said}.",
         hint="Ask for an option in the question, use shorter options or another model"
-        + (", or sample replies: --method sampled." if table.method == FIRST_TOKEN else "."),
+        + (", or sample replies: --method sampled." if is_token else "."),
     )
 
 
@@ -227,7 +228,7 @@ class _Elicitation:
             FIRST_TOKEN,
             len(prompts),
             float(masses.mean()),
-            (masses > 0).any(0),
+            np.asarray((masses > 0).any(0)),
             _unmatched_tokens(replies, labels[0]),
         )
 

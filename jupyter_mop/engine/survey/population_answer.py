@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.simulation.simulation import COLUMNS, Simulation
+from jupyter_mop.engine.simulation.simulation import COLUMNS, CONTEXT_TEXTS, Simulation
 from jupyter_mop.engine.survey.answer_distances import distance_intervals, distances
 from jupyter_mop.engine.survey.multiple_choice import draw_sets
 from jupyter_mop.engine.survey.option_probabilities import OptionTable
@@ -151,6 +151,11 @@ class PopulationAnswer(Viewed):
         if self.table.answered is None:
             return np.ones(self.weights.shape, dtype=bool)
         return self.table.answered
+
+    @property
+    def _has_answered(self) -> NDArray[np.bool_]:
+        """Whether each persona answered in any context, shape (K,)."""
+        return np.asarray(self._answered.any(axis=0))
 
     @property
     def _context_shares(self) -> Array:
@@ -363,7 +368,7 @@ class PopulationAnswer(Viewed):
         records = [{str(k): v for k, v in r.items()} for r in self.contexts.to_dict("records")]
         texts = dict(zip(self.context_texts, self.subgroups.texts, strict=True))
         pairs = zip(self.context_texts, records, strict=True)
-        answered = self._answered.any(0)
+        answered = self._has_answered
         names = [name for name, did in zip(self.personas, answered, strict=True) if did]
         facts: dict[str, Any] = {
             "name": self.name,
@@ -373,7 +378,7 @@ class PopulationAnswer(Viewed):
             "question": self.question.facts(),
         }
         if any(label != text for label, text in texts.items()):
-            facts["context_texts"] = texts
+            facts[CONTEXT_TEXTS] = texts
         if self.set_aside:
             facts["set_aside"] = dict(self.set_aside)
         if not self.is_plain and self.question.kind != "multiple":
@@ -419,7 +424,7 @@ class PopulationAnswer(Viewed):
 
     def _left_out_notes(self) -> list[str]:
         """Return who never answered, and how many other answers of personas are missing."""
-        never = [name for name, did in zip(self.personas, self._answered.any(0), strict=True)
+        never = [name for name, did in zip(self.personas, self._has_answered, strict=True)
                  if not did]  # fmt: skip
         n_missing = int((~self._answered).sum()) - len(never) * len(self.sizes)
         found = []

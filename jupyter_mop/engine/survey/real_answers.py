@@ -11,7 +11,7 @@ from jupyter_mop.engine.survey.question import SEPARATOR, Question
 from jupyter_mop.errors import DataError
 
 MIN_READ = 0.5  # share of the answers that are options, from which the question is the same
-MAX_NAMED = 5
+MAX_NAMED, MAX_OPTIONS = 5, 12
 
 
 def split_names(text: str | Sequence[str] | None) -> list[str]:
@@ -123,9 +123,9 @@ def unread_error(unread: Mapping[str, int], n: int, options: Sequence[str]) -> D
     more = f" and {len(unread) - MAX_NAMED} other values" if len(unread) > MAX_NAMED else ""
     names = SEPARATOR.join(text[:60] for text in list(unread)[:2])
     return DataError(
-        f"{sum(unread.values())} of {n} real answers are none of the options {list(options)}: "
+        f"{sum(unread.values())} of {n} real answers are none of {list(options)[:MAX_OPTIONS]}: "
         f"{', '.join(values)}{more}.",
-        hint=f'Add them to the options, or set them aside: --missing "{names}" (missing=).',
+        hint=f'Add them to the options, correct them, or set them aside: --missing "{names}".',
     )
 
 

@@ -13,6 +13,7 @@ from jupyter_mop.engine.data.dataframes import pandas_frame
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.data.personas import Persona, persona_shares
 from jupyter_mop.engine.survey.question import SEPARATOR, Question
+from jupyter_mop.engine.survey.real_answers import split_names
 from jupyter_mop.errors import DataError
 from jupyter_mop.options import Option, Options, declared_options
 
@@ -142,18 +143,34 @@ def outcome(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  a colum
     return value if callable(value) else unquoted(name)
 
 
-def question(text: str, options: str | None, scale: bool, multiple: bool) -> Question | str:
-    """Return the question with the options that `--options` lists, or its mere text."""
+def question(
+    text: str,
+    *,
+    options: str | None,
+    scale: bool = False,
+    multiple: bool = False,
+    last: str | None = None,
+    exclusive: str | None = None,
+    separator: str | None = None,
+) -> Question | str:
+    """Return the question with the options that `--options` lists, or its text alone."""
     if options is None:
-        if scale or multiple:
-            raise DataError("A scale and a multiple choice need their options.",
+        if scale or multiple or last or exclusive or separator:
+            raise DataError("A scale, a multiple choice and --last, --exclusive and --separator "
+                            "need --options.",
                             hint='List them: --options "never|sometimes|always".')  # fmt: skip
         return text
     if scale and multiple:
         raise DataError("A question is a scale or a multiple choice, not both.",
                         hint="Leave --scale or --multiple out.")  # fmt: skip
-    kind = "scale" if scale else "multiple" if multiple else "single"
-    return Question(text, unquoted(options).split(SEPARATOR), kind)
+    return Question(
+        text,
+        unquoted(options).split(SEPARATOR),
+        "scale" if scale else "multiple" if multiple else "single",
+        last=split_names(last),
+        exclusive=exclusive and unquoted(exclusive),
+        separator=unquoted(separator or SEPARATOR),
+    )
 
 
 def seed(text: str) -> int:

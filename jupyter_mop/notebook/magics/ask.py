@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jupyter_mop.backends.cost.estimate import CostEstimate
     from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 
+QUESTION_ARGUMENTS = ("options", "scale", "multiple", "last", "exclusive", "separator")
+
 
 @magics_class
 class AskMagics(StudyMagics):
@@ -28,6 +30,12 @@ class AskMagics(StudyMagics):
               "population gave")  # fmt: skip
     @argument("--scale", action="store_true", help="the options are an ordered scale")
     @argument("--multiple", action="store_true", help="any number of options may be chosen")
+    @argument("--last", help="options that stay at the end of every list and are no points of a "
+              "scale, such as \"Other|Don't know\"")  # fmt: skip
+    @argument("--exclusive", help='the option of a multiple choice that is chosen alone; default: '
+              'one such as "None of these"')  # fmt: skip
+    @argument("--separator", help="what stands between the choices in the population's answers to "
+              "a multiple choice; default: |")  # fmt: skip
     @option_arguments(ElicitationOptions)
     @costing
     @line_cell_magic
@@ -45,7 +53,7 @@ class AskMagics(StudyMagics):
         if cell is None:
             return self.study.answer(name)
         text = cell.rstrip().removesuffix(";")
-        question = arguments.question(text, *map(args.pop, ("options", "scale", "multiple")))
+        question = arguments.question(text, **{name: args.pop(name) for name in QUESTION_ARGUMENTS})
         with progress(self.shell, self.study) as on_step:
             answer: PopulationAnswer | CostEstimate = run(
                 self.study,
