@@ -14,7 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.simulation.simulation import COLUMNS, CONTEXT_TEXTS, Simulation
+from jupyter_mop.engine.simulation.simulation import (
+    COLUMNS,
+    CONTEXT_SHARES,
+    CONTEXT_TEXTS,
+    OPTION_TABLES,
+    PERSONA_WEIGHTS,
+    Simulation,
+)
 from jupyter_mop.engine.survey.answer_distances import distance_intervals, distances
 from jupyter_mop.engine.survey.multiple_choice import draw_sets
 from jupyter_mop.engine.survey.option_probabilities import OptionTable
@@ -384,9 +391,16 @@ class PopulationAnswer(Viewed):
         if not self.is_plain and self.question.kind != "multiple":
             facts["shares"] = pd.DataFrame(self.by_draw[answered], names, list(self.options))
             facts["ordered"] = self.question.is_ordered and not self.question.last
+            facts[OPTION_TABLES] = self._by_context(self.table.probabilities[:, answered])
+            facts[CONTEXT_SHARES] = self._by_context(self._context_shares)
+        if not self.is_plain and np.ptp(self.weights, axis=0).max() > 0:
+            facts[PERSONA_WEIGHTS] = self._by_context(self.weights[:, answered])
         if self.cost is not None:
             facts["cost"] = self.cost
         return facts
+
+    def _by_context(self, values: Array) -> dict[str, Any]:
+        return dict(zip(self.context_texts, values.tolist(), strict=True))
 
     def __repr__(self) -> str:
         pairs = zip(self.options, self.shares(), strict=True)

@@ -41,7 +41,7 @@ LISTS = "1. Topic: what it is about\n2. **Tone**\n- mood\n- length"
 class Recorder(ToyBackend):
     """Records every request with its seed, draw and parameters."""
 
-    can_tell_first_tokens = False
+    can_score_first_tokens = False
 
     def __init__(self, reply: str = "") -> None:
         super().__init__(WORDS)
@@ -60,12 +60,13 @@ class Recorder(ToyBackend):
 
     def first_tokens(self, prompts: Sequence[Prompt], *, on_result=None):  # noqa: ARG002
         self.requests += [(turns(prompt),) for prompt in prompts]
-        return [FirstTokens(("A", "B"), (-0.5, -1.5)) for _ in prompts]
+        lettered = ["letter" in prompt.messages[-1].content for prompt in prompts]
+        return [FirstTokens(("A" if is_letter else "milk",), (-0.1,)) for is_letter in lettered]
 
 
 class FirstTokenRecorder(Recorder):
     can_score = False
-    can_tell_first_tokens = True
+    can_score_first_tokens = True
 
 
 def turns(prompt: Prompt) -> list[tuple[str, str]]:
@@ -125,7 +126,7 @@ KINDS: dict[str, Callable[[], list]] = {
     "question, multiple": lambda: asked(WHICH),
     "question, open": lambda: asked(DRINK, listed=False),
     "question, by prior": lambda: asked(OFTEN, by_prior=True, by_length=True),
-    "question, drawn": lambda: asked(DRINK, method="sampled", n_draws=2),
+    "question, drawn": lambda: asked(DRINK, Recorder("milk"), method="sampled", n_draws=2),
     "question, letters": lambda: asked(OFTEN, FirstTokenRecorder(), listed=False),
     "question, first tokens": lambda: asked(DRINK, FirstTokenRecorder()),
 }

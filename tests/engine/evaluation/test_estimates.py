@@ -146,7 +146,9 @@ def test_survey_weights_are_used() -> None:
 
 
 def test_every_option_of_either_side_has_a_row() -> None:
-    found = estimate(simulate(["q"] * 9, ["c"] * 8 + ["b"]), human=people(["q"] * 20, ["a", "b"] * 10))
+    found = estimate(
+        simulate(["q"] * 9, ["c"] * 8 + ["b"]), human=people(["q"] * 20, ["a", "b"] * 10)
+    )
     assert found.frame["option"].tolist() == ["a", "b", "c"]
     last = found.frame.iloc[2]
     assert last["value"] == last["low"] == 0
