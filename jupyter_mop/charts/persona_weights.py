@@ -163,7 +163,7 @@ def mixture_chart(mixture: MixtureOfPersonas) -> alt.LayerChart | alt.VConcatCha
     by_context = context_weights(mixture)
     if by_context.empty:
         return weights_chart(overall)
-    n_drawn, n_all = by_context["context"].nunique(), len(set(mixture.population_.contexts))
+    n_drawn, n_all = by_context["context"].nunique(), len(set(mixture.population_.context_keys))
     note = f"The {n_drawn} most frequent of {n_all} contexts." if n_drawn < n_all else ""
     parts = weights_layers(overall), weights_map_layers(by_context, note)
     chart: alt.VConcatChart = styled(
@@ -175,12 +175,13 @@ def mixture_chart(mixture: MixtureOfPersonas) -> alt.LayerChart | alt.VConcatCha
 def context_weights(mixture: MixtureOfPersonas) -> pd.DataFrame:
     """Return context, persona and weight of the most frequent contexts; empty if all are equal."""
     population = mixture.population_
-    counts = pd.Series(population.contexts).value_counts()
-    first = [population.contexts.index(name) for name in counts.index[:MAX_CONTEXTS]]
+    labels = population.context_labels
+    counts = pd.Series(labels).value_counts()
+    first = [labels.index(name) for name in counts.index[:MAX_CONTEXTS]]
     weights = mixture.persona_weights(population.take(first))
     if np.ptp(weights, axis=0).max() < MIN_DIFFERENCE:
         return pd.DataFrame()
-    contexts = [population.contexts[i] for i in first]
+    contexts = [labels[i] for i in first]
     wide = pd.DataFrame(weights, index=pd.Index(contexts, name="context"), columns=mixture.names)
     return wide.reset_index().melt("context", var_name="persona", value_name="weight")
 

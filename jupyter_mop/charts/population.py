@@ -116,7 +116,7 @@ def population_chart(population: Population) -> alt.HConcatChart:
     """Draw the number of records per context, and the answers or the response lengths."""
     import altair as alt
 
-    contexts = shares(population.contexts, population.weights)
+    contexts = shares(population.context_labels, population.weights)
     parts = [share_bars(contexts, "Contexts")] if len(contexts) > 1 else []
     parts.append(response_chart(population.responses, population.weights))
     title = alt.TitleParams(
@@ -138,7 +138,7 @@ def response_chart(responses: list[str], weights: Weights) -> alt.LayerChart:
 
 def population_table(population: Population) -> str:
     """Return the number of records per context, a summary of the responses, and a few records."""
-    contexts = shares(population.contexts, population.weights)
+    contexts = shares(population.context_labels, population.weights)
     parts = [f"<p>{cell(repr(population))}; {response_summary(population.responses)}</p>"]
     if len(contexts) > 1:
         parts.append(_share_table("context", contexts))

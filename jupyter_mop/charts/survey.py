@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 MAX_CONTEXTS = 12
+MAX_NOTE_LENGTH = 400
 
 
 def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
@@ -42,7 +43,8 @@ def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
         heading = "Contexts" + (note if n_drawn < len(answer.contexts) else "")
         rows.append(heat_map(largest, heading))
     title = alt.TitleParams(
-        f"{plain(answer.name)}: {plain(answer.question.text)}", subtitle=plain(answer.description)
+        f"{plain(answer.name)}: {plain(answer.question.text)}",
+        subtitle=[plain(answer.description), *map(plain, answer.notes)],
     )
     chart: alt.VConcatChart = styled(
         alt.vconcat(*rows, title=title, spacing=24).resolve_scale(color="independent")
@@ -52,8 +54,10 @@ def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
 
 def persona_frame(answer: PopulationAnswer) -> pd.DataFrame:
     """Return row (persona with its weight), option and share."""
-    pairs = zip(answer.personas, answer.persona_weights, strict=True)
-    names = [f"{plain(name, 30)} ({weight:.0%})" for name, weight in pairs]
+    short = [plain(name, 30) for name in answer.personas]
+    distinct = [f"{s} #{k + 1}" if short.count(s) > 1 else s for k, s in enumerate(short)]
+    pairs = zip(distinct, answer.persona_weights, strict=True)
+    names = [f"{name} ({weight:.0%})" for name, weight in pairs]
     return _long(names, answer.options, answer.by_persona)
 
 
@@ -107,18 +111,23 @@ def answer_table(answer: PopulationAnswer) -> str:
     parts = [f"<p>{cell(answer.question.text)}</p>", table(head, rows)]
     if not answer.is_plain:
         parts.append(_persona_table(answer))
-    return "".join([*parts, f"<p>{cell(answer.description)}</p>"])
+    said = [answer.description, *answer.notes]
+    return "".join([*parts, *(f"<p>{cell(text, MAX_NOTE_LENGTH)}</p>" for text in said)])
 
 
 def _persona_table(answer: PopulationAnswer) -> str:
     chips = persona_chips(answer.personas)
     rows = [
-        [chips[name], f"{weight:.1%}", *(f"{share:.1%}" for share in shares)]
+        [chips[name], f"{weight:.1%}", *map(_share, shares)]
         for name, weight, shares in zip(
             answer.personas, answer.persona_weights, answer.by_persona, strict=True
         )
     ]
     return table(["persona", "weight", *answer.options], rows)
+
+
+def _share(share: float) -> str:
+    return "no answer" if np.isnan(share) else f"{share:.1%}"
 
 
 def _long(rows: list[str], options: tuple[str, ...], shares: np.ndarray) -> pd.DataFrame:

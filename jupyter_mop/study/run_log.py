@@ -167,8 +167,7 @@ def _stored_arguments(session: Session, given: dict[str, Any]) -> dict[str, Any]
 
 def _to_json(value: Any) -> Any:  # noqa: ANN401  plain JSON
     if isinstance(value, Question):
-        fields = ("text", "options", "kind", "targets")
-        return {_QUESTION: {name: _to_json(getattr(value, name)) for name in fields}}
+        return {_QUESTION: value.facts()}
     if isinstance(value, Mapping):
         return {str(name): _to_json(item) for name, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
@@ -182,7 +181,7 @@ def _to_json(value: Any) -> Any:  # noqa: ANN401  plain JSON
 def _from_json(name: str, value: Any) -> Any:  # noqa: ANN401  any argument
     """Return a stored argument as the verb takes it."""
     if isinstance(value, dict) and _QUESTION in value:
-        return Question(**value[_QUESTION])
+        return Question.of(value[_QUESTION])
     if isinstance(value, dict) and _NOT_STORED in value:
         raise DataError(
             f"The run's argument `{name}` was a {value[_NOT_STORED]}, which the store cannot hold.",

@@ -27,8 +27,14 @@ from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.generation.persona_preview import default_pool
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
+from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.survey.real_answers import (
+    distinct_options,
+    split_names,
+    without_missing,
+)
 from jupyter_mop.errors import DataError, NotFittedError
 
 if TYPE_CHECKING:
@@ -125,18 +131,34 @@ class Session:
             )
         return self.population
 
-    def closed_question(self, question: Question | str) -> Question:
+    def closed_question(
+        self, question: Question | str, missing: str | Sequence[str] | None = None
+    ) -> Question:
         """Return the question; a plain string uses the population's answers as options."""
         if isinstance(question, Question):
             return question
-        population = self.require_population()
+        population, _ = without_missing(self.require_population(), missing)
         if not population.is_closed:
             raise DataError(
                 "The question has no options, and the population's responses are free text.",
                 hint='Add options: Question(text, ["yes", "no"]); in a magic: --options "yes|no".',
             )
         kind = "scale" if population.is_ordered else "single"
-        return Question(question, population.options, kind)
+        names = split_names(missing)
+        options = [
+            name
+            for name in distinct_options(self._all_records())
+            if read_option(name, names) is None
+        ]
+        return Question(question, options, kind)
+
+    def _all_records(self) -> Population:
+        """Return training and held-out records together; a rare answer may be in one half only."""
+        population = self.require_population()
+        if self.target is None:
+            return population
+        frame = pd.concat([population.frame, self.target.frame], ignore_index=True)
+        return replace(population, frame=frame)
 
     def new_mixture(
         self,

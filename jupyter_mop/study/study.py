@@ -399,7 +399,8 @@ class Study:
         **options
         """
         chosen = ElicitationOptions.of({"n": n, **options})
-        closed, before = self.session.closed_question(question), self.backend.usage
+        closed = self.session.closed_question(question, chosen.missing)
+        before = self.backend.usage
         answer = weights.answer(self.session, closed, chosen, name=name, on_step=on_step)
         answer = replace(answer, cost=cost.cost_since(self.session, before))
         self.answers[name] = answer
@@ -597,6 +598,7 @@ class Study:
         human: pd.DataFrame | Population | None = None,
         answer: str | None = None,
         level: float = 0.9,
+        missing: str | Sequence[str] | None = None,
     ) -> Estimates:
         """Estimate a mean or shares of the population from a simulation and a few human answers.
 
@@ -614,6 +616,8 @@ class Study:
             The single answer whose share to estimate.
         level : float
             Coverage probability of the interval.
+        missing : str or sequence of str, optional
+            Human answers to set aside, such as "Refused|Don't know".
         """
         return estimate(
             self.session.simulation(name),
@@ -622,6 +626,7 @@ class Study:
             answer=answer,
             level=level,
             n_contexts=len(self.session.comparison_target),
+            missing=missing,
         )
 
     def diagnose(

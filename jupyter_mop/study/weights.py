@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from jupyter_mop.backends.protocols import OnStep
 from jupyter_mop.engine.data.persona_weights import LEARNED, STATED, UNIFORM, Weights
 from jupyter_mop.engine.data.personas import persona_shares
+from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
-from jupyter_mop.engine.survey.asking import answers_with, ask, distinct_contexts
+from jupyter_mop.engine.survey.asking import ask, asked_population, distinct_contexts
 from jupyter_mop.engine.survey.learned_weights import learn_weights
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.survey.real_answers import read_answers
 from jupyter_mop.errors import NotFittedError
 from jupyter_mop.study.session import Session
 
@@ -62,7 +66,7 @@ def answer(
     on_step: OnStep | None = None,
 ) -> PopulationAnswer:
     """Return the answer to a question in the held-out contexts, under the weights of `options`."""
-    population, target = session.require_population(), session.comparison_target
+    target = session.comparison_target
     personas = None if options.baseline == "plain" else session.require_personas()
     ask_contexts = partial(
         ask,
@@ -73,26 +77,50 @@ def answer(
         name=name,
         on_step=on_step,
     )
-    weights = UNIFORM if options.baseline else _answer_weights(session, question, options.weights)
+    asked, set_aside = asked_population(session.require_population(), question, options)
+    known = read_answers(asked, question)
+    weights = UNIFORM if options.baseline else _answer_weights(session, options.weights, known)
     if weights != LEARNED:
         return ask_contexts(target, weights=weights)
-    if answers_with(population, question):
-        return learn_weights(
-            ask_contexts(population, weights=UNIFORM),
-            population,
-            session.require_personas(),
-            session.encoder,
-            target=ask_contexts(target, weights=UNIFORM),
+    if known is not None:
+        return _learned(
+            session,
+            ask_contexts(known, weights=UNIFORM),
+            ask_contexts(target, weights=UNIFORM),
+            set_aside=set_aside,
             random_state=options.random_state,
         )
-    shares = require_fit(session).persona_weights(target.take(distinct_contexts(target)))
+    asked, _ = asked_population(target, question, options)
+    shares = require_fit(session).persona_weights(asked.take(distinct_contexts(asked)))
     return ask_contexts(target, weights=UNIFORM).reweighted(shares, weights_label=LEARNED)
 
 
-def _answer_weights(session: Session, question: Question, weights: Weights | None) -> Weights:
+def _learned(
+    session: Session,
+    train: PopulationAnswer,
+    target: PopulationAnswer,
+    *,
+    set_aside: Mapping[str, int],
+    random_state: int,
+) -> PopulationAnswer:
+    """Return the answer in the held-out contexts with weights learned from the training ones."""
+    assert train.real is not None  # noqa: S101  checked by the caller
+    learned = learn_weights(
+        train,
+        train.real,
+        session.require_personas(),
+        session.encoder,
+        target=target,
+        random_state=random_state,
+    )
+    if session.target is None:  # the held-out contexts are the training ones
+        return learned
+    return replace(learned, set_aside=dict(Counter(learned.set_aside) + Counter(set_aside)))
+
+
+def _answer_weights(session: Session, weights: Weights | None, known: Population | None) -> Weights:
     """Return the weights to answer with; default: learned if possible, else stated."""
     chosen = session.with_panel(weights)
     if chosen is not None:
         return chosen
-    known = answers_with(session.require_population(), question)
-    return LEARNED if session.fitted_mixture or known else STATED
+    return LEARNED if session.fitted_mixture or known is not None else STATED

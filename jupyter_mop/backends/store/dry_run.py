@@ -59,6 +59,7 @@ class PlannedBackend(CachedBackend):
     (1, 2)
     """
 
+    is_dry_run = True  # its answers are placeholders
     prompts_at_once = sys.maxsize  # one step for all prompts that do not depend on answers
 
     def __init__(self, cached: CachedBackend, typical: Sequence[str] = ()) -> None:

@@ -1,9 +1,10 @@
-"""Conversion of data frames from other libraries (polars, Arrow and others) to pandas."""
+"""Conversion of data frames from other libraries to pandas, and of their values to text."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from jupyter_mop.errors import missing
@@ -52,6 +53,33 @@ def pandas_frame(value: Any) -> Any:  # noqa: ANN401  any object may be passed
         if isinstance(frame, v2.DataFrame):
             return pd.DataFrame({c.name: _column(c) for c in frame.iter_columns()})
         raise missing("pyarrow", "export") from None
+
+
+def value_text(value: object) -> str:
+    """Return a value of a data frame as text: a whole number without a decimal point.
+
+    A column of whole numbers becomes one of floats as soon as one value is missing, and people are
+    34 years old, not 34.0.
+
+    Examples
+    --------
+    >>> [value_text(value) for value in (34.0, 2.5, 7, True, "yes")]
+    ['34', '2.5', '7', 'True', 'yes']
+    """
+    is_whole = isinstance(value, float | np.floating) and float(value).is_integer()
+    return str(int(value) if is_whole else value)  # type: ignore[call-overload]
+
+
+def column_texts(values: pd.Series) -> list[str]:
+    """Return the values of a column as text, as `value_text` does; dates have no time of day.
+
+    Examples
+    --------
+    >>> column_texts(pd.Series([34.0, 51.0])), column_texts(pd.Series([True, False]))
+    (['34', '51'], ['True', 'False'])
+    """
+    has_floats = values.dtype == object or pd.api.types.is_float_dtype(values)
+    return [value_text(value) for value in (values if has_floats else values.astype(str))]
 
 
 def _column(series: Any) -> Any:  # noqa: ANN401  a narwhals series

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop import config
-from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.data.population import Population, context_label
 from jupyter_mop.errors import DataError
 
 _COVERED_SHARE, _BYTES_PER_TOKEN = 0.9, 4
@@ -32,6 +32,11 @@ class Exemplar:
     def context(self) -> str:
         """The context columns as one text."""
         return ", ".join(self.record.values())
+
+    @property
+    def label(self) -> str:
+        """The context as a text that no other context has; see `context_label`."""
+        return context_label(list(self.record.values()))
 
 
 def draw_exemplars(
@@ -129,7 +134,7 @@ def _weighted_order(population: Population, random_state: int) -> list[int]:
 def _strata(population: Population, by: str | Sequence[object] | None) -> Sequence[object]:
     """Return the stratum of each record, length n."""
     if by is None:
-        return population.contexts
+        return population.context_labels
     if not isinstance(by, str):
         if len(by) != len(population):
             raise DataError(

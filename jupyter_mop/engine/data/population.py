@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.dataframes import pandas_frame
+from jupyter_mop.engine.data.dataframes import column_texts, pandas_frame, value_text
 from jupyter_mop.engine.data.surrogates import has_lone_surrogate, lone_surrogate_error
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
@@ -19,6 +19,7 @@ MIN_RECORDS = 8
 MAX_DISTINCT_ANSWERS = 12
 MAX_ANSWER_LENGTH = 60  # characters
 MIN_MEAN_REPEATS = 5
+QUOTE = '"'
 
 
 def are_closed(responses: Sequence[str]) -> bool:
@@ -142,13 +143,27 @@ class Population(Viewed):
 
     @cached_property
     def contexts(self) -> list[str]:
-        """The context of each record as one text, length n."""
-        return _joined(self.frame[list(self.context)])
+        """The context of each record as one text, length n; see `context_labels`."""
+        shared = {key: ", ".join(key) for key in set(self.context_keys)}
+        return [shared[key] for key in self.context_keys]
+
+    @cached_property
+    def context_keys(self) -> list[tuple[str, ...]]:
+        """The context of each record as the texts of its columns, which identify it, length n."""
+        columns = [column_texts(self.frame[column]) for column in self.context]
+        shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+        return [shared.setdefault(key, key) for key in zip(*columns, strict=True)]
+
+    @cached_property
+    def context_labels(self) -> list[str]:
+        """The context of each record as a text that no other context has, length n."""
+        shared = {key: context_label(key) for key in set(self.context_keys)}
+        return [shared[key] for key in self.context_keys]
 
     @cached_property
     def responses(self) -> list[str]:
         """The response of each record, length n."""
-        return [str(value) for value in self.frame[self.response]]
+        return [value_text(value) for value in self.frame[self.response]]
 
     @cached_property
     def records(self) -> list[dict[str, str]]:
@@ -156,10 +171,9 @@ class Population(Viewed):
 
         Records with the same context share one dict, which saves memory.
         """
-        rows = self.frame[list(self.context)].astype(str).itertuples(index=False, name=None)
-        shared: dict[tuple[str, ...], dict[str, str]] = {}
         names = [str(name) for name in self.context]
-        return [shared.setdefault(row, dict(zip(names, row, strict=True))) for row in rows]
+        shared = {key: dict(zip(names, key, strict=True)) for key in set(self.context_keys)}
+        return [shared[key] for key in self.context_keys]
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
@@ -190,7 +204,7 @@ class Population(Viewed):
         """The distinct responses, in the order of a categorical column or else alphabetically."""
         categories = getattr(self.frame[self.response].dtype, "categories", None)
         if categories is not None:
-            return tuple(map(str, categories))
+            return tuple(map(value_text, categories))
         return tuple(sorted(set(self.responses)))
 
     def take(self, indices: Sequence[int] | NDArray[np.intp]) -> Population:
@@ -270,10 +284,26 @@ class Population(Viewed):
         return rng.choice(len(self), n, p=self.weights / self.weights.sum())
 
 
-def _joined(frame: pd.DataFrame) -> list[str]:
-    texts = (", ".join(map(str, row)) for row in frame.itertuples(index=False, name=None))
-    shared: dict[str, str] = {}
-    return [shared.setdefault(text, text) for text in texts]
+def context_label(values: Sequence[str]) -> str:
+    """Return a context as one text that no other context of the same columns has.
+
+    A value that contains the separator is quoted, if there are several columns.
+
+    Examples
+    --------
+    >>> context_label(["cook, baker", "Rome"]), context_label(["cook", "baker, Rome"])
+    ('"cook, baker", Rome', 'cook, "baker, Rome"')
+    >>> context_label(["cook, baker"]), context_label(["old", "north"])
+    ('cook, baker', 'old, north')
+    """
+    if len(values) == 1:
+        return values[0]
+    quoted = [f'"{value.replace(QUOTE, 2 * QUOTE)}"' for value in values]
+    needed = [", " in value or value.startswith(QUOTE) for value in values]
+    return ", ".join(
+        quote if is_needed else value
+        for value, quote, is_needed in zip(values, quoted, needed, strict=True)
+    )
 
 
 def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,9 @@ from jupyter_mop.engine.simulation.outcomes import (
     outcomes,
 )
 from jupyter_mop.engine.simulation.simulation import CONTEXT, RESPONSE, Simulation
+from jupyter_mop.engine.survey.answer_matching import read_option
+from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.survey.real_answers import unread_error, without_missing
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
@@ -51,6 +55,8 @@ class Estimates(Viewed):
         Number of human answers; 0 where the intervals are about the simulation only.
     n_simulated : float
         Effective sample size of the simulated responses.
+    set_aside : mapping of str to int
+        Number of human answers that were set aside, by name.
     """
 
     frame: pd.DataFrame
@@ -58,6 +64,7 @@ class Estimates(Viewed):
     level: float
     n_human: int
     n_simulated: float
+    set_aside: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_valid(self) -> bool:
@@ -70,7 +77,9 @@ class Estimates(Viewed):
         basis = f"{self.level:.0%} intervals, {self.n_simulated:.0f} simulated responses"
         if not self.is_valid:
             return f"{NOT_VALID} ({basis})"
-        return f"Simulation and {self.n_human} human answers together ({basis})."
+        aside = ", ".join(f"{name} {count}" for name, count in self.set_aside.items())
+        without = f" Set aside: {aside}." if aside else ""
+        return f"Simulation and {self.n_human} human answers together ({basis}).{without}"
 
     def __repr__(self) -> str:
         rows = [
@@ -88,6 +97,7 @@ def estimate(
     answer: str | None = None,
     level: float = 0.9,
     n_contexts: int | None = None,
+    missing: str | Sequence[str] | None = None,
 ) -> Estimates:
     """Estimate a population's mean or shares from a simulation and a few human answers.
 
@@ -110,6 +120,8 @@ def estimate(
     n_contexts : int, optional
         The number of real records that the simulation's contexts were drawn from, where it is
         smaller than the number of responses.
+    missing : str or sequence of str, optional
+        Human answers to set aside, such as "Refused|Don't know".
 
     Returns
     -------
@@ -118,8 +130,9 @@ def estimate(
     Raises
     ------
     DataError
-        For fewer than ten human answers, a context that never occurs in the simulation, or free
-        text, which has neither a mean nor shares.
+        For fewer than ten human answers, a context that never occurs in the simulation, human
+        answers that are none of the options or all unlike the simulated ones, or free text, which
+        has neither a mean nor shares.
 
     Notes
     -----
@@ -144,11 +157,16 @@ def estimate(
     """
     if not 0 < level < 1:
         raise DataError(f"`level` must be between 0 and 1, got {level}.", hint="Use 0.9.")
+    human, set_aside = (None, {}) if human is None else without_missing(human, missing)
     simulated = outcomes(simulation.frame, of, RESPONSE)
     real = pd.Series(dtype=float) if human is None else _answers(human, of)
     shares = checked_weights(simulation.weights, len(simulation))
-    name = outcome_name(of)
-    options, simulated_numbers, real_numbers = _numbers(simulated, real, name, answer)
+    name, facts = outcome_name(of), simulation.provenance.get("question")
+    if of == RESPONSE and facts is not None:
+        read = _question_numbers(Question.of(facts), simulated, real, answer)
+    else:
+        read = _numbers(simulated, real, name, answer)
+    options, simulated_numbers, real_numbers = read
     if human is None:
         rows = [_simulation_only(numbers, shares, level) for numbers in simulated_numbers]
     else:
@@ -160,7 +178,9 @@ def estimate(
         ]
     frame = pd.DataFrame(rows)
     frame.insert(0, "option", options)
-    return Estimates(frame, name, level, len(real), effective_sample_size(simulation.weights))
+    return Estimates(
+        frame, name, level, len(real), effective_sample_size(simulation.weights), set_aside
+    )
 
 
 class _ContextMeans:
@@ -170,12 +190,13 @@ class _ContextMeans:
         index = {context: c for c, context in enumerate(dict.fromkeys(contexts))}
         self.simulated = np.array([index[context] for context in contexts], dtype=np.intp)
         self.mass = np.bincount(self.simulated, shares)
-        people = np.array([index.get(context, -1) for context in human.contexts], dtype=np.intp)
+        labels = human.context_labels
+        people = np.array([index.get(label, -1) for label in labels], dtype=np.intp)
         unknown = (people < 0) | (self.mass[people] <= 0)
         if unknown.any():
             raise DataError(
                 f"{int(unknown.sum())} of {len(people)} human answers are to contexts that never "
-                f"occur in the simulation, such as {human.contexts[int(unknown.argmax())][:60]!r}.",
+                f"occur in the simulation, such as {labels[int(unknown.argmax())][:60]!r}.",
                 hint="Simulate those contexts too, or more responses.",
             )
         self.people, self.shares, self.weights = people, shares, human.weights
@@ -196,34 +217,117 @@ def _answers(human: Population, of: Outcome) -> pd.Series:
     return outcomes(human.frame, of if callable(of) else human.response, human.response)
 
 
-def _numbers(
-    simulated: pd.Series, real: pd.Series, name: str, answer: str | None
-) -> tuple[list[str], list[Vectors], list[Vectors]]:
+Numbers = tuple[list[str], list[Vectors], list[Vectors]]
+
+
+def _numbers(simulated: pd.Series, real: pd.Series, name: str, answer: str | None) -> Numbers:
     """Return the names of the rows, and the numbers that each averages on both sides."""
-    if answer is None:
-        numbers = [pd.to_numeric(values, errors="coerce") for values in (simulated, real)]
-        if not any(values.isna().any() for values in numbers):
-            z, y = (values.to_numpy(dtype=np.float64) for values in numbers)
-            return [SHARE if set(np.r_[z, y]) <= {0.0, 1.0} else MEAN], [z], [y]
-    predicted, given = (np.array(labels(side), dtype=object) for side in (simulated, real))
-    options = list(dict.fromkeys([*given, *predicted]))
+    found = _means(simulated, real) if answer is None else None
+    if found is not None:
+        return found
+    options, sides = _joint_labels(labels(simulated), labels(real), name, answer)
     if answer is not None:
-        if answer not in options:
+        chosen = read_option(answer, options)
+        if chosen is None:
             raise DataError(
                 f"No human or simulated response has the answer {answer!r}.",
                 hint=f"Use one of the answers, such as {options[:5]}.",
             )
-        options = [answer]
-    if len(options) > MAX_OPTIONS:
+        rows = [chosen]
+    else:
+        rows = list(range(len(options)))
+    indicators = [[np.asarray(side == a, dtype=np.float64) for a in rows] for side in sides]
+    return [options[a] for a in rows], indicators[0], indicators[1]
+
+
+def _means(simulated: pd.Series, real: pd.Series) -> Numbers | None:
+    """Return the numbers of both sides if all values are numbers, else None."""
+    numbers = [pd.to_numeric(values, errors="coerce") for values in (simulated, real)]
+    if any(values.isna().any() for values in numbers):
+        return None
+    z, y = (values.to_numpy(dtype=np.float64) for values in numbers)
+    return [SHARE if set(np.r_[z, y]) <= {0.0, 1.0} else MEAN], [z], [y]
+
+
+def _joint_labels(
+    predicted: Sequence[str], given: Sequence[str], name: str, answer: str | None
+) -> tuple[list[str], tuple[Vectors, Vectors]]:
+    """Return the labels of both sides in one reading, and the index of each value among them.
+
+    A label that differs in case or blanks, or that says yes or no in another way, is the same one.
+
+    Raises
+    ------
+    DataError
+        For free text without an `answer`, and if no human answer is a simulated one, or none is the
+        `answer` and some are unlike the simulated ones.
+    """
+    known: list[str] = []
+    codes: dict[str, int] = {}
+    for side in (predicted, given):
+        for label in dict.fromkeys(side):
+            is_few = len(known) <= MAX_OPTIONS  # free text has no spellings of one answer
+            found = read_option(label, known) if is_few else None
+            codes[label] = len(known) if found is None else found
+            known += [label] if found is None else []
+    if answer is None and len(known) > MAX_OPTIONS:
         raise DataError(
-            f"{name!r} has {len(options)} different values, so it has neither a mean nor shares.",
+            f"{name!r} has {len(known)} different values, so it has neither a mean nor shares.",
             hint="Pass a function of a response, such as lambda text: 'love' in text.",
         )
-    indicators = [
-        [np.asarray(side == option, dtype=np.float64) for option in options]
-        for side in (predicted, given)
-    ]
-    return options, indicators[0], indicators[1]
+    first, second = ([codes[label] for label in side] for side in (predicted, given))
+    seen = set(first)
+    unread = {text: n for text, n in Counter(given).items() if codes[text] not in seen}
+    never_given = answer is not None and read_option(answer, known) not in {None, *second}
+    if unread and (never_given or sum(unread.values()) == len(given)):
+        raise unread_error(unread, len(given), list(dict.fromkeys(predicted)))
+    order = list(dict.fromkeys([*second, *first]))
+    place = {code: at for at, code in enumerate(order)}
+    sides = [np.array([place[code] for code in side], dtype=np.float64) for side in (first, second)]
+    return [known[code] for code in order], (sides[0], sides[1])
+
+
+def _question_numbers(
+    question: Question, simulated: pd.Series, real: pd.Series, answer: str | None
+) -> Numbers:
+    """Return the numbers of both sides of a closed question: shares of options, or their mean.
+
+    Raises
+    ------
+    DataError
+        If a human answer is none of the options, or `answer` is not.
+    """
+    predicted, given = (_selected(question, labels(side)) for side in (simulated, real))
+    options = list(question.options)
+    if answer is None and question.kind != "multiple":
+        values = pd.to_numeric(pd.Series(options), errors="coerce").to_numpy(dtype=np.float64)
+        if not np.isnan(values).any():
+            z, y = (values[side.argmax(axis=1)] for side in (predicted, given))
+            return [SHARE if set(values) <= {0.0, 1.0} else MEAN], [z], [y]
+    rows = list(range(len(options)))
+    if answer is not None:
+        chosen = read_option(answer, options)
+        if chosen is None:
+            raise DataError(
+                f"{answer!r} is not one of the options {options}.", hint="Use one of the options."
+            )
+        rows = [chosen]
+    indicators = [[side[:, a].astype(np.float64) for a in rows] for side in (predicted, given)]
+    return [options[a] for a in rows], indicators[0], indicators[1]
+
+
+def _selected(question: Question, answers: Sequence[str]) -> np.ndarray:
+    """Return the options that each answer selects, shape (n, A)."""
+    found, unread = {}, {}
+    for text, n in Counter(answers).items():
+        try:
+            found[text] = question.selected_options(text)
+        except DataError:
+            unread[text] = n
+    if unread:
+        raise unread_error(unread, len(answers), question.options)
+    rows = [found[text] for text in answers]
+    return np.array(rows, dtype=bool).reshape(-1, len(question.options))
 
 
 def _interval(

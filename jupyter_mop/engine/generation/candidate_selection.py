@@ -146,7 +146,7 @@ class CandidateSelector:
     def _features(self, responses: Sequence[Exemplar]) -> NDArray[np.float64]:
         """Return each response's vector, repeated in the columns of its context."""
         vectors = self.encoder.encode([r.response for r in responses]).astype(np.float64)
-        contexts = np.array([response.context for response in responses], dtype=object)
+        contexts = np.array([response.label for response in responses], dtype=object)
         own = [vectors * (contexts == context)[:, None] for context in self._contexts]
         return np.hstack([vectors, *own])
 
@@ -157,6 +157,6 @@ class CandidateSelector:
     @cached_property
     def _contexts(self) -> list[str]:
         """The contexts with coefficients of their own."""
-        counts = Counter(response.context for response in self.real)
+        counts = Counter(response.label for response in self.real)
         most = counts.most_common(_MAX_CONTEXTS)
         return [context for context, n in most if n >= _MIN_PER_CONTEXT]

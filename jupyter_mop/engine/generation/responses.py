@@ -152,7 +152,7 @@ class _Responses:
         personas = [None if c.persona is None else names[c.persona] for c in self.contents]
         return pd.DataFrame(
             {
-                columns.CONTEXT: self.contexts.contexts,
+                columns.CONTEXT: self.contexts.context_labels,
                 columns.PERSONA: personas,
                 columns.EXEMPLAR: [_component_exemplar(content) for content in self.contents],
                 columns.RESPONSE: self.texts,
@@ -206,12 +206,17 @@ def _component_exemplar(content: PromptContent) -> int | None:
 
 def _prompt_facts(contexts: Population, prompts: PromptBuilder) -> dict[str, Any]:
     """Return entries for the provenance: template, personas and the question of each context."""
-    pairs = zip(contexts.contexts, contexts.records, strict=True)
-    return {
+    pairs = zip(contexts.context_labels, contexts.records, strict=True)
+    facts: dict[str, Any] = {
         "template": prompts.template.text,
         "personas": {persona.name: persona.description for persona in prompts.personas},
         "questions": {context: prompts.template.question(record) for context, record in pairs},
     }
+    if contexts.context_labels != contexts.contexts:
+        facts[columns.CONTEXT_TEXTS] = dict(
+            zip(contexts.context_labels, contexts.contexts, strict=True)
+        )
+    return facts
 
 
 def _content_facts(contents: Sequence[PromptContent]) -> dict[str, Any]:

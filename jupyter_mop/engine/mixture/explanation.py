@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.data.dataframes import value_text
 from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.population import Population
@@ -89,7 +90,7 @@ def explain(
     overall = mixture.persona_weights()
     return Explanation(
         text,
-        text in set(mixture.population_.contexts),
+        _is_known(context, mixture.population_),
         pd.DataFrame({"persona": mixture.names, "weight": weights, "overall": overall}),
         strongest_exemplars(mixture.gate_, vector, mixture.exemplars_, mixture.names, n=n),
         nearest_contexts(vector, encode_each(mixture.encoder, contexts), contexts, responses, n=n),
@@ -115,13 +116,20 @@ def context_text(context: str | Mapping[str, object], columns: Sequence[str]) ->
                 f"`context` must have the columns {list(columns)}, got {list(context)}.",
                 hint="Pass a value for each column, or the context as one text.",
             )
-        context = ", ".join(str(context[column]) for column in columns)
+        context = ", ".join(value_text(context[column]) for column in columns)
     if not isinstance(context, str) or not context.strip():
         raise DataError(
             f"`context` must be a text or a mapping of columns, got {context!r}.",
             hint=f"Pass values of {', '.join(columns)}.",
         )
     return context
+
+
+def _is_known(context: str | Mapping[str, object], population: Population) -> bool:
+    if isinstance(context, Mapping):
+        key = tuple(value_text(context[column]) for column in population.context)
+        return key in set(population.context_keys)
+    return context in {*population.contexts, *population.context_labels}
 
 
 def strongest_exemplars(

@@ -29,7 +29,7 @@ from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
 from jupyter_mop.engine.mixture.component_selection import select_shared
 from jupyter_mop.engine.mixture.options import FitOptions
 from jupyter_mop.engine.mixture.weights import gate_with_weights
-from jupyter_mop.engine.simulation.simulation import CONTEXT, Simulation
+from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import Viewed
@@ -346,7 +346,7 @@ class MixtureOfPersonas(Viewed):
                 f"The simulation {simulation.name!r} was made with other exemplars.",
                 hint="Reweight it by shares such as critic=0.4, or simulate again.",
             )
-        vectors, rows = encode_distinct(self.encoder, list(simulation.frame[CONTEXT]))
+        vectors, rows = encode_distinct(self.encoder, simulation.context_texts)
         gate = self.gate_for(weights)
         return component_draws.draw_log_prob(gate, simulation, vectors, rows, names=self.names)
 

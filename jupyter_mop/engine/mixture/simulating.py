@@ -94,9 +94,9 @@ def _persona_weights(
     """Return an entry for the provenance: persona weights by context, if they depend on it."""
     if options.baseline:
         return {}
-    texts = list(dict.fromkeys(contexts.contexts))
+    texts = dict(zip(contexts.context_labels, contexts.contexts, strict=True))
     gate = gate_with_weights(mixture, options.weights)
-    weights = np.exp(gate.persona_log_weights(encode_each(mixture.encoder, texts)))
+    weights = np.exp(gate.persona_log_weights(encode_each(mixture.encoder, list(texts.values()))))
     if np.ptp(weights, axis=0).max() < _NO_DIFFERENCE:
         return {}
     return {PERSONA_WEIGHTS: dict(zip(texts, weights.round(9).tolist(), strict=True))}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
+from jupyter_mop.engine.data.dataframes import value_text
 from jupyter_mop.errors import DataError
 
 Outcome = str | Callable[[str], object]
@@ -87,5 +87,4 @@ def label(value: object) -> str:
     >>> label(3.0), label(" yes")
     ('3', 'yes')
     """
-    whole = isinstance(value, float | np.floating) and float(value).is_integer()
-    return str(int(value) if whole else value).strip()  # type: ignore[call-overload]
+    return value_text(value).strip()

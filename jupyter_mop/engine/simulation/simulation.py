@@ -36,6 +36,7 @@ WEIGHT = "weight"
 SEED = "seed"
 DRAW = "draw"
 EXEMPLARS_IN_PROMPT, INSTRUCTIONS = "shown", "wishes"  # keys of the provenance
+CONTEXT_TEXTS = "context_texts"  # of the provenance: plain texts of contexts that are quoted
 PERSONA_WEIGHTS, OPTION_TABLES = "persona_weights", "option_tables"  # by context
 CONTEXT_SHARES = "context_shares"
 COLUMNS = (CONTEXT, PERSONA, EXEMPLAR, RESPONSE, LOG_PROB, WEIGHT, SEED, DRAW)
@@ -48,10 +49,10 @@ class Simulation(Viewed):
     Attributes
     ----------
     frame : pandas.DataFrame
-        One row per response in draw order: context, persona (name; missing for a baseline without
-        personas), exemplar (index into `exemplars`; missing for a baseline without), response,
-        log_prob (log-probability, in nats, of drawing this persona and exemplar), weight
-        (importance weight, 1 as drawn), seed and draw number.
+        One row per response in draw order: context (see `Population.context_labels`), persona
+        (name; missing for a baseline without personas), exemplar (index into `exemplars`; missing
+        for a baseline without), response, log_prob (log-probability, in nats, of drawing this
+        persona and exemplar), weight (importance weight, 1 as drawn), seed and draw number.
     exemplars : sequence of Exemplar
         The pool that the exemplar column indexes.
     provenance : mapping
@@ -77,6 +78,12 @@ class Simulation(Viewed):
     def responses(self) -> list[str]:
         """The simulated texts, length n."""
         return [str(text) for text in self.frame[RESPONSE]]
+
+    @property
+    def context_texts(self) -> list[str]:
+        """The context of each response as an encoder reads it, length n."""
+        texts = self.provenance.get(CONTEXT_TEXTS, {})
+        return [texts.get(context, context) for context in self.frame[CONTEXT]]
 
     @property
     def personas(self) -> list[str]:

@@ -24,6 +24,7 @@ def distances(question: Question, target: Array, shares: Array) -> dict[str, flo
     """Return JS (nats), total variation and, for a scale, Wasserstein-1 (steps).
 
     For a multiple-choice question these are means over the options, each as a yes-no question.
+    Wasserstein-1 is among the answers on the scale: options that stay last are no points of it.
 
     Examples
     --------
@@ -41,7 +42,11 @@ def distances(question: Question, target: Array, shares: Array) -> dict[str, flo
             "TV": float(np.mean([total_variation(*pair) for pair in pairs])),
         }
     found = {"JS": js_divergence(target, shares), "TV": total_variation(target, shares)}
-    return found | ({"W1": wasserstein_distance(target, shares)} if question.is_ordered else {})
+    if question.is_ordered:
+        points = question.scale_points
+        on_scale = [side[points] / side[points].sum() for side in (target, shares)]
+        found["W1"] = wasserstein_distance(*on_scale)
+    return found
 
 
 def distance_intervals(

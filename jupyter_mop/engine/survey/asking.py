@@ -21,7 +21,7 @@ from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import NO_PERSONA, PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
-from jupyter_mop.errors import DataError
+from jupyter_mop.engine.survey.real_answers import read_answers, without_missing
 
 Array = NDArray[np.float64]
 
@@ -44,6 +44,7 @@ def ask(
     question : Question
     population : Population
         Its contexts are asked. If its responses are the options, they are kept for comparison.
+        Records whose answers `options.missing` sets aside are left out.
     personas : list of Persona, str, DataFrame, mapping or None
         Any input of `read_personas`; None asks without personas.
     backend : Backend
@@ -61,8 +62,10 @@ def ask(
     -------
     PopulationAnswer
     """
+    options = options or ElicitationOptions()
     known = [] if personas is None else read_personas(personas)
     shares, weights_label = answer_weights(known, weights)
+    population, set_aside = asked_population(population, question, options)
     contexts = distinct_contexts(population)
     records = [population.records[i] for i in contexts]
     table = option_probabilities(
@@ -76,32 +79,31 @@ def ask(
         _context_shares(population, contexts),
         np.ones(table.probabilities.shape[:2]),
         table,
-        real=population if answers_with(population, question) else None,
+        real=read_answers(population, question),
+        set_aside=set_aside,
     )
     return answer.reweighted(shares, weights_label=weights_label)
 
 
+def asked_population(
+    population: Population, question: Question, options: ElicitationOptions
+) -> tuple[Population, dict[str, int]]:
+    """Return the records without answers that are set aside, and the number of each of these."""
+    separator = question.separator if question.kind == "multiple" else None
+    return without_missing(population, options.missing, separator=separator)
+
+
 def distinct_contexts(population: Population) -> NDArray[np.intp]:
     """Return the first record of each distinct context, in order of appearance."""
-    first: dict[str, int] = {}
-    for i, context in enumerate(population.contexts):
+    first: dict[tuple[str, ...], int] = {}
+    for i, context in enumerate(population.context_keys):
         first.setdefault(context, i)
     return np.array(list(first.values()), dtype=np.intp)
 
 
-def answers_with(population: Population, question: Question) -> bool:
-    """Return whether every response of the population consists of the question's options."""
-    try:
-        for response in set(population.responses):
-            question.selected_options(response)
-    except DataError:
-        return False
-    return True
-
-
 def _context_shares(population: Population, contexts: NDArray[np.intp]) -> Array:
     """Return the weight share of the records in each context, shape (C,)."""
-    index = {population.contexts[i]: c for c, i in enumerate(contexts)}
-    codes = np.array([index[text] for text in population.contexts])
+    index = {population.context_keys[i]: c for c, i in enumerate(contexts)}
+    codes = np.array([index[key] for key in population.context_keys])
     totals = np.bincount(codes, population.weights, len(contexts))
     return np.asarray(totals / totals.sum())

@@ -15,8 +15,8 @@ from jupyter_mop.engine.data.population import MIN_RECORDS, Population, draw_rec
 from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.held_out import held_out_report
+from jupyter_mop.engine.survey.multiple_choice import log_likelihood
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
-from jupyter_mop.engine.survey.question import Question
 
 Array = NDArray[np.float64]
 PENALTIES = (0.1, 0.01, 0.001)
@@ -72,7 +72,7 @@ def learn_weights(
         random_state=random_state,
     ).rename(columns={"log_lik_per_token": "log_lik"})
     gate, reweighted = _fit_best(start, train, held_out), target or answer
-    vectors = encode_each(encoder, reweighted.context_texts)
+    vectors = encode_each(encoder, reweighted.subgroups.texts)
     weights = np.exp(gate.persona_log_weights(vectors))
     return reweighted.reweighted(weights, weights_label="learned").with_report(report)
 
@@ -94,11 +94,11 @@ def _component_scores(
 ) -> ComponentScores:
     """Return the log-likelihood of each record's answer under each persona."""
     n, n_personas = len(population), len(answer.personas)
-    index = {text: c for c, text in enumerate(answer.context_texts)}
-    tables = [answer.table.probabilities[index[text]] for text in population.contexts]
+    index = {key: c for c, key in enumerate(answer.subgroups.keys)}
+    contexts = [index[key] for key in population.context_keys]
     options = {text: answer.question.selected_options(text) for text in set(population.responses)}
-    selected = [options[text] for text in population.responses]
-    log_lik = [_log_lik(answer.question, *pair) for pair in zip(tables, selected, strict=True)]
+    pairs = zip(contexts, population.responses, strict=True)
+    log_lik = [_log_lik(answer, c, options[text]) for c, text in pairs]
     components = Components(
         np.repeat(np.arange(n), n_personas),
         np.tile(np.arange(n_personas), n),
@@ -111,13 +111,17 @@ def _component_scores(
     )
 
 
-def _log_lik(question: Question, table: Array, selected: NDArray[np.bool_]) -> Array:
-    """Return the log-probability of an answer under each persona, (K,), from a table (K, A)."""
-    tiny = np.finfo(np.float64).tiny
+def _log_lik(answer: PopulationAnswer, c: int, selected: NDArray[np.bool_]) -> Array:
+    """Return the log-probability of an answer under each persona in the context `c`, (K,).
+
+    An answer is next to impossible for a persona who did not answer there.
+    """
+    question, table, lowest = answer.question, answer.table, np.log(np.finfo(np.float64).tiny)
     if question.kind == "multiple":
-        each = np.where(selected, table, 1 - table)
-        return np.asarray(np.log(np.maximum(each, tiny)).sum(axis=1))
-    return np.asarray(np.log(np.maximum(table[:, selected.argmax()], tiny)))
+        found = log_likelihood(table.probabilities[c], selected, question.exclusive_index)
+    else:
+        found = np.log(np.maximum(table.probabilities[c, :, selected.argmax()], np.exp(lowest)))
+    return found if table.answered is None else np.where(table.answered[c], found, lowest)
 
 
 def _fit_best(start: Gate, train: ComponentScores, validation: ComponentScores) -> Gate:

@@ -5,12 +5,17 @@ divided by the sum over all options. If the model only reports the probabilities
 tokens of a reply, a token counts for the one option that begins with it; options with the same
 beginning get letters. Otherwise replies are sampled and matched with the options. One reply,
 spread over all options, is added to the counts of each component, so that no option has
-probability zero. No exemplar is shown, since the model would copy the respondent's answer.
+probability zero. A reply that names no option is not counted, a persona without any counted reply
+in a context has no answer there, and a question for which over a third of the replies is not
+counted is an error. No exemplar is shown, since the model would copy the respondent's answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,6 +23,8 @@ from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import (
     Backend,
+    Completion,
+    FirstTokens,
     GenerationRequest,
     OnStep,
     Prompt,
@@ -32,9 +39,11 @@ from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.data.task_prompts import LETTERS
 from jupyter_mop.engine.survey.answer_matching import (
     first_token_shares,
+    match_first_token,
     match_option,
     share_first_word,
 )
+from jupyter_mop.engine.survey.multiple_choice import coherent_shares
 from jupyter_mop.engine.survey.options import FIRST_TOKEN, SAMPLED, SCORED, ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import ModelError
@@ -43,7 +52,11 @@ Array = NDArray[np.float64]
 Record = Mapping[str, str]
 
 UNKNOWN_CONTEXT = "N/A"
+MAX_UNMATCHED, _ROUNDING = 1 / 3, 1e-9
+N_EXAMPLES, MAX_EXAMPLE_LENGTH, N_OPTIONS = 3, 60, 8
 _TOKENS_PER_WORD, _EXTRA_TOKENS = 3, 12
+_MAX_SEED = 2**31
+_NO_ANSWER = ("content_filter", "refusal")  # why a reply ended
 
 
 @dataclass(frozen=True)
@@ -61,12 +74,19 @@ class OptionTable:
     matched : float
         Share of the replies, or mean probability of the first tokens, that name an option;
         1 for scored options.
+    answered : numpy.ndarray of bool, shape (C, K), or None
+        Where a persona gave an answer that names an option; None: everywhere. Elsewhere the
+        probabilities mean nothing.
+    unmatched : tuple of str
+        Up to three of the most frequent replies that name no option.
     """
 
     probabilities: Array
     method: str
     n_asked: int
     matched: float = 1.0
+    answered: NDArray[np.bool_] | None = None
+    unmatched: tuple[str, ...] = ()
 
 
 def option_probabilities(
@@ -103,7 +123,7 @@ def option_probabilities(
     DataError
         If the question uses a column that the contexts do not have.
     ModelError
-        If the model does not support the method.
+        If the model does not support the method, or over a third of its replies name no option.
 
     Examples
     --------
@@ -119,11 +139,48 @@ def option_probabilities(
         question.template().check(record)
     whole = _Elicitation(question, records, personas, backend, options, on_step)
     parts = [replace(whole, question=part).run() for part in question.subquestions]
-    probabilities = parts[0].probabilities
-    if question.kind == "multiple":
-        probabilities = np.stack([part.probabilities[..., 0] for part in parts], axis=-1)
-    n_asked, matched = sum(part.n_asked for part in parts), [part.matched for part in parts]
-    return OptionTable(probabilities, parts[0].method, n_asked, float(np.mean(matched)))
+    table = parts[0] if question.kind != "multiple" else _together(question, parts)
+    if getattr(backend, "is_dry_run", False):
+        return replace(table, answered=None)
+    _check_matched(question, table)
+    return table
+
+
+def _together(question: Question, parts: Sequence[OptionTable]) -> OptionTable:
+    """Return one table from those of the yes-no questions of a multiple choice."""
+    probabilities = np.stack([part.probabilities[..., 0] for part in parts], axis=-1)
+    answered = [part.answered for part in parts if part.answered is not None]
+    return OptionTable(
+        coherent_shares(probabilities, question.exclusive_index),
+        parts[0].method,
+        sum(part.n_asked for part in parts),
+        float(np.mean([part.matched for part in parts])),
+        np.all(answered, axis=0) if answered else None,
+        _examples(text for part in parts for text in part.unmatched),
+    )
+
+
+def _check_matched(question: Question, table: OptionTable) -> None:
+    if 1 - table.matched <= MAX_UNMATCHED + _ROUNDING:
+        return
+    said = ", ".join(map(repr, table.unmatched))
+    is_token = table.method == FIRST_TOKEN
+    what = "first tokens, by probability, begin" if is_token else "replies name"
+    raise ModelError(
+        f"{1 - table.matched:.0%} of the model's {what} none of the options "
+        f"{list(question.options)[:N_OPTIONS]}: it says {said}.",
+        hint="Ask for an option in the question, use shorter options or another model"
+        + (", or sample replies: --method sampled." if is_token else "."),
+    )
+
+
+def _examples(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return up to three of the most frequent texts, each on one line and cut."""
+    counts = Counter(" ".join(text.split()) for text in texts)
+    return tuple(
+        text if len(text) <= MAX_EXAMPLE_LENGTH else f"{text[: MAX_EXAMPLE_LENGTH - 1]}…"
+        for text, _ in counts.most_common(N_EXAMPLES)
+    )
 
 
 @dataclass(frozen=True)
@@ -163,29 +220,50 @@ class _Elicitation:
             for i, tokens in enumerate(replies)
         ]
         shares = self._by_order(np.array([share for share, _ in found]))
-        matched = float(np.mean([mass for _, mass in found]))
-        return OptionTable(shares.mean(0), FIRST_TOKEN, len(prompts), matched)
+        masses = np.array([mass for _, mass in found]).reshape(shares.shape[:-1])
+        weights = np.where((masses > 0).any(0), masses > 0, 1.0)[..., None]
+        probabilities = (weights * shares).sum(0) / weights.sum(0)
+        return OptionTable(
+            probabilities,
+            FIRST_TOKEN,
+            len(prompts),
+            float(masses.mean()),
+            np.asarray((masses > 0).any(0)),
+            _unmatched_tokens(replies, labels[0]),
+        )
 
     def _sampled(self) -> OptionTable:
         n_draws, names = self.options.n_draws, self.question.options
         requests = [
-            GenerationRequest(prompt, self.options.random_state, draw)
+            GenerationRequest(prompt, _seed(prompt, self.options.random_state), draw)
             for prompt in self._prompts()
             for draw in range(n_draws)
         ]
-        n_words = max(len(name.split()) for name in names)
-        params = SamplingParams(1.0, 1.0, n_words * _TOKENS_PER_WORD + _EXTRA_TOKENS)
+        params = SamplingParams(1.0, 1.0, reply_limit(names))
         tick = self._tick("answers", requests)
         completions = self.backend.generate(requests, params, on_result=tick)
-        found = [match_option(completion.text, names) for completion in completions]
+        found = [self._named(completion) for completion in completions]
         counts = np.array(
             [[a == option for a in range(len(names))] for option in found], dtype=float
         )
         by_draw = counts.reshape(-1, len(self.records), len(self.personas), n_draws, len(names))
-        totals = by_draw.sum((0, 3)) + 1 / len(names)
-        probabilities = totals / totals.sum(-1, keepdims=True)
-        n_matched = sum(option is not None for option in found)
-        return OptionTable(probabilities, SAMPLED, len(requests), n_matched / len(requests))
+        totals = by_draw.sum((0, 3))
+        smoothed = totals + 1 / len(names)
+        pairs = zip(completions, found, strict=True)
+        return OptionTable(
+            smoothed / smoothed.sum(-1, keepdims=True),
+            SAMPLED,
+            len(requests),
+            float(counts.sum() / len(requests)),
+            totals.sum(-1) > 0,
+            _examples(completion.text for completion, option in pairs if option is None),
+        )
+
+    def _named(self, completion: Completion) -> int | None:
+        """Return the option that a reply names; a refusal names none."""
+        if completion.finish_reason in _NO_ANSWER:
+            return None
+        return match_option(completion.text, self.question.options)
 
     def _prompts(self, *, lettered: bool = False) -> list[Prompt]:
         """Return a prompt for each order, context and persona, in this order."""
@@ -243,3 +321,36 @@ class _Elicitation:
 
     def _tick(self, step: str, requests: Sequence[object]) -> Tick | None:
         return self.on_step(step, len(requests)) if self.on_step else None
+
+
+def reply_limit(options: Sequence[str]) -> int:
+    """Return how many tokens a reply may have: enough for the longest option and a few words.
+
+    A word of ASCII letters has about one token and a half, other letters have up to one per byte.
+
+    Examples
+    --------
+    >>> reply_limit(["yes", "no"]), reply_limit(["同意", "不同意"])
+    (15, 57)
+    """
+    if all(option.isascii() for option in options):
+        n_words = max(len(option.split()) for option in options)
+        return n_words * _TOKENS_PER_WORD + _EXTRA_TOKENS
+    return max(len(option.encode()) for option in options) + 4 * _EXTRA_TOKENS
+
+
+def _unmatched_tokens(replies: Sequence[FirstTokens], labels: Sequence[str]) -> tuple[str, ...]:
+    """Return up to three likely first tokens that begin no label, the likeliest first."""
+    masses: Counter[str] = Counter()
+    for tokens in replies:
+        for token, log_prob in zip(tokens.tokens, tokens.log_probs, strict=True):
+            if match_first_token(token, labels) is None:
+                masses[token] += float(np.exp(log_prob))  # type: ignore[assignment]
+    return tuple(token for token, _ in masses.most_common(N_EXAMPLES))
+
+
+def _seed(prompt: Prompt, random_state: int) -> int:
+    """Return the seed of a prompt's replies, so that no two prompts share random numbers."""
+    turns = [[message.role, message.content] for message in prompt.messages]
+    digest = hashlib.sha256(json.dumps([random_state, turns]).encode()).digest()
+    return int.from_bytes(digest[:8]) % _MAX_SEED

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from jupyter_mop.backends.protocols import Backend, can_score, can_score_first_tokens
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
+from jupyter_mop.engine.survey.real_answers import split_names
 from jupyter_mop.errors import ModelError
 from jupyter_mop.options import Options, at_least, one_of, option
 
@@ -63,14 +64,22 @@ class ElicitationOptions(Options):
         "first-token: the probabilities of the first token of a reply; sampled: sampled replies; "
         "auto: the first of these that the model supports.",
     )
-    n_orders: int = option(
-        2,
+    n_orders: int | None = option(
+        None,
         kind="int",
         flags=("--orders",),
         parse=int,
         limit=at_least(1),
         help="Number of orders in which the options are listed. The probabilities are averaged, "
-        "since a small model prefers the first options.",
+        "since models prefer the first options. Default: as many as options, up to six.",
+    )
+    missing: str | Sequence[str] | None = option(
+        None,
+        kind="str or list of str",
+        flags=("--missing",),
+        parse=split_names,
+        help='Answers of the population that are set aside, such as "Refused|Don\'t know". Their '
+        "number is reported.",
     )
     listed: bool = option(
         True,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,14 +17,17 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.simulation.simulation import (
     COLUMNS,
     CONTEXT_SHARES,
+    CONTEXT_TEXTS,
     OPTION_TABLES,
     PERSONA_WEIGHTS,
     Simulation,
 )
 from jupyter_mop.engine.survey.answer_distances import distance_intervals, distances
+from jupyter_mop.engine.survey.multiple_choice import draw_sets
 from jupyter_mop.engine.survey.option_probabilities import OptionTable
-from jupyter_mop.engine.survey.question import EVERYONE, SEPARATOR, Question
-from jupyter_mop.errors import DataError
+from jupyter_mop.engine.survey.question import Group, Question
+from jupyter_mop.engine.survey.subgroups import EVERYONE, Subgroups
+from jupyter_mop.errors import DataError, ModelError
 from jupyter_mop.rendering import Viewed
 
 Array = NDArray[np.float64]
@@ -52,7 +57,8 @@ class PopulationAnswer(Viewed):
     sizes : numpy.ndarray, shape (C,)
         Share of the population in each context; the shares sum to 1.
     weights : numpy.ndarray, shape (C, K)
-        Persona weights pi_k(x) in each context.
+        Persona weights pi_k(x) in each context. A persona without an answer has weight 0, and the
+        others share its weight; they are all 0 where no persona answered.
     table : OptionTable
         The option probabilities under each persona in each context, and their method.
     weights_label : str
@@ -63,6 +69,8 @@ class PopulationAnswer(Viewed):
         Likelihoods of held-out answers, if the weights were learned.
     cost : mapping or None
         Cost of asking: calls, cache hits, tokens and US dollars.
+    set_aside : mapping of str to int
+        Number of real answers that were set aside, by name.
 
     Examples
     --------
@@ -87,6 +95,7 @@ class PopulationAnswer(Viewed):
     real: Population | None = None
     report: pd.DataFrame | None = None
     cost: Mapping[str, Any] | None = None
+    set_aside: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -115,8 +124,16 @@ class PopulationAnswer(Viewed):
 
     @property
     def by_persona(self) -> Array:
-        """Each persona's answer, averaged over all contexts of the population, shape (K, A)."""
-        return np.asarray(np.einsum("c,cka->ka", self.sizes, self.table.probabilities))
+        """Each persona's answer, averaged over the contexts of the population, shape (K, A).
+
+        The mean is over the contexts in which the persona answered; NaN if there is none.
+        """
+        masses = self.sizes[:, None] * self._answered
+        shares = np.einsum("ck,cka->ka", masses, self.table.probabilities)
+        total = masses.sum(0)[:, None]
+        return np.asarray(
+            np.divide(shares, total, out=np.full_like(shares, np.nan), where=total > 0)
+        )
 
     @property
     def by_draw(self) -> Array:
@@ -125,7 +142,7 @@ class PopulationAnswer(Viewed):
         `persona_weights @ by_draw` equals `shares()`. Other marginal persona weights leave
         `by_draw` unchanged.
         """
-        joint = self.sizes[:, None] * self.weights
+        joint = self._context_shares[:, None] * self.weights
         shares = np.einsum("ck,cka->ka", joint, self.table.probabilities)
         total = joint.sum(0)[:, None]
         return np.asarray(np.divide(shares, total, out=self.by_persona, where=total > 0))
@@ -133,62 +150,98 @@ class PopulationAnswer(Viewed):
     @property
     def persona_weights(self) -> Array:
         """The weight of each persona in the whole population, shape (K,)."""
-        return np.asarray(self.sizes @ self.weights)
+        return np.asarray(self._context_shares @ self.weights)
 
-    def shares(self, group: str = EVERYONE) -> Array:
+    @property
+    def _answered(self) -> NDArray[np.bool_]:
+        """Whether each persona answered in each context, shape (C, K)."""
+        if self.table.answered is None:
+            return np.ones(self.weights.shape, dtype=bool)
+        return self.table.answered
+
+    @property
+    def _has_answered(self) -> NDArray[np.bool_]:
+        """Whether each persona answered in any context, shape (K,)."""
+        return np.asarray(self._answered.any(axis=0))
+
+    @property
+    def _context_shares(self) -> Array:
+        """The share of the population in each context in which a persona answered, shape (C,)."""
+        sizes = np.where(self.weights.sum(1) > 0, self.sizes, 0.0)
+        return np.asarray(sizes / sizes.sum())
+
+    @cached_property
+    def subgroups(self) -> Subgroups:
+        """The subgroups of the population."""
+        return Subgroups(self.contexts)
+
+    def shares(self, group: Group | str = EVERYONE) -> Array:
         """Return the share of each option in the population or a subgroup, shape (A,).
 
         Parameters
         ----------
-        group : str
-            "everyone", the text of a context, or a value of one of its columns.
+        group : tuple of str, or str
+            A context column and a value of it. A text such as "everyone", a value or the text of a
+            whole context will do if only one subgroup has it.
 
         Raises
         ------
         DataError
-            For an unknown subgroup.
+            For an unknown subgroup, or a text that several subgroups have.
+        ModelError
+            If no persona answered in any context of the subgroup.
         """
-        sizes = np.where(self._members(group), self.sizes, 0.0)
+        members = self.subgroups.members(self.subgroups.find(group))
+        sizes = np.where(members, self._context_shares, 0.0)
+        if not sizes.sum():
+            raise ModelError(
+                f"No persona answered in the contexts of {group!r}.",
+                hint="Ask with other options, or another model.",
+            )
         return np.asarray(sizes @ self.by_context / sizes.sum())
 
-    def target(self, group: str = EVERYONE) -> Array | None:
+    def target(self, group: Group | str = EVERYONE) -> Array | None:
         """Return the known shares of a subgroup, shape (A,), or None if they are unknown.
 
         These are the question's targets, or else the shares of real answers.
         """
-        stated = self.question.target(group)
-        if stated is not None or self.real is None:
-            return stated
-        selected, weights = self._real_answers(group)
+        found = self.subgroups.find(group)
+        if found in self._targets:
+            return self._targets[found]
+        if self.real is None:
+            return None
+        selected, weights = self._real_answers(found)
         return np.average(selected, axis=0, weights=weights) if weights.sum() else None
 
-    def groups(self, by: str | None = None) -> list[str]:
-        """Return "everyone" and the subgroups by a context column or by "context"."""
-        if by is None:
-            return [EVERYONE]
-        if by == "context":
-            return [EVERYONE, *self.context_texts]
-        if by not in self.contexts:
-            raise DataError(
-                f"There is no context column {by!r}; the columns are {list(self.contexts)}.",
-                hint='Use one of these columns, or "context".',
-            )
-        return [EVERYONE, *dict.fromkeys(self.contexts[by])]
+    def groups(self, by: str | None = None) -> list[Group]:
+        """Return everyone and the subgroups by a context column, or by "context" whole contexts.
+
+        Each is a pair of column and value; everyone is ("", "everyone").
+        """
+        return self.subgroups.by(by)
 
     @property
     def frame(self) -> pd.DataFrame:
-        """group, option, share and target for everyone and each context."""
-        return self.by("context")
+        """column, group, option, share and target for everyone and each context."""
+        return self.by(self.subgroups.whole)
 
     def by(self, column: str | None = None) -> pd.DataFrame:
-        """Return group, option, share and target (NaN if unknown) for each subgroup."""
+        """Return the shares of everyone and of each subgroup by a column.
+
+        Returns
+        -------
+        pandas.DataFrame
+            column and group (the value of the column; everyone has no column), option, share and
+            target (NaN if unknown).
+        """
         parts = []
         for group in self.groups(column):
             target = self.target(group)
             parts.append(
                 pd.DataFrame(
                     {
-                        "group": group,
+                        "column": group[0],
+                        "group": group[1],
                         "option": self.options,
                         "share": self.shares(group),
                         "target": np.nan if target is None else target,
@@ -210,11 +263,11 @@ class PopulationAnswer(Viewed):
         Returns
         -------
         pandas.DataFrame
-            answer (its name), group, n (real answers), figure (the metric: "JS" in nats, "TV", and
-            for a scale "W1" in steps), value, low and high (95 % bootstrap interval over real
-            answers) and floor (the mean distance between two samples of n real answers). Interval
-            and floor are NaN without real answers. For a multiple-choice question, the distances
-            are means over the options, each as a yes-no question.
+            answer (its name), column and group, n (real answers), figure (the metric: "JS" in
+            nats, "TV", and for a scale "W1" in steps), value, low and high (95 % bootstrap interval
+            over real answers) and floor (the mean distance between two samples of n real answers).
+            Interval and floor are NaN without real answers. For a multiple-choice question, the
+            distances are means over the options, each as a yes-no question.
 
         Raises
         ------
@@ -260,7 +313,14 @@ class PopulationAnswer(Viewed):
                 hint="Use weights such as [0.4, 0.6].",
             )
         shares = values / values.sum(-1, keepdims=True)
-        by_context = np.broadcast_to(shares, self.weights.shape)
+        given = np.broadcast_to(shares, self.weights.shape) * self._answered
+        total = given.sum(1, keepdims=True)
+        if not total.any():
+            raise ModelError(
+                "No persona with weight gave an answer that names an option.",
+                hint="Use other weights, other options or another model.",
+            )
+        by_context = np.divide(given, total, out=np.zeros_like(given), where=total > 0)
         return replace(self, weights=by_context, weights_label=weights_label, report=None)
 
     def with_report(self, report: pd.DataFrame) -> PopulationAnswer:
@@ -270,25 +330,26 @@ class PopulationAnswer(Viewed):
     def draw(self, n: int = 300, *, random_state: int = 0) -> Simulation:
         """Draw `n` answers as a simulation, with no model call: context, persona, then option.
 
-        The provenance contains the option probabilities of each persona, for the panel.
+        The same seed draws the same respondents for every question, and separate random numbers
+        for their answers. The provenance contains the option probabilities of each persona, for
+        the panel.
         """
         if n < 1:
             raise DataError(f"`n` must be at least 1, got {n}.", hint="Leave it out for 300.")
         rng = np.random.default_rng(random_state)
-        context = rng.choice(len(self.sizes), n, p=self.sizes)
+        context = rng.choice(len(self.sizes), n, p=self._context_shares)
         uniform = rng.random((n, 1))
         persona = (
             (self.weights[context].cumsum(1) < uniform).sum(1).clip(max=len(self.personas) - 1)
         )
-        options = [
-            self._draw_options(row, rng) for row in self.table.probabilities[context, persona]
-        ]
-        texts, plain = self.context_texts, self.is_plain
+        labels, plain = self.context_texts, self.is_plain
         rows = {
-            "context": [texts[c] for c in context],
+            "context": [labels[c] for c in context],
             "persona": [None if plain else self.personas[k] for k in persona],
             "exemplar": None,
-            "response": options,
+            "response": self._draw_answers(
+                self.table.probabilities[context, persona], random_state
+            ),
             "log_prob": np.log(self.weights[context, persona]),
             "weight": 1.0,
             "seed": random_state,
@@ -296,24 +357,44 @@ class PopulationAnswer(Viewed):
         }
         return Simulation(pd.DataFrame(rows)[list(COLUMNS)], (), self._facts())
 
+    def _draw_answers(self, probabilities: Array, random_state: int) -> list[str]:
+        """Draw an answer of each respondent, given (n, A), from a stream of this question's own."""
+        asked = json.dumps([self.question.text, list(self.options), self.question.kind])
+        stream = int.from_bytes(hashlib.sha256(asked.encode()).digest()[:8])
+        rng = np.random.default_rng([random_state, stream])
+        if self.question.kind == "multiple":
+            sets = draw_sets(probabilities, self.question.exclusive_index, rng)
+            return [self.question.answer_text(chosen) for chosen in sets]
+        cumulative = probabilities.cumsum(1)
+        points = rng.random((len(probabilities), 1)) * cumulative[:, -1:]
+        return [self.options[a] for a in (cumulative <= points).sum(1)]
+
     def _facts(self) -> dict[str, Any]:
         """Return the provenance of drawn answers."""
         template = self.question.template()
         records = [{str(k): v for k, v in r.items()} for r in self.contexts.to_dict("records")]
+        texts = dict(zip(self.context_texts, self.subgroups.texts, strict=True))
         pairs = zip(self.context_texts, records, strict=True)
+        answered = self._has_answered
+        names = [name for name, did in zip(self.personas, answered, strict=True) if did]
         facts: dict[str, Any] = {
             "name": self.name,
             "weights": self.weights_label,
-            "personas": {} if self.is_plain else dict.fromkeys(self.personas, ""),
+            "personas": {} if self.is_plain else dict.fromkeys(names, ""),
             "questions": {text: template.question(record) for text, record in pairs},
+            "question": self.question.facts(),
         }
+        if any(label != text for label, text in texts.items()):
+            facts[CONTEXT_TEXTS] = texts
+        if self.set_aside:
+            facts["set_aside"] = dict(self.set_aside)
         if not self.is_plain and self.question.kind != "multiple":
-            facts["shares"] = pd.DataFrame(self.by_draw, list(self.personas), list(self.options))
-            facts["ordered"] = self.question.is_ordered
-            facts[OPTION_TABLES] = self._by_context(self.table.probabilities)
-            facts[CONTEXT_SHARES] = self._by_context(self.sizes)
+            facts["shares"] = pd.DataFrame(self.by_draw[answered], names, list(self.options))
+            facts["ordered"] = self.question.is_ordered and not self.question.last
+            facts[OPTION_TABLES] = self._by_context(self.table.probabilities[:, answered])
+            facts[CONTEXT_SHARES] = self._by_context(self._context_shares)
         if not self.is_plain and np.ptp(self.weights, axis=0).max() > 0:
-            facts[PERSONA_WEIGHTS] = self._by_context(self.weights)
+            facts[PERSONA_WEIGHTS] = self._by_context(self.weights[:, answered])
         if self.cost is not None:
             facts["cost"] = self.cost
         return facts
@@ -324,7 +405,8 @@ class PopulationAnswer(Viewed):
     def __repr__(self) -> str:
         pairs = zip(self.options, self.shares(), strict=True)
         shares = ", ".join(f"{option} {share:.1%}" for option, share in pairs)
-        return f"PopulationAnswer({self.name!r}: {shares}; {self.description})"
+        first = f"PopulationAnswer({self.name!r}: {shares}; {self.description})"
+        return "\n".join([first, *self.notes])
 
     @property
     def description(self) -> str:
@@ -337,43 +419,86 @@ class PopulationAnswer(Viewed):
         return ", ".join(parts)
 
     @property
-    def context_texts(self) -> list[str]:
-        """Each context as one text, length C."""
-        rows = self.contexts.itertuples(index=False, name=None)
-        return [", ".join(map(str, row)) for row in rows]
+    def notes(self) -> list[str]:
+        """What was left out, with numbers: unmatched replies, personas, real answers, targets."""
+        found = [self._unmatched_note(), *self._left_out_notes()]
+        if self.set_aside:
+            counts = ", ".join(f"{name} {count}" for name, count in self.set_aside.items())
+            found.append(f"{sum(self.set_aside.values())} real answers are set aside: {counts}.")
+        unused = [str(group) for group, known in self._target_groups.items() if known is None]
+        if unused:
+            found.append(f"Targets of unknown subgroups are not used: {', '.join(unused)}.")
+        return [note for note in found if note]
 
-    def _members(self, group: str) -> NDArray[np.bool_]:
-        """Return which contexts belong to a subgroup, shape (C,)."""
-        if group == EVERYONE:
-            return np.ones(len(self.contexts), dtype=bool)
-        members = np.array([text == group for text in self.context_texts])
-        members |= (self.contexts == group).any(axis=1).to_numpy()
-        if not members.any():
-            names = [*self.context_texts, *map(str, np.unique(self.contexts.to_numpy(dtype=str)))]
-            near = difflib.get_close_matches(group, names, 1, cutoff=0)
-            raise DataError(
-                f"There is no subgroup {group!r} in the population.",
-                hint=f"Did you mean {near[0]!r}?",
+    def _unmatched_note(self) -> str:
+        if not self.table.unmatched:
+            return ""
+        said = ", ".join(map(repr, self.table.unmatched))
+        return f"{1 - self.table.matched:.1%} name no option and do not count, such as {said}."
+
+    def _left_out_notes(self) -> list[str]:
+        """Return who never answered, and how many other answers of personas are missing."""
+        never = [name for name, did in zip(self.personas, self._has_answered, strict=True)
+                 if not did]  # fmt: skip
+        n_missing = int((~self._answered).sum()) - len(never) * len(self.sizes)
+        found = []
+        if never:
+            found.append(
+                f"{', '.join(never)} never named an option and is left out; the others share its "
+                "weight."
             )
-        return members
+        if n_missing:
+            found.append(
+                f"In {n_missing} of {self._answered.size} pairs of context and persona no option "
+                "was named; the other personas of the context share the weight."
+            )
+        empty = self.sizes[self.weights.sum(1) == 0].sum()
+        if empty:
+            found.append(f"{empty:.1%} of the population is left out: no persona answered there.")
+        return found
 
-    def _real_answers(self, group: str) -> tuple[NDArray[np.bool_], Array]:
+    @property
+    def context_texts(self) -> list[str]:
+        """A text for each context that no other context has, length C."""
+        return self.subgroups.labels
+
+    @cached_property
+    def _target_groups(self) -> dict[str | Group, Group | None]:
+        """The subgroup of each key of the question's targets, or None for an unknown one."""
+        found: dict[str | Group, Group | None] = {}
+        for key in self.question.targets or {}:
+            is_known = isinstance(key, tuple) or bool(self.subgroups.meant(key))
+            try:
+                found[key] = self.subgroups.find(key) if is_known else None
+            except DataError:
+                if not isinstance(key, tuple):
+                    raise  # several subgroups
+                found[key] = None
+        return found
+
+    @cached_property
+    def _targets(self) -> dict[Group, Array]:
+        """The known shares that the question states, by subgroup."""
+        pairs = ((group, self.question.target(key)) for key, group in self._target_groups.items())
+        return {group: shares for group, shares in pairs if group and shares is not None}
+
+    def _real_answers(self, group: Group) -> tuple[NDArray[np.bool_], Array]:
         """Return the selected options of real people in a subgroup, (n, A), and their weights."""
         assert self.real is not None  # noqa: S101  checked by the caller
-        texts = pd.Series(self.real.contexts)
-        inside = set(np.array(self.context_texts, dtype=object)[self._members(group)])
-        rows = np.flatnonzero(texts.isin(inside))
+        members = self.subgroups.members(group)
+        inside = {key for key, is_in in zip(self.subgroups.keys, members, strict=True) if is_in}
+        rows = [i for i, key in enumerate(self.real.context_keys) if key in inside]
         responses = self.real.responses
         found = {text: self.question.selected_options(text) for text in set(responses)}
         selected = np.array([found[responses[i]] for i in rows], dtype=bool)
         return selected.reshape(-1, len(self.options)), self.real.weights[rows]
 
-    def _distances(self, group: str, random_state: int) -> list[dict[str, object]]:
+    def _distances(self, group: Group, random_state: int) -> list[dict[str, object]]:
         shares, target = self.shares(group), self.target(group)
         assert target is not None  # noqa: S101  checked by the caller
         intervals: dict[str, Mapping[str, float]] = {}
         n, unknown = 0, dict.fromkeys(("low", "high", "floor"), np.nan)
-        if self.question.target(group) is None:
+        if group not in self._targets:
             selected, weights = self._real_answers(group)
             n = len(selected)
             intervals = distance_intervals(
@@ -382,7 +507,8 @@ class PopulationAnswer(Viewed):
         return [
             {
                 "answer": self.name,
-                "group": group,
+                "column": group[0],
+                "group": group[1],
                 "n": n,
                 "figure": name,
                 "value": value,
@@ -390,9 +516,3 @@ class PopulationAnswer(Viewed):
             }
             for name, value in distances(self.question, target, shares).items()
         ]
-
-    def _draw_options(self, probabilities: Array, rng: np.random.Generator) -> str:
-        if self.question.kind == "multiple":
-            pairs = zip(self.options, probabilities, strict=True)
-            return SEPARATOR.join(option for option, p in pairs if rng.random() < p)
-        return str(rng.choice(self.options, p=probabilities))

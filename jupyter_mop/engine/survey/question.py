@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.data.dataframes import value_text
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.data.task_prompts import LETTERS, options_template, yes_no_text
+from jupyter_mop.engine.survey.answer_matching import normalised, read_option
+from jupyter_mop.engine.survey.option_orders import option_orders
 from jupyter_mop.errors import DataError
 
 KINDS = ("single", "scale", "multiple")
-EVERYONE = "everyone"
 SEPARATOR = "|"
 YES_NO = ("Yes", "No")
 _MIN_OPTIONS = 2
 _SUM_TOLERANCE = 0.005
+_NONE_OF_THESE = re.compile(
+    r"none|nothing|neither|none of (the|these|those|them)\b.*", re.IGNORECASE
+)
 
 Shares = NDArray[np.float64]
-Targets = Mapping[str, Mapping[str, float] | Sequence[float]]
+Group = tuple[str, str]
+Targets = Mapping[str | Group, Mapping[str, float] | Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -38,15 +45,23 @@ class Question:
         "single": one option is chosen. "scale": one option of an ordered scale. "multiple": any
         number of options; each option is then asked as a yes-no question.
     targets : mapping, optional
-        Known shares of the options by subgroup: "everyone", the text of a context, or a value of
-        one of its columns. The shares are a mapping from options or a sequence in their order.
-        They sum to 1, unless the kind is "multiple".
+        Known shares of the options by subgroup: "everyone", a pair of column and value, or a value
+        or context text that only one subgroup has. The shares are a mapping from options or a
+        sequence in their order. They sum to 1, unless the kind is "multiple".
+    last : sequence of str, optional
+        Options that stay at the end of every list, such as "Other" or "Don't know". They are no
+        points of a scale.
+    exclusive : str, optional
+        The option of a multiple choice that is chosen alone; default: an option such as "None of
+        these".
+    separator : str
+        What stands between the chosen options in answers to a multiple choice.
 
     Raises
     ------
     DataError
-        If the text is empty, there are fewer than two options, options are equal, or targets do
-        not fit the options.
+        If the text is empty, there are fewer than two options, options are equal, or targets or
+        named options do not fit the options.
 
     Examples
     --------
@@ -66,24 +81,85 @@ class Question:
     options: Sequence[str]
     kind: str = "single"
     targets: Targets | None = None
+    last: Sequence[str] = field(default=(), kw_only=True)
+    exclusive: str | None = field(default=None, kw_only=True)
+    separator: str = field(default=SEPARATOR, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check the arguments and store the options as a tuple."""
         object.__setattr__(self, "text", PromptTemplate(self.text).text)
         object.__setattr__(self, "options", _checked_options(self.options))
+        self._check_kind()
+        object.__setattr__(self, "last", tuple(map(self._option, self.last)))
+        object.__setattr__(self, "exclusive", self._exclusive())
+        if self.kind != "multiple" and len(self.options) - len(set(self.last)) < 1:
+            raise DataError("All options are `last`.", hint="Name fewer of them.")
+        for group in self.targets or {}:
+            self.target(group)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Self:
+        """Return the question that `facts()` describes."""
+        targets = [
+            (tuple(group) if isinstance(group, list) else group, shares)
+            for group, shares in facts.get("targets") or ()
+        ]
+        return cls(**{**facts, "targets": dict(targets) or None})
+
+    def facts(self) -> dict[str, Any]:
+        """Return the arguments of the question as plain lists, texts and numbers."""
+        targets = [
+            [list(group) if isinstance(group, tuple) else group, _plain(shares)]
+            for group, shares in (self.targets or {}).items()
+        ]
+        return {
+            "text": self.text,
+            "options": list(self.options),
+            "kind": self.kind,
+            "targets": targets,
+            "last": list(self.last),
+            "exclusive": self.exclusive,
+            "separator": self.separator,
+        }
+
+    def _check_kind(self) -> None:
         if self.kind not in KINDS:
             raise DataError(
                 f"Unknown kind of question {self.kind!r}.",
                 hint=f"Choose from {', '.join(KINDS)}.",
             )
-        if self.kind == "multiple" and any(SEPARATOR in option for option in self.options):
+        if not self.separator.strip():
+            raise DataError("`separator` is empty.", hint="Use a mark such as ; or leave it out.")
+        if self.kind == "multiple" and any(self.separator in option for option in self.options):
             raise DataError(
-                f"An option of a multiple-choice question must not contain {SEPARATOR!r}, the "
+                f"An option of a multiple-choice question must not contain {self.separator!r}, the "
                 "separator of chosen options.",
-                hint="Write the options without it.",
+                hint="Write the options without it, or name another: separator=';' (--separator).",
             )
-        for group in self.targets or {}:
-            self.target(group)
+
+    def _option(self, name: str) -> str:
+        """Return the option that `name` is, for `last` and `exclusive`."""
+        a = read_option(name, self.options)
+        if a is None:
+            raise DataError(
+                f"{name!r} is not one of the options {list(self.options)}.",
+                hint="Name one of these options.",
+            )
+        return self.options[a]
+
+    def _exclusive(self) -> str | None:
+        """Return the exclusive option of a multiple choice: the one that is named, or means it."""
+        if self.kind != "multiple":
+            if self.exclusive is not None:
+                raise DataError(
+                    f"Only a multiple choice has an exclusive option, got {self.exclusive!r}.",
+                    hint='Leave it out, or set kind="multiple" (--multiple).',
+                )
+            return None
+        if self.exclusive is not None:
+            return self._option(self.exclusive)
+        found = [option for option in self.options if _NONE_OF_THESE.fullmatch(option.strip(" ."))]
+        return found[0] if len(found) == 1 and len(self.options) > _MIN_OPTIONS else None
 
     @property
     def is_ordered(self) -> bool:
@@ -133,40 +209,37 @@ class Question:
             )
         return options_template(self.text, [self.options[a] for a in listed], lettered=lettered)
 
-    def option_orders(self, n: int, *, random_state: int = 0) -> list[NDArray[np.intp]]:
-        """Return up to `n` distinct orders of the options, each of shape (A,).
+    @property
+    def scale_points(self) -> NDArray[np.intp]:
+        """The indices of the options without those that stay last."""
+        return np.array([a for a, option in enumerate(self.options) if option not in self.last])
 
-        A scale has two orders: forwards and backwards. Other options are shuffled and then
-        rotated, so that each option comes first equally often if n is a multiple of A.
+    @property
+    def exclusive_index(self) -> int | None:
+        """The index of the exclusive option of a multiple choice, or None."""
+        return None if self.exclusive is None else list(self.options).index(self.exclusive)
 
-        Raises
-        ------
-        DataError
-            If `n` is less than 1.
-        """
-        size = len(self.options)
-        if n < 1:
-            raise DataError(
-                f"`n_orders` must be at least 1, got {n}.",
-                hint="Leave it out for the default, two orders.",
-            )
-        forwards = np.arange(size)
-        if self.is_ordered:
-            return [forwards, forwards[::-1]][:n]
-        found: dict[tuple[int, ...], NDArray[np.intp]] = {}
-        for order in _rotations(size, np.random.default_rng(random_state)):
-            found.setdefault(tuple(order), order)
-            if len(found) == min(n, math.factorial(size)):
-                break
-        return list(found.values())
+    def option_orders(
+        self, n: int | None = None, *, random_state: int = 0
+    ) -> list[NDArray[np.intp]]:
+        """Return `n` orders of the options, each of shape (A,); see `option_orders`."""
+        return option_orders(
+            len(self.options),
+            n,
+            is_scale=self.is_ordered,
+            last=[list(self.options).index(option) for option in self.last],
+            random_state=random_state,
+        )
 
     def selected_options(self, response: str) -> NDArray[np.bool_]:
-        """Return which options a record's response selects, shape (A,); `|` separates several.
+        """Return which options a record's response selects, shape (A,).
+
+        An empty answer to a multiple choice selects none.
 
         Raises
         ------
         DataError
-            If the response is not made of the options.
+            If the response is not made of the options, or is an exclusive option and another one.
 
         Examples
         --------
@@ -174,22 +247,42 @@ class Question:
         >>> question.selected_options("tea|juice").tolist()
         [True, False, True]
         """
-        names = response.split(SEPARATOR) if self.kind == "multiple" else [response]
-        index = {option.casefold(): a for a, option in enumerate(self.options)}
         selected = np.zeros(len(self.options), dtype=bool)
-        for name in names:
-            key = name.strip().casefold()
-            if key not in index:
+        for name in self.named_options(response):
+            a = read_option(name, self.options)
+            if a is None:
                 raise DataError(
                     f"The answer {name.strip()[:60]!r} is not one of the options "
                     f"{list(self.options)}.",
-                    hint="Add it to the options, or drop such records.",
+                    hint="Add it to the options, or set such answers aside: "
+                    f"missing={name.strip()[:60]!r} (--missing).",
                 )
-            selected[index[key]] = True
+            selected[a] = True
+        if self.exclusive is not None and selected[self.exclusive_index] and selected.sum() > 1:
+            raise DataError(
+                f"The answer {response[:60]!r} selects {self.exclusive!r} and other options.",
+                hint="Correct it, or name another exclusive option.",
+            )
         return selected
 
-    def target(self, group: str) -> Shares | None:
-        """Return the known shares of a subgroup, shape (A,), or None if they are unknown."""
+    def named_options(self, response: str) -> list[str]:
+        """Return the parts of a response between separators; one part unless kind is multiple."""
+        if self.kind != "multiple":
+            return [response]
+        if read_option(response, self.options) is not None:
+            return [response]
+        return [part for part in response.split(self.separator) if part.strip()]
+
+    def answer_text(self, selected: NDArray[np.bool_]) -> str:
+        """Return the response that selects these options, shape (A,)."""
+        return self.separator.join(
+            option
+            for option, is_selected in zip(self.options, selected, strict=True)
+            if is_selected
+        )
+
+    def target(self, group: str | Group) -> Shares | None:
+        """Return the known shares under a key of `targets`, shape (A,), or None."""
         stated = (self.targets or {}).get(group)
         if stated is None:
             return None
@@ -206,7 +299,7 @@ class Question:
         self._check_shares(group, shares)
         return shares if self.kind == "multiple" else shares / shares.sum()
 
-    def _check_shares(self, group: str, shares: Shares) -> None:
+    def _check_shares(self, group: str | Group, shares: Shares) -> None:
         if shares.shape != (len(self.options),) or not ((shares >= 0) & (shares <= 1)).all():
             raise DataError(
                 f"The targets of {group!r} must be {len(self.options)} shares between 0 and 1, one "
@@ -226,7 +319,7 @@ def _checked_options(options: Sequence[str]) -> tuple[str, ...]:
             "`options` must be a list of strings, got one string.",
             hint='Write ["yes", "no"]; in a magic: --options "yes|no".',
         )
-    texts = tuple(str(option).strip() for option in options)
+    texts = tuple(value_text(option).strip() for option in options)
     if len(texts) < _MIN_OPTIONS:
         raise DataError(
             f"A closed question needs at least two options, got {len(texts)}.",
@@ -234,15 +327,14 @@ def _checked_options(options: Sequence[str]) -> tuple[str, ...]:
         )
     if not all(texts):
         raise DataError("An option is empty.", hint="Remove it, or enter a text.")
-    folded = [text.casefold() for text in texts]
-    repeated = next((text for text in texts if folded.count(text.casefold()) > 1), None)
+    folded = [normalised(text).casefold() for text in texts]
+    repeated = next((texts[a] for a, fold in enumerate(folded) if folded.count(fold) > 1), None)
     if repeated is not None:
         raise DataError(f"The option {repeated!r} occurs twice.", hint="Remove one of them.")
     return texts
 
 
-def _rotations(size: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-    """Yield a random order and its rotations, then another one and its rotations, forever."""
-    while True:
-        shuffled = rng.permutation(size)
-        yield from (np.roll(shuffled, step) for step in range(size))
+def _plain(shares: Mapping[str, float] | Sequence[float]) -> dict[str, float] | list[float]:
+    if isinstance(shares, Mapping):
+        return {str(option): float(share) for option, share in shares.items()}
+    return [float(share) for share in shares]

@@ -24,6 +24,8 @@ from jupyter_mop.engine.simulation.simulation import (
     PERSONA_WEIGHTS,
     Simulation,
 )
+from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.survey.real_answers import read_answers, without_missing
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import MIN_TARGET, PersonaStatistics
 from jupyter_mop.errors import DataError
@@ -130,6 +132,7 @@ def compare(
     ('a', 'b')
     """
     codes = simulation.codes()
+    target = _read_target(target, simulation)
     _check(target, simulation)
     order = np.random.default_rng(random_state).permutation(len(target))
     chosen = target.take(order[: 2 * len(simulation)])
@@ -147,6 +150,21 @@ def compare(
             random_state=random_state,
             on_step=on_step,
         )
+
+
+def _read_target(target: Population, simulation: Simulation) -> Population:
+    """Return the real answers to the simulation's closed question, written as its options.
+
+    Answers that were set aside when it was asked are left out. Answers to something else stay.
+    """
+    facts = simulation.provenance.get("question")
+    if facts is None:
+        return target
+    question = Question.of(facts)
+    separator = question.separator if question.kind == "multiple" else None
+    names = simulation.provenance.get("set_aside", ())
+    answered, _ = without_missing(target, list(names), separator=separator)
+    return read_answers(answered, question) or target
 
 
 def _check(target: Population, simulation: Simulation) -> None:
@@ -283,7 +301,7 @@ def _points(
             "persona": [None] * n + list(simulation.frame[PERSONA]),
             "cluster": np.r_[statistics.target_labels, statistics.labels],
             "response": [*real.responses, *simulation.responses],
-            "context": [*real.contexts, *simulation.frame[CONTEXT]],
+            "context": [*real.context_labels, *simulation.frame[CONTEXT]],
             "row": np.r_[np.arange(n), np.arange(len(simulation))],
             "place": np.arange(n + len(simulation)),
         }

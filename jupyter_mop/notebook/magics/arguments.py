@@ -13,6 +13,7 @@ from jupyter_mop.engine.data.dataframes import pandas_frame
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.data.personas import Persona, persona_shares
 from jupyter_mop.engine.survey.question import SEPARATOR, Question
+from jupyter_mop.engine.survey.real_answers import split_names
 from jupyter_mop.errors import DataError
 from jupyter_mop.options import Options, declared_options
 
@@ -122,12 +123,21 @@ def outcome(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  a colum
     return value if callable(value) else unquoted(name)
 
 
-def question(text: str, options: str | None, *, scale: bool, multiple: bool) -> Question | str:
-    """Return the question with the options of `--options`, or its text if there are none."""
+def question(
+    text: str,
+    *,
+    options: str | None,
+    scale: bool = False,
+    multiple: bool = False,
+    last: str | None = None,
+    exclusive: str | None = None,
+    separator: str | None = None,
+) -> Question | str:
+    """Return the question with the options that `--options` lists, or its text alone."""
     if options is None:
-        if scale or multiple:
+        if scale or multiple or last or exclusive or separator:
             raise DataError(
-                "--scale and --multiple need options.",
+                "--scale, --multiple, --last, --exclusive and --separator need options.",
                 hint='List them: --options "never|sometimes|always".',
             )
         return text
@@ -136,8 +146,14 @@ def question(text: str, options: str | None, *, scale: bool, multiple: bool) -> 
             "A question is a scale or a multiple choice, not both.",
             hint="Leave out --scale or --multiple.",
         )
-    kind = "scale" if scale else "multiple" if multiple else "single"
-    return Question(text, unquoted(options).split(SEPARATOR), kind)
+    return Question(
+        text,
+        unquoted(options).split(SEPARATOR),
+        "scale" if scale else "multiple" if multiple else "single",
+        last=split_names(last),
+        exclusive=exclusive and unquoted(exclusive),
+        separator=unquoted(separator or SEPARATOR),
+    )
 
 
 def seed(text: str) -> int:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from jupyter_mop.backends.cost.estimate import CostEstimate
     from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 
+QUESTION_ARGUMENTS = ("options", "scale", "multiple", "last", "exclusive", "separator")
+
 
 @magics_class
 class AskMagics(StudyMagics):
@@ -34,6 +36,12 @@ class AskMagics(StudyMagics):
               "population.")  # fmt: skip
     @argument("--scale", action="store_true", help="The options are an ordered scale.")
     @argument("--multiple", action="store_true", help="Several options can be chosen.")
+    @argument("--last", help="Options that stay at the end of every list and are no points of a "
+              'scale, such as "Other|Don\'t know".')  # fmt: skip
+    @argument("--exclusive", help='The option of a multiple choice that is chosen alone. Default: '
+              'an option such as "None of these".')  # fmt: skip
+    @argument("--separator", help="What stands between the choices in the population's answers to "
+              "a multiple choice. Default: |.")  # fmt: skip
     @option_arguments(ElicitationOptions)
     @cost_arguments
     @line_cell_magic
@@ -56,7 +64,7 @@ class AskMagics(StudyMagics):
                 self.study,
                 "ask",
                 args,
-                arguments.question(text, args.options, scale=args.scale, multiple=args.multiple),
+                arguments.question(text, **{part: vars(args)[part] for part in QUESTION_ARGUMENTS}),
                 name,
                 on_step=on_step,
                 **arguments.option_values(self.shell, ElicitationOptions, args),

@@ -8,6 +8,7 @@ from IPython.core.magic import line_cell_magic, line_magic, magics_class, output
 from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
+from jupyter_mop.engine.survey.real_answers import split_names
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import StudyMagics, argument, parsed
 from jupyter_mop.notebook.progress import progress
@@ -102,6 +103,8 @@ class EvaluateMagics(StudyMagics):
               "columns.")  # fmt: skip
     @argument("--answer", help="The single answer whose share to estimate. Default: all.")
     @argument("--level", type=float, default=0.9, help="Coverage probability of the interval.")
+    @argument("--missing", type=split_names, help="Human answers to set aside, such as "
+              "\"Refused|Don't know\".")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_estimate(self, line: str) -> Estimates:
@@ -118,6 +121,7 @@ class EvaluateMagics(StudyMagics):
             human=args.human and arguments.frame(self.shell, args.human),
             answer=args.answer and arguments.unquoted(args.answer),
             level=args.level,
+            missing=args.missing,
         )
 
     @magic_arguments()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.data.population import Population, context_label
 from jupyter_mop.errors import DataError
 
 FRAME = pd.DataFrame(
@@ -36,6 +36,39 @@ def test_several_context_columns_are_joined_and_named() -> None:
     population = take(context=["age", "topic"])
     assert population.contexts[0] == "20, tea"
     assert population.records[0] == {"age": "20", "topic": "tea"}
+
+
+def test_whole_numbers_have_no_decimal_point() -> None:
+    ages = pd.Series([34.0, np.nan, 51.0, 2.5])
+    frame = pd.DataFrame({"age": ages, "since": pd.to_datetime("2024-05-01"), "code": ages})
+    frame = frame.dropna()
+    population = Population.from_frame(frame, context=["age", "since"], response="code")
+    assert population.contexts == ["34, 2024-05-01", "51, 2024-05-01", "2.5, 2024-05-01"]
+    assert population.records[0] == {"age": "34", "since": "2024-05-01"}
+    assert population.responses == ["34", "51", "2.5"]
+    mixed = pd.DataFrame({"age": pd.Series([34.0, "old"], dtype=object), "code": [True, False]})
+    population = Population.from_frame(mixed, context="age", response="code")
+    assert (population.contexts, population.responses) == (["34", "old"], ["True", "False"])
+
+
+def test_a_context_is_its_values_and_has_a_label_of_its_own() -> None:
+    rows = [("cook, baker", "Rome"), ("cook", "baker, Rome"), ("cook", "Rome"), ('"a"', "b, c")]
+    frame = pd.DataFrame(rows, columns=["trade", "town"]).assign(text="x")
+    population = Population.from_frame(frame, context=["trade", "town"], response="text")
+    assert population.context_keys == rows
+    assert population.contexts[:2] == ["cook, baker, Rome"] * 2
+    assert population.context_labels == [
+        '"cook, baker", Rome',
+        'cook, "baker, Rome"',
+        "cook, Rome",
+        '"""a""", "b, c"',
+    ]
+    assert population.records[0] is not population.records[1]
+
+
+@given(st.lists(st.tuples(*[st.text('ab, "', min_size=1)] * 2), min_size=2, unique=True))
+def test_labels_of_different_contexts_differ(rows) -> None:
+    assert len({context_label(row) for row in rows}) == len(rows)
 
 
 def test_only_named_columns_are_copied() -> None:

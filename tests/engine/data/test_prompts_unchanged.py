@@ -60,7 +60,8 @@ class Recorder(ToyBackend):
 
     def first_tokens(self, prompts: Sequence[Prompt], *, on_result=None):  # noqa: ARG002
         self.requests += [(turns(prompt),) for prompt in prompts]
-        return [FirstTokens(("A", "B"), (-0.5, -1.5)) for _ in prompts]
+        lettered = ["letter" in prompt.messages[-1].content for prompt in prompts]
+        return [FirstTokens(("A" if is_letter else "milk",), (-0.1,)) for is_letter in lettered]
 
 
 class FirstTokenRecorder(Recorder):
@@ -125,7 +126,7 @@ KINDS: dict[str, Callable[[], list]] = {
     "question, multiple": lambda: asked(WHICH),
     "question, open": lambda: asked(DRINK, listed=False),
     "question, by prior": lambda: asked(OFTEN, by_prior=True, by_length=True),
-    "question, drawn": lambda: asked(DRINK, method="sampled", n_draws=2),
+    "question, drawn": lambda: asked(DRINK, Recorder("milk"), method="sampled", n_draws=2),
     "question, letters": lambda: asked(OFTEN, FirstTokenRecorder(), listed=False),
     "question, first tokens": lambda: asked(DRINK, FirstTokenRecorder()),
 }

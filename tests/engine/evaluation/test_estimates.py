@@ -11,6 +11,7 @@ from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.estimates import Estimates, estimate
 from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError
 
 GROUPS = np.array([0.1, 0.25, 0.3, 0.35])
@@ -146,7 +147,9 @@ def test_survey_weights_are_used() -> None:
 
 
 def test_every_option_of_either_side_has_a_row() -> None:
-    found = estimate(simulate(["q"] * 9, ["c"] * 9), human=people(["q"] * 20, ["a", "b"] * 10))
+    found = estimate(
+        simulate(["q"] * 9, ["c"] * 8 + ["b"]), human=people(["q"] * 20, ["a", "b"] * 10)
+    )
     assert found.frame["option"].tolist() == ["a", "b", "c"]
     last = found.frame.iloc[2]
     assert last["value"] == last["low"] == 0
@@ -160,6 +163,97 @@ def test_a_function_of_a_response_is_applied_to_both_sides() -> None:
     assert found.frame.iloc[0]["option"] == "mean"
     assert found.frame.iloc[0][["value", "simulated"]].tolist() == pytest.approx([2.0, 1.5])
     assert estimate(simulation, lambda text: "two" in text).frame.iloc[0]["option"] == "share"
+
+
+VOTE = Question("Vote?", ["yes", "no"])
+
+
+def asked(question: Question, contexts: list[str], answers: list[object]) -> Simulation:
+    made = simulate(contexts, answers)
+    return made.with_facts(question=question.facts())
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        (["YES", "no"], "yes"),
+        ([1, 0], "yes"),
+        ([1.0, 0.0], "YES"),
+        ([True, False], "yes"),
+        (["Yes ", "No."], "1"),
+        (["y", "n"], "yes"),
+    ],
+)
+def test_human_answers_are_read_as_the_simulated_ones(
+    known: bool, given: list, answer: str
+) -> None:
+    answers = ["yes"] * 30 + ["no"] * 20
+    simulation = asked(VOTE, ["q"] * 50, answers) if known else simulate(["q"] * 50, answers)
+    human = people(["q"] * 40, [given[0]] * 16 + [given[1]] * 24)
+    row = estimate(simulation, human=human, answer=answer).frame.iloc[0]
+    assert row["option"] == "yes"
+    assert (row["human"], row["simulated"]) == pytest.approx((0.4, 0.6))
+    assert row["low"] < 0.4 < row["high"]
+    frame = estimate(simulation, human=human).frame
+    assert frame["option"].tolist() == ["yes", "no"]
+    assert frame["human"].tolist() == pytest.approx([0.4, 0.6])
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_human_answers_that_cannot_be_read_are_an_error_with_their_values(known: bool) -> None:
+    answers = ["yes"] * 30 + ["no"] * 20
+    simulation = asked(VOTE, ["q"] * 50, answers) if known else simulate(["q"] * 50, answers)
+    human = people(["q"] * 40, ["oui"] * 16 + ["no"] * 24)
+    with pytest.raises(DataError, match=r"16 of 40 .* none of .*'oui' \(16\)"):
+        estimate(simulation, human=human, answer="yes")
+    with pytest.raises(DataError, match=r"40 of 40 .*'oui' \(20\), 'non' \(20\)"):
+        estimate(simulation, human=people(["q"] * 40, ["oui", "non"] * 20))
+
+
+def test_human_answers_are_set_aside_by_name() -> None:
+    simulation = asked(VOTE, ["q"] * 50, ["yes"] * 30 + ["no"] * 20)
+    human = people(["q"] * 40, ["yes"] * 16 + ["no"] * 20 + ["Refused"] * 3 + ["DK"])
+    with pytest.raises(DataError, match=r"4 of 40 .*'Refused' \(3\), 'DK' \(1\)"):
+        estimate(simulation, human=human)
+    found = estimate(simulation, human=human, answer="yes", missing="refused|DK")
+    assert (found.n_human, found.set_aside) == (36, {"refused": 3, "DK": 1})
+    assert found.frame.iloc[0]["human"] == pytest.approx(16 / 36)
+    assert "Set aside: refused 3, DK 1." in found.note
+
+
+def test_each_option_of_a_multiple_choice_has_its_share() -> None:
+    question = Question("Which?", ["tea", "milk", "None"], "multiple", separator=";")
+    simulation = asked(question, ["q"] * 40, ["tea;milk", "tea", "None", "milk"] * 10)
+    human = people(["q"] * 20, ["Tea; milk", "None"] * 10)
+    frame = estimate(simulation, human=human).frame.set_index("option")
+    assert frame["simulated"].to_dict() == pytest.approx({"tea": 0.5, "milk": 0.5, "None": 0.25})
+    assert frame["human"].to_dict() == pytest.approx({"tea": 0.5, "milk": 0.5, "None": 0.5})
+
+
+def test_an_option_that_nobody_gave_has_an_upper_bound() -> None:
+    question = Question("Vote?", ["yes", "no", "unsure"])
+    simulation = asked(question, ["q"] * 40, ["yes", "no"] * 20)
+    row = estimate(simulation, human=people(["q"] * 30, ["yes", "no"] * 15), answer="unsure")
+    assert row.frame.iloc[0][["value", "low"]].tolist() == [0, 0]
+    assert 0 < row.frame.iloc[0]["high"] < 0.15
+
+
+def test_the_mean_of_a_scale_of_codes() -> None:
+    question = Question("How often?", ["1", "2", "3"], "scale")
+    simulation = asked(question, ["q"] * 30, ["1", "2", "3"] * 10)
+    row = estimate(simulation, human=people(["q"] * 20, [1.0, 3.0] * 10)).frame.iloc[0]
+    assert row["option"] == "mean"
+    assert (row["human"], row["simulated"]) == pytest.approx((2.0, 2.0))
+
+
+def test_contexts_with_the_same_text_are_predicted_apart() -> None:
+    rows = {"trade": ["cook, baker", "cook"] * 20, "town": ["Rome", "baker, Rome"] * 20}
+    frame = pd.DataFrame({**rows, "answer": ["yes", "no"] * 20})
+    human = Population.from_frame(frame, context=["trade", "town"], response="answer")
+    simulation = simulate(human.context_labels, ["yes", "no"] * 20)
+    row = estimate(simulation, human=human, answer="yes").frame.iloc[0]
+    assert row["power"] > 0.4  # the context predicts the answer
 
 
 @pytest.mark.parametrize(

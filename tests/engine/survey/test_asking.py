@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +13,12 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.survey.answer_distances import distances
-from jupyter_mop.engine.survey.asking import answers_with, ask, distinct_contexts
+from jupyter_mop.engine.survey.asking import ask, distinct_contexts
 from jupyter_mop.engine.survey.learned_weights import learn_weights
+from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
-from jupyter_mop.errors import DataError
+from jupyter_mop.engine.survey.real_answers import read_answers, without_missing
+from jupyter_mop.errors import DataError, ModelError
 
 DRINKS = ["tea", "milk", "beer"]
 PERSONAS = "a: Tea for you.\nb: Milk, please.\nc: Beer!"
@@ -60,7 +64,7 @@ def test_the_number_of_prompts_depends_on_contexts_only(backend) -> None:
     for n in (100, 1000):
         backend.n_scored = 0
         answer = ask(QUESTION, population(n), PERSONAS, backend)
-        assert backend.n_scored == answer.n == 4 * 3 * 2 * 3
+        assert backend.n_scored == answer.n == 4 * 3 * 3 * 3
 
 
 def test_subgroups_are_weighted_means_of_their_contexts(answer) -> None:
@@ -74,8 +78,9 @@ def test_subgroups_are_weighted_means_of_their_contexts(answer) -> None:
     real = moved.real.frame
     counts = real[real["age"] == "old"]["text"].value_counts(normalize=True)
     assert np.allclose(moved.target("old"), counts[DRINKS])
-    assert moved.groups("town")[0] == "everyone"
+    assert moved.groups("town") == [("", "everyone"), ("town", "south"), ("town", "north")]
     assert set(moved.frame["group"]) == {"everyone", *moved.context_texts}
+    assert set(moved.frame["column"]) == {"", "age, town"}
 
 
 @pytest.mark.parametrize("kind", ["uniform", "stated"])
@@ -225,7 +230,7 @@ def test_free_text_has_no_known_answer(backend) -> None:
     frame = pd.DataFrame({"age": ["young", "old"], "text": ["Oh, beer.", "Hm."]})
     records = Population.from_frame(frame, context="age", response="text")
     answer = ask(QUESTION, records, PERSONAS, backend)
-    assert not answers_with(records, QUESTION)
+    assert read_answers(records, QUESTION) is None
     assert answer.target() is None
     with pytest.raises(DataError, match="no known answer"):
         answer.distances()
@@ -243,3 +248,260 @@ def test_each_distinct_context_occurs_once() -> None:
     records = population(30)
     first = distinct_contexts(records)
     assert [records.contexts[i] for i in first] == list(dict.fromkeys(records.contexts))
+
+
+def by_columns(n: int = 600, seed: int = 0) -> Population:
+    """Smokers drink rarely: the columns have the same values and other shares."""
+    rng = np.random.default_rng(seed)
+    smoker = rng.random(n) < 0.3
+    drinker = rng.random(n) < np.where(smoker, 0.2, 0.7)
+    frame = pd.DataFrame(
+        {
+            "smoker": np.where(smoker, "Yes", "No"),
+            "drinker": np.where(drinker, "Yes", "No"),
+            "text": np.where(smoker, "tea", "milk"),
+        }
+    )
+    return Population.from_frame(frame, context=["smoker", "drinker"], response="text")
+
+
+def test_subgroups_are_pairs_of_column_and_value(backend) -> None:
+    records = by_columns()
+    question = Question("?", DRINKS, targets={("drinker", "Yes"): [0.1, 0.2, 0.7]})
+    answer = ask(question, records, PERSONAS, backend)
+    weights = np.array([[1.0, 0, 0] if key[0] == "Yes" else [0, 1.0, 0]
+                        for key in answer.subgroups.keys])  # fmt: skip
+    answer = answer.reweighted(weights)
+    table = answer.by("smoker").query("option == 'tea'").set_index(["column", "group"])
+    tea = exact()[0, 0], exact()[1, 0]
+    assert table.loc[("smoker", "Yes"), "share"] == pytest.approx(tea[0])
+    assert table.loc[("smoker", "No"), "share"] == pytest.approx(tea[1])
+    assert table["target"].tolist()[1:] == [0.0, 1.0] or table["target"].tolist()[1:] == [1.0, 0.0]
+    real = records.frame
+    drinks_tea = (real[real["drinker"] == "No"]["text"] == "tea").mean()
+    assert answer.target(("drinker", "No"))[0] == pytest.approx(drinks_tea)
+    assert answer.target(("drinker", "Yes")).tolist() == [0.1, 0.2, 0.7]
+    assert answer.target(("smoker", "Yes")).tolist() == [1, 0, 0]
+    frame = answer.distances("smoker")
+    assert set(zip(frame["column"], frame["group"], strict=True)) == {
+        ("", "everyone"),
+        ("smoker", "Yes"),
+        ("smoker", "No"),
+    }
+    n = int((real["smoker"] == "Yes").sum())
+    assert set(frame.query("group == 'Yes'")["n"]) == {n}
+    with pytest.raises(DataError, match="'Yes' is more than one subgroup") as caught:
+        answer.shares("Yes")
+    assert "('smoker', 'Yes')" in str(caught.value)
+    assert "'drinker'" in str(caught.value)
+    with pytest.raises(DataError, match="no subgroup"):
+        answer.shares(("drinker", "Maybe"))
+    with pytest.raises(DataError, match="more than one subgroup"):
+        ask(Question("?", DRINKS, targets={"Yes": [1, 0, 0]}), records, PERSONAS, backend).target()
+
+
+def test_a_value_named_everyone_is_not_everyone(backend) -> None:
+    frame = pd.DataFrame({"age": ["everyone", "old"] * 10, "text": ["tea", "milk"] * 10})
+    records = Population.from_frame(frame, context="age", response="text")
+    answer = ask(Question("?", DRINKS), records, PERSONAS, backend)
+    table = answer.by("age").query("option == 'tea'")
+    assert table["target"].tolist() == [0.5, 1.0, 0.0]
+    assert table[["column", "group"]].to_numpy().tolist() == [
+        ["", "everyone"],
+        ["age", "everyone"],
+        ["age", "old"],
+    ]
+    assert answer.target(("age", "everyone")).tolist() == [1, 0, 0]
+    with pytest.raises(DataError, match="'everyone' is more than one subgroup"):
+        answer.shares("everyone")
+
+
+def test_targets_of_unknown_subgroups_are_reported(backend) -> None:
+    question = Question("?", DRINKS, targets={"odl": [1, 0, 0], ("age", "old"): [0, 1, 0]})
+    answer = ask(question, population(50), PERSONAS, backend)
+    assert answer.target("old").tolist() == [0, 1, 0]
+    assert answer.notes == ["Targets of unknown subgroups are not used: odl."]
+
+
+def test_contexts_with_the_same_text_are_two() -> None:
+    rows = [("cook, baker", "Rome", "tea")] * 12 + [("cook", "baker, Rome", "milk")] * 8
+    frame = pd.DataFrame(rows, columns=["trade", "town", "text"])
+    records = Population.from_frame(frame, context=["trade", "town"], response="text")
+    assert len(set(records.contexts)) == 1
+    backend = ToyBackend(DRINKS, persona_boost=3.0)
+    answer = ask(Question("You are a {trade} of {town}?", DRINKS), records, PERSONAS, backend)
+    assert len(answer.contexts) == 2
+    assert answer.sizes.tolist() == [0.6, 0.4]
+    answer = answer.reweighted(np.array([[1.0, 0, 0], [0, 1.0, 0]]))
+    table = answer.by("context").query("option == 'tea'")
+    assert table["target"].tolist() == [0.6, 1.0, 0.0]
+    assert table["group"].tolist()[1:] == ['"cook, baker", Rome', 'cook, "baker, Rome"']
+    assert answer.shares(("context", '"cook, baker", Rome'))[0] == pytest.approx(exact()[0, 0])
+    with pytest.raises(DataError, match="more than one subgroup"):
+        answer.shares("cook, baker, Rome")
+    drawn = answer.draw(400)
+    questions = drawn.provenance["questions"]
+    assert questions['"cook, baker", Rome'].startswith("You are a cook, baker of Rome?")
+    assert set(drawn.context_texts) == {"cook, baker, Rome"}
+    by_context = drawn.frame.groupby("context")["persona"].unique()
+    assert by_context['"cook, baker", Rome'] == ["a"]
+    learned = learn_weights(
+        ask(QUESTION_OF_TRADE, records, PERSONAS, backend), records, read_personas(PERSONAS),
+        ToyEncoder([*DRINKS, "rome"]),
+    )  # fmt: skip
+    assert learned.target(("trade", "cook")).tolist() == [0, 1, 0]
+
+
+QUESTION_OF_TRADE = Question("You are a {trade} of {town}?", DRINKS)
+
+
+def answered_only(answer, silent: list[tuple[int, int]]):
+    """Return an answer in which some pairs of context and persona named no option."""
+    answered = np.ones(answer.weights.shape, dtype=bool)
+    for pair in silent:
+        answered[pair] = False
+    probabilities = np.where(answered[..., None], answer.table.probabilities, 1 / 3)
+    table = replace(answer.table, probabilities=probabilities, answered=answered, matched=0.9)
+    return replace(answer, table=table)
+
+
+def test_a_persona_that_never_answered_is_left_out_and_its_weight_shared(answer) -> None:
+    silent = answered_only(answer, [(c, 1) for c in range(4)])
+    silent = silent.reweighted([0.5, 0.3, 0.2])
+    assert silent.persona_weights == pytest.approx([5 / 7, 0, 2 / 7])
+    assert silent.shares() == pytest.approx(np.array([5, 2]) / 7 @ exact()[[0, 2]])
+    assert silent.notes == ["b never named an option and is left out; the others share its weight."]
+    assert silent.notes[0] in repr(silent)
+    assert silent.notes[0] in silent._repr_html_()
+    assert "no answer" in silent._repr_html_()
+    drawn = silent.draw(2000)
+    assert set(drawn.frame["persona"]) == {"a", "c"}
+    assert drawn.names == ["a", "c"]
+    assert np.isfinite(drawn.provenance["shares"].to_numpy()).all()
+    with pytest.raises(ModelError, match="No persona with weight"):
+        silent.reweighted([0, 1, 0])
+
+
+def test_a_persona_that_did_not_answer_in_one_context_has_no_weight_there(answer) -> None:
+    partly = answered_only(answer, [(0, 1), *((2, k) for k in range(3))]).reweighted(
+        [0.5, 0.3, 0.2]
+    )
+    assert partly.weights[0] == pytest.approx([5 / 7, 0, 2 / 7])
+    assert partly.weights[1] == pytest.approx([0.5, 0.3, 0.2])
+    assert partly.weights[2].tolist() == [0, 0, 0]
+    kept = partly.sizes[[0, 1, 3]] / partly.sizes[[0, 1, 3]].sum()
+    each = np.array([[5 / 7, 0, 2 / 7], [0.5, 0.3, 0.2], [0.5, 0.3, 0.2]])
+    assert partly.shares() == pytest.approx(kept @ each @ exact())
+    assert partly.persona_weights.sum() == pytest.approx(1)
+    assert partly.persona_weights @ partly.by_draw == pytest.approx(partly.shares())
+    assert any("In 4 of 12 pairs" in note for note in partly.notes)
+    assert any("of the population is left out" in note for note in partly.notes)
+    assert set(partly.draw(500).frame["context"]) == {partly.context_texts[c] for c in (0, 1, 3)}
+
+
+def test_a_persona_that_never_answered_learns_no_weight(backend) -> None:
+    records = population(400)
+    silent = answered_only(ask(QUESTION, records, PERSONAS, backend), [(c, 2) for c in range(4)])
+    learned = learn_weights(silent, records, read_personas(PERSONAS), ENCODER)
+    assert learned.persona_weights[2] == 0
+    assert learned.persona_weights[:2].sum() == pytest.approx(1)
+
+
+def with_missing(n: int = 400, n_missing: int = 8) -> Population:
+    frame = population(n).frame.astype(object)
+    frame.loc[: n_missing - 1, "text"] = "Refused"
+    frame.loc[n_missing, "text"] = "Don't know"
+    return Population.from_frame(frame, context=["age", "town"], response="text")
+
+
+def test_answers_that_are_no_option_are_an_error_or_set_aside_by_name(backend) -> None:
+    records = with_missing()
+    with pytest.raises(DataError, match="9 of 400 real answers are none of") as caught:
+        ask(QUESTION, records, PERSONAS, backend)
+    assert "'Refused' (8), \"Don't know\" (1)" in str(caught.value)
+    assert "--missing" in caught.value.hint
+    options = ElicitationOptions(missing="REFUSED|Dont know")
+    answer = ask(QUESTION, records, PERSONAS, backend, options=options)
+    assert answer.set_aside == {"REFUSED": 8, "Dont know": 1}
+    assert answer.notes == ["9 real answers are set aside: REFUSED 8, Dont know 1."]
+    assert len(answer.real) == 391
+    rest = records.frame["text"].iloc[9:].value_counts(normalize=True)[DRINKS]
+    assert np.allclose(answer.target(), rest)
+    with pytest.raises(DataError, match="All 400 answers are set aside"):
+        without_missing(records, ["Refused", "Don't know", *DRINKS])
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        ([1.0, 2.0, 1.0, 1.0], ["1", "2"]),
+        (["Yes", "yes ", "NO", "no"], ["yes", "no"]),
+        ([True, False, True, True], ["Yes", "No"]),
+        ([1, 0, 1, 1], ["yes", "no"]),
+        (["cafe\u0301", "thé", "café", "café"], ["café", "the\u0301"]),
+    ],
+)
+def test_codes_spellings_and_booleans_are_read_as_the_options(values, options) -> None:
+    frame = pd.DataFrame({"age": "old", "text": values})
+    records = Population.from_frame(frame, context="age", response="text")
+    read = read_answers(records, Question("?", options))
+    expected = {1: 0, 2: 1, 0: 1, "Yes": 0, "yes ": 0, "NO": 1, "no": 1, "thé": 1}
+    assert read.responses == [options[expected.get(value, 0)] for value in values]
+    words = ToyBackend(["yes", "no"])
+    if options == ["yes", "no"]:
+        answer = ask(Question("?", options), records, None, words)
+        assert answer.target().tolist() in ([0.5, 0.5], [0.75, 0.25])
+
+
+def test_answers_to_another_question_are_no_real_answers(backend) -> None:
+    frame = pd.DataFrame({"age": "old", "text": ["tea", *(f"I say {i}" for i in range(9))]})
+    records = Population.from_frame(frame, context="age", response="text")
+    assert ask(QUESTION, records, PERSONAS, backend).real is None
+
+
+def test_an_exclusive_option_is_drawn_alone_and_learned_from_as_a_set() -> None:
+    question = Question("Which?", ["tea", "milk", "None of these"], "multiple")
+    rng = np.random.default_rng(1)
+    none = rng.random(900) < 0.4
+    tea = ~none & (rng.random(900) < 0.8)
+    milk = ~none & (~tea | (rng.random(900) < 0.5))
+    texts = [question.answer_text(np.array(row)) for row in zip(tea, milk, none, strict=True)]
+    frame = pd.DataFrame({"age": "old", "text": texts})
+    records = Population.from_frame(frame, context="age", response="text")
+    answer = ask(question, records, "a: Yes!\nb: No!", ToyBackend(["yes", "no"], persona_boost=2.0))
+    assert answer.target() == pytest.approx([tea.mean(), milk.mean(), none.mean()])
+    drawn = answer.draw(3000, random_state=3)
+    sets = np.array([question.selected_options(text) for text in drawn.responses])
+    assert (sets[:, 2] != sets[:, :2].any(axis=1)).all()
+    assert np.abs(sets.mean(0) - answer.shares()).max() < 0.03
+    learned = learn_weights(answer, records, read_personas("a: Yes!\nb: No!"), ENCODER)
+    assert np.isfinite(learned.report["log_lik"]).all()
+
+
+def test_choices_with_another_separator() -> None:
+    question = Question("Which?", ["wine", "gin"], "multiple", separator=";")
+    frame = pd.DataFrame({"age": "old", "text": ["wine; gin"] * 30 + ["gin"] * 10})
+    records = Population.from_frame(frame, context="age", response="text")
+    answer = ask(question, records, None, ToyBackend(["yes", "no"]))
+    assert answer.target().tolist() == [0.75, 1.0]
+    assert set(answer.draw(50).responses) <= {"", "wine", "gin", "wine;gin"}
+
+
+def test_answers_to_two_questions_share_respondents_but_no_random_numbers() -> None:
+    """Two latent kinds of people: phi is .64 over all, and 0 within a persona."""
+    words = ["yes", "no"]
+    backend = ToyBackend(words, persona_boost=np.log(9))
+    frame = pd.DataFrame({"age": "old", "text": words * 20})
+    records = Population.from_frame(frame, context="age", response="text")
+    personas = "u: You say yes.\nv: You say no."
+    for seed in (0, 1):
+        first, second = (
+            ask(Question(text, words), records, personas, backend).draw(4000, random_state=seed)
+            for text in ("Is it?", "Would you?")
+        )
+        persona, given = first.frame["persona"], [first.responses, second.responses]
+        assert (persona == second.frame["persona"]).all()
+        yes = [pd.Series(responses) == "yes" for responses in given]
+        assert np.corrcoef(*yes)[0, 1] == pytest.approx(0.64, abs=0.05)
+        for name in ("u", "v"):
+            assert abs(np.corrcoef(yes[0][persona == name], yes[1][persona == name])[0, 1]) < 0.08

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,8 +11,7 @@ from jupyter_mop import LocalBackend
 from jupyter_mop.backends.protocols import Completion, FirstTokens, Prompt, TokenScores
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.personas import Persona
-from jupyter_mop.engine.survey.answer_matching import match_option
-from jupyter_mop.engine.survey.option_probabilities import option_probabilities
+from jupyter_mop.engine.survey.option_probabilities import option_probabilities, reply_limit
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, ModelError
@@ -37,11 +38,23 @@ class FirstListed(ToyBackend):
 
 
 class Chatty(WithoutScores):
-    """Answers with a sentence, half of the time without an option."""
+    """Answers with a sentence, one in four times without an option."""
 
     def _draw(self, request, params):
         word = super()._draw(request, params).text
-        return Completion(f"Oh, {word}, please!" if request.draw % 2 else "I do not know.", 4)
+        return Completion(f"Oh, {word}, please!" if request.draw % 4 else "I do not know.", 4)
+
+
+class Says(WithoutScores):
+    """Says the same in every reply, or what a function of the request returns."""
+
+    def __init__(self, said):
+        super().__init__(["yes", "no"])
+        self.said = said if callable(said) else lambda _: said
+
+    def _draw(self, request, params):  # noqa: ARG002
+        text = self.said(request)
+        return text if isinstance(text, Completion) else Completion(text, 4)
 
 
 class FirstTokenModel(WithoutScores):
@@ -71,7 +84,7 @@ def test_option_probabilities_are_exact(boost: float) -> None:
     expected = np.array(expected) / np.sum(expected, axis=1, keepdims=True)
     assert table.probabilities.shape == (2, 3, 3)
     assert np.allclose(table.probabilities, expected)
-    assert (table.method, table.n_asked, table.matched) == ("scored", 2 * 2 * 3 * 3, 1.0)
+    assert (table.method, table.n_asked, table.matched) == ("scored", 3 * 2 * 3 * 3, 1.0)
 
 
 def test_an_open_question_does_not_list_its_options() -> None:
@@ -83,19 +96,38 @@ def test_an_open_question_does_not_list_its_options() -> None:
     )
     assert np.allclose(listed.probabilities, 1 / 3)
     assert np.allclose(open_.probabilities[0, 0], np.array([np.e, 1, 1]) / (np.e + 2))
-    assert (listed.n_asked, open_.n_asked) == (6, 3)
+    assert (listed.n_asked, open_.n_asked) == (9, 3)
 
 
-def test_orders_are_averaged() -> None:
-    backend = FirstListed(DRINKS)
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 6])
+@pytest.mark.parametrize("kind", ["single", "scale"])
+def test_no_preference_for_the_first_option_is_left(size: int, kind: str) -> None:
+    words = [f"w{a}" for a in range(size)]
+    question = Question("What?", words, kind)
+    found = option_probabilities(question, [{}], [None], FirstListed(words))
     once = option_probabilities(
-        QUESTION, RECORDS, [None], backend, options=ElicitationOptions(n_orders=1)
+        question, [{}], [None], FirstListed(words), options=ElicitationOptions(n_orders=1)
     )
-    thrice = option_probabilities(
-        QUESTION, RECORDS, [None], backend, options=ElicitationOptions(n_orders=3)
-    )
-    assert once.probabilities.max() == pytest.approx(np.e / (np.e + 2))
-    assert np.allclose(thrice.probabilities, 1 / 3)
+    assert once.probabilities.max() == pytest.approx(np.e / (np.e + size - 1))
+    assert np.allclose(found.probabilities, 1 / size)
+    assert found.n_asked == size * size
+
+
+@pytest.mark.parametrize("kind", ["single", "scale"])
+def test_a_steady_preference_for_early_options_nearly_cancels_beyond_six(kind: str) -> None:
+    class Sloping(ToyBackend):
+        """Loses a quarter of a nat with each place in the list."""
+
+        def log_probs(self, prompt: Prompt):
+            lines = prompt.messages[-1].content.splitlines()
+            listed = [line[2:] for line in lines if line.startswith("- ")]
+            logits = np.array([-0.25 * listed.index(word) for word in self.vocabulary])
+            return logits - np.logaddexp.reduce(logits)
+
+    words = [f"w{a}" for a in range(9)]
+    question = Question("What?", words, kind)
+    shares = option_probabilities(question, [{}], [None], Sloping(words)).probabilities[0, 0]
+    assert np.abs(shares - 1 / 9).sum() / 2 < 0.02
 
 
 def test_by_prior_divides_by_the_prior_of_each_order() -> None:
@@ -133,7 +165,7 @@ def test_sampled_probabilities_are_close_to_the_exact_ones() -> None:
         QUESTION, RECORDS, PERSONAS, backend, options=ElicitationOptions(n_draws=600)
     )
     assert table.method == "sampled"
-    assert (table.n_asked, table.matched) == (2 * 2 * 3 * 600, 1.0)
+    assert (table.n_asked, table.matched) == (3 * 2 * 3 * 600, 1.0)
     assert np.abs(table.probabilities - exact.probabilities).max() < 0.06
     assert np.allclose(table.probabilities.sum(-1), 1)
 
@@ -143,43 +175,112 @@ def test_replies_without_an_option_are_dropped_and_reported() -> None:
     table = option_probabilities(
         QUESTION, RECORDS, PERSONAS, backend, options=ElicitationOptions(n_draws=300)
     )
-    assert table.matched == 0.5
+    assert table.matched == 0.75
+    assert table.unmatched == ("I do not know.",)
+    assert table.answered.all()
     exact = option_probabilities(QUESTION, RECORDS, PERSONAS, ToyBackend(DRINKS))
     assert np.abs(table.probabilities - exact.probabilities).max() < 0.08
 
 
-def test_a_component_without_matches_is_uniform() -> None:
-    backend = WithoutScores(["perhaps", "never"], length=1)
-    table = option_probabilities(QUESTION, RECORDS, [None], backend)
-    assert table.matched == 0
-    assert np.allclose(table.probabilities, 1 / 3)
+def test_over_a_third_of_unmatched_replies_is_an_error_that_says_what_was_said() -> None:
+    def said(request):
+        return "tea" if request.draw % 3 else f"As a language model I cannot, {request.draw % 2}."
+
+    table = option_probabilities(
+        QUESTION, RECORDS, [None], Says(said), options=ElicitationOptions(n_draws=18)
+    )
+    assert table.matched == pytest.approx(2 / 3)
+    with pytest.raises(ModelError, match="43% of the model's replies name none") as caught:
+        option_probabilities(QUESTION, RECORDS, [None], Says(said),
+                             options=ElicitationOptions(n_draws=7))  # fmt: skip
+    assert "'As a language model I cannot, 0.'" in str(caught.value)
+    assert caught.value.hint
+    backend = FirstTokenModel([*DRINKS, "well", "oh", "hm"])
+    with pytest.raises(ModelError, match="50% of the model's first tokens") as caught:
+        option_probabilities(QUESTION, RECORDS, [None], backend)
+    assert "'well', 'oh', 'hm'" in str(caught.value)
+    assert "--method sampled" in caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"),
+    ("options", "said", "expected"),
     [
-        ("tea", 0),
-        ("TEA.", 0),
-        ("Iced tea, of course", 1),
-        ("I would say: iced tea", 1),
-        ("milk or iced tea", 2),
-        ("Perhaps milk, perhaps tea", None),
-        ("teapot", None),
-        ("", None),
+        (["-2", "-1", "0", "1", "2"], "2", "2"),
+        (["C", "C++", "C#"], "C++", "C++"),
+        (["👍", "👎"], "👎🏽", "👎"),
+        (["<50%", ">50%"], "It is >50%.", ">50%"),
+        (["Yes", "No", "Don't know"], "Dont know", "Don't know"),
+        (["nicht", "doch", "cafe\u0301"], "café", "cafe\u0301"),
     ],
 )
-def test_a_reply_matches_the_option_it_names(text, expected) -> None:
-    assert match_option(text, ["tea", "iced tea", "milk"]) == expected
+def test_drawn_replies_count_for_the_option_that_they_name(options, said, expected) -> None:
+    table = option_probabilities(Question("What?", options), [{}], [None], Says(said))
+    n = table.n_asked
+    assert table.probabilities[0, 0, options.index(expected)] > n / (n + 1)
 
 
-WORDS = st.lists(st.text("abc", min_size=1), min_size=1, max_size=3).map(" ".join)
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["Agree", "Disagree"], "I do not agree."),
+        (["Satisfied", "Unsatisfied"], "Not satisfied"),
+        (["Yes", "No"], "No opinion"),
+        (["Yes", "No"], Completion("No", 1, "content_filter")),
+        (["Yes", "No"], Completion("I must say no.", 1, "refusal")),
+    ],
+)
+def test_a_negation_or_a_refusal_is_no_answer(options, said) -> None:
+    with pytest.raises(ModelError, match="100% of the model's replies"):
+        option_probabilities(Question("What?", options), [{}], [None], Says(said))
 
 
-@given(st.lists(WORDS, min_size=2, unique=True))
-def test_an_option_matches_itself(options) -> None:
-    assert [match_option(f" {option.upper()}!", options) for option in options] == list(
-        range(len(options))
-    )
+def test_a_persona_that_never_answers_has_no_answer() -> None:
+    def said(request):
+        return "Hm." if request.prompt.messages[0].content.startswith("Tea") else "milk"
+
+    personas = [*PERSONAS[:2], Persona("c", "Beer."), None]
+    table = option_probabilities(QUESTION, RECORDS, personas, Says(said))
+    assert table.answered.tolist() == [[False, True, True, True]] * 2
+
+    class Silent(FirstTokenModel):
+        def first_tokens(self, prompts, *, on_result=None):
+            found = super().first_tokens(prompts, on_result=on_result)
+            silent = FirstTokens(("Hm", "Oh"), (-0.7, -0.7))
+            return [
+                silent if prompt.messages[0].content.startswith("Tea") else value
+                for prompt, value in zip(prompts, found, strict=True)
+            ]
+
+    table = option_probabilities(QUESTION, RECORDS, personas, Silent(DRINKS))
+    assert table.answered.tolist() == [[False, True, True, True]] * 2
+
+
+def test_replies_to_different_prompts_do_not_share_random_numbers() -> None:
+    records = [{"age": str(age)} for age in range(100)]
+    question = Question("{age}: tea or milk?", DRINKS[:2])
+    options = ElicitationOptions(n_draws=10, n_orders=1)
+    shares = [
+        option_probabilities(
+            question, records, [None], WithoutScores(DRINKS[:2], length=1),
+            options=replace(options, random_state=seed),
+        ).probabilities[:, 0, 0].mean()
+        for seed in range(8)
+    ]  # fmt: skip
+    assert np.std(shares) < 3 * np.sqrt(0.25 / 1000)
+
+
+@pytest.mark.parametrize(
+    ("options", "least"),
+    [
+        (["yes", "no"], 15),
+        (["very satisfied indeed", "no"], 21),
+        (["同意", "不同意"], 40),
+        (["நன்று", "தீது"], 60),
+    ],
+)
+def test_a_reply_is_long_enough_for_every_script(options, least) -> None:
+    limit = reply_limit(options)
+    assert limit == least if all(map(str.isascii, options)) else limit >= least
 
 
 @pytest.mark.parametrize(
@@ -239,7 +340,7 @@ def test_first_tokens_and_scores_give_equal_probabilities() -> None:
     found = option_probabilities(QUESTION, RECORDS, PERSONAS, FirstTokenModel([*DRINKS, "gin"]))
     scored = option_probabilities(QUESTION, RECORDS, PERSONAS, ToyBackend([*DRINKS, "gin"]))
     np.testing.assert_allclose(found.probabilities, scored.probabilities)
-    assert (found.method, found.n_asked) == ("first-token", 2 * 2 * 3)
+    assert (found.method, found.n_asked) == ("first-token", 3 * 2 * 3)
     assert 0.5 < found.matched < 1
 
 

@@ -90,8 +90,8 @@ def prepare(inputs: BaselineInputs) -> Picle:
     plain, *with_persona = _log_lik_per_token(inputs, exemplars, [None, *inputs.personas])
     return Picle(
         inputs.components[PERSONA].to_numpy(dtype=np.intp),
-        inputs.contexts.contexts,
-        [exemplar.context for exemplar in exemplars],
+        inputs.contexts.context_labels,
+        [exemplar.label for exemplar in exemplars],
         np.array(with_persona) - plain,
         [persona.name for persona in inputs.personas],
         inputs.n_shown,

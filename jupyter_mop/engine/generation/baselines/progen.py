@@ -58,7 +58,7 @@ class ProGen:
         first = {text: i for i, text in reversed(list(enumerate(responses))) if text.strip()}
         by_context: dict[str, list[int]] = {}
         for i in sorted(first.values(), key=lambda i: -rating[i]):
-            by_context.setdefault(self.inputs.contexts.contexts[i], []).append(i)
+            by_context.setdefault(self.inputs.contexts.context_labels[i], []).append(i)
         return {
             context: indices[: _n_best(len(indices), self.inputs.n_shown)]
             for context, indices in by_context.items()
@@ -67,7 +67,7 @@ class ProGen:
     def _rating(self, responses: Sequence[str]) -> Array:
         """Return the influence of each response on the records of its context, or else on all."""
         vectors = self.inputs.encoder.encode(list(responses)).astype(np.float64)
-        contexts = np.array(self.inputs.contexts.contexts[: len(responses)], dtype=object)
+        contexts = np.array(self.inputs.contexts.context_labels[: len(responses)], dtype=object)
         validation = np.array(self.validation_contexts, dtype=object)
         rating = np.zeros(len(responses))
         for context in dict.fromkeys(contexts):
@@ -80,7 +80,7 @@ class ProGen:
     def _sample(self, row: int, best: Mapping[str, list[int]]) -> tuple[int, ...]:
         """Draw some of the best responses in the context of `row`, or else in any context."""
         anywhere = [i for indices in best.values() for i in indices]
-        indices = best.get(self.inputs.contexts.contexts[row], anywhere)
+        indices = best.get(self.inputs.contexts.context_labels[row], anywhere)
         rng = np.random.default_rng([self.inputs.random_state, 4, row])
         sample = rng.permutation(indices)[: self.inputs.n_shown]
         return tuple(len(self.inputs.exemplars) + int(i) for i in sample)
@@ -92,7 +92,7 @@ def prepare(inputs: BaselineInputs) -> ProGen:
     size = min(MAX_VALIDATION, len(records))
     real = records.take(records.draw(size, random_state=inputs.random_state))
     vectors = inputs.encoder.encode(real.responses).astype(np.float64)
-    return ProGen(inputs, real.contexts, vectors)
+    return ProGen(inputs, real.context_labels, vectors)
 
 
 def influence(responses: Array, real: Array, *, bandwidth: float = BANDWIDTH) -> Array:
