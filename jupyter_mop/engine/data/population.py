@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,13 @@ from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.dataframes import pandas_frame
 from jupyter_mop.engine.data.surrogates import has_lone_surrogate, lone_surrogate_error
+from jupyter_mop.engine.metrics.vectors import (
+    Vectors,
+    WeightedVectors,
+    design_warning,
+    effective_sample_size,
+    weight_fault,
+)
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
@@ -90,6 +98,11 @@ class Population(Viewed):
         DataError
             If a column is missing, there are no rows, values are missing or weights are invalid.
 
+        Warns
+        -----
+        UserWarning
+            Where the weights leave an effective sample size of less than half the records.
+
         Examples
         --------
         >>> df = pd.DataFrame({"topic": ["tea", "tea"], "text": ["hot", "mild"]})
@@ -108,15 +121,21 @@ class Population(Viewed):
         _check_values(df, [*columns, response])
         if weight:
             _check_weights(df[weight], weight)
+            fault = design_warning(df[weight].to_numpy(dtype=np.float64), "the records")
+            if fault:
+                warnings.warn(fault, UserWarning, stacklevel=2)
         return cls(df[list(dict.fromkeys(used))].reset_index(drop=True), columns, response, weight)
 
     def __len__(self) -> int:
         return len(self.frame)
 
     def __repr__(self) -> str:
+        weights = ""
+        if self.weight is not None:
+            weights = f", weight: {self.weight}, effective sample size {self.effective_size:,.0f}"
         return (
             f"Population({len(self)} records, context: {', '.join(self.context)}, "
-            f"response: {self.response})"
+            f"response: {self.response}{weights})"
         )
 
     @cached_property
@@ -142,11 +161,28 @@ class Population(Viewed):
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
-        """Survey weights with mean 1, shape (n,)."""
+        """Survey weights with mean 1, shape (n,).
+
+        Raises
+        ------
+        DataError
+            If all are zero, which a part of a population can have.
+        """
         if self.weight is None:
             return np.ones(len(self))
         values = self.frame[self.weight].to_numpy(dtype=np.float64)
+        if not values.any():
+            raise DataError(
+                f"All {len(self)} records here have a weight of zero in the column "
+                f"{self.weight!r}.",
+                hint="Use another seed of the split, or leave out records of weight zero.",
+            )
         return np.asarray(values / values.mean())
+
+    @cached_property
+    def effective_size(self) -> float:
+        """The effective sample size (Kish) under the survey weights."""
+        return effective_sample_size(self.weights)
 
     @cached_property
     def n_distinct(self) -> int:
@@ -177,6 +213,15 @@ class Population(Viewed):
         rows = self.frame.iloc[list(indices)].reset_index(drop=True)
         return Population(rows, self.context, self.response, self.weight)
 
+    def counted(self) -> Population:
+        """Return the records with weights above zero."""
+        rows = np.flatnonzero(self.weights)
+        return self if len(rows) == len(self) else self.take(rows)
+
+    def weighted(self, vectors: Vectors) -> WeightedVectors:
+        """Return the vectors of the responses, shape (n, d), with the survey weights."""
+        return WeightedVectors(vectors, None if self.weight is None else self.weights)
+
     def split(
         self, fraction: float = 0.5, *, random_state: int = 0
     ) -> tuple[Population, Population]:
@@ -196,7 +241,7 @@ class Population(Viewed):
         Raises
         ------
         DataError
-            If one of the two populations would be empty.
+            If one of the two populations would be empty, or all its weights zero.
         """
         first = round(len(self) * fraction) if 0 < fraction < 1 else 0
         if not 0 < first < len(self):
@@ -205,7 +250,10 @@ class Population(Viewed):
                 hint="Use a fraction between 0 and 1 and at least two records.",
             )
         order = np.random.default_rng(random_state).permutation(len(self))
-        return self.take(order[:first]), self.take(order[first:])
+        parts = self.take(order[:first]), self.take(order[first:])
+        for part in parts:
+            part.weights  # noqa: B018  raises where all are zero
+        return parts
 
     def draw(self, n: int, *, random_state: int = 0) -> NDArray[np.intp]:
         """Draw the indices of `n` records with probability proportional to weight, shape (n,).
@@ -259,10 +307,11 @@ def _check_values(df: pd.DataFrame, used: Sequence[str]) -> None:
 
 def _check_weights(weights: pd.Series, name: str) -> None:
     values = pd.to_numeric(weights, errors="coerce").to_numpy(dtype=np.float64)
-    if not np.isfinite(values).all() or (values < 0).any() or values.sum() <= 0:
+    fault = weight_fault(values)
+    if fault:
         raise DataError(
-            f"The weight column {name!r} must contain numbers of zero or more, not all zero.",
-            hint="Check it with df[weight].describe().",
+            f"The weight column {name!r} must contain numbers of zero or more: {fault}.",
+            hint=f"Check it with df[{name!r}].describe().",
         )
 
 

@@ -47,6 +47,7 @@ def kl_cosine(
     simulated: Vectors,
     *,
     weights: Vectors | None = None,
+    target_weights: Vectors | None = None,
     n_bins: int = N_BINS,
     random_state: int = 0,
 ) -> float:
@@ -58,8 +59,9 @@ def kl_cosine(
         Vectors of real responses.
     simulated : ndarray, shape (m, d)
         Vectors of simulated responses.
-    weights : ndarray, shape (m,), optional
-        Importance weights of the simulated responses; equal by default.
+    weights, target_weights : ndarray, shapes (m,) and (n,), optional
+        Importance weights of the simulated responses, and survey weights of the real ones; equal
+        by default.
     n_bins : int
         Number of equal bins from -1 to 1.
     random_state : int
@@ -88,7 +90,7 @@ def kl_cosine(
     0.0
     """
     target, simulated = checked_pair(target, simulated)
-    p = cosine_histogram(target, n_bins, random_state=random_state)
+    p = cosine_histogram(target, n_bins, weights=target_weights, random_state=random_state)
     q = cosine_histogram(simulated, n_bins, weights=weights, random_state=random_state)
     return kl_divergence(p, q)
 
