@@ -6,7 +6,7 @@ from importlib import import_module
 
 from jupyter_mop import rendering
 
-TYPE_CHECKING = False  # see engine.views
+TYPE_CHECKING = False  # see rendering
 if TYPE_CHECKING:
     from typing import Any
 
@@ -16,14 +16,19 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "Alignment": "engine.evaluation.alignment",
+    "Backend": "backends.protocols",
     "Calibration": "engine.weighting.calibration",
     "ChatTemplate": "backends.chat_templates",
     "Comparison": "engine.weighting.comparison",
+    "Completion": "backends.protocols",
     "Diagnosis": "engine.evaluation.diagnosis",
+    "Encoder": "backends.protocols",
     "Estimates": "engine.evaluation.estimates",
     "Explanation": "engine.mixture.explanation",
     "Gate": "engine.gate.gate",
+    "GenerationRequest": "backends.protocols",
     "LocalBackend": "backends.openvino.backend",
+    "Message": "backends.protocols",
     "MiniLMEncoder": "backends.openvino.encoder",
     "MixtureOfPersonas": "engine.mixture.mixture",
     "OpenAIBackend": "backends.endpoint.backend",
@@ -31,13 +36,16 @@ _PUBLIC = {
     "Persona": "engine.data.personas",
     "Population": "engine.data.population",
     "PopulationAnswer": "engine.survey.population_answer",
+    "Prompt": "backends.protocols",
     "PromptTemplate": "engine.data.prompt_template",
     "Question": "engine.survey.question",
     "SamplingParams": "backends.protocols",
+    "ScoreRequest": "backends.protocols",
     "Simulation": "engine.simulation.simulation",
     "Store": "backends.store.sqlite_store",
     "Study": "study.study",
     "Synthesis": "engine.synthesis.synthesis",
+    "TokenScores": "backends.protocols",
     "ToyBackend": "backends.toy",
     "ToyEncoder": "backends.toy",
     "align": "engine.evaluation.alignment",
@@ -90,7 +98,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     register(shell)
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever is public
+def __getattr__(name: str) -> Any:  # noqa: ANN401  any public name
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if not _PUBLIC[name]:

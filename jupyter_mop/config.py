@@ -69,6 +69,6 @@ def cache_blocks() -> int:
     if not chosen.isdecimal() or not int(chosen):
         raise ModelError(
             f"JUPYTER_MOP_CACHE_BLOCKS must be a whole number of at least 1, got {chosen!r}.",
-            hint=f"Set it to a number of blocks, or unset it for the default: {DEFAULT_CACHE_BLOCKS}.",
+            hint=f"Give a number of blocks, or unset it for the default: {DEFAULT_CACHE_BLOCKS}.",
         )
     return int(chosen)

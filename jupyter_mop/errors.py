@@ -23,7 +23,7 @@ class MopError(Exception):
         return f"{self.message} {self.hint}".strip()
 
     def _render_traceback_(self) -> list[str]:
-        """The lines that IPython displays instead of a traceback."""
+        """Return the lines that IPython displays instead of a traceback."""
         lines = [f"\x1b[31m{type(self).__name__}: {self.message}\x1b[0m"]
         return [*lines, f"\x1b[31m  {self.hint}\x1b[0m"] if self.hint else lines
 

@@ -30,7 +30,7 @@ def test_the_environment_moves_folder_and_store(
     assert config.store_path() == Path.home() / "elsewhere.sqlite"
 
 
-def test_an_empty_variable_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_is_not_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTER_MOP_CACHE_DIR", "")
     assert config.cache_dir().name == "jupyter-mop"
 
@@ -54,7 +54,7 @@ def test_settings_end_with_an_error_too() -> None:
     assert config.setting("cache_dir") is None
 
 
-def test_the_models_cache_is_as_large_as_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_sets_the_size_of_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("JUPYTER_MOP_CACHE_BLOCKS", raising=False)
     assert config.cache_blocks() == config.DEFAULT_CACHE_BLOCKS
     monkeypatch.setenv("JUPYTER_MOP_CACHE_BLOCKS", "128")
@@ -62,9 +62,9 @@ def test_the_models_cache_is_as_large_as_was_asked(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("wrong", ["0", "-1", "many", "1.5"])
-def test_a_size_of_the_cache_that_is_none_is_refused(
+def test_an_invalid_size_of_the_cache_is_refused(
     wrong: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JUPYTER_MOP_CACHE_BLOCKS", wrong)
-    with pytest.raises(ModelError, match=f"JUPYTER_MOP_CACHE_BLOCKS is '{wrong}'"):
+    with pytest.raises(ModelError, match=f"JUPYTER_MOP_CACHE_BLOCKS must be .*, got '{wrong}'"):
         config.cache_blocks()

@@ -25,7 +25,7 @@ def test_an_error_is_one_short_red_block(kind: type[errors.MopError]) -> None:
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_an_error_survives_a_copy_and_another_process(kind: type[errors.MopError]) -> None:
-    error = kind("What came.", hint="What to do.")
+    error = kind("What is wrong.", hint="What to do.")
     for other in (copy.copy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301  our own
         assert (type(other), str(other), other.hint) == (kind, str(error), error.hint)
 
@@ -55,8 +55,8 @@ def test_a_shell_shows_the_block_without_a_traceback(capsys: pytest.CaptureFixtu
     shell = InteractiveShell()
     code = "from jupyter_mop.errors import DataError\nraise DataError('Bad.', hint='Do this.')"
     result = shell.run_cell(code)
-    shown = capsys.readouterr()
-    text = shown.out + shown.err
+    output = capsys.readouterr()
+    text = output.out + output.err
     assert isinstance(result.error_in_exec, errors.DataError)
     assert "DataError: Bad." in text
     assert "Do this." in text

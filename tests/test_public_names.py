@@ -43,6 +43,13 @@ def test_the_names_are_listed_and_starred() -> None:
     }
 
 
+def test_the_names_that_a_backend_of_ones_own_needs_are_public() -> None:
+    protocols = import_module("jupyter_mop.backends.protocols")
+    for name in ("Backend", "Completion", "Encoder", "GenerationRequest", "Message", "Prompt",
+                 "ScoreRequest", "TokenScores"):  # fmt: skip
+        assert getattr(jupyter_mop, name) is getattr(protocols, name)
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Persoona'"):
         jupyter_mop.Persoona  # noqa: B018

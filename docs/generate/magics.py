@@ -118,7 +118,6 @@ def _option(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     shown = text(formatter._expand_help(action))  # noqa: SLF001
     kind = " ".join(filter(None, [_value(action), "required" if action.required else ""]))
     facts = [f"One of {', '.join(f'`{c}`' for c in action.choices)}." if action.choices else ""]
-    facts.append(_default(action))
     names = ", ".join(f"{name} {kind}".strip() for name in action.option_strings)
     head = names or action.dest
     body = " ".join(filter(None, [shown if shown.endswith(".") else f"{shown}.", *facts]))
@@ -132,14 +131,6 @@ def _value(action: argparse.Action) -> str:
     return {"int": "N", "float": "X", "seed": "N", "number_or_auto": "N|auto"}.get(
         kind, action.dest.upper()
     )
-
-
-def _default(action: argparse.Action) -> str:
-    if action.nargs == 0 or action.default is None or action.required:
-        return ""
-    default = action.default
-    listed = ",".join(map(str, default)) if isinstance(default, list | tuple) else default
-    return f"Default: `{listed}`."
 
 
 def _used_in(notebooks: Path) -> dict[str, list[str]]:

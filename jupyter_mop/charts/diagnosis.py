@@ -95,7 +95,7 @@ def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
     ]
     title = alt.TitleParams(
         "Missing and overrepresented clusters",
-        subtitle="Each named by a real response. Dot: real share; ring: simulated share.",
+        subtitle="Named by a real response. Dot: real share; ring: simulated share.",
         frame="group",
         fontSize=12,
     )

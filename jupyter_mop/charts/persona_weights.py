@@ -55,7 +55,9 @@ def weights_chart(frame: pd.DataFrame) -> alt.LayerChart:
     return chart
 
 
-def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart:
+def weights_layers(
+    frame: pd.DataFrame, *, ticks: bool = True, unit: str = "responses"
+) -> alt.LayerChart:
     """Return the layers of `weights_chart`, to be part of another chart."""
     import altair as alt
 
@@ -65,7 +67,7 @@ def weights_layers(frame: pd.DataFrame, *, ticks: bool = True) -> alt.LayerChart
     frame = frame if is_initial else frame.assign(start=1 / len(frame))
     order = list(frame["persona"])
     base = alt.Chart(frame).encode(alt.Y("persona:N", sort=order, title=None, axis=name_axis()))
-    x = alt.X("weight:Q", title="share of responses", axis=share_axis())
+    x = alt.X("weight:Q", title=f"share of {unit}", axis=share_axis())
     colour = alt.Color("persona:N", scale=persona_scale(order), legend=None)
     bars = base.mark_bar(height={"band": 0.6})
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)

@@ -164,6 +164,7 @@ def _share_table(head: str, counted: pd.DataFrame) -> str:
 def response_summary(responses: list[str]) -> str:
     """Return the number of distinct answers, or the lengths of free text, in words."""
     if are_closed(responses):
-        return f"{len(set(responses))} distinct answers"
+        n = len(set(responses))
+        return f"{n} distinct answer{'s' if n > 1 else ''}"
     lengths = [len(text.split()) for text in responses]
     return f"{min(lengths)} to {max(lengths)} words, median {np.median(lengths):.0f}"

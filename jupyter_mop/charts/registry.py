@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 @singledispatch
 def plot(value: object) -> Chart:
     """Return the chart of a result."""
-    raise TypeError(f"There is no chart of a {type(value).__name__}.")
+    raise TypeError(f"No chart is registered for {type(value).__name__}.")
 
 
 @singledispatch
 def html(value: object) -> str:
     """Return the table of a result, as HTML."""
-    raise TypeError(f"There is no table of a {type(value).__name__}.")
+    raise TypeError(f"No table is registered for {type(value).__name__}.")
 
 
 plot.register(Alignment)(lambda alignment: alignment_chart(alignment.frame))

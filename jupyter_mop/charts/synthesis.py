@@ -23,7 +23,7 @@ def synthesis_chart(synthesis: Synthesis) -> alt.LayerChart | alt.VConcatChart:
     import altair as alt
 
     frame = synthesis.frame.rename(columns={"name": "persona", "share": "weight"})
-    shares = weights_layers(frame[["persona", "weight"]], ticks=False).properties(
+    shares = weights_layers(frame[["persona", "weight"]], ticks=False, unit="records").properties(
         title=alt.TitleParams(
             "Personas from data",
             subtitle="Bar: share of records in the persona's cluster.",

@@ -1,4 +1,4 @@
-"""Real data that an installed package carries, as frames."""
+"""Real data sets as frames, read from installed packages."""
 
 from __future__ import annotations
 

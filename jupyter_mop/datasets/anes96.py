@@ -1,4 +1,4 @@
-"""Voters of the American National Election Study of 1996, from the package statsmodels."""
+"""Respondents of the American National Election Study of 1996, from statsmodels."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def load_anes96() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Columns `vote` (expected, "Clinton" or "Dole"), `party` (identification, an ordered
-        categorical of seven steps from "strong Democrat" to "strong Republican"), `education`,
-        `age` and `income` (of the household) as groups in words, each an ordered categorical, and
-        `group`, a sentence that describes a respondent by them.
+        Columns `vote` (intended vote, "Clinton" or "Dole"), `party` (party identification, seven
+        steps from "strong Democrat" to "strong Republican"), `education`, `age` and `income` (of
+        the household), and `group`, a sentence that describes a respondent by the last three.
+        `party`, `education`, `age` and `income` are ordered categoricals.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def load_anes96() -> pd.DataFrame:
 
     Notes
     -----
-    A public domain extract; what its codes mean is in `statsmodels.datasets.anes96`.
+    The data are in the public domain; `statsmodels.datasets.anes96` documents the codes.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def load_anes96() -> pd.DataFrame:
 
 
 def _cut(codes: pd.Series, last: tuple[int, ...], names: tuple[str, ...]) -> pd.Series:
-    """Return the group of each code; `last` are the highest codes of all groups but the last."""
+    """Return the group of each code; `last` is the highest code of each group but the last."""
     import pandas as pd
 
     return pd.cut(codes, [-float("inf"), *last, float("inf")], labels=list(names))
@@ -84,7 +84,7 @@ def _sentence(age: str, education: str, income: str) -> str:
 
 
 def _file() -> Path:
-    """Find the file without importing the package, which takes seconds."""
+    """Return the file; importing the package would take seconds."""
     spec = find_spec("statsmodels")
     for folder in (spec and spec.submodule_search_locations) or ():
         file = Path(folder) / "datasets" / "anes96" / "anes96.csv"

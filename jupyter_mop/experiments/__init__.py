@@ -1,1 +1,1 @@
-"""The paper's experiments as commands: python -m jupyter_mop.experiments NAME."""
+"""The paper's experiments as commands: `python -m jupyter_mop.experiments NAME`."""

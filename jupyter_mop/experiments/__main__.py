@@ -1,4 +1,4 @@
-"""The experiments as commands: python -m jupyter_mop.experiments generation --data imdb."""
+"""Run the paper's experiments: python -m jupyter_mop.experiments generation --data imdb."""
 
 from __future__ import annotations
 
@@ -39,32 +39,32 @@ INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; 1 for bad input, 130 where it was stopped."""
+    """Run the command line and return its exit code: 1 for bad input, 130 if it was stopped."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         args = parser().parse_args(given)
         names = chosen(args.name, with_transfer=args.backend is not None)
-        run(names, settings(args, given))
+        run(names, read_settings(args, given))
     except MopError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     except KeyboardInterrupt:
-        told = "Stopped; what is finished is kept. The same command goes on from there."
-        print(f"\n{told}", file=sys.stderr)  # noqa: T201
+        message = "Stopped; finished responses are cached. Run the same command to continue."
+        print(f"\n{message}", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     return 0
 
 
-def run(names: Sequence[str], asked: Settings) -> list[Result]:
+def run(names: Sequence[str], settings: Settings) -> list[Result]:
     """Run the experiments `names` on each population; print and save each result."""
     results = []
-    for source in asked.data:
-        with steps() as on_step:
-            bench = Workbench(SOURCES[source], asked, on_step)
+    for source in settings.data:
+        with progress_bars() as on_step:
+            bench = Workbench(SOURCES[source], settings, on_step)
             try:
                 for name in names:
                     results.append(EXPERIMENTS[name](bench))
-                    files = results[-1].save(asked.out)
+                    files = results[-1].save(settings.out)
                     print(results[-1].text())  # noqa: T201
                     print("Saved:", *files, "\n", sep="\n", flush=True)  # noqa: T201
             finally:
@@ -73,12 +73,12 @@ def run(names: Sequence[str], asked: Settings) -> list[Result]:
 
 
 def chosen(name: str, *, with_transfer: bool) -> list[str]:
-    """Return the experiments that `name` stands for.
+    """Return the experiments of a name, which may be "all".
 
     Raises
     ------
     DataError
-        If there is no such experiment; it says the nearest name.
+        If there is no such experiment; the message suggests the most similar name.
     """
     if name == "all":
         return [each for each in EXPERIMENTS if each != "transfer" or with_transfer]
@@ -87,31 +87,37 @@ def chosen(name: str, *, with_transfer: bool) -> list[str]:
     names = [*EXPERIMENTS, "all"]
     near = difflib.get_close_matches(name, names, 1)
     guess = f"Did you mean {near[0]!r}? " if near else ""
-    raise DataError(f"There is no experiment {name!r}.", hint=f"{guess}Use {', '.join(names)}.")
+    raise DataError(
+        f"There is no experiment {name!r}.", hint=f"{guess}Use one of: {', '.join(names)}."
+    )
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of the command."""
-    made = argparse.ArgumentParser(
+    """Return the parser of the command line."""
+    command = argparse.ArgumentParser(
         prog="python -m jupyter_mop.experiments", description=__doc__, allow_abbrev=False
     )
-    add = made.add_argument
-    add("name", help=f"{', '.join(EXPERIMENTS)}; or all, with transfer if --backend is given")
-    add("--data", choices=(*SOURCES, "both"), help="default: both; with --quick rotten_tomatoes")
-    add("--n", type=int, help=f"responses of each method; default: {N}, with --quick {QUICK_N}")
-    add("--quick", action="store_true", help="small sizes, to see that all works")
-    add("--seed", type=int, default=0, help="seed of every choice")
-    add("--out", type=Path, default=Path("build/experiments"), help="folder of the results")
-    add("--store", type=Path, help="file of the kept answers; default: the library's own")
-    add("--model", default="local", help="local, a path to a model, or toy")
-    add("--backend", help="transfer: a second model that answers with the first one's weights")
+    add = command.add_argument
+    add("name", help=f"{', '.join(EXPERIMENTS)}; or all (transfer only with --backend)")
+    add(
+        "--data",
+        choices=(*SOURCES, "both"),
+        help="population; default: both, with --quick rotten_tomatoes",
+    )
+    add("--n", type=int, help=f"responses per method; default: {N}, with --quick {QUICK_N}")
+    add("--quick", action="store_true", help="small sizes, to test that everything works")
+    add("--seed", type=int, default=0, help="random seed")
+    add("--out", type=Path, default=Path("build/experiments"), help="folder for the results")
+    add("--store", type=Path, help="file of cached responses; default: the library's own")
+    add("--model", default="local", help="local, the path of a model, or toy")
+    add("--backend", help="for transfer: a second model, to use with the first model's weights")
     add("--set", dest="changes", action="append", default=[], metavar="NAME=VALUE",
         help=f"change the recipe: {Recipe()}")  # fmt: skip
-    return made
+    return command
 
 
-def settings(args: argparse.Namespace, given: list[str]) -> Settings:
-    """Return the settings that the options say."""
+def read_settings(args: argparse.Namespace, given: list[str]) -> Settings:
+    """Return the settings of a command line."""
     data = args.data or ("rotten_tomatoes" if args.quick else "both")
     recipe = (QUICK if args.quick else Recipe()).changed(args.changes)
     return Settings(
@@ -129,8 +135,8 @@ def settings(args: argparse.Namespace, given: list[str]) -> Settings:
 
 
 @contextmanager
-def steps() -> Iterator[OnStep]:
-    """Yield what shows each step on a line of its own on the error stream."""
+def progress_bars() -> Iterator[OnStep]:
+    """Yield a callback that draws a progress bar for each step on the error stream."""
     bars: list[Any] = []
 
     def on_step(what: str, total: int) -> Tick:

@@ -1,4 +1,4 @@
-"""What each part of the mixture is worth: one part less at a time."""
+"""Ablations: the mixture with one part removed at a time."""
 
 from __future__ import annotations
 
@@ -38,13 +38,14 @@ STRANGERS = (
 
 
 def run(bench: Workbench) -> Result:
-    """Compare the whole mixture with it less one part at a time.
+    """Compare the whole mixture with variants that lack one part.
 
-    First goes the resampling; the other parts are taken from the mixture of one candidate, whose
-    differences resampling would hide. What it does for few-shot prompting stands beside.
+    First the selection among candidates is removed. The other parts are removed from the mixture
+    with one candidate, because selection would hide their effect. Few-shot prompting with the
+    same selection is included for comparison.
     """
     bench.restore()
-    made = {
+    simulations = {
         LEARNED: bench.simulate(LEARNED, weights="learned"),
         RESAMPLED: bench.simulate(
             RESAMPLED, baseline="fewshot", n_candidates=bench.settings.recipe.n_candidates
@@ -57,30 +58,30 @@ def run(bench: Workbench) -> Result:
     whole = bench.study.personas
     for m in COMPONENTS:
         bench.fit(n_components=m)
-        made[f"M = {m}"] = bench.simulate(f"M = {m}", weights="learned", n_candidates=1)
+        simulations[f"M = {m}"] = bench.simulate(f"M = {m}", weights="learned", n_candidates=1)
     for name, personas in {
         "no synthesiser: records as personas": records_as_personas(bench),
         "personas of strangers": strangers(len(whole)),
     }.items():
         bench.study.use_personas(personas)
         bench.fit()
-        made[name] = bench.simulate(name, weights="learned", n_candidates=1)
+        simulations[name] = bench.simulate(name, weights="learned", n_candidates=1)
     bench.restore()
-    frame = bench.figures.table(bench.vectors(made))
-    told = [*notes(bench), f"{LEARNED}: M = {bench.settings.recipe.n_components}."]
+    frame = bench.metrics.table(bench.vectors(simulations))
+    lines = [*notes(bench), f"{LEARNED}: M = {bench.settings.recipe.n_components}."]
     return Result(
         "ablations",
         bench.source.name,
         frame,
         FLOOR,
-        told,
+        lines,
         chart=alignment_chart(frame),
         provenance=bench.provenance,
     )
 
 
 def without_exemplars(bench: Workbench) -> Simulation:
-    """Return responses with personas drawn by the learned weights and no exemplar shown."""
+    """Return responses with personas drawn by the learned weights and no exemplar in the prompt."""
     mixture, recipe, seed = bench.whole, bench.settings.recipe, bench.settings.seed
     rows = bench.target.draw(bench.settings.n, random_state=seed)
     contexts = bench.target.take(rows)
@@ -98,7 +99,7 @@ def without_exemplars(bench: Workbench) -> Simulation:
 
 
 def records_as_personas(bench: Workbench) -> list[Persona]:
-    """Return the record nearest the middle of each group in the place of its summary."""
+    """Return personas that are the record nearest to each cluster's centre, not a summary."""
     nearest = bench.synthesis.nearest.drop_duplicates("persona")
     return [
         Persona(str(name), f"You write like this: {response}")
@@ -107,12 +108,12 @@ def records_as_personas(bench: Workbench) -> list[Persona]:
 
 
 def strangers(n: int, texts: Sequence[str] = STRANGERS) -> list[Persona]:
-    """Return `n` personas that have nothing to do with the data; from the 17th on with an age."""
+    """Return `n` personas unrelated to the data; from the 17th on the texts repeat with an age."""
     return [
         Persona(f"stranger {i + 1}", _aged(texts[i % len(texts)], i // len(texts)))
         for i in range(n)
     ]
 
 
-def _aged(text: str, turn: int) -> str:
-    return f"{text} You are {20 + 10 * turn} years old." if turn else text
+def _aged(text: str, repeat: int) -> str:
+    return f"{text} You are {20 + 10 * repeat} years old." if repeat else text

@@ -1,4 +1,4 @@
-"""A classifier trained on simulated records and tested on real ones, beside one of real records."""
+"""A classifier trained on simulated records and tested on real ones."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ Vectors = NDArray[np.float32] | NDArray[np.float64]
 
 
 def run(bench: Workbench) -> Result:
-    """Train on each method's responses and on real records, test on the held-out ones."""
-    made, n = methods(bench), bench.settings.n
-    test, truth = bench.figures.target, _labels(bench.target)[: 2 * n]
+    """Train on each method's responses and on real records; test on held-out records."""
+    simulations, n = methods(bench), bench.settings.n
+    test, truth = bench.metrics.target, _labels(bench.target)[: 2 * n]
     train = bench.encode(bench.population.responses[:n])
     golden = f1_interval(_predicted(train, _labels(bench.population)[:n], test), truth)
     rows = []
-    for name, vectors in bench.vectors(made).items():
-        labels = np.array(made[name].frame["context"], dtype=object)
+    for name, vectors in bench.vectors(simulations).items():
+        labels = np.array(simulations[name].frame["context"], dtype=object)
         found = f1_interval(_predicted(vectors, labels, test), truth)
         rows.append(_row(name, found, golden, n))
     frame = pd.DataFrame(rows)
     chart = alignment_chart(
         frame,
-        title="How well does a classifier of simulated records do on real ones?",
-        subtitle=f"Dashed: trained on {FLOOR}; grey: its interval over the test records.",
+        title="Classifier trained on simulated records, tested on real ones",
+        subtitle=f"Dashed line: trained on {FLOOR}; grey: its interval over the test records.",
         floor="real records",
     )
-    told = [
+    lines = [
         *notes(bench),
-        f"Logistic regression on sentence vectors; {n} records to train, {len(truth)} to test.",
-        "Macro F1, intervals over the test records.",
+        f"Logistic regression on sentence vectors; {n:,} training and {len(truth):,} test records.",
+        "Macro F1; intervals over the test records.",
     ]
     return Result(
         "classifier",
         bench.source.name,
         frame,
         FLOOR,
-        told,
+        lines,
         chart=chart,
         provenance=bench.provenance,
     )
@@ -62,7 +62,7 @@ def run(bench: Workbench) -> Result:
 def f1_interval(
     predicted: Labels, truth: Labels, *, n_boot: int = N_BOOT, random_state: int = 0
 ) -> tuple[float, float, float]:
-    """Return macro F1 with its 95 % bootstrap interval over the records.
+    """Return macro F1 and the ends of its 95 % bootstrap interval over the records.
 
     Examples
     --------
@@ -77,7 +77,7 @@ def f1_interval(
 
 
 def f1(predicted: Labels, truth: Labels) -> float:
-    """Return macro F1: the mean over the labels of 2 hits / (predicted + true).
+    """Return macro F1: the mean over labels of 2 true positives / (predicted + actual).
 
     Examples
     --------
@@ -86,8 +86,8 @@ def f1(predicted: Labels, truth: Labels) -> float:
     """
     scores = []
     for label in sorted(set(truth) | set(predicted)):
-        hits = np.sum((predicted == label) & (truth == label))
-        scores.append(2 * hits / (np.sum(predicted == label) + np.sum(truth == label)))
+        correct = np.sum((predicted == label) & (truth == label))
+        scores.append(2 * correct / (np.sum(predicted == label) + np.sum(truth == label)))
     return float(np.mean(scores))
 
 
@@ -96,8 +96,8 @@ def _predicted(vectors: Vectors, labels: Labels, test: Vectors) -> Labels:
 
     if len(set(labels)) < 2:  # noqa: PLR2004
         raise DataError(
-            f"A classifier needs two labels or more, and all records are {labels[0]!r}.",
-            hint="Use more responses: --n 100.",
+            f"A classifier needs at least two labels, but all records are {labels[0]!r}.",
+            hint="Simulate more responses: --n 100.",
         )
     model = LogisticRegression(max_iter=1000).fit(vectors, labels)
     return np.asarray(model.predict(test), dtype=object)

@@ -16,44 +16,44 @@ from jupyter_mop.experiments.workbench import Workbench
 UNIFORM, LEARNED = "mixture, uniform", "mixture, learned"
 ONE = "mixture, one candidate"
 FLOOR = "two halves of the real"
-RIVALS = [name for name in BASELINES if name != "exemplars"]  # those are a part of the mixture
+RIVALS = [name for name in BASELINES if name != "exemplars"]  # which is a part of the mixture
 
 
 def methods(bench: Workbench) -> dict[str, Simulation]:
-    """Return the responses of every baseline, and of the mixture without and with resampling."""
+    """Return the simulations of every baseline, and of the mixture with 1 and with n candidates."""
     bench.restore()
-    made = {name: bench.simulate(name, baseline=name) for name in BASELINES}
-    made[ONE] = bench.simulate(ONE, weights="learned", n_candidates=1)
-    made[LEARNED] = bench.simulate(LEARNED, weights="learned")
-    return made
+    simulations = {name: bench.simulate(name, baseline=name) for name in BASELINES}
+    simulations[ONE] = bench.simulate(ONE, weights="learned", n_candidates=1)
+    simulations[LEARNED] = bench.simulate(LEARNED, weights="learned")
+    return simulations
 
 
 def run(bench: Workbench) -> Result:
-    """Compare all methods with the held-out records, and the mixture with the best baseline."""
-    made = methods(bench)
-    vectors = bench.vectors(made)
-    frame = bench.figures.table(vectors)
-    gains = bench.figures.gains(frame, vectors, LEARNED, RIVALS)
+    """Compare all methods with held-out records, and the mixture with the best baseline."""
+    simulations = methods(bench)
+    vectors = bench.vectors(simulations)
+    frame = bench.metrics.table(vectors)
+    gains = bench.metrics.gains(frame, vectors, LEARNED, RIVALS)
     return Result(
         "generation",
         bench.source.name,
         frame,
         FLOOR,
-        [*notes(bench), copies(made)],
+        [*notes(bench), copies(simulations)],
         gains,
         alignment_chart(frame),
         bench.provenance,
     )
 
 
-def copies(made: Mapping[str, Simulation]) -> str:
-    """Return how many responses of each method repeat a record of the pool for eight words."""
+def copies(simulations: Mapping[str, Simulation]) -> str:
+    """Return each method's share of responses that repeat eight words of an exemplar."""
     shares = {
         name: np.mean([run.size >= MIN_COPY_WORDS for run in _longest_runs(simulation)])
-        for name, simulation in made.items()
+        for name, simulation in simulations.items()
     }
-    told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
-    return f"Responses with {MIN_COPY_WORDS} words in a row of some exemplar: {told}."
+    listed = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    return f"Responses that repeat {MIN_COPY_WORDS} consecutive words of an exemplar: {listed}."
 
 
 def _longest_runs(simulation: Simulation) -> list[SharedRun]:
@@ -61,19 +61,19 @@ def _longest_runs(simulation: Simulation) -> list[SharedRun]:
 
 
 def notes(bench: Workbench, n_candidates: int | None = None) -> list[str]:
-    """Return what a reader of the figures has to know; candidates are the recipe's by default."""
+    """Return the conditions of the metrics; `n_candidates` is the recipe's by default."""
     source = bench.synthesis.frame["source"].value_counts().to_dict()
     personas = ", ".join(f"{n} from the {who}" for who, n in source.items())
     n_candidates = n_candidates or bench.settings.recipe.n_candidates
-    resampled = (
-        f"Candidates for each response of the mixture: {n_candidates}, of which one is kept by its "
-        "odds of being real; of a baseline 1."
+    candidates = (
+        f"Candidates per response: {n_candidates} for the mixture, of which one is selected by its "
+        "odds of being real; 1 for the baselines."
         if n_candidates > 1
-        else "One candidate for each response: what is drawn is kept."
+        else "One candidate per response."
     )
     return [
-        f"{bench.settings.n} responses a side; 95 % intervals; unit: {bench.source.unit}.",
-        f"Question: {bench.template}",
+        f"{bench.settings.n:,} responses per side; 95 % intervals; unit: {bench.source.unit}.",
+        f"Prompt template: {bench.template}",
         f"{len(bench.synthesis)} personas: {personas}.",
-        resampled,
+        candidates,
     ]

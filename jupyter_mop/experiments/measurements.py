@@ -1,4 +1,4 @@
-"""Figures against the held-out records; what took long is kept in the folder of the results."""
+"""Metrics against the held-out records, cached in the folder of the results."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.metrics import alignment_table
 
 Vectors = NDArray[np.float32]
+CACHE_FOLDER = "figures"
 EXCESS = {"FID": "FID excess over the human floor", "MAUVE": "MAUVE", "KL cosine": "KL cosine"}
 
 
-class Figures:
-    """FID, MAUVE and KL cosine of each method, each computed once.
+class Metrics:
+    """FID, MAUVE and KL cosine of each method, computed once and cached.
 
     Parameters
     ----------
     target : ndarray, shape (N, d)
         Vectors of the held-out records.
     folder : Path
-        Where the figures are kept, by a hash of the vectors and the settings.
-    n_boot, seed : int
-        Random halves behind each interval, and the seed.
+        Folder of the cached metrics, one file per hash of vectors and settings.
+    n_boot : int
+        Number of random halves for each interval.
+    seed : int
+        Random seed.
     """
 
     def __init__(self, target: Vectors, folder: Path, *, n_boot: int, seed: int) -> None:
@@ -38,17 +41,17 @@ class Figures:
         self.n_boot, self.seed = n_boot, seed
 
     def table(self, simulated: Mapping[str, Vectors]) -> pd.DataFrame:
-        """Return the frame of `alignment_table.align`, method by method."""
+        """Return the frame of `alignment_table.align` for these methods."""
         parts = [self._method(name, vectors) for name, vectors in simulated.items()]
         return pd.concat(parts, ignore_index=True)
 
     def gains(
         self, frame: pd.DataFrame, simulated: Mapping[str, Vectors], method: str, rivals: list[str]
     ) -> pd.DataFrame:
-        """Return by how many per cent `method` differs from the best rival in each figure.
+        """Return the difference of `method` from the best rival on each metric, in percent.
 
-        MAUVE and KL cosine as they are, FID by its excess over the human floor. The differences
-        are paired; the interval is that of the difference, in per cent of the rival's value.
+        FID is compared by its excess over the human floor. The differences are paired; their
+        intervals are in percent of the rival's value.
         """
         rows = [self._gain(frame, simulated, method, name, rivals) for name in EXCESS]
         return pd.DataFrame(rows)
@@ -58,19 +61,19 @@ class Figures:
         frame: pd.DataFrame,
         simulated: Mapping[str, Vectors],
         method: str,
-        figure: str,
+        metric: str,
         rivals: list[str],
     ) -> dict[str, Any]:
-        known = {row["method"]: row for row in frame[frame["figure"] == figure].to_dict("records")}
+        known = {row["method"]: row for row in frame[frame["figure"] == metric].to_dict("records")}
         best = min((known[name] for name in rivals), key=_badness)
         found = self._difference([simulated[method], simulated[best["method"]]])
-        row = found[found["figure"] == figure].to_dict("records")[0]
-        base = best["value"] - (best["floor"] if figure == "FID" else 0.0)
+        row = found[found["figure"] == metric].to_dict("records")[0]
+        base = best["value"] - (best["floor"] if metric == "FID" else 0.0)
         percent = {part: 100 * row[part] / base for part in ("difference", "low", "high")}
         return {
             "method": method,
             "against": best["method"],
-            "figure": EXCESS[figure],
+            "figure": EXCESS[metric],
             **percent,
             "verdict": row["verdict"],
         }
@@ -82,7 +85,7 @@ class Figures:
                 self.target, made, n_boot=self.n_boot, random_state=self.seed
             )
 
-        return self._kept(["align", vectors], compute).assign(method=name)
+        return self._cached(["align", vectors], compute).assign(method=name)
 
     def _difference(self, pair: list[Vectors]) -> pd.DataFrame:
         def compute() -> pd.DataFrame:
@@ -95,17 +98,17 @@ class Figures:
                 random_state=self.seed,
             )
 
-        return self._kept(["differences", *pair], compute)
+        return self._cached(["differences", *pair], compute)
 
-    def _kept(self, what: list[Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """Return the frame that is kept for `what`, or compute and keep it."""
-        digest = hashlib.sha256(json.dumps([what[0], self.n_boot, self.seed]).encode())
-        for vectors in (self.target, *what[1:]):
+    def _cached(self, key: list[Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """Return the frame that is cached for `key`, or compute it and cache it."""
+        digest = hashlib.sha256(json.dumps([key[0], self.n_boot, self.seed]).encode())
+        for vectors in (self.target, *key[1:]):
             digest.update(np.ascontiguousarray(vectors).tobytes())
         file = self.folder / f"{digest.hexdigest()[:32]}.json"
         if not file.exists():
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # few responses: the table says n
+                warnings.simplefilter("ignore", UserWarning)  # few responses: the table states n
                 frame = compute()
             self.folder.mkdir(parents=True, exist_ok=True)
             part = file.with_suffix(".part")
@@ -115,5 +118,5 @@ class Figures:
 
 
 def _badness(row: Mapping[Hashable, Any]) -> float:
-    """Return a number that is lower for a better figure."""
+    """Return a number that is lower for a better metric."""
     return float(row["value"] if row["better"] == "lower" else -row["value"])

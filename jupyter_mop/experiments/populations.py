@@ -1,4 +1,4 @@
-"""The populations of the experiments: records to learn from, and others to compare with."""
+"""The populations of the experiments: movie reviews from two sources."""
 
 from __future__ import annotations
 
@@ -19,24 +19,30 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 
 @dataclass(frozen=True)
 class Source:
-    """Where records come from, what of a text counts, and the question that fits it.
+    """A source of records.
 
     Attributes
     ----------
-    most_words : int or None
-        Of a text only the first whole sentences of so many words count, of real and simulated
-        ones alike: a whole review of IMDB has about 230 tokens, which at 250 tokens a second
-        would take a quarter of an hour for 1,000 responses of each method.
+    name : str
+        The source in `load_movie_reviews`.
+    template : str
+        The prompt template.
+    unit : str
+        Description of one record.
+    max_words : int or None
+        Only the first whole sentences with at most this many words are compared, for real and
+        simulated texts alike. A whole IMDB review has about 230 tokens; at 250 tokens per second
+        1,000 responses per method would take a quarter of an hour.
     """
 
     name: str
     template: str
     unit: str
-    most_words: int | None = None
+    max_words: int | None = None
 
     def cut(self, text: str) -> str:
-        """Return what counts of a text."""
-        return text if self.most_words is None else opening(text, self.most_words)
+        """Return the part of a text that is compared."""
+        return text if self.max_words is None else opening(text, self.max_words)
 
 
 SOURCES = {
@@ -54,10 +60,10 @@ SOURCES = {
 }
 
 
-def opening(text: str, most_words: int) -> str:
-    """Return the first whole sentences of `text` of at most `most_words` words.
+def opening(text: str, max_words: int) -> str:
+    """Return the first whole sentences of `text` with at most `max_words` words.
 
-    Where the first sentence alone is longer, its first words.
+    If the first sentence is longer, its first words are returned.
 
     Examples
     --------
@@ -66,30 +72,30 @@ def opening(text: str, most_words: int) -> str:
     >>> opening("A film of many words.", 3)
     'A film of'
     """
-    kept: list[str] = []
+    sentences: list[str] = []
     words = text.replace("<br />", " ").split()
     for sentence in _SENTENCE_END.split(" ".join(words)):
-        if len(" ".join([*kept, sentence]).split()) > most_words:
+        if len(" ".join([*sentences, sentence]).split()) > max_words:
             break
-        kept.append(sentence)
-    return " ".join(kept) or " ".join(words[:most_words])
+        sentences.append(sentence)
+    return " ".join(sentences) or " ".join(words[:max_words])
 
 
 def records(source: Source, n: int, *, random_state: int) -> pd.DataFrame:
-    """Return records of `source` for `n` responses a method: half are held out later.
+    """Return records of `source`, enough for `n` responses per method when half are held out.
 
     Raises
     ------
     DataError
-        If there are too few for figures of n responses, or n is too small for any figure.
+        If there are too few records for `n` responses, or `n` is too small for the metrics.
     """
     frame = load_movie_reviews(source.name)
     frame = frame.assign(**{RESPONSE: frame[RESPONSE].map(source.cut)}).drop_duplicates(RESPONSE)
     if not MIN_PER_SIDE <= n <= len(frame) // 4:
         raise DataError(
-            f"Figures of {n} responses need {2 * n} real records held out, at least "
-            f"{2 * MIN_PER_SIDE}; {source.name} has {len(frame) // 2}.",
-            hint=f"Use --n from {MIN_PER_SIDE} to {len(frame) // 4}.",
+            f"`--n` must be from {MIN_PER_SIDE} to {len(frame) // 4}, got {n}: the metrics need "
+            f"twice as many held-out records, and {source.name} has {len(frame) // 2}.",
+            hint=f"Use --n {min(max(n, MIN_PER_SIDE), len(frame) // 4)}.",
         )
     size = min(RECORDS_PER_RESPONSE * n, len(frame))
     return frame.sample(size, random_state=random_state).reset_index(drop=True)

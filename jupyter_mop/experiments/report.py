@@ -1,4 +1,4 @@
-"""Results as aligned text, CSV, JSON and pictures, each with what it was made by."""
+"""Results as aligned text, CSV, JSON and pictures, with their provenance."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jupyter_mop.charts.style.png import png
 from jupyter_mop.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,22 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What one experiment found of one population.
+    """The result of one experiment on one population.
 
     Attributes
     ----------
-    name, data : str
-        The experiment and the population.
+    name : str
+        The experiment.
+    data : str
+        The population.
     frame : pandas.DataFrame
-        method, figure, value, low, high, floor, floor_low, floor_high, n and better.
+        Columns `method`, `figure` (the metric), `value`, `low`, `high`, `floor`, `floor_low`,
+        `floor_high`, `n` and `better`.
     floor_name : str
-        What the row of the floor is called.
+        Name of the floor's row.
     notes : sequence of str
         Lines below the table.
     gains : pandas.DataFrame or None
-        Differences in per cent from the best baseline; see `Figures.gains`.
+        Differences from the best baseline in percent; see `Metrics.gains`.
     chart : altair chart or None
     provenance : mapping
+        Command, models, versions, hardware, seed and date.
     """
 
     name: str
@@ -53,11 +58,11 @@ class Result:
         return "\n\n".join([*parts, "\n".join(self.notes)]) + "\n"
 
     def table(self) -> pd.DataFrame:
-        """Return one row per method, "value [low, high]" of each figure, the floor last."""
+        """Return one row per method with "value [low, high]" of each metric, the floor last."""
         return wide(self.frame, self.floor_name)
 
     def save(self, out: Path) -> list[Path]:
-        """Write CSV, JSON, text and PNG to the folder `out`; return the files."""
+        """Write CSV, JSON, text and PNG files to the folder `out` and return their paths."""
         stem = f"{self.name}_{self.data}"
         files = [out / f"{stem}.csv", out / f"{stem}.json", out / f"{stem}.txt"]
         self.frame.to_csv(files[0], index=False)
@@ -73,51 +78,49 @@ class Result:
         files[1].write_text(json.dumps(facts, indent=1, default=str), encoding="utf-8")
         files[2].write_text(self.text(), encoding="utf-8")
         if self.chart is not None:
-            from jupyter_mop.charts.style.png import png
-
             files.append(out / f"{stem}.png")
             files[-1].write_bytes(png(self.chart))
         return files
 
 
 def read_result(file: Path) -> Result:
-    """Return the result that `Result.save` wrote to a JSON file; the chart is not kept.
+    """Read a result from the JSON file that `Result.save` wrote, without its chart.
 
     Raises
     ------
     DataError
-        If the file is no such result.
+        If the file is not a saved result.
     """
     try:
         facts = json.loads(file.read_text(encoding="utf-8"))
         parts = {part: facts[part] for part in ("name", "data", "floor_name", "notes")}
         frame, gains = pd.DataFrame(facts["rows"]), pd.DataFrame(facts["gains"])
-        made_by = dict(facts["provenance"])
+        provenance = dict(facts["provenance"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"The file {file} holds no result of an experiment.",
-            hint="Give the JSON file that python -m jupyter_mop.experiments NAME saved.",
+            f"The file {file} is not the result of an experiment.",
+            hint="Pass a JSON file that python -m jupyter_mop.experiments NAME saved.",
         ) from error
-    kept = None if gains.empty else gains
-    return Result(**parts, frame=frame, gains=kept, provenance=made_by)
+    known_gains = None if gains.empty else gains
+    return Result(**parts, frame=frame, gains=known_gains, provenance=provenance)
 
 
 def wide(frame: pd.DataFrame, floor_name: str) -> pd.DataFrame:
-    """Return one row per method, "value [low, high]" of each figure, the floor last."""
+    """Return one row per method with "value [low, high]" of each metric, the floor last."""
     rows: dict[str, dict[str, str]] = {}
     for row in frame.to_dict("records"):
         column = f"{row['figure']} {'↓' if row['better'] == 'lower' else '↑'}"
         rows.setdefault(row["method"], {})[column] = _cell(row["value"], row["low"], row["high"])
     first = frame[frame["method"] == frame["method"].iloc[0]].to_dict("records")
-    made = pd.DataFrame(rows).T
-    made.loc[floor_name] = [
+    by_method = pd.DataFrame(rows).T
+    by_method.loc[floor_name] = [
         _cell(row["floor"], row["floor_low"], row["floor_high"]) for row in first
     ]
-    return made
+    return by_method
 
 
 def table(frame: pd.DataFrame, floor_name: str) -> str:
-    r"""Return one row per method, "value [low, high]" of each figure, the floor last.
+    r"""Return `wide` as aligned text.
 
     Examples
     --------
@@ -132,7 +135,7 @@ def table(frame: pd.DataFrame, floor_name: str) -> str:
 
 
 def gains_table(gains: pd.DataFrame) -> str:
-    """Return each difference in per cent on a line of its own."""
+    """Return the differences in percent, one per line."""
     lines = [
         f"{row.method} against the best baseline, {row.against}: {row.figure} "
         f"{row.difference:+.0f} % [{row.low:+.0f}, {row.high:+.0f}], {row.verdict}"

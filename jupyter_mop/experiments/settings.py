@@ -1,4 +1,4 @@
-"""What one run of the experiments was asked for, and what its results say of it."""
+"""The settings of a run of the experiments, and the provenance of its results."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ N_BOOT, QUICK_N_BOOT = 200, 40
 
 @dataclass(frozen=True)
 class Recipe:
-    """Settings of the mixture, of the prompts and of the draws.
+    """Settings of the mixture, the prompts and the sampling.
 
     Attributes
     ----------
     n_personas : int
-        Personas made from the records, K.
+        Number of synthesized personas, K.
     n_exemplars, n_records, n_components : int
-        J, records learned from, and M; see `MixtureOfPersonas`.
+        Exemplars (J), training records and components (M); see `MixtureOfPersonas`.
     n_shown : int
-        Exemplars in a prompt of the baselines that show several.
+        Exemplars per prompt, for baselines that use several.
     n_candidates : int
-        Responses that the mixture draws for each that it keeps.
+        Responses that the mixture draws for each selected one.
     temperature, top_p, max_tokens
-        How each response is drawn.
-    stratify : str or None
-        What the pool is spread over; "" for the contexts.
+        Sampling parameters.
+    stratify : str
+        What the pool of exemplars is stratified by; "" for the contexts.
     template : str
-        The question; "" for that of the data.
+        The prompt template; "" for that of the data.
 
     Examples
     --------
@@ -63,11 +63,11 @@ class Recipe:
 
     @property
     def params(self) -> SamplingParams:
-        """How each response is drawn."""
+        """The sampling parameters."""
         return SamplingParams(self.temperature, self.top_p, self.max_tokens)
 
     def changed(self, changes: Sequence[str]) -> Recipe:
-        """Return the recipe with NAME=VALUE changes."""
+        """Return the recipe with changes, each given as NAME=VALUE."""
         return replace(self, **dict(map(_read, changes)))
 
 
@@ -76,7 +76,7 @@ QUICK = Recipe(n_personas=4, n_exemplars=12, n_records=24, n_components=4, max_t
 
 @dataclass(frozen=True)
 class Settings:
-    """One run: data, responses of each method, seed, recipe, models and folders."""
+    """One run: data, responses per method, seed, recipe, models and folders."""
 
     data: tuple[str, ...]
     n: int
@@ -91,7 +91,7 @@ class Settings:
 
 
 def provenance(settings: Settings, model: str, encoder: str) -> dict[str, Any]:
-    """Return what a result was made by: command, models, versions, hardware, seed and date."""
+    """Return the provenance of a result: command, models, versions, hardware, seed and date."""
     return {
         "command": settings.command,
         "model": model,
@@ -111,31 +111,32 @@ def provenance(settings: Settings, model: str, encoder: str) -> dict[str, Any]:
 
 
 def check_folder(out: Path, model: str) -> None:
-    """Raise a DataError where the folder holds results of another model; else note the model."""
-    note = out / "model.json"
+    """Raise a DataError if the folder has results of another model; else record the model there."""
+    file = out / "model.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        if not note.exists():
-            note.write_text(json.dumps({"model": model}), encoding="utf-8")
-        held = json.loads(note.read_text(encoding="utf-8"))["model"]
+        if not file.exists():
+            file.write_text(json.dumps({"model": model}), encoding="utf-8")
+        recorded = json.loads(file.read_text(encoding="utf-8"))["model"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"The folder {out} cannot keep results: {error}.", hint="Choose another with --out."
+            f"Cannot save results to the folder {out}: {error}.",
+            hint="Choose another folder with --out.",
         ) from error
-    if held != model:
+    if recorded != model:
         raise DataError(
-            f"The results in {out} are of the model {held}, not of {model}.",
-            hint="Choose another folder with --out, or that model with --model.",
+            f"The results in {out} are from the model {recorded}, not from {model}.",
+            hint="Choose another folder with --out, or use that model with --model.",
         )
 
 
 def command_line(arguments: list[str]) -> str:
-    """Return the command as it is typed."""
+    """Return the command line as text."""
     return shlex.join(["python", "-m", "jupyter_mop.experiments", *arguments])
 
 
 def _processor() -> str:
-    """Return the name of the processor, where the system tells it."""
+    """Return the name of the processor as far as the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -148,11 +149,13 @@ def _read(change: str) -> tuple[str, Any]:
     kinds = {field.name: type(getattr(Recipe(), field.name)) for field in fields(Recipe)}
     name, _, text = change.partition("=")
     if name not in kinds:
-        raise DataError(f"The recipe has no setting {name!r}.", hint=f"Set one of {list(kinds)}.")
+        raise DataError(
+            f"The recipe has no setting {name!r}.", hint=f"Settings: {', '.join(kinds)}."
+        )
     try:
         return name, kinds[name](text)
     except ValueError:
         raise DataError(
-            f"The setting {name} must be of type {kinds[name].__name__}, not {text!r}.",
-            hint=f"For example {name}={getattr(Recipe(), name)}.",
+            f"`{name}` must be of type {kinds[name].__name__}, got {text!r}.",
+            hint=f"For example: {name}={getattr(Recipe(), name)}.",
         ) from None

@@ -1,4 +1,4 @@
-"""A gate that is learned with one model and used with another, as it is."""
+"""Transfer: a gate fitted with one model and used with another one, unchanged."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ METHODS = {
 
 
 def run(bench: Workbench) -> Result:
-    """Let a second model answer with the weights that the first one learned.
+    """Simulate with a second model and the weights that were learned with the first one.
 
     Raises
     ------
     DataError
-        Where no second model is named.
+        If no second model is given.
     """
     if bench.settings.backend is None:
         raise DataError(
-            "A transfer needs a second model, and none was named.", hint="Add --backend PATH."
+            "The experiment transfer needs a second model.", hint="Add --backend PATH or URL."
         )
     bench.restore()
     second = open_backend(bench.settings.backend, bench.texts)
     carried = carry_over(bench, CachedBackend(second, bench.study.store))
-    made = {name: _simulate(bench, carried, name) for name in METHODS}
-    vectors = bench.vectors(made)
-    frame = bench.figures.table(vectors)
+    simulations = {name: _simulate(bench, carried, name) for name in METHODS}
+    vectors = bench.vectors(simulations)
+    frame = bench.metrics.table(vectors)
     rivals = [name for name in METHODS if name != LEARNED_ELSEWHERE]
-    gains = bench.figures.gains(frame, vectors, LEARNED_ELSEWHERE, rivals)
-    told = [
+    gains = bench.metrics.gains(frame, vectors, LEARNED_ELSEWHERE, rivals)
+    lines = [
         *notes(bench, n_candidates=1),
-        f"Weights learned with {bench.study.backend.fingerprint}.",
-        f"Responses of {second.fingerprint}; personas are those that the first model wrote.",
+        f"Weights learned with {bench.study.backend.fingerprint}, which also wrote the personas.",
+        f"Responses from {second.fingerprint}.",
     ]
     facts = {**bench.provenance, "second_model": second.fingerprint}
     chart = alignment_chart(frame)
-    return Result("transfer", bench.source.name, frame, FLOOR, told, gains, chart, facts)
+    return Result("transfer", bench.source.name, frame, FLOOR, lines, gains, chart, facts)
 
 
 def carry_over(bench: Workbench, backend: CachedBackend) -> MixtureOfPersonas:
     """Save the fitted mixture and load it with another model."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that it is another model: the table says so
+        warnings.simplefilter("ignore", UserWarning)  # about the other model: the notes name it
         path = bench.whole.save(folder)
         return MixtureOfPersonas.load(path, backend, bench.study.encoder)
 
@@ -68,7 +68,7 @@ def _simulate(bench: Workbench, mixture: MixtureOfPersonas, name: str) -> Simula
         bench.target,
         baseline=baseline,
         weights=weights,
-        n_candidates=1,  # what the weights do is to be seen
+        n_candidates=1,  # selection would hide the effect of the weights
         **asdict(bench.settings.recipe.params),
         name=name,
         random_state=bench.settings.seed,

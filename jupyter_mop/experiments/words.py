@@ -1,8 +1,9 @@
-"""The responses of every method in another space: their words, which nothing has looked at.
+"""The metrics of every method in another space: the words of the responses.
 
-Resampling keeps candidates by the encoder's vectors, and FID, MAUVE and KL cosine are of the same
-vectors. Here they are of the words: TF-IDF of words and pairs of words, on 100 axes (latent
-semantic analysis, Deerwester et al. 1990), learned from the records that are not held out.
+Candidates are selected by the encoder's vectors, and FID, MAUVE and KL cosine usually compare the
+same vectors. Here they compare words, which no method uses: TF-IDF of words and word pairs,
+reduced to 100 axes (latent semantic analysis, Deerwester et al. 1990), fitted to the training
+records.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from numpy.typing import NDArray
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.metrics.vectors import unit
 from jupyter_mop.experiments.generation import FLOOR, LEARNED, RIVALS, methods, notes
-from jupyter_mop.experiments.measurements import Figures
+from jupyter_mop.experiments.measurements import CACHE_FOLDER, Metrics
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
 N_AXES = 100
-_NO_WORD = 1e-4  # so that a text of unknown words alone has a direction
+_OFFSET = 1e-4  # gives a text of unknown words a direction
 
 
 def run(bench: Workbench) -> Result:
@@ -29,19 +30,20 @@ def run(bench: Workbench) -> Result:
     encode = word_encoder([cut(text) for text in bench.population.responses], settings.seed)
     target = encode([cut(text) for text in bench.target.responses[: 2 * settings.n]])
     vectors = {
-        name: encode([cut(text) for text in made.responses])
-        for name, made in methods(bench).items()
+        name: encode([cut(text) for text in simulation.responses])
+        for name, simulation in methods(bench).items()
     }
-    figures = Figures(target, settings.out / "figures", n_boot=settings.n_boot, seed=settings.seed)
-    frame = figures.table(vectors)
-    told = f"In the space of words: TF-IDF on {target.shape[1]} axes, not the encoder's vectors."
+    folder = settings.out / CACHE_FOLDER
+    metrics = Metrics(target, folder, n_boot=settings.n_boot, seed=settings.seed)
+    frame = metrics.table(vectors)
+    space = f"Vectors of words (TF-IDF on {target.shape[1]} axes), not of the encoder."
     return Result(
         "words",
         bench.source.name,
         frame,
         FLOOR,
-        [*notes(bench), told],
-        figures.gains(frame, vectors, LEARNED, RIVALS),
+        [*notes(bench), space],
+        metrics.gains(frame, vectors, LEARNED, RIVALS),
         alignment_chart(frame),
         bench.provenance,
     )
@@ -50,7 +52,9 @@ def run(bench: Workbench) -> Result:
 def word_encoder(
     texts: Sequence[str], random_state: int = 0
 ) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-    """Return what turns texts into unit vectors (n, axes) of their words, learned from `texts`.
+    """Return a function from texts to unit vectors of their words, shape `(n, axes)`.
+
+    The vocabulary and axes are fitted to `texts`.
 
     Examples
     --------
@@ -66,7 +70,7 @@ def word_encoder(
     n_axes = min(N_AXES, len(counts.vocabulary_) - 1)
     axes = TruncatedSVD(n_axes, random_state=random_state).fit(counts.transform(texts))
 
-    def encode(said: Sequence[str]) -> NDArray[np.float32]:
-        return unit(axes.transform(counts.transform(said)) + _NO_WORD).astype(np.float32)
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        return unit(axes.transform(counts.transform(texts)) + _OFFSET).astype(np.float32)
 
     return encode

@@ -1,4 +1,4 @@
-"""One population on the workbench: its study, the fitted mixture, responses and vectors."""
+"""Everything that the experiments on one population share: study, mixture, vectors, metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.synthesis.synthesis import Synthesis
 from jupyter_mop.experiments import populations
-from jupyter_mop.experiments.measurements import Figures
+from jupyter_mop.experiments.measurements import CACHE_FOLDER, Metrics
 from jupyter_mop.experiments.settings import Settings, check_folder, provenance
 from jupyter_mop.study.study import Study
 
@@ -27,23 +27,23 @@ TOY_LENGTH, TOY_DIMENSIONS = 8, 48
 
 
 class Workbench:
-    """A study of one population, with personas made from its records and learned weights.
+    """A study of one population, with synthesized personas and learned weights.
 
     Parameters
     ----------
     source : Source
-        Where the records come from.
+        The source of the records.
     settings : Settings
     on_step : callable
-        Called with (what, total); returns what is called at each tick.
+        Called with the name and the size of each step; returns the callback for its progress.
 
     Attributes
     ----------
     study : Study
     synthesis : Synthesis
-        The personas made from the records, when they are first needed.
+        The personas synthesized from the records, when they are first needed.
     whole : MixtureOfPersonas
-        The mixture of these personas with learned weights, likewise.
+        The mixture of these personas with learned weights, when it is first needed.
     """
 
     def __init__(self, source: populations.Source, settings: Settings, on_step: OnStep) -> None:
@@ -70,42 +70,42 @@ class Workbench:
 
     @property
     def template(self) -> str:
-        """The question put to the model."""
+        """The prompt template."""
         return self.settings.recipe.template or self.source.template
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What results of this population are made by."""
+        """The provenance of results of this population."""
         encoder = self.study.encoder.fingerprint
         return provenance(self.settings, self.study.backend.fingerprint, encoder)
 
     @cached_property
     def synthesis(self) -> Synthesis:
-        """The personas made from the records."""
+        """The personas synthesized from the records."""
         return self.study.synthesize(
             self.settings.recipe.n_personas, random_state=self.settings.seed, on_step=self.on_step
         )
 
     @cached_property
     def whole(self) -> MixtureOfPersonas:
-        """The mixture of those personas with learned weights."""
+        """The mixture of these personas with learned weights."""
         self.study.use_personas(self.synthesis.personas)
         return self.fit()
 
     def restore(self) -> None:
-        """Let the study have the whole mixture, whatever it had before."""
+        """Give the study its synthesized personas and the whole mixture again."""
         self.study.personas, self.study.mixture = self.whole.personas, self.whole
 
     @cached_property
-    def figures(self) -> Figures:
-        """What measures responses against the held-out records."""
+    def metrics(self) -> Metrics:
+        """The metrics against the held-out records."""
         settings = self.settings
-        folder = settings.out / "figures"
         vectors = self.encode(self.target.responses[: 2 * settings.n])
-        return Figures(vectors, folder, n_boot=settings.n_boot, seed=settings.seed)
+        folder = settings.out / CACHE_FOLDER
+        return Metrics(vectors, folder, n_boot=settings.n_boot, seed=settings.seed)
 
     def fit(self, **changes: int) -> MixtureOfPersonas:
-        """Learn the weights of the personas that the study has."""
+        """Learn the weights of the study's current personas."""
         recipe = self.settings.recipe
         names = ("n_exemplars", "n_records", "n_components")
         options = {name: getattr(recipe, name) for name in names} | changes
@@ -125,20 +125,20 @@ class Workbench:
         weights: str | None = None,
         n_candidates: int | None = None,
     ) -> Simulation:
-        """Return `n` responses to the contexts of the held-out records.
+        """Simulate responses to the contexts of the held-out records.
 
-        Of a baseline one candidate each is drawn, of the mixture as many as the recipe says,
-        unless `n_candidates` is given.
+        By default there is one candidate per response for a baseline, and the recipe's number for
+        the mixture.
         """
         recipe = self.settings.recipe
-        usual = 1 if baseline else recipe.n_candidates
+        default = 1 if baseline else recipe.n_candidates
         return self.study.simulate(
             name,
             self.settings.n,
             weights=weights,
             baseline=baseline,
             n_shown=recipe.n_shown,
-            n_candidates=n_candidates or usual,
+            n_candidates=n_candidates or default,
             temperature=recipe.temperature,
             top_p=recipe.top_p,
             max_tokens=recipe.max_tokens,
@@ -147,12 +147,12 @@ class Workbench:
         )
 
     def encode(self, texts: list[str]) -> NDArray[np.float32]:
-        """Return the vectors of what counts of each text, shape (n, d)."""
+        """Return the vectors of the compared part of each text, shape `(n, d)`."""
         return self.study.encoder.encode([self.source.cut(text) for text in texts])
 
-    def vectors(self, made: Mapping[str, Simulation]) -> dict[str, NDArray[np.float32]]:
+    def vectors(self, simulations: Mapping[str, Simulation]) -> dict[str, NDArray[np.float32]]:
         """Return the vectors of each simulation's responses."""
-        return {name: self.encode(simulation.responses) for name, simulation in made.items()}
+        return {name: self.encode(simulation.responses) for name, simulation in simulations.items()}
 
     def close(self) -> None:
         """Close the store."""
@@ -160,18 +160,18 @@ class Workbench:
 
 
 def open_backend(name: str, texts: Sequence[str]) -> Backend:
-    """Return the model `name`: "local", a path, or a toy that knows the words of `texts`."""
+    """Return a model: "local", a path, or "toy", which knows the words of `texts`."""
     if name not in TOYS:
         return load_backend(name)
     return ToyBackend(_words(texts), length=TOY_LENGTH, persona_boost=TOYS[name])
 
 
 def open_encoder(name: str, texts: Sequence[str]) -> Encoder | None:
-    """Return the encoder that goes with the model `name`; None for the embedded one."""
+    """Return the encoder for a model; None is the embedded encoder."""
     return ToyEncoder(_words(texts)[:TOY_DIMENSIONS]) if name in TOYS else None
 
 
 def _words(texts: Sequence[str]) -> list[str]:
-    """Return the words of `texts`, the most frequent first."""
+    """Return the words of `texts`, most frequent first."""
     counts = Counter(word for text in texts for word in split_words(text))
     return [word for word, _ in counts.most_common()]

@@ -1,1 +1,1 @@
-"""Everything a person touches in a notebook."""
+"""The notebook interface: magics, widgets, progress and display."""

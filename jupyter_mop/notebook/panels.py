@@ -1,4 +1,4 @@
-"""Widgets joined to the study: what a panel shows is what the verbs use."""
+"""Open the widgets of a study and connect them to it."""
 
 from __future__ import annotations
 
@@ -13,48 +13,45 @@ if TYPE_CHECKING:
 
 
 def weights_panel(study: Study) -> WeightsPanel:
-    """Return a panel of the persona weights, kept in `study.panel_weights` as it is moved."""
+    """Return a panel of the persona weights; `study.panel_weights` follows it."""
     from jupyter_mop.notebook.widgets.weights import WeightsPanel
 
-    current = study.weights()
-    fitted = study.mixture is not None and study.mixture.is_fitted
-    panel = WeightsPanel(
-        list(current), list(current.values()), learned=list(current.values()) if fitted else None
-    )
-
+    names, weights = zip(*study.weights().items(), strict=True)
+    panel = WeightsPanel(names, weights, learned=weights if study.session.fitted_mixture else None)
     _follow(study, panel)
     return panel
 
 
 def alignment_panel(study: Study, comparison: Comparison) -> AlignmentPanel:
-    """Return the alignment panel of a simulation, kept in `study.panel_weights` as it is moved."""
+    """Return the alignment panel of a comparison.
+
+    `study.panel_weights` follows it if the simulation has the study's personas.
+    """
     from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
 
-    names = comparison.statistics.names
-    known = list(names) == [persona.name for persona in study.personas]
-    fitted = known and study.mixture is not None and study.mixture.is_fitted
-    panel = AlignmentPanel(
-        comparison, learned=[study.weights()[name] for name in names] if fitted else None
-    )
-    if known:
-        _follow(study, panel)
+    names = list(comparison.statistics.names)
+    if names != [persona.name for persona in study.personas]:
+        return AlignmentPanel(comparison)
+    learned = list(study.weights().values()) if study.session.fitted_mixture else None
+    panel = AlignmentPanel(comparison, learned=learned)
+    _follow(study, panel)
     return panel
 
 
-def _follow(study: Study, panel: WeightsPanel | AlignmentPanel) -> None:
-    """Keep what the panel shows in the study, as long as its personas are the study's."""
-    personas = study.personas
-
-    def keep(_change: object = None) -> None:
-        if study.personas is personas:
-            study.panel_weights = panel.as_dict()
-
-    panel.observe(keep, "weights")
-    keep()
-
-
 def persona_panel(study: Study) -> PersonaPanel:
-    """Return a panel of the personas, each edit of which is written to the study at once."""
+    """Return a panel of the personas that writes each edit to the study at once."""
     from jupyter_mop.notebook.widgets.personas import PersonaPanel
 
     return PersonaPanel(study)
+
+
+def _follow(study: Study, panel: WeightsPanel | AlignmentPanel) -> None:
+    """Write the panel's weights to the study while the study has the same personas."""
+    personas = study.personas
+
+    def update(_change: object = None) -> None:
+        if study.personas is personas:
+            study.panel_weights = panel.as_dict()
+
+    panel.observe(update, "weights")
+    update()

@@ -1,8 +1,7 @@
-"""What long work shows while it goes on, and what happens at an interrupt.
+"""Show the progress of a run, and turn an interrupt into one line.
 
-A notebook gets one panel for the run, and its last state as text and table in its place when the
-run ends, so that a saved notebook says what was done and needs no widget. A terminal gets a line
-for each step.
+A notebook shows one panel for the run. At the end, text and a table replace it, so that a saved
+notebook shows what was done without a widget. A terminal shows a line for each step.
 """
 
 from __future__ import annotations
@@ -24,52 +23,52 @@ if TYPE_CHECKING:
     from jupyter_mop.study.study import Study
 
 _SCREEN_SECONDS = 0.1
-_STILL_SECONDS = 5.0
+_STATIC_SECONDS = 5.0
 
 
 class Screen(Protocol):
-    """Where a run is seen."""
+    """A place that shows a run."""
 
     def begin(self, step: Step) -> None:
-        """Show that a step begins."""
+        """Show that a step starts."""
 
     def show(self) -> None:
-        """Show the run as it is now."""
+        """Show the current state of the run."""
 
     def close(self) -> None:
-        """Show the last state, which stays."""
+        """Show the last state permanently."""
 
 
-class Lines:
-    """A line of a terminal for each step."""
+class TerminalLines:
+    """A progress bar in the terminal for each step."""
 
     def __init__(self) -> None:
         self.step: Step | None = None
         self.bar: tqdm[Any] | None = None
 
     def begin(self, step: Step) -> None:
-        """Begin a line, below the finished one."""
+        """Start a new line."""
         self.close()
         self.step = step
         self.bar = tqdm(desc=step.what, total=step.total, unit="", mininterval=0.2)
 
     def show(self) -> None:
-        """Bring the line to where the step is."""
+        """Update the line."""
         if self.bar is not None and self.step is not None:
             self.bar.update(self.step.done - self.bar.n)
 
     def close(self) -> None:
-        """Leave the line as it is."""
+        """Finish the line."""
         self.show()
         if self.bar is not None:
             self.bar.close()
 
 
-class Panel:
-    """The monitor in a notebook's output, which its last state replaces.
+class NotebookPanel:
+    """The run monitor in a notebook's output; the last state replaces it.
 
-    Until the front end has said hello, which one without subshells or widgets never does, the
-    still state is renewed too, now and then: the widget is drawn anew each time.
+    A front end without subshells or widgets never connects. Until one does, the output is
+    refreshed every few seconds, static state included, which redraws the widget.
     """
 
     def __init__(self, shell: InteractiveShell, run: Run, controls: Controls) -> None:
@@ -79,43 +78,44 @@ class Panel:
 
         self.shell, self.run, self.controls = shell, run, controls
         self.widget = RunMonitor(run, controls)
-        self.renewed = run.clock()
+        self.refreshed = run.clock()
         self.handle = display(self._bundle(), raw=True, display_id=True)
 
     def begin(self, _step: Step) -> None:
-        """Show that a step begins."""
+        """Show that a step starts."""
         self.show()
 
     def show(self) -> None:
-        """Bring the panel to where the run is."""
+        """Update the panel."""
         self.widget.show()
-        if not self.controls.is_heard and self.run.clock() - self.renewed >= _STILL_SECONDS:
-            self.renewed = self.run.clock()
+        is_due = self.run.clock() - self.refreshed >= _STATIC_SECONDS
+        if is_due and not self.controls.is_connected:
+            self.refreshed = self.run.clock()
             self.handle.update(self._bundle(), raw=True)
 
     def close(self) -> None:
-        """Put the last state in the panel's place."""
+        """Replace the panel by its last state."""
         self.controls.close()
         self.widget.show()
-        self.handle.update(self._still(), raw=True)
-        self.shell.events.register("pre_run_cell", self._forget)
+        self.handle.update(self._static(), raw=True)
+        self.shell.events.register("pre_run_cell", self._close_widget)
 
-    def _forget(self, _info: object) -> None:
-        """Close the widget when its last messages, which waited for the cell's end, have come."""
-        self.shell.events.unregister("pre_run_cell", self._forget)
+    def _close_widget(self, _info: object) -> None:
+        """Close the widget after its last messages, which arrive when the cell has ended."""
+        self.shell.events.unregister("pre_run_cell", self._close_widget)
         self.widget.close()
 
-    def _still(self) -> dict[str, Any]:
+    def _static(self) -> dict[str, Any]:
         return {"text/plain": self.run.text(), "text/html": self.run.html()}
 
     def _bundle(self) -> dict[str, Any]:
-        shown = self.widget._repr_mimebundle_()
-        return (shown[0] if shown else {}) | self._still()
+        bundle = self.widget._repr_mimebundle_()
+        return (bundle[0] if bundle else {}) | self._static()
 
 
 @contextmanager
 def progress(shell: InteractiveShell, study: Study | None = None) -> Iterator[OnStep]:
-    """Yield what begins each step of a run; an interrupt becomes one line: what is kept."""
+    """Yield the `on_step` callback of a run; an interrupt becomes one line with what is cached."""
     run = _new_run(study)
     controls = Controls()
     screens: list[Screen] = []
@@ -124,7 +124,7 @@ def progress(shell: InteractiveShell, study: Study | None = None) -> Iterator[On
         step = run.begin(what, total)
         if not screens:
             is_notebook = hasattr(shell, "kernel")
-            screens.append(Panel(shell, run, controls) if is_notebook else Lines())
+            screens.append(NotebookPanel(shell, run, controls) if is_notebook else TerminalLines())
         screens[0].begin(step)
         return _ticker(run, step, controls, screens[0])
 
@@ -136,8 +136,8 @@ def progress(shell: InteractiveShell, study: Study | None = None) -> Iterator[On
         run.end("stopped")
         where = f" after {run.steps[-1].done} of {run.steps[-1].total}" if run.steps else ""
         raise Interrupted(
-            f"Stopped{where}; what is finished is kept.",
-            hint="Run the cell again to go on from there.",
+            f"Stopped{where}; finished answers are cached.",
+            hint="Run the cell again to continue.",
         ) from None
     except BaseException:
         run.end("failed")
@@ -148,29 +148,29 @@ def progress(shell: InteractiveShell, study: Study | None = None) -> Iterator[On
 
 
 def _new_run(study: Study | None) -> Run:
-    """Return a run that reads what the study's model and encoder say, once they are loaded."""
-    parts = vars(study.session) if study else {}
+    """Return a run that reads cache hits and cost from the study's model and encoder, if loaded."""
+    loaded = vars(study.session) if study else {}
 
-    def n_kept(value: object) -> int:
+    def n_cached(value: object) -> int:
         name = "encoder" if isinstance(value, np.ndarray) else "backend"
-        return 0 if value is None or name not in parts else int(parts[name].n_cached)
+        return 0 if value is None or name not in loaded else int(loaded[name].n_cached)
 
-    before = parts["backend"].usage if "backend" in parts else None
+    before = loaded["backend"].usage if "backend" in loaded else None
 
     def cost() -> float | None:
-        return parts["backend"].spent(before) if "backend" in parts else None
+        return loaded["backend"].spent(before) if "backend" in loaded else None
 
-    return Run(n_kept=n_kept, cost=cost)
+    return Run(n_cached=n_cached, cost=cost)
 
 
 def _ticker(run: Run, step: Step, controls: Controls, screen: Screen) -> Tick:
-    shown = step.now
+    last_shown = step.now
 
     def tick(_index: int, value: object) -> None:
-        nonlocal shown
+        nonlocal last_shown
         run.tick(step, value)
-        if step.now - shown >= _SCREEN_SECONDS:
-            shown = step.now
+        if step.now - last_shown >= _SCREEN_SECONDS:
+            last_shown = step.now
             screen.show()
         if controls.is_paused:
             with run.paused():

@@ -1,4 +1,4 @@
-"""A study's cost: what a verb would cost before it runs, a budget while it does, what it did cost."""
+"""The cost of a study's verbs: estimated before a run, limited by a budget, reported after."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from jupyter_mop.backends.store.dry_run import PlannedBackend, PlannedEncoder
 from jupyter_mop.errors import DataError, ModelError
 from jupyter_mop.study.session import Session
 
-_TYPICAL_RECORDS = 200
+_N_TYPICAL_RECORDS = 200
 
 
 def dry_run_session(session: Session) -> tuple[Session, PlannedBackend]:
-    """Return a copy of the session whose model and encoder only count what they are asked."""
+    """Return a copy of the session whose model and encoder count requests and run none."""
     twin = copy(session)
-    records = session.population.responses[:_TYPICAL_RECORDS] if session.population else []
+    records = session.population.responses[:_N_TYPICAL_RECORDS] if session.population else []
     backend = PlannedBackend(session.backend, records)
     encoder = PlannedEncoder(session.encoder.encoder, session.store)
     vars(twin).update(backend=backend, encoder=encoder)
@@ -34,22 +34,22 @@ def dry_run_session(session: Session) -> tuple[Session, PlannedBackend]:
 
 @contextmanager
 def budget(session: Session, usd: float) -> Iterator[None]:
-    """Spend at most `usd` US dollars on the language model inside a `with` block."""
+    """Limit the language model's cost to `usd` US dollars inside a `with` block."""
     if not 0 <= usd < math.inf:
         raise DataError(
-            f"A budget must be zero or more US dollars, got {usd}.", hint="Use --budget 5.00."
+            f"A budget must be at least 0 US dollars, got {usd}.", hint="Use --budget 5.00."
         )
     price = session.backend.price
     if price is None:
         raise ModelError(
-            "No price is known for this model, so no budget can be kept.",
-            hint="State it, in US dollars per million tokens: %mop_backend ... --price-in 0.15 "
-            "--price-out 0.60.",
+            "No price is known for this model, so a budget cannot be applied.",
+            hint="Give its price in US dollars per million tokens: %mop_backend ... "
+            "--price-in 0.15 --price-out 0.60.",
         )
     with session.backend.meter.limit(usd, price):
         yield
 
 
 def cost_since(session: Session, before: Usage) -> dict[str, Any]:
-    """Return what the model has cost since `before`, for a provenance."""
+    """Return the model's cost since the usage `before`, as stored in a provenance."""
     return actual(session.backend.usage - before, session.backend.price)

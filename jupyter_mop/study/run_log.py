@@ -1,4 +1,4 @@
-"""A study's runs: each long verb is noted in the store, listed, and done again where it stopped."""
+"""A study's run log: long verbs are recorded in the store and can be resumed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, ParamSpec, TypeVar, cast
@@ -36,108 +36,108 @@ from jupyter_mop.study.session import Session
 P = ParamSpec("P")
 R = TypeVar("R")
 
-NEEDS = {
+INPUTS = {
     "fit": ("personas", "population"),
     "simulate": ("personas", "population", "target", "mixture"),
     "ask": ("personas", "population", "target", "mixture"),
     "synthesize": ("population",),
 }
-_SAID = {
+_INPUT_CELLS = {
     "personas": ("personas", "%%mop_personas"),
     "population": ("records", "%mop_population"),
     "target": ("records", "%mop_population"),
     "mixture": ("learned weights", "%mop_fit"),
     "model": ("a model", "%mop_backend"),
 }
-_QUESTION, _UNKEPT = "__question__", "__unkept__"
-_LONGEST_FACT = 4000
+_QUESTION, _NOT_STORED = "__question__", "__unkept__"
+_MAX_FACT_LENGTH = 4000
 
 
 def resumed_arguments(session: Session, run: StoredRun) -> dict[str, Any]:
-    """Return the arguments with which a run of the store can be repeated in this session.
+    """Return the arguments to repeat a stored run in this session.
 
     Raises
     ------
     DataError
-        Another notebook is at it, or this session has other personas, records, weights or another
-        model than the run was made with.
+        If the run is still going on, or if this session has other personas, records or weights,
+        or another model, than the run used.
     """
     if not run.is_over:
         raise DataError(
-            f"Run {run.run} is still going on.", hint="Wait for it, or stop its kernel."
+            f"Run {run.run} is still going on.", hint="Wait for it to end, or stop its kernel."
         )
-    _check_basis(session, run)
-    return {name: _given(name, value) for name, value in run.arguments.items()}
+    _check_inputs(session, run)
+    return {name: _from_json(name, value) for name, value in run.arguments.items()}
 
 
-def _basis(session: Session, verb: str) -> dict[str, str]:
-    """Return a digest of each thing that a verb stands on and this session has."""
-    held = {name: _digest(getattr(session, name)) for name in NEEDS[verb]}
-    return {name: digest for name, digest in held.items() if digest}
+def _input_digests(session: Session, verb: str) -> dict[str, str]:
+    """Return a digest of each of the verb's inputs that this session has."""
+    digests = {name: _digest(getattr(session, name)) for name in INPUTS[verb]}
+    return {name: digest for name, digest in digests.items() if digest}
 
 
-def _check_basis(session: Session, run: StoredRun) -> None:
-    """Raise a DataError if this session would do something else than the run did."""
-    was, now = run.facts.get("basis", {}), _basis(session, run.verb)
-    other = [name for name in was if was[name] != now.get(name)]
-    if "mixture" in now and "mixture" not in was:
+def _check_inputs(session: Session, run: StoredRun) -> None:
+    """Raise a DataError unless this session has the same inputs as the run had."""
+    before, now = run.facts.get("basis", {}), _input_digests(session, run.verb)
+    if "mixture" in now and "mixture" not in before:
         raise DataError(
             f"Run {run.run} was made before the weights were learned.",
-            hint="Name the records again with %mop_population, which forgets the weights, "
+            hint="Run %mop_population again, which discards the learned weights, "
             f"then %mop_resume {run.run}.",
         )
-    if not other and run.model and run.model != session.backend.fingerprint:
-        other = ["model"]
-    if other:
-        said, cells = (
-            list(dict.fromkeys(part)) for part in zip(*(_SAID[name] for name in other), strict=True)
-        )
+    different = [name for name in before if before[name] != now.get(name)]
+    if not different and run.model and run.model != session.backend.fingerprint:
+        different = ["model"]
+    if different:
+        inputs, cells = zip(*(_INPUT_CELLS[name] for name in different), strict=True)
         raise DataError(
-            f"Run {run.run} was made with {_listed(said)} that this study does not have.",
-            hint=f"Run the cells with {_listed(cells)} as then, then %mop_resume {run.run}.",
+            f"Run {run.run} used {_listed(inputs)} that this study does not have.",
+            hint=f"Run its cells with {_listed(cells)} again, then %mop_resume {run.run}.",
         )
+
+
+def _listed(words: Iterable[str]) -> str:
+    """Return the distinct words with commas and "and"."""
+    *first, last = dict.fromkeys(words)
+    return " and ".join(filter(None, [", ".join(first), last]))
 
 
 @contextmanager
 def _recording(session: Session, verb: str, arguments: Mapping[str, Any]) -> Iterator[RunRecord]:
-    """Keep the run record of what is done inside."""
-    books = RunRecord(session.store, verb, arguments, {"basis": _basis(session, verb)})
-    ended, before = None, session.backend.usage
+    """Record the run that happens inside a `with` block."""
+    books = RunRecord(session.store, verb, arguments, {"basis": _input_digests(session, verb)})
+    error, before = None, session.backend.usage
     try:
         with use_record(books):
             yield books
-    except BaseException as error:
-        ended = error
+    except BaseException as raised:
+        error = raised
         raise
     finally:
         books.facts["usd"] = session.backend.spent(before)
-        _close(books, ended)
+        _close(books, error)
 
 
 def recorded(verb: Callable[P, R]) -> Callable[P, R]:
-    """Record in the store a verb's arguments and how it went, unless it is a dry run."""
+    """Record each call of a verb in the store: arguments, counts and outcome; dry runs are not."""
     signature = inspect.signature(verb)
 
     @functools.wraps(verb)
-    def recording(*args: P.args, **kwargs: P.kwargs) -> R:
+    def record(*args: P.args, **kwargs: P.kwargs) -> R:
         session: Session = args[0].session  # type: ignore[attr-defined]
         if isinstance(vars(session).get("backend"), PlannedBackend):
             return verb(*args, **kwargs)
-        given = _kept_arguments(session, dict(signature.bind(*args, **kwargs).arguments))
+        given = _stored_arguments(session, dict(signature.bind(*args, **kwargs).arguments))
         with _recording(session, verb.__name__, given) as books:
             result = verb(*args, **kwargs)
             books.facts["provenance"] = _provenance(result)
         return result
 
-    return recording
+    return record
 
 
-def _listed(parts: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
-
-
-def _close(books: RunRecord, error: BaseException | None = None) -> None:
-    """Close the books; a verb that was refused before it asked for anything leaves none."""
+def _close(books: RunRecord, error: BaseException | None) -> None:
+    """End the record; one of a verb that failed before its first request is deleted."""
     stopped = isinstance(error, KeyboardInterrupt | BudgetError)
     state: EndState = "cancelled" if stopped else "failed" if error else "finished"
     if isinstance(error, Exception):
@@ -150,55 +150,56 @@ def _close(books: RunRecord, error: BaseException | None = None) -> None:
             books.end(state)
     except StoreError as fault:
         if not isinstance(error, StoreError):
-            warnings.warn(f"The end of run {books.number} is not noted. {fault}", stacklevel=4)
+            message = f"The end of run {books.number} could not be recorded. {fault}"
+            warnings.warn(message, stacklevel=4)
 
 
-def _kept_arguments(session: Session, given: dict[str, Any]) -> dict[str, Any]:
-    """Return what a verb was given as plain JSON, and what the panel and the mixture add to it."""
+def _stored_arguments(session: Session, given: dict[str, Any]) -> dict[str, Any]:
+    """Return a verb's arguments as JSON, with the panel's weights and the mixture's template."""
     given = given | given.pop("options", {})
     mixture = session.mixture
     if given.get("weights") == "panel" and session.panel_weights:
         given["weights"] = session.panel_weights
     if "name" in given and "question" not in given and mixture and mixture.is_ready:
         given.setdefault("template", mixture.template_.text)
-    return {k: _kept(v) for k, v in given.items() if k not in {"self", "on_step", "client"}}
+    return {k: _to_json(v) for k, v in given.items() if k not in {"self", "on_step", "client"}}
 
 
-def _kept(value: Any) -> Any:  # noqa: ANN401  plain JSON
+def _to_json(value: Any) -> Any:  # noqa: ANN401  plain JSON
     if isinstance(value, Question):
-        parts = ("text", "options", "kind", "targets")
-        return {_QUESTION: {part: _kept(getattr(value, part)) for part in parts}}
+        fields = ("text", "options", "kind", "targets")
+        return {_QUESTION: {name: _to_json(getattr(value, name)) for name in fields}}
     if isinstance(value, Mapping):
-        return {str(name): _kept(part) for name, part in value.items()}
+        return {str(name): _to_json(item) for name, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, list | tuple):
-        return [_kept(part) for part in value]
-    is_plain = value is None or isinstance(value, str | int | float)
-    return value if is_plain else {_UNKEPT: type(value).__name__}
+        return [_to_json(item) for item in value]
+    is_json = value is None or isinstance(value, str | int | float)
+    return value if is_json else {_NOT_STORED: type(value).__name__}
 
 
-def _given(name: str, value: Any) -> Any:  # noqa: ANN401  whatever was given
-    """Return an argument as it was before it was kept."""
+def _from_json(name: str, value: Any) -> Any:  # noqa: ANN401  any argument
+    """Return a stored argument as the verb takes it."""
     if isinstance(value, dict) and _QUESTION in value:
         return Question(**value[_QUESTION])
-    if isinstance(value, dict) and _UNKEPT in value:
+    if isinstance(value, dict) and _NOT_STORED in value:
         raise DataError(
-            f"The run was given a {value[_UNKEPT]} as {name}, which is not kept.",
-            hint="Run its cell again instead: what it finished is kept.",
+            f"The run's argument `{name}` was a {value[_NOT_STORED]}, which the store cannot hold.",
+            hint="Run its cell again: finished answers are cached.",
         )
     return value
 
 
-def _digest(held: object) -> str:
-    """Return a digest of personas, records or a fit; "" for what is not there."""
+def _digest(value: object) -> str:
+    """Return a digest of personas, records or a fit, or "" if there are none."""
     facts: object = None
-    if isinstance(held, Population):
-        facts = [held.context, held.response, held.weight, held.frame.to_dict("list")]
-    elif isinstance(held, MixtureOfPersonas):
-        facts = _settings(held) if held.is_fitted else None
-    elif held:
-        facts = [asdict(persona) for persona in cast("list[Persona]", held)]
+    if isinstance(value, Population):
+        facts = [value.context, value.response, value.weight, value.frame.to_dict("list")]
+    elif isinstance(value, MixtureOfPersonas):
+        facts = _settings(value) if value.is_fitted else None
+    elif value:
+        facts = [asdict(persona) for persona in cast("list[Persona]", value)]
     text = json.dumps(facts, default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16] if facts else ""
 
@@ -209,12 +210,12 @@ def _settings(mixture: MixtureOfPersonas) -> dict[str, Any]:
 
 
 def _provenance(result: object) -> dict[str, Any]:
-    """Return what is known of how a result was made, long parts left out."""
+    """Return the facts that a result carries about itself, without long ones."""
     facts: Mapping[str, Any] = getattr(result, "provenance", {})
     if isinstance(result, MixtureOfPersonas):
         weights = zip(result.names, result.persona_weights(), strict=True)
         facts = _settings(result) | {"weights": dict(weights)}
     elif isinstance(result, PopulationAnswer):
         facts = {"weights": result.weights_label, "method": result.method} | dict(facts)
-    kept = {name: _kept(value) for name, value in facts.items()}
-    return {name: v for name, v in kept.items() if len(json.dumps(v)) <= _LONGEST_FACT}
+    stored = {name: _to_json(value) for name, value in facts.items()}
+    return {name: v for name, v in stored.items() if len(json.dumps(v)) <= _MAX_FACT_LENGTH}

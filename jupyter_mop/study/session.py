@@ -1,28 +1,29 @@
-"""The session of a study: model, records, mixture and results, and what is missing."""
+"""The state of a study: model, records, mixture and results."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from jupyter_mop import config
 from jupyter_mop.backends.endpoint.backend import OpenAIBackend
 from jupyter_mop.backends.opening import load_backend
-from jupyter_mop.backends.protocols import Backend, Encoder
+from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.sqlite_store import Store
-from jupyter_mop.engine.data.exemplars import default_max_tokens
+from jupyter_mop.engine.data.exemplars import Exemplar, default_max_tokens
 from jupyter_mop.engine.data.persona_weights import PANEL, Weights
-from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.data.personas import Persona, persona_index
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.persona_preview import default_pool
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
@@ -30,14 +31,13 @@ from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, NotFittedError
 
 if TYPE_CHECKING:
-    from distributed import Client
-
-    from jupyter_mop.backends.cluster.backend import ClusterBackend, ClusterEncoder
     from jupyter_mop.engine.evaluation.alignment import Alignment
+
+Result = TypeVar("Result")
 
 
 class Session:
-    """The model, the records, the mixture and the results of a `Study`."""
+    """The model, records, mixture and results of a `Study`."""
 
     def __init__(
         self,
@@ -63,19 +63,24 @@ class Session:
         """The held-out records, or the training records where none are held out."""
         return self.target or self.require_population()
 
+    @property
+    def fitted_mixture(self) -> MixtureOfPersonas | None:
+        """The mixture if its weights are learned, else None."""
+        return self.mixture if self.mixture is not None and self.mixture.is_fitted else None
+
     @cached_property
     def store(self) -> Store:
-        """The file that keeps every answer."""
+        """The store of cached answers."""
         return Store(self._store_path or config.store_path())
 
     @cached_property
     def backend(self) -> CachedBackend:
-        """The language model, under the store."""
+        """The language model, with its answers cached in the store."""
         return CachedBackend(load_backend(self.backend_choice), self.store)
 
     @cached_property
     def encoder(self) -> CachedEncoder:
-        """The sentence encoder, under the store."""
+        """The sentence encoder, with its vectors cached in the store."""
         if self.encoder_choice is None:
             from jupyter_mop.backends.openvino.encoder import MiniLMEncoder
 
@@ -83,64 +88,26 @@ class Session:
         return CachedEncoder(self.encoder_choice, self.store)
 
     def status(self) -> pd.Series:
-        """Return what is loaded, fitted, simulated and kept."""
+        """Return what is loaded, fitted, simulated and cached, one row for each."""
         counts = self.store.counts()
-        fitted = self.mixture is not None and self.mixture.is_fitted
+        simulations = (f"{name} ({len(made)})" for name, made in self.simulations.items())
         return pd.Series(
             {
                 "model": getattr(self.__dict__.get("backend"), "fingerprint", "not loaded yet"),
                 "personas": ", ".join(p.name for p in self.personas) or "none",
                 "population": repr(self.population) if self.population else "none",
                 "held out": len(self.target) if self.target else 0,
-                "weights": "learned" if fitted else "not learned",
-                "simulations": ", ".join(f"{k} ({len(v)})" for k, v in self.simulations.items())
-                or "none",
-                "kept answers": f"{counts.completions} responses, {counts.scores} scores, "
+                "weights": "learned" if self.fitted_mixture else "not learned",
+                "simulations": ", ".join(simulations) or "none",
+                "cached": f"{counts.completions} responses, {counts.scores} scores, "
                 f"{counts.vectors} vectors ({counts.n_bytes / 1e6:.1f} MB)",
                 "store": _from_home(self.store.path),
             },
             name="study",
         )
 
-    def answer(self, name: str) -> PopulationAnswer:
-        """Return the answer to a closed question that is kept under `name`."""
-        if name in self.answers:
-            return self.answers[name]
-        near = difflib.get_close_matches(name, self.answers, 1, cutoff=0)
-        raise DataError(
-            f"There is no answer {name!r}.",
-            hint=f"Did you mean {near[0]!r}?" if near else "Ask: %%mop_ask, the question below it.",
-        )
-
-    @contextmanager
-    def on_cluster(self, client: Client | None) -> Iterator[None]:
-        """Let the workers of a cluster answer meanwhile, if one is given; the store stays here."""
-        if client is None:
-            yield
-            return
-        from jupyter_mop.backends.cluster.backend import ClusterBackend
-
-        if self.backend.meter.is_limited:
-            raise DataError(
-                "A budget cannot be kept on a cluster, whose workers know nothing of each other.",
-                hint="Leave --budget or --client out.",
-            )
-        with _swapped(self.backend, "backend", ClusterBackend(self.backend.backend, client)):
-            yield
-
-    @contextmanager
-    def encoding_on_cluster(self, client: Client | None) -> Iterator[None]:
-        """Let the workers of a cluster encode meanwhile, if one is given; the store stays here."""
-        if client is None:
-            yield
-            return
-        from jupyter_mop.backends.cluster.backend import ClusterEncoder
-
-        with _swapped(self.encoder, "encoder", ClusterEncoder(self.encoder.encoder, client)):
-            yield
-
     def require_personas(self) -> list[Persona]:
-        """Return the personas, or raise a NotFittedError."""
+        """Return the personas; raise a NotFittedError if there are none."""
         if not self.personas:
             raise NotFittedError(
                 "There are no personas yet.",
@@ -149,11 +116,11 @@ class Session:
         return self.personas
 
     def require_population(self) -> Population:
-        """Return the training records, or raise a NotFittedError."""
+        """Return the training records; raise a NotFittedError if there are none."""
         if self.population is None:
             raise NotFittedError(
                 "There is no population yet.",
-                hint="Name one: %mop_population df --context COLUMN --response COLUMN",
+                hint="Add one: %mop_population df --context COLUMN --response COLUMN",
             )
         return self.population
 
@@ -164,14 +131,18 @@ class Session:
         population = self.require_population()
         if not population.is_closed:
             raise DataError(
-                "The question has no options, and the responses of the population are free text.",
-                hint='Give some: Question(text, ["yes", "no"]); in a magic: --options "yes|no".',
+                "The question has no options, and the population's responses are free text.",
+                hint='Add options: Question(text, ["yes", "no"]); in a magic: --options "yes|no".',
             )
         kind = "scale" if population.is_ordered else "single"
         return Question(question, population.options, kind)
 
-    def new_mixture(self, template: str | None = None, **settings: Any) -> MixtureOfPersonas:
-        """Return a mixture of the study's personas, neither initialised nor fitted."""
+    def new_mixture(
+        self,
+        template: str | None = None,
+        **settings: Any,  # noqa: ANN401  those of MixtureOfPersonas
+    ) -> MixtureOfPersonas:
+        """Return a new mixture of the study's personas, not yet initialised."""
         self.require_population()
         personas = self.require_personas()
         return MixtureOfPersonas(
@@ -179,11 +150,11 @@ class Session:
         )
 
     def prepared_mixture(self, template: str | None = None) -> MixtureOfPersonas:
-        """Return the study's mixture; before there is one, a new one with uniform weights."""
+        """Return the study's mixture, or a new one that is initialised but not fitted."""
         return self.mixture or self.new_mixture(template).initialise(self.require_population())
 
     def with_panel(self, weights: Weights | None) -> Weights | None:
-        """Return the weights, "panel" replaced by what the weights panel shows."""
+        """Return the weights, with "panel" replaced by the weights of the open panel."""
         if weights != PANEL:
             return weights
         if self.panel_weights is None:
@@ -196,63 +167,75 @@ class Session:
     def completed(
         self, options: SimulationOptions, mixture: MixtureOfPersonas
     ) -> SimulationOptions:
-        """Return the options with what this session decides: panel weights, candidates, length."""
-        one = options.n_candidates is None and isinstance(self.backend.backend, OpenAIBackend)
+        """Fill in the options that depend on the session: weights, candidates and length."""
+        single = options.n_candidates is None and isinstance(self.backend.backend, OpenAIBackend)
         return replace(
             options,
             weights=self.with_panel(options.weights),
-            n_candidates=1 if one else options.n_candidates,
+            n_candidates=1 if single else options.n_candidates,
             max_tokens=options.max_tokens or default_max_tokens(mixture.exemplars_),
         )
 
     def human_answers(
         self, human: pd.DataFrame | Population | None, of: object
     ) -> Population | None:
-        """Return human answers as records with the context columns of the study's population."""
+        """Return human answers as a population with the context columns of the study's own."""
         if human is None or isinstance(human, Population):
             return human
-        like = self.require_population()
-        column = of if isinstance(of, str) and of != RESPONSE else like.response
-        weight = like.weight if like.weight in getattr(human, "columns", ()) else None
-        return Population.from_frame(human, context=like.context, response=column, weight=weight)
+        own = self.require_population()
+        column = of if isinstance(of, str) and of != RESPONSE else own.response
+        weight = own.weight if own.weight in getattr(human, "columns", ()) else None
+        return Population.from_frame(human, context=own.context, response=column, weight=weight)
+
+    def persona(self, persona: str | Persona) -> Persona:
+        """Return the persona of this name, or the persona itself."""
+        if isinstance(persona, Persona):
+            return persona
+        return self.personas[persona_index(self.require_personas(), persona)]
+
+    def preview_prompt(self, template: str | None) -> tuple[Sequence[Exemplar], str | None]:
+        """Return the exemplars and the template of the mixture, or of one not yet fitted."""
+        if self.mixture is None or not self.mixture.is_ready:
+            return default_pool(self.require_population()), template
+        return self.mixture.exemplars_, template or self.mixture.template_.text
+
+    def encoded_with_target(
+        self, simulation: Simulation, on_step: OnStep | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the vectors of the target's responses and of the simulation's."""
+        texts = [self.comparison_target.responses, simulation.responses]
+        target, vectors = encode_groups(texts, self.encoder, on_step)
+        return target, vectors
 
     def last_mixture_simulation(self) -> str:
-        """Return the name of the last simulation in which every response has a persona."""
+        """Return the name of the latest simulation in which every response has a persona."""
         drawn = [name for name, s in self.simulations.items() if s.frame[PERSONA].notna().all()]
         if not drawn:
             raise NotFittedError(
-                "There is no simulation of the mixture yet.", hint="Make one: %mop_simulate."
+                "There is no simulation of the mixture yet.", hint="Run %mop_simulate first."
             )
         return drawn[-1]
 
     def simulation(self, name: str) -> Simulation:
-        """Return the simulation `name`, or raise a DataError that names the nearest one."""
-        if name in self.simulations:
-            return self.simulations[name]
-        near = difflib.get_close_matches(name, self.simulations, 1, cutoff=0)
-        raise DataError(
-            f"There is no simulation {name!r}.",
-            hint=f"Did you mean {near[0]!r}?" if near else "Make it: %%mop_simulate.",
-        )
+        """Return the simulation called `name`."""
+        return _find("simulation", name, self.simulations, hint="Run %%mop_simulate first.")
+
+    def answer(self, name: str) -> PopulationAnswer:
+        """Return the answer called `name`."""
+        return _find("answer", name, self.answers, hint="Ask with %%mop_ask first.")
+
+
+def _find(kind: str, name: str, results: Mapping[str, Result], *, hint: str) -> Result:
+    """Return the result called `name`; raise a DataError that suggests the closest name."""
+    if name in results:
+        return results[name]
+    close = difflib.get_close_matches(name, results, 1, cutoff=0)
+    raise DataError(
+        f"There is no {kind} {name!r}.", hint=f"Did you mean {close[0]!r}?" if close else hint
+    )
 
 
 def _from_home(path: Path) -> str:
-    """Return `path` as a person writes it, with ~ for the home folder."""
+    """Return the path with ~ for the home folder."""
     home = Path.home()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)
-
-
-@contextmanager
-def _swapped(
-    cached: CachedBackend | CachedEncoder, part: str, cluster: ClusterBackend | ClusterEncoder
-) -> Iterator[None]:
-    """Let a cluster do the work of what `cached` has as its `part`, and say where to watch it."""
-    from tqdm.std import tqdm
-
-    own = getattr(cached, part)
-    tqdm.write(f"Cluster: {cluster.description}")
-    setattr(cached, part, cluster)
-    try:
-        yield
-    finally:
-        setattr(cached, part, own)

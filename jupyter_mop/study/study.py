@@ -1,4 +1,4 @@
-"""A study: personas, records, a mixture and named results, and the verbs on them."""
+"""A study: personas, records, a mixture and named results, with one method for each magic."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.run_history import Runs, read_runs
 from jupyter_mop.backends.store.sqlite_store import Store
-from jupyter_mop.engine.data.encoding import encode_groups
 from jupyter_mop.engine.data.nearest_records import nearest_records
 from jupyter_mop.engine.data.persona_weights import Weights
-from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
+from jupyter_mop.engine.data.personas import Persona, read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment, align
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis, diagnose
 from jupyter_mop.engine.evaluation.estimates import Estimates, estimate
 from jupyter_mop.engine.generation.options import SimulationOptions
-from jupyter_mop.engine.generation.persona_preview import default_pool, preview
+from jupyter_mop.engine.generation.persona_preview import preview
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.export import write_simulation
@@ -48,6 +47,7 @@ from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import view
 from jupyter_mop.study import cost, weights
+from jupyter_mop.study.cluster import encoder_on_cluster, model_on_cluster
 from jupyter_mop.study.run_log import recorded, resumed_arguments
 from jupyter_mop.study.session import Session
 from jupyter_mop.study.weights import reweighted
@@ -60,8 +60,8 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
-class _Held(Generic[Value]):
-    """An attribute of a study that its session holds."""
+class _FromSession(Generic[Value]):
+    """An attribute that a study reads from its session and writes to it."""
 
     def __set_name__(self, owner: type[Study], name: str) -> None:
         self._name = name
@@ -75,33 +75,33 @@ class _Held(Generic[Value]):
 
 
 class Study:
-    """Personas, a population, a fitted mixture and named simulations, with the verbs on them.
+    """Personas, a population, a mixture and named results, with a method for each magic.
 
-    Every `%mop_*` magic is one of these verbs.
+    `%mop_fit` calls `Study.fit`, `%%mop_simulate` calls `Study.simulate`, and so on.
 
     Parameters
     ----------
     backend : Backend, str or path, optional
-        The language model; default: the embedded one, loaded when it is first asked.
+        The language model; default: the embedded model, loaded at its first request.
     encoder : Encoder, optional
-        Text to unit vectors; default: the embedded one.
+        Maps texts to unit vectors; default: the embedded encoder.
     store : path, optional
-        The SQLite file that keeps every answer; default: `config.store_path()`.
+        The SQLite file that caches every model output; default: `config.store_path()`.
 
     Attributes
     ----------
     personas : list of Persona
     population, target : Population or None
-        The records to learn from, and those held out to compare with.
+        The training records and the held-out records.
     mixture : MixtureOfPersonas or None
     simulations : dict of str to Simulation
-        By name, in the order made.
+        Simulations by name, oldest first.
     answers : dict of str to PopulationAnswer
         Answers to closed questions by name.
     panel_weights : dict of str to float or None
-        What the weights panel shows.
+        The persona weights that the open panel shows.
     alignment : Alignment or None
-        The last comparison with the held-out records.
+        The latest comparison with the held-out records.
 
     Examples
     --------
@@ -112,25 +112,25 @@ class Study:
     >>> study = Study(ToyBackend(words), ToyEncoder(words), store=f"{folder.name}/store.sqlite")
     >>> study.use_personas("a: You say sun.")
     [Persona(name='a', description='You say sun.', weight=None)]
-    >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain", "wind", "sun rain"] * 30})
-    >>> study.use_population(df, context="topic", response="said")
-    Population(60 records, context: topic, response: said)
+    >>> df = pd.DataFrame({"topic": "weather", "text": ["sun", "rain", "wind", "sun rain"] * 30})
+    >>> study.use_population(df, context="topic", response="text")
+    Population(60 records, context: topic, response: text)
     >>> study.simulate("first", n=50)
     Simulation('first', 50 responses, weights: stated)
     >>> study.store.close()
     """
 
-    personas = _Held[list[Persona]]()
-    population = _Held[Population | None]()
-    target = _Held[Population | None]()
-    mixture = _Held[MixtureOfPersonas | None]()
-    simulations = _Held[dict[str, Simulation]]()
-    answers = _Held[dict[str, PopulationAnswer]]()
-    panel_weights = _Held[dict[str, float] | None]()
-    alignment = _Held[Alignment | None]()
-    backend = _Held[CachedBackend]()
-    encoder = _Held[CachedEncoder]()
-    store = _Held[Store]()
+    personas = _FromSession[list[Persona]]()
+    population = _FromSession[Population | None]()
+    target = _FromSession[Population | None]()
+    mixture = _FromSession[MixtureOfPersonas | None]()
+    simulations = _FromSession[dict[str, Simulation]]()
+    answers = _FromSession[dict[str, PopulationAnswer]]()
+    panel_weights = _FromSession[dict[str, float] | None]()
+    alignment = _FromSession[Alignment | None]()
+    backend = _FromSession[CachedBackend]()
+    encoder = _FromSession[CachedEncoder]()
+    store = _FromSession[Store]()
 
     def __init__(
         self,
@@ -142,8 +142,8 @@ class Study:
         self.session = Session(backend, encoder, store=store)
 
     def __repr__(self) -> str:
-        made = ", ".join(map(repr, self.simulations)) or "none"
-        return f"Study({len(self.personas)} personas, {self.population}, simulations: {made})"
+        names = ", ".join(map(repr, self.simulations)) or "none"
+        return f"Study({len(self.personas)} personas, {self.population}, simulations: {names})"
 
     def use_backend(
         self,
@@ -154,7 +154,7 @@ class Study:
         keep_weights: bool = False,
         price_in: float | None = None,
         price_out: float | None = None,
-        **endpoint: Any,  # noqa: ANN401  its own
+        **endpoint: Any,  # noqa: ANN401  those of OpenAIBackend
     ) -> CachedBackend:
         """Choose and load the language model.
 
@@ -163,27 +163,35 @@ class Study:
         backend : Backend, str or path
             "local", a path to a model, the `http://` address of an endpoint, or a Backend.
         model : str, optional
-            The model's name at the endpoint; default: the only one that it has.
+            The model's name at the endpoint; default: the only one there.
         chat_template : str or ChatTemplate, optional
-            How the endpoint's model reads a chat, where it scores; default: ChatML.
+            Chat template of the endpoint's model, used for scores; default: ChatML.
         keep_weights : bool
-            Carry the learned weights over to this model, and let it answer with them.
+            Keep the learned weights and use them with this model.
         price_in, price_out : float, optional
-            US dollars for a million tokens in and out; default: those of the table of prices.
+            US dollars per million input and output tokens; default: the built-in price table.
         **endpoint
-            More of what `OpenAIBackend` takes: api_key, timeout, in_flight, requests_per_minute,
+            Other arguments of `OpenAIBackend`: api_key, timeout, in_flight, requests_per_minute,
             tokens_per_minute, hedge_after.
+
+        Returns
+        -------
+        CachedBackend
+            The model, with its answers cached in the store.
         """
         chosen = load_backend(backend, model, chat_template, **endpoint)
         loaded = CachedBackend(chosen, self.store, price=stated(price_in, price_out))
         mixture = weights.require_fit(self.session).with_backend(loaded) if keep_weights else None
-        _ = loaded.capabilities  # an endpoint that is not there is reported before anything changes
+        _ = loaded.capabilities  # an unreachable endpoint raises before the study changes
         self.session.backend_choice = loaded.backend
         self.backend, self.mixture = loaded, mixture
         return self.backend
 
     def use_personas(self, source: object) -> list[Persona]:
-        """Read the personas from text, YAML, a frame, a mapping or a file."""
+        """Set the personas, read from text, YAML, a DataFrame, a mapping or a file.
+
+        A fitted mixture and panel weights belong to the previous personas and are discarded.
+        """
         self.personas = read_personas(source)
         self.mixture, self.panel_weights = None, None
         return self.personas
@@ -199,12 +207,24 @@ class Study:
         on_step: OnStep | None = None,
         **options: int,
     ) -> Synthesis:
-        """Make `k` personas from the records, "auto" to choose k, and use them.
+        """Write `k` personas from the training records and use them.
 
-        Their weights are left open, or with `weighted` are the shares of their groups; `options`
-        are those of `synthesize_personas`.
+        Parameters
+        ----------
+        k : int or "auto"
+            Number of personas; "auto" chooses it by held-out likelihood.
+        template : str, optional
+            Prompt template for "auto", with {column} names; default: the context itself.
+        ladder : sequence of int
+            Numbers of personas that "auto" compares.
+        weighted : bool
+            State each persona's weight as the share of its group of records.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each finished item.
+        **options
+            Other arguments of `synthesize_personas`: n_records, n_draws, n_shown, random_state.
         """
-        made = synthesize_personas(
+        synthesis = synthesize_personas(
             self.session.require_population(),
             k,
             self.backend,
@@ -214,8 +234,8 @@ class Study:
             on_step=on_step,
             **options,
         )
-        self.use_personas(made.weighted if weighted else made.personas)
-        return made
+        self.use_personas(synthesis.weighted if weighted else synthesis.personas)
+        return synthesis
 
     def use_population(
         self,
@@ -227,15 +247,32 @@ class Study:
         held_out: float = 0.5,
         random_state: int = 0,
     ) -> Population:
-        """Take the real records; a share of them is held out, to be compared with only.
+        """Set the real records and split them into training and held-out records.
+
+        A fitted mixture and an alignment belong to the previous records and are discarded.
+
+        Parameters
+        ----------
+        df : DataFrame
+            One row per response.
+        context : str or sequence of str
+            Column or columns of the context: what the person responded to.
+        response : str
+            Column of the responses.
+        weight : str, optional
+            Column of survey weights.
+        held_out : float
+            Share of the records that is held out, between 0 and 1.
+        random_state : int
+            Seed of the split.
 
         Returns
         -------
         Population
-            The part to learn from; `target` is the held-out one.
+            The training records; `target` has the held-out ones.
         """
-        everyone = Population.from_frame(df, context=context, response=response, weight=weight)
-        self.population, self.target = everyone.split(1 - held_out, random_state=random_state)
+        records = Population.from_frame(df, context=context, response=response, weight=weight)
+        self.population, self.target = records.split(1 - held_out, random_state=random_state)
         self.mixture, self.alignment = None, None
         return self.population
 
@@ -250,15 +287,27 @@ class Study:
         on_step: OnStep | None = None,
         **options: int,
     ) -> MixtureOfPersonas:
-        """Learn the weights, with intervals from `n_refits` more fits of the same answers.
+        """Learn persona and exemplar weights from the training records.
 
-        Given a Dask `client`, its workers score. The `options` are those of `MixtureOfPersonas`.
+        Parameters
+        ----------
+        template : str, optional
+            Prompt template with {column} names; default: the context itself.
+        stratify : str, optional
+            Spread the exemplars evenly over this context column, or over "cluster".
+        n_refits : int
+            Number of bootstrap refits for intervals of the persona weights.
+        client : dask.distributed.Client, optional
+            A cluster whose workers score the responses.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each finished item.
+        **options
+            Other arguments of `MixtureOfPersonas`: n_exemplars, n_records, n_components,
+            random_state.
         """
-        mixture, before = (
-            self.session.new_mixture(template, stratify=stratify, **options),
-            self.backend.usage,
-        )
-        with self.session.on_cluster(client):
+        mixture = self.session.new_mixture(template, stratify=stratify, **options)
+        before = self.backend.usage
+        with model_on_cluster(self.session, client):
             self.mixture = mixture.fit(self.session.require_population(), on_step=on_step)
         if n_refits:
             mixture.persona_weight_intervals(n_refits, on_step=on_step)
@@ -266,15 +315,16 @@ class Study:
         return self.mixture
 
     def save(self, path: str | Path) -> Path:
-        """Write the mixture to the folder `path`; of what people said it holds the exemplars."""
+        """Save the mixture to a folder; it contains the exemplars, which are real responses."""
         if self.mixture is None:
             raise NotFittedError("There is no mixture to save yet.", hint="Run %mop_fit first.")
         return self.mixture.save(path)
 
     def load(self, path: str | Path) -> MixtureOfPersonas:
-        """Read a mixture that `save` wrote, and use it with its personas and this model.
+        """Load a mixture from a folder and use it with its personas and the current model.
 
-        It simulates without its population; records to compare with are named before.
+        It simulates without its population. To compare with records, set them before loading:
+        `use_population` discards the mixture.
         """
         mixture = MixtureOfPersonas.load(path, self.backend, self.encoder)
         self.mixture, self.personas, self.panel_weights = mixture, mixture.personas, None
@@ -291,16 +341,16 @@ class Study:
         on_step: OnStep | None = None,
         **options: Any,  # noqa: ANN401  those of SimulationOptions
     ) -> Simulation:
-        """Simulate `n` responses to the contexts of the held-out records and keep them by name.
+        """Simulate `n` responses to the contexts of the held-out records.
 
         Parameters
         ----------
         name : str
-            Name of the simulation; one of the same name is replaced.
+            Name of the simulation; an earlier one of this name is replaced.
         n : int
             Number of responses.
         client : dask.distributed.Client, optional
-            Of a cluster whose workers answer, each with a model of its own.
+            A cluster whose workers generate the responses, each with its own model.
         on_step : callable, optional
             Called with (what, total); returns a callback for each response.
         **options
@@ -308,13 +358,13 @@ class Study:
         chosen = SimulationOptions.of({"n": n, **options})
         mixture, before = self.session.prepared_mixture(chosen.template), self.backend.usage
         chosen = self.session.completed(chosen, mixture)
-        with self.session.on_cluster(client):
-            made = mixture.simulate(
+        with model_on_cluster(self.session, client):
+            simulation = mixture.simulate(
                 population=self.target, name=name, on_step=on_step, **chosen.facts()
             )
-        made = made.with_facts(cost=cost.cost_since(self.session, before))
-        self.mixture, self.simulations[name] = mixture, made
-        return made
+        simulation = simulation.with_facts(cost=cost.cost_since(self.session, before))
+        self.mixture, self.simulations[name] = mixture, simulation
+        return simulation
 
     @takes_options(ElicitationOptions, exclude=["n"])
     @recorded
@@ -327,16 +377,16 @@ class Study:
         on_step: OnStep | None = None,
         **options: Any,  # noqa: ANN401  those of ElicitationOptions
     ) -> PopulationAnswer:
-        """Ask the held-out records' contexts a closed question; keep the answer by name.
+        """Ask a closed question in the contexts of the held-out records.
 
         Parameters
         ----------
         question : Question or str
             A plain string uses the population's answers as options.
         name : str
-            Name of the answer, and of a simulation of `n` drawn answers that `panel` shows.
+            Name of the answer, and of a simulation of `n` drawn answers for `panel`.
         n : int
-            Answers to draw from the option probabilities, with no model call.
+            Number of answers drawn from the option probabilities, with no model call.
         on_step : callable, optional
             Called with (what, total); returns a callback for each answer.
         **options
@@ -356,13 +406,22 @@ class Study:
         client: Client | None = None,
         on_step: OnStep | None = None,
     ) -> Alignment:
-        """Compare simulations, all or those named, with the held-out records.
+        """Compare simulations with the held-out records.
 
-        Given a Dask `client`, its workers encode.
+        Parameters
+        ----------
+        *names : str
+            Names of simulations; default: all.
+        random_state : int
+            Seed of the half samples and the bootstrap.
+        client : dask.distributed.Client, optional
+            A cluster whose workers encode the responses.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each finished item.
         """
         chosen = {name: self.session.simulation(name) for name in names or self.simulations}
         self.session.require_population()
-        with self.session.encoding_on_cluster(client):
+        with encoder_on_cluster(self.session, client):
             self.alignment = align(
                 self.target or [],
                 chosen,
@@ -381,52 +440,69 @@ class Study:
         max_tokens: int = config.DEFAULT_MAX_TOKENS,
         **options: Any,  # noqa: ANN401  those of SimulationOptions
     ) -> Simulation:
-        """Return `n` responses of one persona, by name or itself, to contexts of the population.
+        """Return `n` responses of one persona to contexts of the population.
 
-        The `options` are those of `SimulationOptions`: temperature, top_p, random_state.
+        Parameters
+        ----------
+        persona : str or Persona
+            A persona's name, or a persona, which need not be one of the study's.
+        n : int
+            Number of responses.
+        template : str, optional
+            Prompt template; default: the mixture's, or the context itself.
+        max_tokens : int
+            Longest response in tokens.
+        **options
+            Other options of `SimulationOptions`: temperature, top_p, random_state.
         """
         population = self.session.require_population()
-        if isinstance(persona, str):
-            persona = self.personas[persona_index(self.session.require_personas(), persona)]
-        mixture = self.mixture if self.mixture and self.mixture.is_ready else None
+        exemplars, used_template = self.session.preview_prompt(template)
         return preview(
-            persona,
+            self.session.persona(persona),
             population,
-            mixture.exemplars_ if mixture else default_pool(population),
+            exemplars,
             self.backend,
-            template=template or (mixture.template_.text if mixture else None),
+            template=used_template,
             options=SimulationOptions.of({"n": n, "max_tokens": max_tokens, **options}),
         )
 
     def explain(self, context: str | Mapping[str, object], *, n: int = 5) -> Explanation:
-        """Return who answers a context and what they are shown; see `MixtureOfPersonas.explain`."""
+        """Show the weights, exemplars and records of a context; see `MixtureOfPersonas.explain`."""
         if self.mixture is None:
             raise NotFittedError("There is no mixture to explain yet.", hint="Run %mop_fit first.")
         return self.mixture.explain(context, n=n)
 
     def nearest(self, n: int = 3) -> pd.DataFrame:
-        """Return the `n` real records nearest each persona's text: context, response, cosine."""
+        """Return the `n` training records nearest to each persona's description.
+
+        Returns
+        -------
+        DataFrame
+            Columns persona, context, response and cosine; n rows per persona.
+        """
         personas = self.session.require_personas()
         texts = [persona.description for persona in personas]
-        found = nearest_records(texts, self.session.require_population(), self.encoder, n=n)
-        return found.assign(persona=[personas[k].name for k in found["persona"]])
+        nearest = nearest_records(texts, self.session.require_population(), self.encoder, n=n)
+        return nearest.assign(persona=[personas[k].name for k in nearest["persona"]])
 
     def weights(self) -> dict[str, float]:
-        """Return the persona weights that a simulation would use: learned, or as stated."""
+        """Return the default persona weights of a simulation: learned, or else stated."""
         return weights.current_weights(self.session)
 
     def reweight(self, name: str, weights: Weights, *, kept_as: str | None = None) -> Simulation:
-        """Weight a simulation as other persona weights would have drawn it, with no model call.
+        """Reweight a simulation to other persona weights by importance weights.
+
+        No model is called.
 
         Parameters
         ----------
         name : str
-            Of a simulation of the mixture.
+            Name of a simulation of the mixture.
         weights : str or mapping
             "panel" or a share for each persona by name; or "learned", "uniform" or "stated", which
             change exemplar weights too.
         kept_as : str, optional
-            Keep the result under this name, for `align`.
+            Name under which to add the result to `simulations`.
         """
         result = reweighted(self.session, name, weights)
         if kept_as:
@@ -437,12 +513,16 @@ class Study:
     def compare(
         self, name: str | None = None, *, random_state: int = 0, on_step: OnStep | None = None
     ) -> Comparison:
-        """Measure a simulation persona by persona against the held-out records, for the panel.
+        """Measure each persona's responses against the held-out records, for the panel.
 
         Parameters
         ----------
         name : str, optional
-            Of a simulation of the mixture; default: the last one made.
+            Name of a simulation of the mixture; default: the latest.
+        random_state : int
+            Seed of half samples, clusters and sampled pairs.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each finished item.
         """
         self.session.require_population()
         return compare(
@@ -461,17 +541,26 @@ class Study:
         random_state: int = 0,
         on_step: OnStep | None = None,
     ) -> dict[str, float]:
-        """Fit persona weights by matching samples: those at which a figure is best.
+        """Find the persona weights at which one metric of a simulation is best.
 
         For models that give no likelihoods: simulate with uniform weights, then match. No model
-        is called, and the result can be given as weights to `simulate` and `reweight`.
+        is called.
 
         Parameters
         ----------
         name : str, optional
-            Of a simulation of the mixture; default: the last one made.
+            Name of a simulation of the mixture; default: the latest.
         figure : str
-            "MAUVE", "FID", "KL cosine", "length", or for answers their distances.
+            The metric: "MAUVE", "FID", "KL cosine" or "length"; for answers "JS", "TV" or "W1".
+        random_state : int
+            Seed of half samples, clusters and sampled pairs.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each finished item.
+
+        Returns
+        -------
+        dict of str to float
+            A weight for each persona, for `simulate(weights=...)` and `reweight`.
         """
         comparison = self.compare(name, random_state=random_state, on_step=on_step)
         return matched_weights(comparison.statistics, figure)
@@ -485,9 +574,9 @@ class Study:
         start: Mapping[str, float] | None = None,
         nearest: bool = False,
     ) -> Calibration:
-        """Find the persona weights nearest a simulation's own that give known shares.
+        """Find the persona weights closest to a simulation's own that give known shares.
 
-        The result is a mapping for `reweight` and `simulate(weights=...)`; the other arguments
+        The result is a mapping for `reweight` and `simulate(weights=...)`. The other arguments
         are those of `jupyter_mop.engine.weighting.calibration.calibrate`.
         """
         simulation = self.session.simulation(name)
@@ -507,17 +596,17 @@ class Study:
         Parameters
         ----------
         name : str
-            Of a simulation.
+            Name of a simulation.
         of : str or callable
             A column of the simulation and of the answers, or a function of a response.
         human : DataFrame or Population, optional
-            Human answers, with the context columns of the study's population; in a frame, `of`
-            "response" means the population's response column. Without them the interval is valid
-            for the simulation only.
+            Human answers, with the context columns of the study's population; in a DataFrame, `of`
+            "response" means the population's response column. Without human answers the interval
+            is valid for the simulation only.
         answer : str, optional
-            The one answer whose share is wanted.
+            The single answer whose share to estimate.
         level : float
-            Probability that the interval is to hold.
+            Coverage probability of the interval.
         """
         return estimate(
             self.session.simulation(name),
@@ -536,21 +625,22 @@ class Study:
         random_state: int = 0,
         on_step: OnStep | None = None,
     ) -> Diagnosis:
-        """Look a simulation over: variety, controllability, copies, and what is missing.
+        """Check a simulation's diversity, controllability, copying and missing clusters.
 
         Parameters
         ----------
         name : str, optional
-            Of a simulation; default: the last one of the mixture.
+            Name of a simulation; default: the latest of the mixture.
         copied : int
-            From how many words in a row, shared with an exemplar, a response counts as copied.
+            Number of consecutive words shared with an exemplar that make a response a copy.
+        random_state : int
+            Seed of half samples, folds and clusters.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each finished item.
         """
-        chosen = name or self.session.last_mixture_simulation()
-        simulation, texts = (
-            self.session.simulation(chosen),
-            self.session.comparison_target.responses,
-        )
-        target, vectors = encode_groups([texts, simulation.responses], self.encoder, on_step)
+        simulation = self.session.simulation(name or self.session.last_mixture_simulation())
+        texts = self.session.comparison_target.responses
+        target, vectors = self.session.encoded_with_target(simulation, on_step)
         return diagnose(
             texts, target, simulation, vectors, copied=copied, random_state=random_state
         )
@@ -558,54 +648,54 @@ class Study:
     def export(self, name: str, path: str | Path) -> Path:
         """Write a simulation to a .csv, .parquet or .jsonl file, with a data card beside it.
 
-        The card tells the personas, weights, model, seeds and prompt, and the figures of the last
-        alignment. `Simulation.from_csv` and its like read the file back.
+        The card lists personas, weights, model, seeds and prompt, and the metrics of the latest
+        alignment. `Simulation.from_csv`, `from_parquet` and `from_jsonl` read the file.
         """
         frame = None if self.alignment is None else self.alignment.frame
-        figures = None if frame is None else frame.query("method == @name")
-        return write_simulation(self.session.simulation(name), Path(path), figures=figures)
+        metrics = None if frame is None else frame.query("method == @name")
+        return write_simulation(self.session.simulation(name), Path(path), figures=metrics)
 
     def answer(self, name: str) -> PopulationAnswer:
-        """Return the answer to a closed question that is kept under `name`."""
+        """Return the answer called `name`."""
         return self.session.answer(name)
 
     def status(self) -> pd.Series:
-        """Return what is loaded, fitted, simulated and cached."""
+        """Return what is loaded, fitted, simulated and cached, one row for each."""
         return self.session.status()
 
     def runs(self) -> Runs:
-        """Return the runs of the store, of other notebooks too: state, counts, model, provenance."""
+        """Return the runs in the store, those of other notebooks included."""
         return read_runs(self.store)
 
     def resume(self, number: int | None = None, *, on_step: OnStep | None = None) -> Any:  # noqa: ANN401  what the verb returns
-        """Repeat a run with its arguments; what it finished is cached, only the rest is asked.
+        """Repeat a run with the same arguments; its finished answers are cached.
 
         Parameters
         ----------
         number : int, optional
-            Of `runs()`; default: the last that did not finish.
+            The run's number in `runs()`; default: the latest unfinished run.
         on_step : callable, optional
             Called with (what, total); returns a callback for each answer.
 
         Raises
         ------
         DataError
-            There is no such run, another notebook is at it, or this study holds other personas,
-            records, weights or another model than the run was made with.
+            If there is no such run, if it is still going on, or if this study has other personas,
+            records or weights, or another model, than the run used.
         """
         run = self.runs().find(number)
         arguments = resumed_arguments(self.session, run)
         return getattr(self, run.verb)(**arguments, on_step=on_step)
 
     def plan(self, verb: str, *args: Any, **options: Any) -> CostEstimate:  # noqa: ANN401
-        """Return what a verb would cost, with no call of any model and nothing kept.
+        """Estimate what a method would cost, without calling a model.
 
         Parameters
         ----------
         verb : str
-            Such as "fit", "simulate" or "ask".
+            Name of the method: "fit", "simulate", "ask" or "synthesize".
         *args, **options
-            Those of the verb.
+            Its arguments.
 
         Returns
         -------
@@ -622,35 +712,36 @@ class Study:
         >>> store = f"{folder.name}/store.sqlite"
         >>> study = Study(ToyBackend(words), ToyEncoder(words), store=store)
         >>> _ = study.use_personas("a: You say sun.")
-        >>> df = pd.DataFrame({"topic": "weather", "said": ["sun", "rain", "wind", "sun"] * 30})
-        >>> _ = study.use_population(df, context="topic", response="said")
+        >>> df = pd.DataFrame({"topic": "weather", "text": ["sun", "rain", "wind", "sun"] * 30})
+        >>> _ = study.use_population(df, context="topic", response="text")
         >>> study.plan("simulate", n=50).calls
         50
         >>> study.store.close()
         """
         twin = copy(self)
         twin.session, backend = cost.dry_run_session(self.session)
-        run = getattr(twin, verb, None)
-        if verb.startswith("_") or not callable(run):
+        method = getattr(twin, verb, None)
+        if verb.startswith("_") or not callable(method):
             raise DataError(
-                f"There is no verb {verb!r}.", hint='Use "fit", "simulate", "ask" or "synthesize".'
+                f"`verb` must be the name of a method, got {verb!r}.",
+                hint='Use "fit", "simulate", "ask" or "synthesize".',
             )
-        run(*args, **{k: v for k, v in options.items() if k not in {"on_step", "client"}})
+        method(*args, **{k: v for k, v in options.items() if k not in {"on_step", "client"}})
         return backend.estimate(verb)
 
     @contextmanager
     def within(self, usd: float) -> Iterator[Self]:
-        """Spend at most `usd` US dollars on the language model inside a `with` block.
+        """Limit the language model's cost to `usd` US dollars inside a `with` block.
 
-        No call begins that could pass the budget, those under way counted at their worst. What is
-        finished by then is kept, so that the same cell goes on from there.
+        A call does not start if it could exceed the budget, with calls in flight counted at their
+        maximum cost. Finished answers are cached, so running the same cell again continues there.
 
         Raises
         ------
         BudgetError
-            Where a run needs more.
+            If a run needs more than the budget.
         ModelError
-            Where nobody says what the model costs.
+            If the model's price is not known.
 
         Examples
         --------
@@ -667,7 +758,7 @@ class Study:
             yield self
 
     def plot(self) -> Chart:
-        """Draw the last alignment; before there is one, the persona weights."""
+        """Draw the latest alignment, or the persona weights if there is none."""
         from jupyter_mop.charts import weights_chart
 
         if self.alignment is not None:
@@ -689,9 +780,9 @@ class Study:
     def panel(
         self, name: str | None = None, *, random_state: int = 0, on_step: OnStep | None = None
     ) -> Any:  # noqa: ANN401  a widget
-        """Open the alignment panel of a simulation: weights to move, figures that follow.
+        """Open the alignment panel of a simulation, with sliders for the persona weights.
 
-        What it shows is what `simulate(weights="panel")` uses. The arguments are those of
+        `simulate(weights="panel")` uses the weights that it shows. The arguments are those of
         `compare`.
         """
         comparison = self.compare(name, random_state=random_state, on_step=on_step)

@@ -1,4 +1,4 @@
-"""Which persona weights a word means in a study: those of the panel, of a fit, or learned anew."""
+"""What "learned", "uniform", "stated" and "panel" mean as persona weights in a study."""
 
 from __future__ import annotations
 
@@ -20,33 +20,35 @@ from jupyter_mop.study.session import Session
 
 
 def current_weights(session: Session) -> dict[str, float]:
-    """Return the persona weights that a simulation would use: learned, or as stated."""
-    personas, mixture = session.require_personas(), session.mixture
-    fitted = mixture is not None and mixture.is_fitted
-    values = mixture.persona_weights() if mixture and fitted else persona_shares(personas)
+    """Return the default persona weights of a simulation: learned, or else stated."""
+    personas, mixture = session.require_personas(), session.fitted_mixture
+    values = mixture.persona_weights() if mixture else persona_shares(personas)
     return {p.name: float(w) for p, w in zip(personas, values, strict=True)}
 
 
 def require_fit(session: Session) -> MixtureOfPersonas:
     """Return the fitted mixture, or raise a NotFittedError."""
-    if session.mixture is None or not session.mixture.is_fitted:
+    if session.fitted_mixture is None:
         raise NotFittedError(
             "There is nothing to learn weights from: the population's responses are not the "
             "options, and no mixture has been fitted.",
             hint="Use --weights uniform, or run %mop_fit first.",
         )
-    return session.mixture
+    return session.fitted_mixture
 
 
 def reweighted(session: Session, name: str, weights: Weights) -> Simulation:
-    """Return a simulation under other weights; words change the exemplar weights too."""
+    """Return a simulation under other weights.
+
+    Shares by name change persona weights only; words such as "learned" change exemplar weights too.
+    """
     simulation, chosen = session.simulation(name), session.with_panel(weights)
     if isinstance(chosen, Mapping):
         return simulation.reweight(chosen)
     if session.mixture is None:
         raise NotFittedError(
-            f"The mixture that made {name!r} is gone: personas, records or model changed.",
-            hint="Reweight by shares, as in critic=0.4, or simulate again.",
+            f"The mixture that made {name!r} no longer exists: personas, records or model changed.",
+            hint="Give shares, as in critic=0.4, or simulate again.",
         )
     return simulation.reweight(log_prob=session.mixture.draw_log_prob(simulation, chosen))
 
@@ -59,10 +61,10 @@ def answer(
     name: str,
     on_step: OnStep | None = None,
 ) -> PopulationAnswer:
-    """Return the held-out contexts' answer to a question, under the weights of `options`."""
+    """Return the answer to a question in the held-out contexts, under the weights of `options`."""
     population, target = session.require_population(), session.comparison_target
     personas = None if options.baseline == "plain" else session.require_personas()
-    put = partial(
+    ask_contexts = partial(
         ask,
         question,
         personas=personas,
@@ -73,25 +75,24 @@ def answer(
     )
     weights = UNIFORM if options.baseline else _answer_weights(session, question, options.weights)
     if weights != LEARNED:
-        return put(target, weights=weights)
+        return ask_contexts(target, weights=weights)
     if answers_with(population, question):
         return learn_weights(
-            put(population, weights=UNIFORM),
+            ask_contexts(population, weights=UNIFORM),
             population,
             session.require_personas(),
             session.encoder,
-            target=put(target, weights=UNIFORM),
+            target=ask_contexts(target, weights=UNIFORM),
             random_state=options.random_state,
         )
     shares = require_fit(session).persona_weights(target.take(distinct_contexts(target)))
-    return put(target, weights=UNIFORM).reweighted(shares, weights_label=LEARNED)
+    return ask_contexts(target, weights=UNIFORM).reweighted(shares, weights_label=LEARNED)
 
 
 def _answer_weights(session: Session, question: Question, weights: Weights | None) -> Weights:
-    """Return the weights of an answer: learned where there is something to learn from."""
+    """Return the weights to answer with; default: learned if possible, else stated."""
     chosen = session.with_panel(weights)
     if chosen is not None:
         return chosen
-    fitted = session.mixture is not None and session.mixture.is_fitted
     known = answers_with(session.require_population(), question)
-    return LEARNED if fitted or known else STATED
+    return LEARNED if session.fitted_mixture or known else STATED

@@ -25,7 +25,7 @@ WORDS = {
     "green": ("vegan", "local", "organic"),
     "hurried": ("queue", "fast", "wait"),
 }
-ANYBODY = ("food", "today", "again", "nice")
+SHARED_WORDS = ("food", "today", "again", "nice")
 PERSONAS = """
 hungry: You write about the portion, the plate, and whether you are full.
 thrifty: You write about the price, what is cheap, and what you pay.
@@ -129,4 +129,4 @@ def canteen_study(
 
 
 def _vocabulary() -> tuple[str, ...]:
-    return (*(word for words in WORDS.values() for word in words), *ANYBODY)
+    return (*(word for words in WORDS.values() for word in words), *SHARED_WORDS)

@@ -1,4 +1,4 @@
-"""An independent model in plain numpy, and servers on loopback: real, scripted, llama.cpp's."""
+"""A reference model in plain numpy, and servers on loopback: real, scripted, llama.cpp's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jupyter_mop.backends.model_files import language_model_path
 from jupyter_mop.backends.openvino.gguf import GGUF, Q4_1, Tensor, q4_1_blocks, read_gguf
 
 F32, Q8_0 = 0, 8
-LLAMA: list[Any] = []  # the server ends with its object
+LLAMA: list[Any] = []  # the server stops when its object is deleted
 
 
 def _weights(file: GGUF, tensor: Tensor) -> np.ndarray:
@@ -35,7 +35,7 @@ def _weights(file: GGUF, tensor: Tensor) -> np.ndarray:
 
 
 class ExactLlama:
-    """A llama model in float32, from the GGUF's own weights: slow."""
+    """A slow llama model in float32 with the GGUF file's own weights."""
 
     def __init__(self, path: Path) -> None:
         self._file = read_gguf(path)
@@ -50,7 +50,7 @@ class ExactLlama:
 
     @cache  # noqa: B019  one model lives as long as the session
     def log_probs(self, tokens: tuple[int, ...], n_prompt: int) -> np.ndarray:
-        """Log-probability of each token after the first `n_prompt`, given all before it."""
+        """Return the log-probability of each token after the prompt, given its context."""
         states = self._tensors["token_embd"][list(tokens)]
         for layer in range(self._meta["block_count"]):
             states = self._layer(states, f"blk.{layer}.")
@@ -67,7 +67,7 @@ class ExactLlama:
         queries = self._rotate((hidden @ weights[f"{name}attn_q"].T).reshape(n, heads, -1))
         keys = self._rotate((hidden @ weights[f"{name}attn_k"].T).reshape(n, groups, -1))
         values = (hidden @ weights[f"{name}attn_v"].T).reshape(n, groups, -1)
-        keys, values = (np.repeat(part, heads // groups, axis=1) for part in (keys, values))
+        keys, values = (np.repeat(array, heads // groups, axis=1) for array in (keys, values))
         scores = np.einsum("ihd,jhd->hij", queries, keys) / np.sqrt(queries.shape[-1])
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True)) * np.tri(n, dtype=np.float32)
         scores /= scores.sum(axis=-1, keepdims=True)
@@ -83,26 +83,26 @@ class ExactLlama:
         epsilon = self._meta["attention.layer_norm_rms_epsilon"]
         return states / np.sqrt(variance + epsilon) * self._tensors[name]
 
-    def _rotate(self, parts: np.ndarray) -> np.ndarray:
-        size = parts.shape[-1]
+    def _rotate(self, vectors: np.ndarray) -> np.ndarray:
+        size = vectors.shape[-1]
         speeds = self._meta["rope.freq_base"] ** (-np.arange(0, size, 2) / size)
-        angles = (np.arange(len(parts))[:, None] * speeds)[:, None].astype(np.float32)
-        even, odd = parts[..., 0::2], parts[..., 1::2]
-        turned = np.empty_like(parts)
-        turned[..., 0::2] = even * np.cos(angles) - odd * np.sin(angles)
-        turned[..., 1::2] = even * np.sin(angles) + odd * np.cos(angles)
-        return turned
+        angles = (np.arange(len(vectors))[:, None] * speeds)[:, None].astype(np.float32)
+        even, odd = vectors[..., 0::2], vectors[..., 1::2]
+        rotated = np.empty_like(vectors)
+        rotated[..., 0::2] = even * np.cos(angles) - odd * np.sin(angles)
+        rotated[..., 1::2] = even * np.sin(angles) + odd * np.cos(angles)
+        return rotated
 
 
 @pytest.fixture(scope="session")
 def exact() -> ExactLlama:
-    """The embedded language model in exact arithmetic."""
+    """Give the embedded language model in exact arithmetic."""
     return ExactLlama(language_model_path())
 
 
 @pytest.fixture
 def scripted() -> Iterator[ScriptedServer]:
-    """Give a server that does what the test tells it."""
+    """Give a server with scripted replies."""
     server = ScriptedServer()
     yield server
     server.close()
@@ -118,14 +118,14 @@ def model_server() -> Iterator[ModelServer]:
 
 @pytest.fixture(scope="session")
 def llama_url() -> str:
-    """Give the address of llama.cpp's own server with the embedded model's file."""
+    """Give the address of llama.cpp's server with the embedded model's file."""
     xllamacpp = pytest.importorskip("xllamacpp")
     params = xllamacpp.CommonParams()
     params.model.path = str(language_model_path())
     params.model_alias = {"smollm2"}
     params.port = free_port()
     params.n_parallel, params.n_ctx = 2, 2048
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1  # several wait for each other
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1  # more would wait
     params.embedding = True
     params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     LLAMA.append(xllamacpp.Server(params))
@@ -133,6 +133,6 @@ def llama_url() -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as it:
-        it.bind(("127.0.0.1", 0))
-        return int(it.getsockname()[1])
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return int(unused.getsockname()[1])

@@ -24,28 +24,28 @@ def test_the_known_templates_are_as_published():
 @pytest.mark.parametrize(
     "marker", ["<|im_end|>", "<|eot_id|>", "</s>", "<s>", "[INST]", "[/INST]", "<end_of_turn>"]
 )
-def test_no_marker_is_left_in_data(marker):
+def test_a_known_marker_is_split(marker):
     assert marker not in plain(f"a{marker}b")
     assert plain(f"a{marker}b").replace(" ", "") == f"a{marker}b"
 
 
 @pytest.mark.parametrize("text", ["a < b | c", "<b>bold</b>", "[1] x", "<|", "I <3 it", "{role}"])
-def test_other_data_stays_but_for_what_could_begin_a_marker(text):
+def test_other_text_stays_except_for_the_start_of_a_marker(text):
     assert plain(text) == text.replace("<|", "< |")
 
 
-def test_a_templates_own_markers_are_parted_too():
+def test_a_templates_own_markers_are_split_too():
     mine = ChatTemplate("mine", "<turn:{role}>{content}<stop>", "<turn:assistant>")
-    said = mine.render(Prompt((Message("user", "a<stop><turn:assistant>b"),)))
-    assert said.count("<stop>") == 1
-    assert said == "<turn:user>a< stop>< turn:assistant>b<stop><turn:assistant>"
+    text = mine.render(Prompt((Message("user", "a<stop><turn:assistant>b"),)))
+    assert text.count("<stop>") == 1
+    assert text == "<turn:user>a< stop>< turn:assistant>b<stop><turn:assistant>"
 
 
-def test_what_is_not_known_or_has_no_place_is_said():
+def test_an_unknown_or_wrong_template_is_refused():
     assert find_template(None) is CHATML
     assert find_template("llama-3") is LLAMA_3
     assert find_template(LLAMA_3) is LLAMA_3
     with pytest.raises(DataError, match="no chat template 'llama'"):
         find_template("llama")
-    with pytest.raises(DataError, match="once in a turn"):
+    with pytest.raises(DataError, match=r"must contain \{content\} exactly once"):
         ChatTemplate("bad", "{role}", "")

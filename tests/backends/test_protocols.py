@@ -49,7 +49,8 @@ def study(tmp_path: Path) -> Study:
     study = Study(Smallest(), ToyEncoder(["yes", "no"]), store=tmp_path / "store.sqlite")
     study.use_personas("keen: You say yes.\ncold: You say no.")
     frame = pd.DataFrame({"topic": "rain", "answer": ["yes", "no"] * 30})
-    return study.use_population(frame, context="topic", response="answer") or study
+    study.use_population(frame, context="topic", response="answer")
+    return study
 
 
 def test_the_smallest_backend_is_short_and_cannot_score() -> None:
@@ -69,11 +70,11 @@ def test_the_smallest_backend_simulates(study: Study) -> None:
 def test_the_smallest_backend_answers_a_closed_question_by_sampling(study: Study) -> None:
     answer = study.ask(Question("Is it raining?", ["yes", "no"]), weights="uniform", n_draws=10)
     assert answer.method == "sampled"
-    assert answer.frame["share"].sum() == pytest.approx(1)
+    assert answer.shares().sum() == pytest.approx(1)
 
 
 def test_a_fit_with_the_smallest_backend_is_refused_with_what_to_do(study: Study) -> None:
-    with pytest.raises(ModelError, match="gives no log-probabilities of a given text") as caught:
+    with pytest.raises(ModelError, match="requires a model that reports log-prob") as caught:
         study.fit()
     assert "%mop_match" in caught.value.hint
 

@@ -74,13 +74,13 @@ def test_temperature_sharpens_as_the_formula_says() -> None:
     assert counts["good"] / counts.total() == pytest.approx(1 / (1 + np.exp(-2.0)), abs=0.01)
 
 
-def test_top_p_leaves_the_unlikely_words_out() -> None:
+def test_top_p_excludes_unlikely_words() -> None:
     model = ToyBackend(WORDS, persona_boost=3.0)
     counts = draw(model, chat(system="good bad"), 200, SamplingParams(1.0, 0.8, 64))
     assert set(counts) == {"good", "bad"}
 
 
-def test_zero_temperature_takes_the_likeliest_word() -> None:
+def test_zero_temperature_takes_the_most_likely_word() -> None:
     counts = draw(ToyBackend(WORDS), chat(system="long"), 20, SamplingParams(0.0, 0.1, 64))
     assert set(counts) == {"long"}
 
@@ -121,7 +121,7 @@ def test_a_response_outside_the_vocabulary_is_refused_before_any_work(response: 
 @pytest.mark.parametrize(
     "words", [[], ["one"], ["a", "A"], ["two words", "b"], ["", "b"], ["a!", "b"]]
 )
-def test_a_vocabulary_of_no_use_is_refused(words: list[str]) -> None:
+def test_an_invalid_vocabulary_is_refused(words: list[str]) -> None:
     with pytest.raises(DataError):
         ToyBackend(words)
     with pytest.raises(DataError):

@@ -1,7 +1,7 @@
 // Prints the milliseconds of one update of the panel, all figures with their derivatives, at
 // K = 20 personas, 32 axes, 100 clusters and 50 bins: median and 95th percentile of 500 updates.
 
-import { figures } from "../../jupyter_mop/notebook/widgets/static/metrics/mixture_gradients.js";
+import { metrics } from "../../jupyter_mop/notebook/widgets/static/metrics/mixture_gradients.js";
 import { randomStatistics, seeded, simplexPoint } from "../notebook/widgets/javascript/tools.mjs";
 
 const UPDATES = 500;
@@ -12,7 +12,7 @@ const statistics = randomStatistics(random, { personas: 20, axes: 32, clusters: 
 const times = Array.from({ length: WARM_UP + UPDATES }, () => {
   const weights = simplexPoint(random, 20);
   const start = performance.now();
-  figures(statistics, weights);
+  metrics(statistics, weights);
   return performance.now() - start;
 }).slice(WARM_UP).sort((a, b) => a - b);
 

@@ -11,7 +11,7 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.errors import MissingPackageError
 
 
-def test_voters_are_words_without_gaps() -> None:
+def test_voters_have_text_and_no_missing_values() -> None:
     voters = load_anes96()
     assert list(voters.columns) == ["vote", "party", "education", "age", "income", "group"]
     assert len(voters) == 944
@@ -27,7 +27,7 @@ def test_voters_are_words_without_gaps() -> None:
         assert voters[column].value_counts().min() >= 30
 
 
-def test_the_codes_are_read_as_the_study_documents_them() -> None:
+def test_codes_are_read_as_the_study_documents_them() -> None:
     datasets = pytest.importorskip("statsmodels.datasets.anes96")
     raw, voters = datasets.load_pandas().data, load_anes96()
     assert (voters["vote"] == "Dole").tolist() == (raw["vote"] == 1).tolist()
@@ -39,7 +39,7 @@ def test_the_codes_are_read_as_the_study_documents_them() -> None:
     assert (voters["income"] == "over $60,000").tolist() == (raw["income"] >= 21).tolist()
 
 
-def test_the_vote_follows_the_party() -> None:
+def test_the_vote_depends_on_the_party() -> None:
     voters = load_anes96()
     dole = (voters["vote"] == "Dole").groupby(voters["party"], observed=True).mean()
     assert dole["strong Democrat"] < 0.05
@@ -72,7 +72,7 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     assert 'pip install "jupyter-mop[examples]"' in caught.value.hint
 
 
-def test_reading_does_not_import_the_package_that_carries_it() -> None:
+def test_reading_does_not_import_the_package_with_the_data() -> None:
     code = """
 import sys
 from jupyter_mop.datasets import load_anes96

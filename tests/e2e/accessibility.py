@@ -1,4 +1,4 @@
-"""What axe-core, whose script comes with a package, finds in the page: nothing that is serious."""
+"""Accessibility of a page: violations that axe-core finds, and the Tab stops."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def faults(page, selector, *, but=()):
 
 
 def tab_stops(page, selector):
-    """Return what the Tab key comes to inside `selector`, from its beginning to its end."""
+    """Return the Tab stops inside `selector`, in order."""
     page.locator(selector).first.evaluate(
         "node => { node.setAttribute('tabindex', '-1'); node.focus(); }"
     )
@@ -50,7 +50,7 @@ def tab_stops(page, selector):
 
 
 def is_marked(page):
-    """Return whether what has the focus looks another way without: a slider's thumb has a ring."""
+    """Return whether the focused element looks different without focus, as a slider does."""
     at = page.evaluate_handle("() => document.activeElement").as_element()
     focused = at.screenshot(animations="disabled")
     at.evaluate("node => node.blur()")

@@ -1,7 +1,7 @@
-"""A real JupyterLab in a real Chromium, with no way out to the network.
+"""A real JupyterLab in a real Chromium, without network.
 
-`lab` is the server, `page` a browser page that fails its test if it asked anything of the outside,
-and `lab.open(page, cells)` opens a notebook that can be run, asked and photographed.
+`lab` is the server, `page` a browser page whose test fails if it requests anything from outside,
+and `lab.open(page, cells)` opens a notebook to run, query and photograph.
 """
 
 from __future__ import annotations
@@ -166,8 +166,10 @@ def lab_environment(home: Path) -> dict[str, str]:
         "JUPYTER_MOP_STORE": home / "store.sqlite",
         "PYTHONPATH": "" if sys.executable != LAB_PYTHON else ROOT,
     }
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")}
-    return kept | {name: str(folder) for name, folder in folders.items()}
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("JUPYTER")
+    }
+    return inherited | {name: str(folder) for name, folder in folders.items()}
 
 
 def write_settings(folder: Path) -> None:

@@ -20,13 +20,13 @@ from jupyter_mop.notebook.magics.register import MopMagics
 %load_ext jupyter_mop
 words = ["sun", "rain", "wind", "snow"]
 rng = np.random.default_rng(0)
-said = [" ".join(rng.choice(words, rng.integers(2, 7), p=[.4, .3, .2, .1])) for _ in range(600)]
-df = pd.DataFrame({"topic": rng.choice(["dawn", "dusk"], 600), "said": said})
+texts = [" ".join(rng.choice(words, rng.integers(2, 7), p=[.4, .3, .2, .1])) for _ in range(600)]
+df = pd.DataFrame({"topic": rng.choice(["dawn", "dusk"], 600), "text": texts})
 study = get_ipython().magics_manager.registry["MopMagics"].study
 study.use_backend(ToyBackend(words))
 study.session.encoder_choice = ToyEncoder(words)
 study.use_personas("critic: You say rain.\\nfan: You say sun.\\nparent: You say wind.")
-study.use_population(df, context="topic", response="said")
+study.use_population(df, context="topic", response="text")
 %mop_simulate first -n 240 --weights uniform
 """
 OPEN = "panel = %mop_panel first\npanel"
@@ -43,13 +43,13 @@ def notebook(lab, shared_page):
 
 
 def shown(notebook):
-    cards = notebook.page.locator(".mop-card[data-figure]").evaluate_all(
-        "cards => cards.map(card => [card.dataset.figure, Number(card.dataset.value)])"
+    cards = notebook.page.locator(".mop-card[data-metric]").evaluate_all(
+        "cards => cards.map(card => [card.dataset.metric, Number(card.dataset.value)])"
     )
     return dict(cards)
 
 
-def asked(notebook):
+def in_python(notebook):
     weights, figures = json.loads(notebook.execute(ASK))
     return weights, figures
 
@@ -68,23 +68,23 @@ def drag(notebook, name, start, end):
     notebook.page.wait_for_timeout(300)
 
 
-def test_a_drag_reaches_python_and_the_figures_agree(notebook):
-    start = asked(notebook)[0][0]
+def test_a_drag_reaches_python_and_the_metrics_agree(notebook):
+    start = in_python(notebook)[0][0]
     drag(notebook, "critic", start, 0.7)
-    weights, figures = asked(notebook)
+    weights, figures = in_python(notebook)
     assert weights[0] == pytest.approx(0.7, abs=0.03)
     assert shown(notebook) == pytest.approx(figures, abs=1e-6)
 
 
-def test_exact_figures_come_when_the_slider_rests(notebook):
-    drag(notebook, "fan", asked(notebook)[0][1], 0.5)
+def test_exact_metrics_appear_when_the_slider_settles(notebook):
+    drag(notebook, "fan", in_python(notebook)[0][1], 0.5)
     notebook.page.get_by_text("exact", exact=False).first.wait_for()
     notebook.page.wait_for_function(
-        "() => [...document.querySelectorAll('.mop-card[data-figure=FID]')]"
+        "() => [...document.querySelectorAll('.mop-card[data-metric=FID]')]"
         ".some(card => /exact: 0\\.\\d+/.test(card.textContent))"
     )
-    exact = notebook.execute("print(panel.exact['figures']['FID']['value'])")
-    card = notebook.page.locator(".mop-card[data-figure=FID]").inner_text()
+    exact = notebook.execute("print(panel.exact['metrics']['FID']['value'])")
+    card = notebook.page.locator(".mop-card[data-metric=FID]").inner_text()
     assert f"exact: {float(exact):.3f}"[:12] in card
 
 
@@ -93,21 +93,21 @@ def test_weights_set_in_python_move_the_panel(notebook):
     notebook.page.wait_for_timeout(300)
     slider = notebook.page.get_by_role("slider", name="Weight of fan", exact=True)
     assert float(slider.input_value()) == pytest.approx(0.5)
-    assert shown(notebook) == pytest.approx(asked(notebook)[1], abs=1e-6)
+    assert shown(notebook) == pytest.approx(in_python(notebook)[1], abs=1e-6)
 
 
-def test_no_key_is_lost_to_what_the_kernel_echoes(notebook):
+def test_no_key_is_lost_to_the_kernels_echo(notebook):
     notebook.execute("panel.weights = [1, 2, 1]; print()")
     slider = notebook.page.get_by_role("slider", name="Weight of critic", exact=True)
     for _ in range(40):
         slider.press("ArrowUp")
         notebook.page.wait_for_timeout(20)
-    assert asked(notebook)[0][0] == pytest.approx(0.65)
+    assert in_python(notebook)[0][0] == pytest.approx(0.65)
 
 
 def test_align_then_copy_as_code_then_run_it(notebook):
     before = shown(notebook)["MAUVE"]
-    notebook.page.get_by_label("Figure to align").select_option("MAUVE")
+    notebook.page.get_by_label("Metric to align").select_option("MAUVE")
     notebook.page.get_by_role("button", name="Align", exact=True).click()
     notebook.page.wait_for_timeout(300)
     assert shown(notebook)["MAUVE"] >= before
@@ -115,15 +115,15 @@ def test_align_then_copy_as_code_then_run_it(notebook):
     code = notebook.page.get_by_label("Code of these weights").input_value()
     assert code.startswith("%mop_simulate first --weights")
     notebook.execute(f"again = {code} -n 50")
-    told = json.loads(notebook.execute("print(json.dumps(again.provenance['weights']))"))
-    found = [float(part.split("=")[1]) for part in told.split(", ")]
-    assert found == pytest.approx(asked(notebook)[0], abs=2e-3)
+    printed = json.loads(notebook.execute("print(json.dumps(again.provenance['weights']))"))
+    found = [float(part.split("=")[1]) for part in printed.split(", ")]
+    assert found == pytest.approx(in_python(notebook)[0], abs=2e-3)
 
 
-def test_what_the_panel_shows_is_what_simulations_use(notebook):
-    weights = asked(notebook)[0]
-    told = notebook.execute("print(json.dumps(list(study.panel_weights.values())))")
-    assert json.loads(told) == pytest.approx(weights)
+def test_simulations_use_the_weights_that_the_panel_shows(notebook):
+    weights = in_python(notebook)[0]
+    printed = notebook.execute("print(json.dumps(list(study.panel_weights.values())))")
+    assert json.loads(printed) == pytest.approx(weights)
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
@@ -147,8 +147,8 @@ def test_the_panel_works_in_notebook_7(lab, page):
     notebook.settle()
     notebook.run_all()
     page.locator(".mop-alignment").wait_for()
-    drag(notebook, "parent", asked(notebook)[0][2], 0.8)
-    weights, figures = asked(notebook)
+    drag(notebook, "parent", in_python(notebook)[0][2], 0.8)
+    weights, figures = in_python(notebook)
     assert weights[2] == pytest.approx(0.8, abs=0.03)
     assert shown(notebook) == pytest.approx(figures, abs=1e-6)
     assert np.isclose(sum(weights), 1)

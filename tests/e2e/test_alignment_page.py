@@ -1,4 +1,4 @@
-"""The exported alignment page, from disk in a browser without a network: figures, reading, code."""
+"""The exported alignment page in a browser without network: metrics, responses, code."""
 
 from __future__ import annotations
 
@@ -80,20 +80,20 @@ HOVER_JS = """moves => {
 }"""
 
 
-def said(n, seed, liking=None):
+def random_texts(n, seed, favourite=None):
     rng = np.random.default_rng(seed)
-    chances = np.ones(len(WORDS))
-    if liking is not None:
-        chances[liking % len(WORDS)] = 4
-    chances /= chances.sum()
-    return [" ".join(rng.choice(WORDS, rng.integers(2, 10), p=chances)) for _ in range(n)]
+    probabilities = np.ones(len(WORDS))
+    if favourite is not None:
+        probabilities[favourite % len(WORDS)] = 4
+    probabilities /= probabilities.sum()
+    return [" ".join(rng.choice(WORDS, rng.integers(2, 10), p=probabilities)) for _ in range(n)]
 
 
 def comparison_of(names=NAMES, n=240, *, drawn=None, hostile=False):
     drawn = names if drawn is None else drawn
     each = n // len(drawn)
-    responses = [text for k in range(len(drawn)) for text in said(each, k + 1, k)]
-    real = said(2 * n, 0)
+    responses = [text for k in range(len(drawn)) for text in random_texts(each, k + 1, k)]
+    real = random_texts(2 * n, 0)
     if hostile:
         real[: len(HOSTILE)] = HOSTILE
         responses[: len(HOSTILE)] = HOSTILE
@@ -107,9 +107,9 @@ def comparison_of(names=NAMES, n=240, *, drawn=None, hostile=False):
         }
     )
     facts = {"name": "sky", "personas": {name: f"You are {name}." for name in names}}
-    real_frame = pd.DataFrame({"topic": "weather", "said": real})
+    real_frame = pd.DataFrame({"topic": "weather", "text": real})
     return compare(
-        Population.from_frame(real_frame, context="topic", response="said"),
+        Population.from_frame(real_frame, context="topic", response="text"),
         Simulation(frame, provenance=facts),
         encoder=ToyEncoder(WORDS),
     )
@@ -122,7 +122,7 @@ def comparison():
 
 @pytest.fixture
 def tab(chromium):
-    """Open one page with no network at all; what it asks for, but itself, is recorded."""
+    """Open a page without network; its requests, errors and dialogs are recorded."""
     with contextlib.ExitStack() as stack:
         context = stack.enter_context(
             chromium.new_context(
@@ -133,12 +133,12 @@ def tab(chromium):
         )
         context.set_default_timeout(30_000)
         page = context.new_page()
-        page.asked, page.faults, page.dialogs = [], [], []
-        page.on("request", lambda request: page.asked.append(request.url[:40]))
+        page.requests, page.faults, page.dialogs = [], [], []
+        page.on("request", lambda request: page.requests.append(request.url[:40]))
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.on("dialog", lambda dialog: (page.dialogs.append(dialog.message), dialog.dismiss()))
         yield page
-        outside = [url for url in page.asked if not url.startswith(("file:", "blob:"))]
+        outside = [url for url in page.requests if not url.startswith(("file:", "blob:"))]
         assert (outside, page.faults, page.dialogs) == ([], [], [])
 
 
@@ -155,14 +155,14 @@ def show(tab, tmp_path):
 
 def figures(page):
     page.evaluate(DRAWN_JS)
-    cards = page.locator(".mop-card[data-figure]").evaluate_all(
-        "cards => cards.map(card => [card.dataset.figure, card.dataset.value])"
+    cards = page.locator(".mop-card[data-metric]").evaluate_all(
+        "cards => cards.map(card => [card.dataset.metric, card.dataset.value])"
     )
     return {name: float(value) for name, value in cards}
 
 
 def weights(page):
-    """Weights as they are drawn, not as they are rounded: from the sliders."""
+    """Return the weights as drawn, without rounding, from the sliders."""
     page.evaluate(DRAWN_JS)
     sliders = page.locator(".mop-alignment input[type=range]")
     return sliders.evaluate_all("sliders => sliders.map(slider => Number(slider.value))")
@@ -177,7 +177,7 @@ def press(page, name):
 
 
 def dot(page, comparison, row):
-    """Return where a response lies on the page, from the places that Python sent."""
+    """Return the position of a response on the page, from the coordinates in Python."""
     places = comparison.points[["x", "y"]].to_numpy("float32")
     low, span = places.min(axis=0), np.ptp(places, axis=0)
     box = page.locator(".mop-marks").bounding_box()
@@ -189,21 +189,21 @@ def dot(page, comparison, row):
 
 
 def lonely(comparison):
-    """Return the shown response that is farthest from every other one on the map."""
+    """Return the response that is farthest from all others on the map."""
     places = comparison.points[["x", "y"]].to_numpy()
     places = (places - places.min(axis=0)) / np.ptp(places, axis=0)
     gaps = np.linalg.norm(places[:, None] - places[None], axis=2) + np.eye(len(places)) * 9
     return int(gaps.min(axis=1).argmax())
 
 
-def test_figures_in_the_page_are_pythons(show, comparison):
+def test_metrics_in_the_page_equal_pythons(show, comparison):
     page = show(comparison)
     expected = comparison.statistics.metrics([0.25] * 4)
     assert figures(page) == pytest.approx(expected, abs=1e-6)
     assert set(expected) == {"FID", "MAUVE", "KL cosine", "length"}
 
 
-def test_dragging_a_slider_moves_figures_as_in_python(show, comparison):
+def test_dragging_a_slider_changes_metrics_as_in_python(show, comparison):
     page = show(comparison)
     before = figures(page)
     track = slider(page, "fan").locator("..").bounding_box()
@@ -254,15 +254,15 @@ def test_keys_numbers_locks_solo_and_mute(show, comparison):
 @pytest.mark.parametrize("figure", ["FID", "MAUVE", "KL cosine"])
 def test_align_finds_what_python_finds(show, comparison, figure):
     page = show(comparison)
-    page.get_by_label("Figure to align").select_option(figure)
+    page.get_by_label("Metric to align").select_option(figure)
     press(page, "Align")
     page.wait_for_timeout(100)
     found = match(comparison.statistics, figure, [0.25] * 4)
     assert weights(page) == pytest.approx(found.weights, abs=1e-5)
     assert figures(page)[figure] == pytest.approx(found.after, abs=1e-6)
-    told = page.locator(".mop-told").inner_text()
-    assert told.startswith(f"{figure}: ")
-    assert f"in {found.steps} steps" in told
+    text = page.locator(".mop-message").inner_text()
+    assert text.startswith(f"{figure}: ")
+    assert f"in {found.steps} steps" in text
 
 
 def test_align_leaves_locked_and_muted_personas(show, comparison):
@@ -303,7 +303,7 @@ def test_search_lists_and_counts_what_it_finds(show, comparison):
     page.get_by_label("Search the responses").fill("SUN RAIN")
     found = comparison.points["response"].str.contains("sun rain").sum()
     page.get_by_text(f"{found} of 480 responses match").wait_for()
-    listed = page.locator(".mop-list .mop-words").all_inner_texts()
+    listed = page.locator(".mop-list .mop-response").all_inner_texts()
     assert len(listed) == min(found, 60)
     assert all("sun rain" in text for text in listed)
     press(page, "Clear")
@@ -321,7 +321,7 @@ def test_a_rectangle_lists_its_responses(show, comparison):
     page.get_by_text("480 of 480 responses selected; the first 60 are listed").wait_for()
 
 
-def test_what_is_missing_is_the_widest_gap_first(show, comparison):
+def test_missing_clusters_are_listed_by_gap(show, comparison):
     page = show(comparison)
     statistics = comparison.statistics
     gap = statistics.target_clusters - np.full(4, 0.25) @ statistics.clusters
@@ -330,7 +330,9 @@ def test_what_is_missing_is_the_widest_gap_first(show, comparison):
     assert gap[[int(c) for c in shown]] == pytest.approx(np.sort(gap)[::-1][: len(shown)])
     worst = comparison.points[comparison.points["cluster"] == int(shown[0])]
     real = set(worst.loc[worst["source"] == "real", "response"])
-    assert set(page.locator(".mop-cluster").first.locator(".mop-words").all_inner_texts()) <= real
+    assert (
+        set(page.locator(".mop-cluster").first.locator(".mop-response").all_inner_texts()) <= real
+    )
     page.get_by_role("button", name="real ").first.click()
     page.get_by_text(f"{len(worst)} of 480 responses in this cluster").wait_for()
 
@@ -354,7 +356,7 @@ def test_copied_code_gives_the_weights_back(show, comparison):
     assert sum(found.values()) == pytest.approx(1, abs=1e-12)
 
 
-def test_names_that_the_magic_cannot_carry_are_copied_as_python(show):
+def test_names_that_the_magic_cannot_take_are_copied_as_python(show):
     names = ['he said "no"', "a, b", "{x} $y", "back\\slash \u202e\n\U0001f600", ATTACK]
     page = show(comparison_of(names), weights=[5, 4, 3, 2, 1])
 
@@ -392,7 +394,7 @@ def test_hostile_texts_are_shown_and_never_run(show):
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
 
 
-def test_what_cannot_be_moved_is_said(show):
+def test_the_panel_says_why_a_weight_cannot_move(show):
     page = show(comparison_of([*NAMES, "ghost"], drawn=NAMES))
     assert slider(page, "ghost").is_disabled()
     page.get_by_text("no draws: simulate with more weight on ghost").wait_for()
@@ -404,10 +406,10 @@ def test_what_cannot_be_moved_is_said(show):
     page.get_by_text("Every persona with draws is locked or muted").wait_for()
 
 
-def test_few_draws_are_told_with_how_many_more(show, comparison):
+def test_the_panel_says_how_many_draws_are_missing(show, comparison):
     page = show(comparison)
     press(page, "Solo fan")
-    page.get_by_text("more draws of fan needed: about 40").wait_for()
+    page.get_by_text("simulate about 40 more of fan").wait_for()
 
 
 def test_moves_are_timed_from_the_slider_to_the_screen(show, record_property):
@@ -440,7 +442,7 @@ def test_photographs(show, comparison, artefacts, scheme, width):
     assert faults(page, "html") == []
 
 
-def test_what_is_not_accessible_is_found(show, comparison):
+def test_inaccessible_elements_are_found(show, comparison):
     page = show(comparison)
     page.evaluate(
         "() => document.querySelector('.mop-alignment').append("
@@ -451,7 +453,7 @@ def test_what_is_not_accessible_is_found(show, comparison):
     assert sorted(found) == ["button-name", "color-contrast"]
 
 
-def test_tab_comes_to_everything_that_a_mouse_can_use(show, comparison):
+def test_tab_reaches_everything_that_a_mouse_can_use(show, comparison):
     page = show(comparison, learned=[4, 3, 2, 1])
     page.set_viewport_size({"width": 640, "height": 500})  # as at 200 % in 1280 x 1000
     stops = tab_stops(page, ".mop-alignment")
@@ -475,11 +477,11 @@ from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
 rng, words = np.random.default_rng(0), ["sun", "rain", "wind", "snow"]
-said = [" ".join(rng.choice(words, rng.integers(2, 9))) for _ in range(450)]
-real = pd.DataFrame({"topic": "weather", "said": said[150:]})
+texts = [" ".join(rng.choice(words, rng.integers(2, 9))) for _ in range(450)]
+real = pd.DataFrame({"topic": "weather", "text": texts[150:]})
 drawn = pd.DataFrame({"context": "weather", "persona": ["critic", "fan", "parent"] * 50,
-                      "exemplar": None, "response": said[:150], "weight": 1.0})
-target = Population.from_frame(real, context="topic", response="said")
+                      "exemplar": None, "response": texts[:150], "weight": 1.0})
+target = Population.from_frame(real, context="topic", response="text")
 comparison = compare(target, Simulation(drawn, provenance={"name": "sky"}),
                      encoder=ToyEncoder(words))
 panel = AlignmentPanel(comparison, learned=[3, 2, 1])
@@ -487,23 +489,23 @@ panel
 """
 
 
-def test_with_a_kernel_python_follows_and_answers_with_exact_figures(lab, page, artefacts):
+def test_with_a_kernel_python_follows_and_computes_exact_metrics(lab, page, artefacts):
     notebook = lab.open(page, [LAB])
     notebook.run_all()
     page.locator(".mop-alignment").wait_for()
     page.get_by_role("slider", name="Weight of fan").press("PageUp")
     page.locator(".mop-exact", has_text="exact: ").first.wait_for()
-    page.locator("[data-figure=FID] .mop-exact", has_text="[").wait_for()
-    told = notebook.execute("print(*panel.weights, panel.exact['figures']['FID']['value'])")
-    numbers = [float(text) for text in told.split()]
+    page.locator("[data-metric=FID] .mop-exact", has_text="[").wait_for()
+    text = notebook.execute("print(*panel.weights, panel.exact['metrics']['FID']['value'])")
+    numbers = [float(text) for text in text.split()]
     assert numbers[:3] == pytest.approx([0.283, 0.433, 0.283], abs=1e-3)
-    shown = page.locator("[data-figure=FID] .mop-exact").inner_text()
+    shown = page.locator("[data-metric=FID] .mop-exact").inner_text()
     assert float(shown.split()[1]) == pytest.approx(numbers[3], abs=1e-3)
     notebook.execute("panel.weights = [1, 1, 2]")
     page.wait_for_function(
         "() => document.querySelector('.mop-alignment input[type=range]').value === '0.25'"
     )
-    page.locator("[data-figure=FID] .mop-exact", has_not_text="[").wait_for()
+    page.locator("[data-metric=FID] .mop-exact", has_not_text="[").wait_for()
     for theme in ("Light", "Dark"):
         notebook.set_theme(f"JupyterLab {theme}")
         page.locator(".mop-alignment").screenshot(path=artefacts / f"alignment-lab-{theme}.png")
@@ -511,7 +513,7 @@ def test_with_a_kernel_python_follows_and_answers_with_exact_figures(lab, page, 
     notebook.set_theme("JupyterLab Light")
 
 
-def test_the_panel_comes_alive_in_nbconverts_page(chromium, comparison, tmp_path):
+def test_the_panel_is_live_in_nbconverts_page(chromium, comparison, tmp_path):
     bundle, _ = AlignmentPanel(comparison)._repr_mimebundle_()
     output = nbformat.v4.new_output("display_data", data=bundle)
     cell = nbformat.v4.new_code_cell("%mop_panel", outputs=[output])
@@ -546,7 +548,7 @@ def test_fifty_thousand_points_hover_smoothly(show, comparison):
 
 
 def closed(comparison):
-    """The same personas on a closed question with ordered options."""
+    """Return the same personas on a closed question with ordered options."""
     options, rng = ["never", "sometimes", ATTACK, "always"], np.random.default_rng(0)
     vectors = rng.normal(size=(240, 6)), rng.normal(size=(240, 6))
     codes = np.repeat(np.arange(4), 60)
@@ -562,26 +564,28 @@ def closed(comparison):
     return replace(comparison, statistics=statistics)
 
 
-def test_closed_answers_are_bars_against_the_real_ones(show, comparison, artefacts):
-    asked = closed(comparison)
-    page = show(asked)
+def test_closed_answers_are_bars_with_the_real_ones(show, comparison, artefacts):
+    closed_comparison = closed(comparison)
+    page = show(closed_comparison)
     slider(page, "fan").press("PageUp")
     weights_now = [0.65 / 3, 0.35, 0.65 / 3, 0.65 / 3]
-    expected = asked.statistics.metrics(weights_now)
+    expected = closed_comparison.statistics.metrics(weights_now)
     assert {"JS", "TV", "W1"} <= set(expected)
     assert figures(page) == pytest.approx(expected, abs=1e-6)
     bars = page.locator(".mop-answer")
     shares = bars.evaluate_all("all => all.map(bar => Number(bar.dataset.share))")
-    assert shares == pytest.approx(weights_now @ asked.statistics.option_shares.personas, abs=1e-9)
+    assert shares == pytest.approx(
+        weights_now @ closed_comparison.statistics.option_shares.personas, abs=1e-9
+    )
     assert page.locator(".mop-answer .mop-name").nth(2).inner_text() == ATTACK
     page.screenshot(path=artefacts / "alignment-closed.png", full_page=True)
     assert faults(page, "html") == []
 
 
 def test_the_exact_shares_of_an_answer_follow_a_slider(show, artefacts):
-    said = np.random.default_rng(0).choice(WORDS[:3], 400, p=[0.3, 0.5, 0.2])
-    frame = pd.DataFrame({"hour": ["dawn", "dusk"] * 200, "said": said})
-    people = Population.from_frame(frame, context="hour", response="said")
+    texts = np.random.default_rng(0).choice(WORDS[:3], 400, p=[0.3, 0.5, 0.2])
+    frame = pd.DataFrame({"hour": ["dawn", "dusk"] * 200, "text": texts})
+    people = Population.from_frame(frame, context="hour", response="text")
     personas = "critic: You say rain.\nfan: You say sun.\nparent: You say wind."
     question = Question("What at {hour}?", [*WORDS[:3], "none"])
     answer = ask(question, people, personas, ToyBackend([*WORDS, "none"]))
@@ -608,6 +612,6 @@ def test_the_exact_shares_of_an_answer_follow_a_slider(show, artefacts):
     assert (np.sign(np.subtract(after, before))[:3] == [-1, 1, -1]).all()
     assert "exact shares" in page.locator(".mop-answers h4").inner_text()
     real = comparison.statistics.option_shares.target[1]
-    told = f"rain: simulated {100 * shares[1]:.1f}%, real {100 * real:.1f}%"
-    assert bars.nth(1).get_attribute("aria-label") == told
+    text = f"rain: simulated {100 * shares[1]:.1f}%, real {100 * real:.1f}%"
+    assert bars.nth(1).get_attribute("aria-label") == text
     page.screenshot(path=artefacts / "alignment-answer.png", full_page=True)

@@ -17,11 +17,11 @@ words = ["sun", "rain", "wind", "fog"]
 rng = np.random.default_rng(0)
 odds = {"dawn, sun": [0.7, 0.1, 0.1, 0.1], "dusk, rain": [0.1, 0.7, 0.1, 0.1]}
 topics = list(odds) * 200
-said = [" ".join(rng.choice(words, size=rng.integers(2, 9), p=odds[topic])) for topic in topics]
+texts = [" ".join(rng.choice(words, size=rng.integers(2, 9), p=odds[topic])) for topic in topics]
 study = Study(ToyBackend(words, length=4), ToyEncoder(words), store="STORE")
 study.use_personas("sunny: You say sun.\\nrainy: You say rain.\\nwindy: You say wind.")
-frame = pd.DataFrame({"topic": topics, "said": said})
-study.use_population(frame, context="topic", response="said")
+frame = pd.DataFrame({"topic": topics, "text": texts})
+study.use_population(frame, context="topic", response="text")
 study.fit(n_exemplars=6, n_records=80)
 first = study.simulate("first", 120)
 weights = np.where(first.frame["persona"] == "sunny", 2.5, 0.4)
@@ -37,7 +37,7 @@ from jupyter_mop import Population, Simulation, charts
 evil = EVIL_TEXTS
 frame = pd.DataFrame({"persona": evil, "weight": 1 / len(evil)})
 population = Population.from_frame(
-    pd.DataFrame({"topic": evil * 5, "said": evil * 5}), context="topic", response="said"
+    pd.DataFrame({"topic": evil * 5, "text": evil * 5}), context="topic", response="text"
 )
 columns = ["context", "persona", "exemplar", "response", "log_prob", "weight", "seed", "draw"]
 rows = [[text, text, None, text, 0.0, 1.0 + i, 0, i] for i, text in enumerate(evil)]
@@ -81,7 +81,7 @@ def photographs(notebook, folder, name):
 
 
 @pytest.mark.parametrize("cell", range(1, 1 + len(LIVE)), ids=LIVE)
-def test_a_chart_is_drawn_by_lab_itself_and_shows_figures_under_the_pointer(notebook, cell):
+def test_a_chart_is_drawn_by_lab_and_shows_values_under_the_pointer(notebook, cell):
     chart = outputs(notebook, cell).locator("svg").first
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -101,7 +101,7 @@ def test_ticks_are_drawn_where_weights_have_changed(notebook):
     assert heights == pytest.approx([0.85 * 36] * 3, abs=2)
 
 
-def test_the_map_is_a_picture_that_quotes_nobody(notebook):
+def test_the_map_is_a_picture_without_texts(notebook):
     output = outputs(notebook, 1 + len(LIVE))
     assert output.locator("img").first.evaluate("node => node.naturalWidth") > 600
     kinds = notebook.page.evaluate(

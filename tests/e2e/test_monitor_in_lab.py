@@ -29,23 +29,23 @@ from jupyter_mop.backends.protocols import Completion
 %load_ext jupyter_mop
 
 class Slow(ToyBackend):
-    said = None
+    texts = None
 
     def _draw(self, request, params):
         began = time.monotonic()
         while time.monotonic() < began + float(pathlib.Path(PACE).read_text()):
             time.sleep(0.005)
         drawn = super()._draw(request, params)
-        if self.said is None:
+        if self.texts is None:
             return drawn
-        return Completion(self.said[self.n_generated % len(self.said)], 4)
+        return Completion(self.texts[self.n_generated % len(self.texts)], 4)
 
 words = ["sun", "rain", "wind"]
-df = pd.DataFrame({{"topic": "weather", "said": ["sun rain", "rain", "wind wind", "sun"] * 30}})
+df = pd.DataFrame({{"topic": "weather", "text": ["sun rain", "rain", "wind wind", "sun"] * 30}})
 magics = get_ipython().magics_manager.registry["MopMagics"]
 magics.study = study = Study(Slow(words, length=12), ToyEncoder(words), store=STORE)
 study.use_personas("a: You say sun.\\nb: You say rain.")
-study.use_population(df, context="topic", response="said")
+study.use_population(df, context="topic", response="text")
 hostile = {json.dumps(HOSTILE)}
 """
 START_JS = """async index => {
@@ -137,7 +137,7 @@ def button(panel, name):
     return panel.get_by_role("button", name=name)
 
 
-def test_a_run_is_seen_moving_and_its_responses_stream(notebook, pace):
+def test_a_run_shows_its_progress_and_responses(notebook, pace):
     pace(0.2)
     panel = start(notebook, "%%mop_simulate moving -n 60\nWhat of the {topic}?")
     seen, latest = set(), set()
@@ -159,7 +159,7 @@ def test_a_run_is_seen_moving_and_its_responses_stream(notebook, pace):
     assert "60 responses" in "".join(result["data"]["text/plain"])
 
 
-def test_pause_holds_and_resume_goes_on(notebook, pace):
+def test_pause_and_resume(notebook, pace):
     pace(0.2)
     panel = start(notebook, "%%mop_simulate held -n 80 --seed 1\nWhat of the {topic}?")
     wait_until(notebook, lambda: done(panel) >= 1)
@@ -178,7 +178,7 @@ def test_pause_holds_and_resume_goes_on(notebook, pace):
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_cancel_keeps_what_is_finished_and_shows_one_line(notebook, pace, paused):
+def test_cancel_keeps_finished_answers_and_shows_one_line(notebook, pace, paused):
     before = int(notebook.execute(COUNT))
     name = f"cancelled{int(paused)}"
     code = f"%%mop_simulate {name} -n 400 --seed {5 + paused}\nWhat of the {{topic}}?"
@@ -200,15 +200,15 @@ def test_cancel_keeps_what_is_finished_and_shows_one_line(notebook, pace, paused
     assert int(notebook.execute(COUNT)) - before in (finished, finished + 1)
     assert notebook.execute(f"print({name!r} in study.simulations)") == "False"
     panel = start(notebook, code)
-    panel.get_by_text("kept answers").wait_for()
+    panel.get_by_text("cached").wait_for()
     pace(0.005)
     wait_for_end(notebook)
     last = "".join(outputs(notebook)[0]["data"]["text/plain"])
-    assert int(re.search(r"(\d+) kept\]", last)[1]) in (finished, finished + 1)
+    assert int(re.search(r"(\d+) cached\]", last)[1]) in (finished, finished + 1)
 
 
 def test_hostile_responses_are_shown_as_text(notebook, pace):
-    notebook.execute("study.backend.backend.said = hostile")
+    notebook.execute("study.backend.backend.texts = hostile")
     pace(0.4)
     panel = start(notebook, "%%mop_simulate <i>hostile</i> -n 8 --seed 9\nWhat of the {topic}?")
     wait_until(notebook, lambda: done(panel) >= 5)
@@ -234,10 +234,10 @@ def test_hostile_responses_are_shown_as_text(notebook, pace):
         has_text="8\u00a0of\u00a08"
     )
     assert shown.get_by_text("<i>hostile</i>").count() == 1
-    notebook.execute("study.backend.backend.said = None")
+    notebook.execute("study.backend.backend.texts = None")
 
 
-def test_where_no_message_arrives_there_are_no_buttons_and_nothing_comes_late(notebook, pace):
+def test_without_messages_there_are_no_buttons_and_no_late_output(notebook, pace):
     pace(0.2)
     notebook.page.evaluate(COMMS_JS, "disabled")
     panel = start(notebook, "%%mop_simulate mute -n 200 --seed 13\nWhat of the {topic}?")
@@ -257,7 +257,7 @@ def test_where_no_message_arrives_there_are_no_buttons_and_nothing_comes_late(no
     notebook.page.evaluate(COMMS_JS, "perCommTarget")
 
 
-def test_a_saved_notebook_says_what_was_done_and_needs_no_widget(notebook):
+def test_a_saved_notebook_shows_the_run_without_a_widget(notebook):
     start(notebook, "%%mop_simulate saved -n 30 --seed 11\nWhat of the {topic}?")
     wait_for_end(notebook)
     notebook.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")

@@ -1,4 +1,4 @@
-"""The persona panel in JupyterLab: every edit, its way back, and what Python then sees."""
+"""The persona panel in JupyterLab: every edit, its undo, and the result in Python."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from IPython import get_ipython
 from jupyter_mop import Study, ToyBackend, ToyEncoder
 %load_ext jupyter_mop
 words = ["slow", "loud", "warm", "plain", "bright", "long"]
-said = ["slow, long", "loud, bright", "warm, plain", "bright, warm", "long, loud", "plain"]
-df = pd.DataFrame({"film": ["drama", "comedy", "musical"] * 40, "said": said * 20})
+texts = ["slow, long", "loud, bright", "warm, plain", "bright, warm", "long, loud", "plain"]
+df = pd.DataFrame({"film": ["drama", "comedy", "musical"] * 40, "text": texts * 20})
 study = Study(ToyBackend(words), ToyEncoder(words))
 get_ipython().magics_manager.registry["MopMagics"].study = study
 study.use_personas('''
@@ -25,7 +25,7 @@ critic [0.5]: You judge films for a living and you call most of them slow or lon
 fan: You love what is loud and bright, and you say so.
 parent: You watch with children: you want films warm and plain.
 ''')
-study.use_population(df, context="film", response="said")
+study.use_population(df, context="film", response="text")
 """
 FIT = "study.fit(n_exemplars=6, n_records=40);"
 OPEN = "%mop_personas --edit"
@@ -71,7 +71,7 @@ def notebook(lab, shared_page):
 def panel(notebook):
     """Build study and panel anew, so that each test starts from the same personas."""
     notebook.run_all()
-    notebook.page.locator(".mop-personas .mop-told").first.wait_for()
+    notebook.page.locator(".mop-personas .mop-context").first.wait_for()
     return notebook
 
 
@@ -103,10 +103,10 @@ def card(notebook, name):
 
 
 def test_a_card_shows_weight_and_nearest_records(panel):
-    told = card(panel, "critic").inner_text()
+    text = card(panel, "critic").inner_text()
     learned = panel.execute("print(f'{study.weights()[\"critic\"]:.1%}')")
-    assert f"{learned} learned" in told
-    assert "slow, long" in told
+    assert f"{learned} learned" in text
+    assert "slow, long" in text
     assert "sets the fit aside" in panel.page.locator(".mop-notice").inner_text()
 
 
@@ -120,10 +120,10 @@ def test_the_learned_weights_can_be_stated(panel):
     assert not panel.page.get_by_role("button", name="State the learned weights").is_visible()
 
 
-def test_rename_edit_split_merge_delete_and_all_the_way_back(panel):
+def test_rename_edit_split_merge_delete_and_undo_everything(panel):
     before, fitted = personas(panel), panel.execute("print(id(study.mixture))")
     put(panel, "Name of critic", "judge")
-    put(panel, "Text of judge", "You judge films.")
+    put(panel, "Description of judge", "You judge films.")
     assert personas(panel)[0] == ["judge", "You judge films.", 0.5]
     press(panel, "Split judge")
     assert field(panel, "Name of judge 1").evaluate("node => node === document.activeElement")
@@ -158,17 +158,17 @@ def test_add_with_the_keyboard_alone(panel):
     panel.settle()
     new = card(panel, "New persona")
     assert "already a persona 'critic'" in new.inner_text()
-    assert field(panel, "Text of the new persona").input_value() == "You are a child."
+    assert field(panel, "Description of the new persona").input_value() == "You are a child."
     put(panel, "Name of the new persona", "child")
     press(panel, "Add")
     assert personas(panel)[-1][:2] == ["child", "You are a child."]
     assert not new.is_visible()
 
 
-def test_what_is_not_valid_is_said_at_the_card_and_can_be_taken_back(panel):
+def test_an_invalid_edit_is_shown_on_its_card_and_can_be_reverted(panel):
     put(panel, "Name of critic", "fan")
     assert "already a persona 'fan'" in card(panel, "critic").inner_text()
-    put(panel, "Text of parent", "  ")
+    put(panel, "Description of parent", "  ")
     assert "needs a description" in card(panel, "parent").inner_text()
     assert field(panel, "Name of critic").input_value() == "fan"
     assert names(panel) == ["critic", "fan", "parent"]
@@ -178,60 +178,60 @@ def test_what_is_not_valid_is_said_at_the_card_and_can_be_taken_back(panel):
     assert "already" not in card(panel, "critic").inner_text()
 
 
-def test_a_persona_is_heard_while_another_is_written(panel):
-    panel.page.get_by_role("button", name="Hear what it sounds like: fan").click()
-    typing = field(panel, "Text of critic")
+def test_a_persona_is_previewed_while_another_is_edited(panel):
+    panel.page.get_by_role("button", name="Preview responses: fan").click()
+    typing = field(panel, "Description of critic")
     typing.fill("You judge")
     typing.press_sequentially(" and judge", delay=20)
-    again = panel.page.get_by_role("button", name="Hear two more: fan")
+    again = panel.page.get_by_role("button", name="Preview two more: fan")
     again.wait_for()
     assert typing.input_value() == "You judge and judge"
-    heard = card(panel, "fan").get_by_role("list", name="fan sounds like").locator("li")
-    assert heard.count() == 2
-    first = heard.all_inner_texts()
+    responses = card(panel, "fan").get_by_role("list", name="Responses of fan").locator("li")
+    assert responses.count() == 2
+    first = responses.all_inner_texts()
     again.click()
     panel.settle()
-    assert heard.all_inner_texts() != first
+    assert responses.all_inner_texts() != first
 
 
-def test_while_a_slow_model_speaks_its_cards_say_so(panel):
+def test_cards_show_that_a_slow_model_is_generating(panel):
     panel.execute(SLOW)
     for name in ("fan", "parent"):
-        panel.page.get_by_role("button", name=f"Hear what it sounds like: {name}").click()
+        panel.page.get_by_role("button", name=f"Preview responses: {name}").click()
     for name in ("fan", "parent"):
-        waiting = panel.page.get_by_role("button", name=f"Listening\u2026: {name}")
+        waiting = panel.page.get_by_role("button", name=f"Generating\u2026: {name}")
         assert waiting.is_disabled()
-    assert panel.page.get_by_role("button", name="Hear what it sounds like: critic").is_enabled()
+    assert panel.page.get_by_role("button", name="Preview responses: critic").is_enabled()
     field(panel, "Name of critic").fill("judge")
     for name in ("fan", "parent"):
-        panel.page.get_by_role("button", name=f"Hear two more: {name}").wait_for()
+        panel.page.get_by_role("button", name=f"Preview two more: {name}").wait_for()
     field(panel, "Name of critic").blur()
     assert names(panel) == ["judge", "fan", "parent"]
 
 
-def test_a_model_that_fails_says_so_on_the_card(panel):
-    panel.execute("study.population, kept = None, study.population")
-    press(panel, "Hear what it sounds like: fan")
+def test_a_failing_model_is_reported_on_the_card(panel):
+    panel.execute("study.population, saved = None, study.population")
+    press(panel, "Preview responses: fan")
     assert "There is no population yet" in card(panel, "fan").inner_text()
-    panel.execute("study.population = kept")
-    press(panel, "Hear what it sounds like: fan")
+    panel.execute("study.population = saved")
+    press(panel, "Preview responses: fan")
     assert "There is no population" not in card(panel, "fan").inner_text()
 
 
 def test_the_copied_cell_makes_the_same_personas(panel):
     panel.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     put(panel, "Name of fan", "fan: [loud]")
-    put(panel, "Text of fan: [loud]", 'You say "loud":\nand bright.')
-    wanted = personas(panel)
+    put(panel, "Description of fan: [loud]", 'You say "loud":\nand bright.')
+    expected = personas(panel)
     press(panel, "Copy as cell")
     copied = panel.page.evaluate("() => navigator.clipboard.readText()")
     assert copied.startswith("%%mop_personas\n")
     panel.execute("study.use_personas('a: x')")
     assert "error" not in panel.page.evaluate(PASTE_JS, copied)
-    assert personas(panel) == wanted
+    assert personas(panel) == expected
 
 
-def test_where_nothing_can_be_copied_the_cell_is_shown(panel):
+def test_without_a_clipboard_the_cell_is_shown(panel):
     panel.page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(); }")
     press(panel, "Copy as cell")
     assert "critic [0.5]: You judge" in field(panel, "The cell").input_value()
@@ -278,17 +278,17 @@ def test_names_texts_and_responses_are_text_and_never_markup(lab, page):
     study = f"""
 hostile = {HOSTILE!r}
 study.use_personas({{hostile: hostile, "b": "x " * 50_000}})
-real = df.assign(said=hostile + " " + df["said"], film=hostile)
-study.use_population(real, context="film", response="said")
+real = df.assign(text=hostile + " " + df["text"], film=hostile)
+study.use_population(real, context="film", response="text")
 """
     notebook = lab.open(page, [BUILD, study, OPEN])
     notebook.run_all()
     shown = page.locator(".mop-personas")
-    shown.locator(".mop-told").first.wait_for()
+    shown.locator(".mop-context").first.wait_for()
     assert shown.get_by_role("textbox", name=f"Name of {HOSTILE}").input_value() == HOSTILE
-    shown.get_by_role("button", name=f"Hear what it sounds like: {HOSTILE}").click()
-    shown.get_by_role("button", name=f"Hear two more: {HOSTILE}").wait_for()
-    assert HOSTILE in shown.locator(".mop-told").first.text_content()
+    shown.get_by_role("button", name=f"Preview responses: {HOSTILE}").click()
+    shown.get_by_role("button", name=f"Preview two more: {HOSTILE}").wait_for()
+    assert HOSTILE in shown.locator(".mop-context").first.text_content()
     shown.get_by_role("button", name=f"Split {HOSTILE}", exact=True).click()
     shown.get_by_role("group", name=f"{HOSTILE} 2").wait_for()
     assert shown.locator("img, script").count() == 0
@@ -300,7 +300,7 @@ study.use_population(real, context="film", response="said")
 def test_photographs(panel, artefacts, theme):
     page = panel.page
     panel.set_theme(f"JupyterLab {theme}")
-    press(panel, "Hear what it sounds like: fan")
+    press(panel, "Preview responses: fan")
     put(panel, "Name of parent", "fan")
     shown = page.locator(".mop-personas")
     shown.screenshot(path=artefacts / f"personas-{theme.lower()}-panel.png")
@@ -318,12 +318,12 @@ def test_nothing_overflows_when_narrow(lab, page, artefacts):
     panel = lab.open(page, [BUILD, OPEN])
     panel.run_all()
     page.evaluate("() => jupyterapp.shell.collapseLeft()")
-    page.locator(".mop-told").first.wait_for()
+    page.locator(".mop-context").first.wait_for()
     root = page.locator(".mop-personas")
     root.scroll_into_view_if_needed()
     page.screenshot(path=artefacts / "personas-420px.png")
     assert root.evaluate("node => node.scrollWidth <= node.clientWidth")
-    assert field(panel, "Text of fan").bounding_box()["width"] > 150
+    assert field(panel, "Description of fan").bounding_box()["width"] > 150
     assert faults(page, ".mop-personas") == []
     stops = tab_stops(page, ".mop-personas")
     usable = "button:visible, input:visible, textarea:visible, select:visible, summary:visible"

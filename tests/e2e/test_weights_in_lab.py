@@ -105,7 +105,7 @@ def test_keys_move_by_one_and_ten_percent(panel):
     assert python_weights(panel) == [1, 0, 0, 0]
 
 
-def test_no_key_is_lost_to_what_the_kernel_echoes(panel):
+def test_no_key_is_lost_to_the_kernels_echo(panel):
     critic = slider(panel, "critic")
     critic.focus()
     for i in range(30):
@@ -217,7 +217,7 @@ def test_photographs(panel, artefacts, theme):
 
 
 @pytest.mark.parametrize(("width", "zoom"), [(400, 1), (1280, 2)])
-def test_nothing_overflows_when_narrow_or_zoomed(lab, page, artefacts, width, zoom):
+def test_nothing_overflows_when_narrow_or_zoomed_in(lab, page, artefacts, width, zoom):
     page.set_viewport_size({"width": width // zoom, "height": 900 // zoom})
     panel = lab.open(page, [BUILD])
     panel.run_all()

@@ -1,4 +1,4 @@
-"""The commands, each in a process of its own, on the toy model."""
+"""The commands, each in its own process, with the toy model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SMALL = ["--quick", "--n", "20", "--set", "n_personas=3", "--set", "n_records=8"
 
 
 def command(folder: Path, *arguments: str) -> list[str]:
-    here = ["--out", str(folder / "out"), "--store", str(folder / "kept.sqlite")]
+    here = ["--out", str(folder / "out"), "--store", str(folder / "store.sqlite")]
     toy = [] if "--model" in arguments else ["--model", "toy"]
     return [sys.executable, "-m", "jupyter_mop.experiments", *arguments, *toy, *here]
 
@@ -35,26 +35,26 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("all")
-    told = run(folder, "all", *SMALL, "--backend", "toy-other")
-    assert told.returncode == 0, told.stderr
-    return folder, told.stdout
+    done = run(folder, "all", *SMALL, "--backend", "toy-other")
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_each_experiment_prints_and_saves_its_table(
     everything: tuple[Path, str], name: str
 ) -> None:
-    folder, told = everything
+    folder, output = everything
     stem = folder / "out" / f"{name}_rotten_tomatoes"
-    assert stem.with_suffix(".txt").read_text() in told
+    assert stem.with_suffix(".txt").read_text() in output
     assert stem.with_suffix(".png").read_bytes()[:4] == b"\x89PNG"
     facts = json.loads(stem.with_suffix(".json").read_text())
-    made = facts["provenance"]
-    assert made["command"].startswith("python -m jupyter_mop.experiments all --quick --n 20")
-    assert made["recipe"]["n_personas"] == 3
-    assert (made["n"], made["seed"]) == (20, 0)
-    assert made["model"].startswith("toy:")
-    assert "cores" in made["hardware"]
+    provenance = facts["provenance"]
+    assert provenance["command"].startswith("python -m jupyter_mop.experiments all --quick --n 20")
+    assert provenance["recipe"]["n_personas"] == 3
+    assert (provenance["n"], provenance["seed"]) == (20, 0)
+    assert provenance["model"].startswith("toy:")
+    assert "cores" in provenance["hardware"]
     for row in facts["rows"]:
         assert row["low"] <= row["high"]
         assert row["n"] == 20
@@ -70,18 +70,18 @@ def test_the_gate_is_carried_over(everything: tuple[Path, str]) -> None:
     assert facts["provenance"]["second_model"] != facts["provenance"]["model"]
 
 
-def test_again_from_what_is_kept(everything: tuple[Path, str]) -> None:
-    folder, told = everything
-    with Store(folder / "kept.sqlite") as store:
+def test_a_second_run_uses_cached_answers(everything: tuple[Path, str]) -> None:
+    folder, output = everything
+    with Store(folder / "store.sqlite") as store:
         before = store.counts()
     again = run(folder, "generation", *SMALL)
-    with Store(folder / "kept.sqlite") as store:
+    with Store(folder / "store.sqlite") as store:
         after = store.counts()
     assert (after.completions, after.scores) == (before.completions, before.scores)
-    assert again.stdout.split("Saved:")[0] == told.split("Saved:")[0]
+    assert again.stdout.split("Saved:")[0] == output.split("Saved:")[0]
 
 
-def test_a_killed_run_goes_on_where_it_stopped(
+def test_a_killed_run_continues_where_it_stopped(
     everything: tuple[Path, str], tmp_path: Path
 ) -> None:
     process = subprocess.Popen(
@@ -89,41 +89,41 @@ def test_a_killed_run_goes_on_where_it_stopped(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _wait_for_answers(tmp_path / "kept.sqlite", 60)
+    _wait_for_answers(tmp_path / "store.sqlite", 60)
     process.send_signal(signal.SIGKILL)
     assert process.wait(30) == -signal.SIGKILL
-    with Store(tmp_path / "kept.sqlite") as store:
-        kept = store.counts().completions
-    assert kept >= 60
-    told = run(tmp_path, "generation", *SMALL)
-    assert told.returncode == 0, told.stderr
-    tables = told.stdout.split("Saved:")[0], everything[1].split("Saved:")[0]
+    with Store(tmp_path / "store.sqlite") as store:
+        n_stored = store.counts().completions
+    assert n_stored >= 60
+    done = run(tmp_path, "generation", *SMALL)
+    assert done.returncode == 0, done.stderr
+    tables = done.stdout.split("Saved:")[0], everything[1].split("Saved:")[0]
     assert tables[0] == tables[1]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no SIGINT to a child there")
-def test_an_interrupted_run_says_so_in_a_sentence(tmp_path: Path) -> None:
+def test_an_interrupted_run_prints_one_sentence(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command(tmp_path, "generation", *SMALL),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    _wait_for_answers(tmp_path / "kept.sqlite", 20)
+    _wait_for_answers(tmp_path / "store.sqlite", 20)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Stopped; what is finished is kept." in error
+    assert "Stopped; finished responses are cached." in error
     assert "Traceback" not in error
 
 
-def test_the_results_of_another_model_are_left_alone(everything: tuple[Path, str]) -> None:
+def test_results_of_another_model_are_not_overwritten(everything: tuple[Path, str]) -> None:
     folder, _ = everything
     before = {file: file.stat().st_mtime_ns for file in (folder / "out").iterdir()}
-    told = run(folder, "generation", *SMALL, "--model", "toy-other")
-    assert told.returncode == 1
-    assert "are of the model toy:" in told.stderr
-    assert len(told.stderr.strip().splitlines()) == 1
+    done = run(folder, "generation", *SMALL, "--model", "toy-other")
+    assert done.returncode == 1
+    assert "are from the model toy:" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
     assert {file: file.stat().st_mtime_ns for file in before} == before
 
 
@@ -131,7 +131,7 @@ def test_the_results_of_another_model_are_left_alone(everything: tuple[Path, str
     ("arguments", "words"),
     [
         (["genration"], ["no experiment 'genration'", "Did you mean 'generation'?"]),
-        (["generation", "--n", "5"], ["Figures of 5 responses", "--n from 20"]),
+        (["generation", "--n", "5"], ["`--n` must be from 20", "got 5"]),
         (["generation", "--set", "temprature=2"], ["no setting 'temprature'"]),
         (["transfer", *SMALL], ["needs a second model", "--backend"]),
         (["generation", "--quick", "--model", "no-such-file.gguf"], ["no-such-file.gguf"]),
@@ -146,15 +146,17 @@ def test_bad_input_gets_one_sentence(
     assert "Traceback" not in error
 
 
-def test_a_database_of_another_program_is_left_alone(
+def test_a_database_of_another_program_is_not_overwritten(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "kept.sqlite").write_text("this is no store, but it is long enough to be one" * 9)
+    (tmp_path / "store.sqlite").write_text(
+        "this is not a store, but it is long enough to be one" * 9
+    )
     assert main(command(tmp_path, "generation", *SMALL)[3:]) == 1
-    assert "kept.sqlite" in capsys.readouterr().err
+    assert "store.sqlite" in capsys.readouterr().err
 
 
-def test_all_is_every_experiment_that_can_be_run() -> None:
+def test_all_means_every_experiment_that_can_run() -> None:
     assert chosen("all", with_transfer=True) == list(EXPERIMENTS)
     assert "transfer" not in chosen("all", with_transfer=False)
     with pytest.raises(DataError, match="'everything'"):
@@ -164,17 +166,17 @@ def test_all_is_every_experiment_that_can_be_run() -> None:
 @pytest.mark.model
 def test_the_embedded_model_makes_a_small_table(tmp_path: Path) -> None:
     small = ["--quick", "--n", "20", "--set", "n_records=8", "--set", "n_personas=2"]
-    told = run(tmp_path, "generation", *small, "--model", "local")
-    assert told.returncode == 0, told.stderr
-    assert "two halves of the real" in told.stdout
+    done = run(tmp_path, "generation", *small, "--model", "local")
+    assert done.returncode == 0, done.stderr
+    assert "two halves of the real" in done.stdout
 
 
 def _wait_for_answers(store: Path, n: int) -> None:
-    """Wait until a store holds so many answers."""
+    """Wait until a store has `n` responses."""
     for _ in range(1200):
         if store.exists():
-            with Store(store) as held:
-                if held.counts().completions >= n:
+            with Store(store) as opened:
+                if opened.counts().completions >= n:
                     return
         time.sleep(0.05)
-    raise AssertionError("the run kept no answers")
+    raise AssertionError("the run stored no responses")

@@ -1,4 +1,4 @@
-"""The parts of the experiments: data, recipe, figures, classifier, report."""
+"""The parts of the experiments: data, recipe, metrics, classifier, report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jupyter_mop.errors import DataError
 from jupyter_mop.experiments import populations, report, settings
 from jupyter_mop.experiments.ablations import STRANGERS, strangers
 from jupyter_mop.experiments.classifier import f1, f1_interval
-from jupyter_mop.experiments.measurements import Figures
+from jupyter_mop.experiments.measurements import Metrics
 from jupyter_mop.experiments.settings import Recipe
 
 sentences = st.lists(st.sampled_from(["It is bad.", "Go and see it now!", "Why?", "dull "]))
@@ -27,7 +27,7 @@ sentences = st.lists(st.sampled_from(["It is bad.", "Go and see it now!", "Why?"
 
 @how(deadline=None)
 @given(sentences.map(" ".join), st.integers(1, 12))
-def test_an_opening_is_a_beginning_of_so_many_words(text: str, most: int) -> None:
+def test_an_opening_has_at_most_the_given_number_of_words(text: str, most: int) -> None:
     cut = populations.opening(text, most)
     assert len(cut.split()) <= most
     assert " ".join(text.split()).startswith(cut)
@@ -35,7 +35,7 @@ def test_an_opening_is_a_beginning_of_so_many_words(text: str, most: int) -> Non
     assert populations.opening(cut, most) == cut
 
 
-def test_an_opening_ends_with_a_sentence_where_it_can() -> None:
+def test_an_opening_ends_with_a_sentence_if_possible() -> None:
     assert (
         populations.opening("It is bad.<br /><br />It is long. Go.", 6) == "It is bad. It is long."
     )
@@ -55,8 +55,8 @@ def test_records_of_each_source(name: str) -> None:
 
 
 @pytest.mark.parametrize("n", [19, 0, -1, 2133, 10**6])
-def test_a_target_too_small_for_its_figures_is_refused(n: int) -> None:
-    with pytest.raises(DataError, match="held out") as caught:
+def test_too_few_or_too_many_responses_are_refused(n: int) -> None:
+    with pytest.raises(DataError, match="held-out") as caught:
         populations.records(populations.SOURCES["rotten_tomatoes"], n, random_state=0)
     assert "--n" in caught.value.hint
 
@@ -76,7 +76,7 @@ def test_the_recipe_can_be_changed() -> None:
 
 
 @pytest.mark.parametrize("change", ["temprature=1", "n_personas=few", "n_personas", ""])
-def test_a_change_that_cannot_be_is_refused(change: str) -> None:
+def test_an_invalid_change_is_refused(change: str) -> None:
     with pytest.raises(DataError) as caught:
         Recipe().changed([change])
     assert caught.value.hint
@@ -84,13 +84,13 @@ def test_a_change_that_cannot_be_is_refused(change: str) -> None:
 
 @how(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1))
-def test_f1_is_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
+def test_f1_equals_that_of_scikit_learn(pairs: list[tuple[str, str]]) -> None:
     predicted, truth = (np.array(side, dtype=object) for side in zip(*pairs, strict=True))
     expected = f1_score(truth, predicted, average="macro", zero_division=0)
     assert f1(predicted, truth) == pytest.approx(expected)
 
 
-def test_the_interval_of_f1_holds_it_and_narrows() -> None:
+def test_the_interval_of_f1_contains_it_and_narrows() -> None:
     rng = np.random.default_rng(0)
     truth = rng.choice(np.array(["a", "b"], dtype=object), 1600)
     predicted = np.where(rng.random(1600) < 0.8, truth, "a").astype(object)
@@ -108,17 +108,17 @@ def clouds() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def figures(tmp_path: Path) -> Figures:
+def metrics(tmp_path: Path) -> Metrics:
     target = np.random.default_rng(1).normal(size=(120, 4)).astype(np.float32)
-    return Figures(target, tmp_path / "figures", n_boot=8, seed=3)
+    return Metrics(target, tmp_path / "figures", n_boot=8, seed=3)
 
 
-def test_figures_are_those_of_align_whether_computed_or_kept(
-    figures: Figures, clouds: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+def test_metrics_equal_those_of_align_computed_or_cached(
+    metrics: Metrics, clouds: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = figures.table(clouds)
+    first = metrics.table(clouds)
     with pytest.warns(UserWarning, match="60 responses"):
-        together = alignment_table.align(figures.target, clouds, n_boot=8, random_state=3)
+        together = alignment_table.align(metrics.target, clouds, n_boot=8, random_state=3)
     together["method"] = together["method"].astype(object)
     pd.testing.assert_frame_equal(first[together.columns], together, check_dtype=False)
 
@@ -126,22 +126,24 @@ def test_figures_are_those_of_align_whether_computed_or_kept(
         raise AssertionError("computed again")
 
     monkeypatch.setattr(alignment_table, "align", forbidden)
-    pd.testing.assert_frame_equal(figures.table(clouds), first)
+    pd.testing.assert_frame_equal(metrics.table(clouds), first)
     with pytest.raises(AssertionError, match="computed again"):
-        figures.table({"near": clouds["near"] + 1e-3})
+        metrics.table({"near": clouds["near"] + 1e-3})
 
 
-def test_a_half_written_figure_is_not_read(figures: Figures, clouds: dict[str, np.ndarray]) -> None:
-    figures.table(clouds)
-    parts = [file.suffix for file in figures.folder.iterdir()]
+def test_a_partly_written_cache_file_is_not_read(
+    metrics: Metrics, clouds: dict[str, np.ndarray]
+) -> None:
+    metrics.table(clouds)
+    parts = [file.suffix for file in metrics.folder.iterdir()]
     assert parts == [".json"] * 3
 
 
-def test_gains_are_differences_in_per_cent_of_the_best_rival(
-    figures: Figures, clouds: dict[str, np.ndarray]
+def test_gains_are_differences_in_percent_of_the_best_rival(
+    metrics: Metrics, clouds: dict[str, np.ndarray]
 ) -> None:
-    frame = figures.table(clouds)
-    gains = figures.gains(frame, clouds, "near", ["far", "farther"]).set_index("figure")
+    frame = metrics.table(clouds)
+    gains = metrics.gains(frame, clouds, "near", ["far", "farther"]).set_index("figure")
     values = frame.pivot_table("value", "figure", "method")
     floor = frame.loc[frame["figure"] == "FID", "floor"].iloc[0]
     near, far = values.loc["FID", "near"], values.loc["FID", "far"]
@@ -156,17 +158,17 @@ def test_gains_are_differences_in_per_cent_of_the_best_rival(
     assert (gains["difference"] <= gains["high"]).all()
 
 
-def test_a_result_is_saved_with_what_made_it(
-    figures: Figures, clouds: dict[str, np.ndarray], tmp_path: Path
+def test_a_result_is_saved_with_its_provenance(
+    metrics: Metrics, clouds: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
-    frame = figures.table(clouds)
-    gains = figures.gains(frame, clouds, "near", ["far"])
-    made_by = {"command": "python", "n": 60}
-    result = report.Result("generation", "toy", frame, "floor", ["note"], gains, None, made_by)
+    frame = metrics.table(clouds)
+    gains = metrics.gains(frame, clouds, "near", ["far"])
+    provenance = {"command": "python", "n": 60}
+    result = report.Result("generation", "toy", frame, "floor", ["note"], gains, None, provenance)
     files = {file.suffix: file for file in result.save(tmp_path)}
     pd.testing.assert_frame_equal(pd.read_csv(files[".csv"]), frame, check_dtype=False)
     facts = json.loads(files[".json"].read_text())
-    assert facts["provenance"] == made_by
+    assert facts["provenance"] == provenance
     assert len(facts["rows"]) == 9
     text = files[".txt"].read_text()
     assert "floor" in text.splitlines()[6]
@@ -176,32 +178,32 @@ def test_a_result_is_saved_with_what_made_it(
     again = report.read_result(files[".json"])
     assert again.text() == result.text()
     assert list(again.table().index) == ["near", "far", "farther", "floor"]
-    assert again.provenance == made_by
+    assert again.provenance == provenance
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"name": "generation"}'])
-def test_a_strange_file_is_no_result(tmp_path: Path, content: str) -> None:
+def test_another_file_is_not_a_result(tmp_path: Path, content: str) -> None:
     file = tmp_path / "result.json"
     file.write_text(content)
-    with pytest.raises(DataError, match="holds no result of an experiment"):
+    with pytest.raises(DataError, match="is not the result of an experiment"):
         report.read_result(file)
 
 
-def test_a_folder_is_of_one_model(tmp_path: Path) -> None:
+def test_a_folder_has_the_results_of_one_model(tmp_path: Path) -> None:
     settings.check_folder(tmp_path / "new", "first")
     settings.check_folder(tmp_path / "new", "first")
-    with pytest.raises(DataError, match="of the model first, not of second") as caught:
+    with pytest.raises(DataError, match="from the model first, not from second") as caught:
         settings.check_folder(tmp_path / "new", "second")
     assert "--out" in caught.value.hint
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "\x00"])
-def test_a_strange_folder_is_left_alone(tmp_path: Path, content: str) -> None:
+def test_an_unreadable_folder_is_not_overwritten(tmp_path: Path, content: str) -> None:
     (tmp_path / "model.json").write_text(content)
-    with pytest.raises(DataError, match="cannot keep results"):
+    with pytest.raises(DataError, match="Cannot save results"):
         settings.check_folder(tmp_path, "first")
     assert (tmp_path / "model.json").read_text() == content
-    with pytest.raises(DataError, match="cannot keep results"):
+    with pytest.raises(DataError, match="Cannot save results"):
         settings.check_folder(tmp_path / "model.json", "first")
 
 

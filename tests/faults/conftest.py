@@ -1,4 +1,4 @@
-"""A scripted server, processes to kill, and the books that the table prints."""
+"""A scripted server, processes to kill, and the run records that the table prints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def short_waits(monkeypatch):
 
 @pytest.fixture
 def server() -> Iterator[ScriptedServer]:
-    """Give a server on loopback that does what the test says."""
+    """Give a server on loopback with scripted replies."""
     server = ScriptedServer()
     yield server
     server.close()
@@ -46,32 +46,32 @@ def study(path: Path, server: ScriptedServer) -> Iterator[Study]:
 
 @pytest.fixture
 def kernel(path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Give what starts a study in a process of its own: verb, responses, trouble."""
+    """Give a function that starts a study in its own process: verb, responses, fault."""
     started = []
 
-    def start(url: str, verb: str, n: int = 0, trouble: str = "") -> subprocess.Popen[str]:
-        command = [sys.executable, fault_study.__file__, path, url, verb, n, trouble]
-        it = subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, text=True)
-        started.append(it)
-        return it
+    def start(url: str, verb: str, n: int = 0, fault: str = "") -> subprocess.Popen[str]:
+        command = [sys.executable, fault_study.__file__, path, url, verb, n, fault]
+        process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
 
     yield start
-    for it in started:
-        it.kill()
-        it.communicate()
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
-def books(record_property: Callable[[str, object], None]) -> Callable[..., StoredRun]:
-    """Give what checks a run's books against the store, which had some answers before it."""
+def check_record(record_property: Callable[[str, object], None]) -> Callable[..., StoredRun]:
+    """Give a check of a run's record against the store, with the answers it had before."""
 
     def check(store: Store, run: StoredRun, state: str, *, before: int = 0) -> StoredRun:
         assert run.state == state, run
         assert run.requested == run.finished + run.failed + run.cancelled
         counts = store.counts()
         assert run.finished - run.kept == counts.completions + counts.scores - before
-        parts = f"{run.finished} finished + {run.failed} failed + {run.cancelled} cancelled"
-        record_property("books", f"{run.requested} = {parts}")
+        outcomes = f"{run.finished} finished + {run.failed} failed + {run.cancelled} cancelled"
+        record_property("record", f"{run.requested} = {outcomes}")
         return run
 
     return check

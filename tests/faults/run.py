@@ -1,6 +1,7 @@
-"""Print the fault table: what was done to a run, its books, whether it passed; exit 1 if any fails.
+"""Print the table of faults: the fault, the run's record and whether the test passed.
 
-Each row is a test against a real process: a kernel, a server, a store that others hold too.
+Each row is a test with a real process: a kernel, a server, or a store that others use too. The
+exit code is 1 if any test fails.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ HERE = Path(__file__).parent
 
 
 def rows(report: Path) -> list[tuple[str, str, bool]]:
-    """Return fault, books and whether it passed for each test of a report of pytest."""
+    """Return the fault, the run records and the verdict of each test in a pytest report."""
     return [
         (
             case.get("name", "").removeprefix("test_").replace("_", " "),
-            "; ".join(it.get("value", "") for it in case.findall("properties/property")),
+            "; ".join(found.get("value", "") for found in case.findall("properties/property")),
             not any(case.find(fault) is not None for fault in ("failure", "error", "skipped")),
         )
         for case in ET.parse(report).iter("testcase")  # noqa: S314  written by pytest just now
@@ -28,7 +29,7 @@ def rows(report: Path) -> list[tuple[str, str, bool]]:
 
 
 def main() -> int:
-    """Run the fault tests, the slow ones too, and print their table."""
+    """Run the fault tests, including the slow ones, and print their table."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         endpoints = (
@@ -46,11 +47,11 @@ def main() -> int:
             return 1
         table = rows(report)
     width = max((len(fault) for fault, _, _ in table), default=0)
-    for fault, books, passed in table:
-        print(f"{'pass' if passed else 'FAIL'}  {fault:{width}}  {books}")
+    for fault, records, passed in table:
+        print(f"{'pass' if passed else 'FAIL'}  {fault:{width}}  {records}")
     n_passed = sum(passed for _, _, passed in table)
     print(
-        f"{n_passed} of {len(table)} faults pass. Books: requested = what came of it, run by run."
+        f"{n_passed} of {len(table)} faults pass. In each record, requested = the sum of outcomes."
     )
     if done.returncode:
         print(done.stdout)

@@ -1,4 +1,4 @@
-"""A worker of a cluster is killed while it answers."""
+"""A worker of a cluster that is killed while it responds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ N = 120
 
 
 @slow
-def test_a_killed_worker_of_a_cluster_costs_no_answer(path, server, books):
+def test_a_killed_worker_of_a_cluster_loses_no_answer(path, server, check_record):
     study = new_study(path, server.url)
     study.use_backend(SlowToy(WORDS, seconds=0.02))
     with (
@@ -22,17 +22,17 @@ def test_a_killed_worker_of_a_cluster_costs_no_answer(path, server, books):
         Client(cluster) as client,
     ):
         victim = next(iter(client.run(os.getpid).values()))
-        told = itertools.count(1)
+        answers = itertools.count(1)
 
         def kill(*_):
-            if next(told) == 20:
+            if next(answers) == 20:
                 os.kill(victim, signal.SIGKILL)
 
         there = study.simulate("there", N, client=client, on_step=lambda *_: kill)
-    assert next(told) == N + 1
-    books(study.store, study.runs()[-1], "finished")
-    asked = study.backend.total_misses
+    assert next(answers) == N + 1
+    check_record(study.store, study.runs()[-1], "finished")
+    n_requests = study.backend.total_misses
     here = study.simulate("here", N)
     assert here.responses == there.responses
-    assert study.backend.total_misses == asked == N
+    assert study.backend.total_misses == n_requests == N
     study.store.close()

@@ -22,8 +22,8 @@ PERSONAS = "sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind.\n"
 @pytest.fixture
 def frame() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    said = [" ".join(rng.choice(WORDS, size=4, p=[0.5, 0.2, 0.2, 0.1])) for _ in range(480)]
-    return pd.DataFrame({"topic": ["dawn", "dusk"] * 240, "said": said})
+    texts = [" ".join(rng.choice(WORDS, size=4, p=[0.5, 0.2, 0.2, 0.1])) for _ in range(480)]
+    return pd.DataFrame({"topic": ["dawn", "dusk"] * 240, "text": texts})
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def study(shell: InteractiveShell) -> Study:
 def ready(study: Study, frame: pd.DataFrame) -> Study:
     """Return the study behind the magics, with personas and a population."""
     study.use_personas(PERSONAS)
-    study.use_population(frame, context="topic", response="said")
+    study.use_population(frame, context="topic", response="text")
     return study
 
 

@@ -40,7 +40,7 @@ def test_no_output_holds_a_script_or_an_address(
         assert "http" not in html
 
 
-def test_a_cell_that_ends_in_an_alignment_shows_it(
+def test_an_alignment_at_the_end_of_a_cell_is_shown(
     shell: InteractiveShell, alignment: Alignment
 ) -> None:
     shell.user_ns["alignment"] = alignment
@@ -49,7 +49,9 @@ def test_a_cell_that_ends_in_an_alignment_shows_it(
     assert len(pictures(captured)) == 2
 
 
-def test_a_fitted_mixture_is_its_tables_and_its_plot(shell: InteractiveShell, ready: Study) -> None:
+def test_a_fitted_mixture_is_shown_as_tables_and_a_plot(
+    shell: InteractiveShell, ready: Study
+) -> None:
     shell.user_ns["mixture"] = ready.fit(n_exemplars=4, n_records=40)
     with capture_output() as captured:
         assert shell.run_cell("mixture").success
@@ -58,7 +60,7 @@ def test_a_fitted_mixture_is_its_tables_and_its_plot(shell: InteractiveShell, re
 
 
 @pytest.mark.parametrize("code", ["s.plot()", "s.population.plot()", "s.simulate('a', 20).plot()"])
-def test_a_cell_that_ends_in_a_plot_shows_a_picture_with_or_without_magics(
+def test_a_plot_at_the_end_of_a_cell_is_a_picture_with_or_without_magics(
     shell: InteractiveShell, ready: Study, code: str
 ) -> None:
     shell.user_ns["s"] = ready
@@ -73,7 +75,7 @@ def test_a_cell_that_ends_in_a_plot_shows_a_picture_with_or_without_magics(
 
 
 @pytest.mark.parametrize("code", ["s", "s.population", "s.simulate('a', 20)"])
-def test_a_cell_that_ends_in_a_result_shows_its_table(
+def test_a_result_at_the_end_of_a_cell_is_a_table(
     shell: InteractiveShell, ready: Study, code: str
 ) -> None:
     shell.user_ns["s"] = ready

@@ -20,7 +20,7 @@ def server() -> Iterator[ScriptedServer]:
     server.close()
 
 
-def test_an_endpoint_shows_what_it_can_do_and_answers(
+def test_an_endpoint_shows_its_capabilities_and_responds(
     shell: InteractiveShell, ready: Study, server: ScriptedServer
 ) -> None:
     found = shell.run_line_magic("mop_backend", f"{server.url} --model scripted")
@@ -31,7 +31,7 @@ def test_an_endpoint_shows_what_it_can_do_and_answers(
     assert set(simulation.responses) == {"fine"}
     assert simulation.provenance["finished"] == {"stop": 4}
     assert ready.status()["model"].startswith("openai:127.0.0.1")
-    with pytest.raises(ModelError, match="cannot be learned") as caught:
+    with pytest.raises(ModelError, match="Fitting requires a model") as caught:
         shell.run_line_magic("mop_fit", "")
     assert "--keep-weights" in caught.value.hint
 
@@ -58,7 +58,7 @@ def test_learned_weights_are_kept_for_an_endpoint(
         ("{url}/nowhere", "404"),
     ],
 )
-def test_what_is_wrong_is_one_short_block_and_changes_nothing(
+def test_an_invalid_endpoint_is_one_short_error_and_changes_nothing(
     shell: InteractiveShell, ready: Study, server: ScriptedServer, line: str, message: str
 ) -> None:
     before = ready.backend
@@ -70,15 +70,13 @@ def test_what_is_wrong_is_one_short_block_and_changes_nothing(
     assert ready.backend is before
 
 
-def test_a_models_name_is_no_markup(server: ScriptedServer) -> None:
+def test_a_models_name_is_escaped(server: ScriptedServer) -> None:
     server.default = Reply(body=chat() | {"model": "<script>alert(1)</script>"})
     found = OpenAIBackend(server.url, "scripted").capabilities
     assert "<script" not in found._repr_html_()
 
 
-def test_samples_are_matched_where_there_are_no_likelihoods(
-    shell: InteractiveShell, ready: Study
-) -> None:
+def test_samples_are_matched_without_likelihoods(shell: InteractiveShell, ready: Study) -> None:
     ready.simulate("u", 240, weights="uniform")
     shares = shell.run_line_magic("mop_match", "u --figure FID")
     assert list(shares) == [persona.name for persona in ready.personas]

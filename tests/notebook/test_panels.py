@@ -22,7 +22,7 @@ def test_after_a_fit_the_panel_shows_the_learned_weights(ready: Study) -> None:
     assert panel.learned == panel.weights
 
 
-def test_what_is_moved_is_what_a_simulation_uses(ready: Study) -> None:
+def test_a_simulation_uses_the_moved_weights(ready: Study) -> None:
     panel = weights_panel(ready)
     panel.weights = [0, 0, 1]
     assert ready.panel_weights == {"sunny": 0.0, "rainy": 0.0, "windy": 1.0}
@@ -31,14 +31,14 @@ def test_what_is_moved_is_what_a_simulation_uses(ready: Study) -> None:
     assert set(ready.simulate("b", 20, weights="panel").frame["persona"]) == {"rainy"}
 
 
-def test_a_panel_that_was_not_touched_changes_nothing(ready: Study) -> None:
+def test_an_untouched_panel_changes_nothing(ready: Study) -> None:
     ready.fit(n_exemplars=4, n_records=60)
     weights_panel(ready)
     by_panel, learned = (ready.simulate("a", 60, weights=w) for w in ("panel", "learned"))
     assert by_panel.responses == learned.responses
 
 
-def test_the_panel_that_was_opened_or_moved_last_counts(ready: Study) -> None:
+def test_the_panel_that_was_opened_or_moved_last_is_used(ready: Study) -> None:
     first, second = weights_panel(ready), weights_panel(ready)
     first.weights = [1, 0, 0]
     assert ready.panel_weights == first.as_dict()
@@ -48,7 +48,7 @@ def test_the_panel_that_was_opened_or_moved_last_counts(ready: Study) -> None:
     assert ready.panel_weights == third.as_dict()
 
 
-def test_a_panel_of_former_personas_is_not_heard(ready: Study) -> None:
+def test_a_panel_of_previous_personas_is_ignored(ready: Study) -> None:
     panel = weights_panel(ready)
     ready.use_personas("sunny: You say fog.\nrainy: You say wind.\nwindy: You say sun.")
     panel.weights = [0, 1, 0]

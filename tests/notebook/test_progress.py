@@ -36,11 +36,11 @@ class Slow(ToyBackend):
         return super()._draw(request, params)
 
 words = ["sun", "rain", "wind"]
-df = pd.DataFrame({"topic": "weather", "said": ["sun rain", "rain", "wind wind", "sun"] * 30})
+df = pd.DataFrame({"topic": "weather", "text": ["sun rain", "rain", "wind wind", "sun"] * 30})
 magics = get_ipython().magics_manager.registry["MopMagics"]
 magics.study = study = Study(Slow(words), ToyEncoder(words))
 study.use_personas("a: You say sun.\\nb: You say rain.")
-study.use_population(df, context="topic", response="said");
+study.use_population(df, context="topic", response="text");
 """
 SIMULATE = "%%mop_simulate slow -n 100\nWhat of the {topic}?"
 
@@ -82,15 +82,15 @@ def test_an_interrupt_becomes_one_line_with_counts(shell: InteractiveShell) -> N
     assert len(error._render_traceback_()) == 2
 
 
-def test_an_interrupt_counts_in_the_step_that_was_running(shell: InteractiveShell) -> None:
+def test_an_interrupt_reports_the_current_step(shell: InteractiveShell) -> None:
     assert "after 1 of 7" in stopped(shell, ("draws", 3, 3), ("scores", 7, 1)).message
 
 
 def test_an_interrupt_before_any_step_counts_nothing(shell: InteractiveShell) -> None:
-    assert stopped(shell).message == "Stopped; what is finished is kept."
+    assert stopped(shell).message == "Stopped; finished answers are cached."
 
 
-def test_another_error_goes_through(shell: InteractiveShell) -> None:
+def test_other_errors_are_raised(shell: InteractiveShell) -> None:
     with pytest.raises(ZeroDivisionError), progress(shell):
         raise ZeroDivisionError
 
@@ -100,7 +100,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 @pytest.fixture
 def notebook(shell: InteractiveShell) -> SimpleNamespace:
-    """Return what is told from a terminal's shell by its kernel."""
+    """Return a shell that has a kernel, unlike a terminal's."""
     return SimpleNamespace(kernel=None, events=shell.events)
 
 
@@ -115,7 +115,7 @@ def run_shown(notebook: SimpleNamespace, *steps: tuple[str, int]) -> list[dict[s
     return [output.data for output in captured.outputs]
 
 
-def test_a_notebook_gets_one_panel_and_then_its_last_state_without_a_widget(
+def test_a_notebook_shows_one_panel_and_then_its_last_state_without_a_widget(
     notebook: SimpleNamespace,
 ) -> None:
     first, *_, last = run_shown(notebook, ("draws", 4), ("figures", 2))
@@ -137,7 +137,7 @@ def test_names_are_text_in_the_last_state(notebook: SimpleNamespace) -> None:
     assert "\n" not in last["text/plain"]
 
 
-def test_the_last_state_says_that_a_run_was_stopped_or_failed(notebook: SimpleNamespace) -> None:
+def test_the_last_state_shows_that_a_run_stopped_or_failed(notebook: SimpleNamespace) -> None:
     for error, ending in ((KeyboardInterrupt, "stopped"), (ZeroDivisionError, "failed")):
         expected = contextlib.suppress(Interrupted, ZeroDivisionError)
         with capture_output() as captured, expected, progress(notebook) as on_step:
@@ -159,8 +159,8 @@ def test_the_widget_is_closed_when_the_next_cell_runs(
     shell.run_cell("2")
 
 
-def test_the_panel_is_told_ten_times_a_second_at_most(notebook: SimpleNamespace) -> None:
-    told = []
+def test_the_panel_is_updated_at_most_ten_times_a_second(notebook: SimpleNamespace) -> None:
+    updates = []
     with capture_output(), progress(notebook) as on_step:
         tick = on_step("draws", 10**9)
         *_, panel = (  # the newest: another test may have left one that runs
@@ -168,11 +168,11 @@ def test_the_panel_is_told_ten_times_a_second_at_most(notebook: SimpleNamespace)
             for w in _instances.values()
             if isinstance(w, RunMonitor) and w.state["status"] == "running"
         )
-        panel.observe(lambda _: told.append(1), "state")
+        panel.observe(lambda _: updates.append(1), "state")
         end = time.monotonic() + 1.05
         while time.monotonic() < end:
             tick(0, None)
-    assert 5 <= len(told) <= 11
+    assert 5 <= len(updates) <= 11
 
 
 def test_a_run_without_steps_shows_nothing(notebook: SimpleNamespace) -> None:
@@ -257,7 +257,7 @@ def kernel() -> Iterator[Kernel]:
 
 
 def states(kernel: Kernel) -> list[dict]:
-    """Return what the panel was told so far, each state of the run."""
+    """Return each state of the run that was sent to the panel."""
     sent = [content["data"].get("state", {}) for content in kernel.of_type("comm_msg")]
     return [state["state"] for state in sent if "state" in state]
 
@@ -268,7 +268,7 @@ def start_and_wait(kernel: Kernel, code: str, *, done: int) -> None:
     kernel.until(lambda: states(kernel) and states(kernel)[-1]["steps"][-1]["done"] >= done)
 
 
-def test_an_interrupt_stops_the_run_and_the_cell_goes_on_later(kernel: Kernel) -> None:
+def test_an_interrupt_stops_the_run_and_the_cell_can_continue(kernel: Kernel) -> None:
     kernel.run(SLOW)
     assert kernel.of_type("error") == []
     start_and_wait(kernel, SIMULATE, done=4)
@@ -279,7 +279,7 @@ def test_an_interrupt_stops_the_run_and_the_cell_goes_on_later(kernel: Kernel) -
     assert kernel.of_type("error") == []
     last = kernel.of_type("update_display_data")[-1]["data"]
     assert re.search(r"slow: 100%.* 100/100 \[", last["text/plain"])
-    assert int(re.search(r"(\d+) kept\]", last["text/plain"])[1]) in (done, done + 1)
+    assert int(re.search(r"(\d+) cached\]", last["text/plain"])[1]) in (done, done + 1)
     assert WIDGET not in last
     result = kernel.of_type("execute_result")[0]["data"]["text/plain"]
     assert result.startswith("Simulation('slow', 100 responses")
@@ -290,7 +290,7 @@ def test_an_interrupt_stops_the_run_and_the_cell_goes_on_later(kernel: Kernel) -
 
 
 def check_stopped(kernel: Kernel) -> int:
-    """Check that the cell ends at once with one line, what was finished kept; return how many."""
+    """Check that the cell ended with one line and its answers are cached; return how many."""
     kernel.finish()
     (error,) = kernel.of_type("error")
     assert error["ename"] == "Interrupted"
@@ -303,12 +303,12 @@ def check_stopped(kernel: Kernel) -> int:
     return done
 
 
-def test_buttons_are_heard_on_a_subshell_while_the_cell_runs(kernel: Kernel) -> None:
+def test_buttons_work_on_a_subshell_while_the_cell_runs(kernel: Kernel) -> None:
     kernel.run(SLOW)
     subshell = kernel.new_subshell()
     start_and_wait(kernel, SIMULATE, done=2)
     kernel.press("hello", subshell)
-    kernel.until(lambda: {"heard": True} in kernel.answers())
+    kernel.until(lambda: {"connected": True} in kernel.answers())
     kernel.press("pause", subshell)
     kernel.until(lambda: states(kernel)[-1]["status"] == "paused")
     held = states(kernel)[-1]["steps"][0]["done"]
@@ -322,7 +322,7 @@ def test_buttons_are_heard_on_a_subshell_while_the_cell_runs(kernel: Kernel) -> 
     check_stopped(kernel)
 
 
-def test_without_a_subshell_nothing_is_heard_and_nothing_comes_late(kernel: Kernel) -> None:
+def test_without_a_subshell_requests_are_ignored_even_after_the_run(kernel: Kernel) -> None:
     kernel.run(SLOW)
     start_and_wait(kernel, SIMULATE.replace("100", "40"), done=2)
     for what in ("hello", "pause", "cancel"):
@@ -339,7 +339,7 @@ def executed(*cells: str) -> nbformat.NotebookNode:
     return NotebookClient(notebook, store_widget_state=False, timeout=120).execute()
 
 
-def test_an_executed_notebook_says_what_was_done_without_a_widget() -> None:
+def test_an_executed_notebook_shows_the_run_without_a_widget() -> None:
     fit = "%mop_fit --exemplars 4 --records 20"
     notebook = executed(SLOW.replace("0.04", "0"), fit, SIMULATE, SIMULATE, *["%mop_align"] * 2)
     shown = [cell.outputs[0].data for cell in notebook.cells[1:]]
@@ -347,10 +347,10 @@ def test_an_executed_notebook_says_what_was_done_without_a_widget() -> None:
     fitted, simulated, again, aligned, later = [data["text/plain"] for data in shown]
     assert re.search(r"held-out records: 100%.* tokens\]", fitted)
     assert re.search(r"slow: 100%.* 100/100 \[.*/s, \d+ tokens\]", simulated)
-    assert re.search(r"slow: 100%.* 100/100 \[.*, 100 kept\]", again)
+    assert re.search(r"slow: 100%.* 100/100 \[.*, 100 cached\]", again)
     assert re.search(r"embeddings: 100%.*\nfigures: 100%", aligned)
-    assert "kept" not in aligned
-    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 kept\]\nfigures: 100%.*/s\]", later)
+    assert "cached" not in aligned
+    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 cached\]\nfigures: 100%.*/s\]", later)
     assert ">100\u00a0of\u00a0100</td>" in shown[1]["text/html"]
     assert "widgets" not in notebook.metadata
     page, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(notebook)
@@ -358,7 +358,7 @@ def test_an_executed_notebook_says_what_was_done_without_a_widget() -> None:
 
 
 def test_an_error_is_one_short_red_block(kernel: Kernel) -> None:
-    kernel.run("%load_ext jupyter_mop\n%mop_population df --context topic --response said")
+    kernel.run("%load_ext jupyter_mop\n%mop_population df --context topic --response text")
     (error,) = kernel.of_type("error")
     assert error["ename"] == "DataError"
     assert len(error["traceback"]) == 2

@@ -13,7 +13,7 @@ from jupyter_mop.notebook.run_state import N_LATEST, Controls, Run, Step, one_li
 
 
 class Clock:
-    """Seconds that pass when they are told to."""
+    """Seconds that pass when they are set."""
 
     now = 100.0
 
@@ -37,7 +37,7 @@ def ticks(run: Run, step: Step, clock: Clock, values: list[object], *, seconds: 
         run.tick(step, value)
 
 
-def test_a_step_counts_answers_tokens_time_and_what_is_left(run: Run, clock: Clock) -> None:
+def test_a_step_counts_answers_tokens_time_and_time_left(run: Run, clock: Clock) -> None:
     step = run.begin("scores", 10)
     assert step.left is None
     ticks(run, step, clock, [TokenScores((-1.0, -2.0))] * 4, seconds=0.5)
@@ -47,21 +47,21 @@ def test_a_step_counts_answers_tokens_time_and_what_is_left(run: Run, clock: Clo
     assert run.n_tokens == 8
 
 
-def test_kept_answers_cost_no_tokens_and_do_not_flatter_the_rate(clock: Clock) -> None:
-    asked = []
-    run = Run(n_kept=lambda value: asked.append(value) or 6, clock=clock)
+def test_cached_answers_add_no_tokens_and_do_not_raise_the_rate(clock: Clock) -> None:
+    values = []
+    run = Run(n_cached=lambda value: values.append(value) or 6, clock=clock)
     step = run.begin("draws", 10)
     ticks(run, step, clock, [Completion("sun", 5)] * 6, seconds=0)
-    assert (step.kept, step.tokens, step.rate, step.left) == (6, 0, 0, None)
+    assert (step.cached, step.tokens, step.rate, step.left) == (6, 0, 0, None)
     ticks(run, step, clock, [Completion("sun", 5)] * 2, seconds=2)
-    assert (step.done, step.kept, step.tokens) == (8, 6, 10)
+    assert (step.done, step.cached, step.tokens) == (8, 6, 10)
     assert step.rate == pytest.approx(0.5)
     assert step.left == pytest.approx(4)
-    assert len(asked) == 1
-    assert run.state()["kept"] == 6
+    assert len(values) == 1
+    assert run.state()["cached"] == 6
 
 
-def test_the_rate_is_that_of_late(run: Run, clock: Clock) -> None:
+def test_the_rate_is_recent(run: Run, clock: Clock) -> None:
     step = run.begin("draws", 1000)
     ticks(run, step, clock, [None] * 100, seconds=10)
     ticks(run, step, clock, [None] * 300, seconds=0.2)
@@ -69,7 +69,7 @@ def test_the_rate_is_that_of_late(run: Run, clock: Clock) -> None:
     assert step.seconds == pytest.approx(1060)
 
 
-def test_a_burst_does_not_make_the_rate_jump(run: Run, clock: Clock) -> None:
+def test_a_burst_does_not_change_the_rate(run: Run, clock: Clock) -> None:
     step = run.begin("draws", 1000)
     rates = []
     for _ in range(20):
@@ -79,7 +79,7 @@ def test_a_burst_does_not_make_the_rate_jump(run: Run, clock: Clock) -> None:
     assert all(3.9 < rate < 4.1 for rate in rates)
 
 
-def test_a_pause_counts_for_nothing(run: Run, clock: Clock) -> None:
+def test_a_pause_does_not_count_as_time(run: Run, clock: Clock) -> None:
     step = run.begin("draws", 10)
     ticks(run, step, clock, [None] * 4, seconds=1)
     with run.paused():
@@ -98,12 +98,12 @@ def test_the_latest_responses_are_shown_newest_first(run: Run) -> None:
     assert run.state()["latest"] == [f"no. {index}" for index in range(8, 8 - N_LATEST, -1)]
 
 
-def test_scores_are_no_responses(run: Run) -> None:
+def test_scores_are_not_shown_as_responses(run: Run) -> None:
     run.tick(run.begin("scores", 1), TokenScores((-1.0,)))
     assert run.state()["latest"] == []
 
 
-def test_failures_are_counted_by_reason_and_told(run: Run) -> None:
+def test_failures_are_counted_and_shown_by_reason(run: Run) -> None:
     step = run.begin("draws", 3)
     for reason in ("<b>busy</b>", "late", "late"):
         run.tick(step, OSError(reason))
@@ -112,24 +112,24 @@ def test_failures_are_counted_by_reason_and_told(run: Run) -> None:
     assert "1 failed: &lt;b&gt;busy&lt;/b&gt;" in run.html()
 
 
-def test_money_is_told_only_where_it_is_known() -> None:
+def test_a_cost_is_reported_only_if_it_is_known() -> None:
     for cost in (None, 1.5):
         run = Run(cost=lambda cost=cost: cost)
         run.tick(run.begin("draws", 1), Completion("sun", 3))
         assert run.state()["cost"] == cost
 
 
-def test_a_run_of_kept_answers_only_has_no_rate(clock: Clock) -> None:
-    run = Run(n_kept=lambda _: 3, clock=clock)
+def test_a_run_of_cached_answers_has_no_rate(clock: Clock) -> None:
+    run = Run(n_cached=lambda _: 3, clock=clock)
     step = run.begin("draws", 3)
     ticks(run, step, clock, [Completion("sun", 5)] * 3, seconds=0.001)
     run.end("done")
-    assert run.text().endswith(", 3 kept]")
+    assert run.text().endswith(", 3 cached]")
     assert "draws: 100%" in run.text()
     assert "/s</td>" not in run.html()
 
 
-def test_a_step_of_nothing_is_told_too(run: Run) -> None:
+def test_an_empty_step_is_reported(run: Run) -> None:
     run.begin("likely components", 0)
     run.end("done")
     assert run.text().startswith("likely components:")
@@ -137,7 +137,7 @@ def test_a_step_of_nothing_is_told_too(run: Run) -> None:
 
 
 @given(st.text(), st.text())
-def test_any_text_becomes_one_short_line_that_can_be_sent(text: str, more: str) -> None:
+def test_any_text_becomes_one_short_valid_line(text: str, more: str) -> None:
     line = one_line(text + 400 * more)
     assert len(line) <= 281
     assert len(line.splitlines()) <= 1
@@ -150,43 +150,43 @@ def test_a_long_line_is_cut() -> None:
     assert one_line("sun \ud800\x00\x1b[2J rain\u2028wind") == "sun [2J rain wind"
 
 
-def test_waiting_ends_when_another_thread_says_so() -> None:
+def test_a_resume_from_another_thread_ends_the_wait() -> None:
     controls = Controls()
-    controls.hear("pause")
+    controls.handle("pause")
     resumed = []
 
     def resume() -> None:
         resumed.append(True)
-        controls.hear("resume")
+        controls.handle("resume")
 
     threading.Timer(0.3, resume).start()
     controls.wait()
     assert resumed
-    assert controls.is_heard
+    assert controls.is_connected
 
 
-def test_cancel_from_another_thread_wakes_a_sleeping_main_thread_once() -> None:
+def test_a_cancel_from_another_thread_interrupts_the_main_thread_once() -> None:
     controls = Controls()
-    threading.Timer(0.2, controls.hear, ["cancel"]).start()
+    threading.Timer(0.2, controls.handle, ["cancel"]).start()
     with pytest.raises(KeyboardInterrupt):
         time.sleep(60)
-    controls.hear("cancel")
+    controls.handle("cancel")
     time.sleep(0.1)
 
 
-def test_after_the_end_nothing_is_heeded() -> None:
+def test_requests_after_the_end_are_ignored() -> None:
     controls = Controls()
     controls.close()
     for what in ("pause", "cancel", "hello"):
-        controls.hear(what)
+        controls.handle(what)
     time.sleep(0.1)
     assert not controls.is_paused
-    assert not controls.is_heard
+    assert not controls.is_connected
 
 
-def test_what_is_not_known_is_not_heeded() -> None:
+def test_unknown_requests_are_ignored() -> None:
     controls = Controls()
     for what in (None, 3, "", "stop", ["cancel"], {"do": "cancel"}):
-        controls.hear(what)
+        controls.handle(what)
     time.sleep(0.1)
     assert not controls.is_paused

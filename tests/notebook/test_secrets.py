@@ -1,4 +1,4 @@
-"""A planted key is sent to the endpoint, and found nowhere that a notebook shows or keeps."""
+"""A planted key is sent to the endpoint and is in nothing that a notebook shows or stores."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 from IPython.utils.capture import capture_output
-from scripted_server import Reply, ScriptedServer, own_words
+from scripted_server import Reply, ScriptedServer, unique_reply
 
 from jupyter_mop import Study, ToyEncoder
 from jupyter_mop.backends.endpoint import capabilities as names
@@ -33,8 +33,8 @@ def server():
 
 
 @pytest.fixture
-def kept(shell, server, monkeypatch, tmp_path, frame):
-    """Give the folder that all is kept in, and a study on an endpoint in the shell."""
+def folder(shell, server, monkeypatch, tmp_path, frame):
+    """Return the folder of all files, with a study on an endpoint in the shell."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
     monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
@@ -44,22 +44,22 @@ def kept(shell, server, monkeypatch, tmp_path, frame):
     magics = shell.magics_manager.registry["MopMagics"]
     magics.study = Study(backend, ToyEncoder(WORDS), store=tmp_path / "store.sqlite")
     magics.study.use_personas("sunny: You say sun.")
-    magics.study.use_population(frame, context="topic", response="said")
+    magics.study.use_population(frame, context="topic", response="text")
     yield tmp_path
     magics.study.store.close()
 
 
-def test_a_planted_key_is_found_nowhere(shell, server, kept, caplog, monkeypatch):
+def test_a_planted_key_is_not_shown_or_stored(shell, server, folder, caplog, monkeypatch):
     caplog.set_level(logging.DEBUG)
     for name in ("openai", "httpx2", "aiohttp", "asyncio"):
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     shell.run_line_magic("config", 'InteractiveShell.xmode = "Verbose"')
     study = shell.magics_manager.registry["MopMagics"].study
-    server.default = own_words
+    server.default = unique_reply
     with capture_output() as shown:
         for cell in (
             *("%mop_simulate s -n 6", "%mop_status", "%mop_runs", "study.backend"),
-            f"%mop_export s {kept}/simulation.csv",
+            f"%mop_export s {folder}/simulation.csv",
         ):
             shell.user_ns["study"] = study
             assert shell.run_cell(cell).success
@@ -68,32 +68,32 @@ def test_a_planted_key_is_found_nowhere(shell, server, kept, caplog, monkeypatch
             assert not shell.run_cell(f"%mop_simulate s{number} -n {20 + number}").success
             assert not shell.run_cell(f"study.simulate('t', {30 + number})").success
     simulation = next(iter(study.simulations.values()))
-    (kept / "provenance.json").write_text(json.dumps(simulation.provenance, default=str))
-    study.runs().frame.to_json(kept / "runs.json", date_format="iso", default_handler=str)
+    (folder / "provenance.json").write_text(json.dumps(simulation.provenance, default=str))
+    study.runs().frame.to_json(folder / "runs.json", date_format="iso", default_handler=str)
     backend = study.backend.backend
-    told = [shown.stdout, shown.stderr, caplog.text, study.runs()._repr_html_()]
-    told += [str(output.data) for output in shown.outputs]
-    told += [repr(study), repr(backend), repr(vars(backend)), repr(vars(backend.endpoint))]
-    told += [str(pickle.dumps(backend.endpoint._key))]
-    files = [file for file in kept.rglob("*") if file.is_file()]
-    told += [file.read_bytes().decode("latin-1") for file in files]
+    outputs = [shown.stdout, shown.stderr, caplog.text, study.runs()._repr_html_()]
+    outputs += [str(output.data) for output in shown.outputs]
+    outputs += [repr(study), repr(backend), repr(vars(backend)), repr(vars(backend.endpoint))]
+    outputs += [str(pickle.dumps(backend.endpoint._key))]
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    outputs += [file.read_bytes().decode("latin-1") for file in files]
     assert server.seen[-1].headers["authorization"] == f"Bearer {KEY}"
     assert {file.name for file in files} >= {
         "store.sqlite",
         "simulation.csv",
         "simulation.csv.card.json",
     }
-    assert any("Error" in text for text in told)
+    assert any("Error" in text for text in outputs)
     assert [run.state for run in study.runs()] == ["finished", *["failed"] * 6]
-    assert not [text for text in told if KEY in text]
+    assert not [text for text in outputs if KEY in text]
 
 
-@pytest.mark.usefixtures("kept")
-def test_a_key_that_is_asked_for_is_sent_and_not_shown(shell, server, monkeypatch):
+@pytest.mark.usefixtures("folder")
+def test_a_typed_key_is_sent_and_not_shown(shell, server, monkeypatch):
     monkeypatch.setattr(
         "jupyter_mop.notebook.magics.setup.getpass", lambda _prompt: "sk-typed-unseen"
     )
-    server.default = own_words
+    server.default = unique_reply
     with capture_output() as shown:
         shell.run_cell(f"%mop_backend {server.url} --model scripted --ask-key")
     assert server.seen[-1].headers["authorization"] == "Bearer sk-typed-unseen"

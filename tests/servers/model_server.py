@@ -1,7 +1,7 @@
-"""A completions server on loopback that gives the embedded model's own log-probabilities.
+"""A completions server on loopback that reports the embedded model's own log-probabilities.
 
-It keeps OpenAI's contract of `echo` with `logprobs`, or vLLM's of `prompt_logprobs`, and its chat
-is the model's own. It stands for a server that truly scores a given text.
+It follows OpenAI's `echo` with `logprobs`, or vLLM's `prompt_logprobs`, and its chat template is
+the model's own. It stands for a server that scores a given text.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from jupyter_mop.backends.protocols import Message, Prompt
 MODEL = "smollm2"
 
 
-class WholePipeline(Pipeline):
-    """The embedded model without its cache of prefixes, so that no token's score is left out."""
+class UncachedPipeline(Pipeline):
+    """The embedded model without its prefix cache, so that every token has a score."""
 
-    def _keep_tail(self, *_: object) -> None:
-        """Remember nothing: without a cache nothing is left behind that another could meet."""
+    def _record_tail(self, *_: object) -> None:
+        """Record nothing: without a cache there is no tail to restore."""
 
     def _load(self) -> Any:
         scheduler = self._genai.SchedulerConfig()
@@ -41,12 +41,12 @@ class WholePipeline(Pipeline):
 
 
 class ModelServer:
-    """The server; `dialect` is "echo", "prompt_logprobs" or "" for one that scores nothing."""
+    """The server; `dialect` is "echo", "prompt_logprobs", or "" for a server without scores."""
 
     def __init__(self) -> None:
         self.dialect = "echo"
         self.n_calls = 0
-        self._pipeline = WholePipeline(language_model_path(), cache_blocks=64)
+        self._pipeline = UncachedPipeline(language_model_path(), cache_blocks=64)
         self._lock = threading.Lock()
         answer = self.answer
 
@@ -92,12 +92,12 @@ class ModelServer:
 
     def _completion(self, body: dict[str, Any]) -> dict[str, Any]:
         text = body["prompt"]
-        tokens, log_probs, drawn = self._score(text)
-        choice: dict[str, Any] = {"index": 0, "finish_reason": "length", "text": drawn}
+        tokens, log_probs, generated = self._score(text)
+        choice: dict[str, Any] = {"index": 0, "finish_reason": "length", "text": generated}
         if body.get("echo") and self.dialect == "echo":
-            choice["text"] = text + drawn
+            choice["text"] = text + generated
             choice["logprobs"] = {
-                "tokens": [*self._pieces(tokens), drawn],
+                "tokens": [*self._pieces(tokens), generated],
                 "text_offset": [*self._offsets(tokens), len(text)],
                 "token_logprobs": [None, *log_probs],
             }
@@ -109,7 +109,7 @@ class ModelServer:
         return {"choices": [choice], "usage": usage(len(tokens), 1)}
 
     def _chat(self, body: dict[str, Any]) -> dict[str, Any]:
-        # One token is enough to be asked for: what is tested is the scores.
+        # One token is enough: the tests are about scores.
         turns = tuple(Message(m["role"], m["content"]) for m in body["messages"])
         tokens = self._pipeline.encode([self._pipeline.render(Prompt(turns))])[0]
         config = self._pipeline.config(max_new_tokens=1, stop_token_ids=self._pipeline.stop_tokens)
@@ -123,7 +123,7 @@ class ModelServer:
         }
 
     def _score(self, text: str) -> tuple[tuple[int, ...], list[float], str]:
-        """Return the tokens, the log-probability of all but the first and the next, and that."""
+        """Return the tokens, the log-probabilities from the second to the next, and the next."""
         tokens = self._pipeline.encode([text])[0]
         output = self._run(tokens, self._pipeline.config(max_new_tokens=1, echo=True, logprobs=1))
         log_probs = [float(v) for v in output.generated_log_probs][-len(tokens) :]

@@ -1,4 +1,4 @@
-"""A server on loopback that does what a test tells it: answers, faults and delays, in order."""
+"""A server on loopback with scripted replies: responses, faults and delays, in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 
 class Reply(NamedTuple):
-    """What is sent back; `cut` closes the connection after half of it, `shut` sends nothing."""
+    """A reply; `cut` closes the connection after half of it, `shut` sends nothing."""
 
     status: int = 200
     body: Any = None
@@ -23,7 +23,7 @@ class Reply(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """One request: when it came, where to, with what."""
+    """One request: its time, path, body and headers."""
 
     at: float
     path: str
@@ -32,7 +32,7 @@ class Seen(NamedTuple):
 
 
 def chat(text: str | None = "fine", reason: str = "stop", **message: Any) -> dict[str, Any]:
-    """Return a chat completion as OpenAI's servers send it."""
+    """Return a chat completion as sent by OpenAI's servers."""
     return {
         "object": "chat.completion",
         "model": "scripted",
@@ -47,19 +47,19 @@ def chat(text: str | None = "fine", reason: str = "stop", **message: Any) -> dic
     }
 
 
-def own_words(asked: dict[str, Any], seconds: float = 0.0) -> Reply:
-    """Reply in words that no other request gets."""
-    return Reply(body=chat(f"answer {asked['seed']}"), seconds=seconds)
+def unique_reply(body: dict[str, Any], seconds: float = 0.0) -> Reply:
+    """Reply with a text that no other request gets."""
+    return Reply(body=chat(f"answer {body['seed']}"), seconds=seconds)
 
 
 class ScriptedServer:
-    """Replies from `script` first come, first served; then `default` to all, or what it returns."""
+    """A server that replies with `script` in order, then with `default` or what it returns."""
 
     def __init__(self, port: int = 0) -> None:
         self.script: list[Reply] = []
         self.default: Reply | Callable[[dict[str, Any]], Reply] = Reply(body=chat())
         self.seen: list[Seen] = []
-        self.in_flight = self.most_in_flight = 0
+        self.in_flight = self.max_in_flight = 0
         self._lock = threading.Lock()
         server = self
 
@@ -68,13 +68,13 @@ class ScriptedServer:
 
             def do_GET(self) -> None:
                 listed = {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
-                server.note(self.path, {}, self.headers)
+                server.record(self.path, {}, self.headers)
                 self.reply(Reply(body=listed))
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                reply = server.note(self.path, body, self.headers)
-                with server.under_way():
+                reply = server.record(self.path, body, self.headers)
+                with server.counted():
                     time.sleep(reply.seconds)
                     self.reply(reply)
 
@@ -99,17 +99,17 @@ class ScriptedServer:
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
 
-    def note(self, path: str, body: dict[str, Any], headers: Any) -> Reply:
+    def record(self, path: str, body: dict[str, Any], headers: Any) -> Reply:
         with self._lock:
             self.seen.append(
                 Seen(time.monotonic(), path, body, {k.lower(): v for k, v in headers.items()})
             )
-            asked = path.endswith(("/completions", "/embeddings"))
-            if self.script and asked:
+            is_scripted = path.endswith(("/completions", "/embeddings"))
+            if self.script and is_scripted:
                 return self.script.pop(0)
             return self.default(body) if callable(self.default) else self.default
 
-    def under_way(self) -> _Count:
+    def counted(self) -> _Count:
         return _Count(self)
 
     def close(self) -> None:
@@ -124,8 +124,8 @@ class _Count:
     def __enter__(self) -> None:
         with self.server._lock:
             self.server.in_flight += 1
-            most = max(self.server.most_in_flight, self.server.in_flight)
-            self.server.most_in_flight = most
+            highest = max(self.server.max_in_flight, self.server.in_flight)
+            self.server.max_in_flight = highest
 
     def __exit__(self, *_: object) -> None:
         with self.server._lock:
@@ -137,11 +137,11 @@ class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing where a client went away: tests make it."""
+        """Ignore clients that disconnect, which the tests do."""
 
 
-if __name__ == "__main__":  # port, seconds before each answer
+if __name__ == "__main__":  # arguments: port, seconds before each reply
     served = ScriptedServer(int(sys.argv[1]))
-    served.default = lambda asked: own_words(asked, float(sys.argv[2]))
+    served.default = lambda body: unique_reply(body, float(sys.argv[2]))
     print("ready", flush=True)
     threading.Event().wait()

@@ -1,4 +1,4 @@
-"""The toy model, as slow as a test needs it: workers of a cluster import it by its name."""
+"""A slow toy model, which workers of a cluster import by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jupyter_mop.backends.toy import ToyBackend
 
 
 class SlowToy(ToyBackend):
-    """Waits before each answer."""
+    """A toy model that waits before each response."""
 
     def __init__(self, words, *, seconds):
         super().__init__(words)

@@ -1,4 +1,4 @@
-"""What a run would cost, that no budget is passed, and what it has cost."""
+"""Cost of a run: estimated before, limited by a budget, reported after."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ SMALL = {"n_exemplars": 20, "n_records": 24, "n_components": 8}
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    said = [" ".join(rng.choice(WORDS, size=4)) for _ in range(160)]
-    return pd.DataFrame({"topic": ["dawn", "dusk"] * 80, "said": said})
+    texts = [" ".join(rng.choice(WORDS, size=4)) for _ in range(160)]
+    return pd.DataFrame({"topic": ["dawn", "dusk"] * 80, "text": texts})
 
 
 @pytest.fixture
 def study(frame: pd.DataFrame, tmp_path: Path) -> Iterator[Study]:
     study = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "own.sqlite")
     study.use_personas("sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind.")
-    study.use_population(frame, context="topic", response="said")
+    study.use_population(frame, context="topic", response="text")
     yield study
     study.store.close()
 
@@ -43,27 +43,27 @@ def server() -> Iterator[ScriptedServer]:
     server.close()
 
 
-def asked(study: Study) -> int:
+def n_asked(study: Study) -> int:
     toy = study.backend.backend
     assert isinstance(toy, ToyBackend)
     return toy.n_generated + toy.n_scored
 
 
-def kept(study: Study) -> int:
+def n_cached(study: Study) -> int:
     counts = study.store.counts()
     return counts.completions + counts.scores + counts.vectors
 
 
 @pytest.mark.parametrize("baseline", [None, "plain", "fewshot", "progen", "picle", "attributes"])
-def test_a_plan_asks_nothing_keeps_nothing_and_counts_the_calls(
+def test_a_plan_counts_calls_without_a_model_call_or_a_cache_write(
     study: Study, baseline: str | None
 ) -> None:
     options = {"n": 24, "baseline": baseline}
     plan = study.plan("simulate", **options)
-    assert (asked(study), kept(study), study.encoder.encoder.n_encoded) == (0, 0, 0)
+    assert (n_asked(study), n_cached(study), study.encoder.encoder.n_encoded) == (0, 0, 0)
     assert (study.simulations, study.mixture) == ({}, None)
     cost = study.simulate("x", **options).provenance["cost"]
-    assert cost["calls"] == asked(study)
+    assert cost["calls"] == n_asked(study)
     assert cost["calls"] <= plan.max_calls
     assert cost["tokens_out"] <= plan.max_out
     if baseline != "attributes":  # there the model decides how often it is asked
@@ -74,9 +74,9 @@ def test_a_plan_asks_nothing_keeps_nothing_and_counts_the_calls(
     assert again.hits == cost["calls"] + cost["cache_hits"]
 
 
-def test_a_plan_of_a_fit_knows_its_second_turn_only_nearly(study: Study) -> None:
+def test_a_plan_of_a_fit_estimates_its_second_round(study: Study) -> None:
     plan = study.plan("fit", **SMALL)
-    assert (asked(study), kept(study), study.mixture) == (0, 0, None)
+    assert (n_asked(study), n_cached(study), study.mixture) == (0, 0, None)
     assert [step.is_known for step in plan.steps] == [True, False, False, False]
     assert "depend on answers" in repr(plan)
     cost = study.fit(**SMALL).cost_
@@ -89,7 +89,7 @@ def test_a_plan_of_a_fit_knows_its_second_turn_only_nearly(study: Study) -> None
     assert study.fit(**SMALL).cost_["calls"] == 0
 
 
-def test_what_was_kept_is_not_counted_again(study: Study) -> None:
+def test_cached_answers_are_planned_as_hits(study: Study) -> None:
     study.simulate("a", 10, weights="uniform", random_state=3)
     longer = study.plan("simulate", n=10, weights="uniform", random_state=3)
     assert (longer.calls, longer.hits) == (0, 10)
@@ -99,37 +99,37 @@ def test_what_was_kept_is_not_counted_again(study: Study) -> None:
     assert other.seconds > 0
 
 
-def test_rows_in_blocks_depend_on_no_answer(study: Study) -> None:
+def test_a_plan_in_blocks_does_not_depend_on_answers(study: Study) -> None:
     plan = study.plan("simulate", n=10_001, weights="uniform", n_candidates=1)
     assert plan.calls == 10_001
     assert "depend on answers" not in repr(plan)
     assert "depend on answers" in repr(study.plan("simulate", n=40, baseline="progen"))
 
 
-def test_an_answer_is_planned_and_its_cost_kept(study: Study) -> None:
+def test_an_answer_is_planned_and_reports_its_cost(study: Study) -> None:
     question = Question("At {topic}?", WORDS)
     plan = study.plan("ask", question, weights="uniform")
-    assert asked(study) == kept(study) == 0
+    assert n_asked(study) == n_cached(study) == 0
     answer = study.ask(question, weights="uniform")
-    assert answer.cost["calls"] == plan.calls == asked(study)
+    assert answer.cost["calls"] == plan.calls == n_asked(study)
     assert answer.cost["tokens_in"] == plan.tokens_in
     assert study.simulations["answer"].provenance["cost"] == answer.cost
 
 
-def test_an_unknown_verb_is_refused(study: Study) -> None:
+def test_planning_an_unknown_method_is_refused(study: Study) -> None:
     for verb in ("simulat", "_twin", "personas"):
-        with pytest.raises(DataError, match="no verb"):
+        with pytest.raises(DataError, match="name of a method"):
             study.plan(verb)
 
 
-def test_a_budget_is_not_passed_and_the_rest_goes_on_from_there(study: Study) -> None:
+def test_a_run_stays_within_its_budget_and_can_be_continued(study: Study) -> None:
     study.use_backend(ToyBackend(WORDS), price_in=1e4, price_out=1e5)
     plan = study.plan("simulate", n=40, n_candidates=1, max_tokens=8, weights="uniform")
     assert 0 < plan.usd < plan.max_usd
     budget = plan.usd / 2
     with study.within(budget), pytest.raises(BudgetError) as caught:
         study.simulate("x", 40, n_candidates=1, max_tokens=8, weights="uniform")
-    done = asked(study)
+    done = n_asked(study)
     assert 0 < done < 40
     assert f"{done} of 40 responses are finished" in caught.value.message
     spent = study.backend.price.of(study.backend.usage.tokens_in, study.backend.usage.tokens_out)
@@ -142,11 +142,11 @@ def test_a_budget_is_not_passed_and_the_rest_goes_on_from_there(study: Study) ->
     cost = study.simulate("x", 40, n_candidates=1, max_tokens=8, weights="uniform").provenance[
         "cost"
     ]
-    assert (cost["calls"], cost["cache_hits"], asked(study)) == (40 - done, done, 40)
+    assert (cost["calls"], cost["cache_hits"], n_asked(study)) == (40 - done, done, 40)
     assert cost["usd"] == pytest.approx(plan.usd - spent)
 
 
-def test_runs_tell_what_they_cost_and_a_budget_cancels(study: Study) -> None:
+def test_runs_report_their_cost_and_a_budget_cancels_a_run(study: Study) -> None:
     study.simulate("free", 4)
     study.use_backend(ToyBackend(WORDS), price_in=1e4, price_out=1e5)
     budget = study.plan("simulate", n=40, n_candidates=1, max_tokens=8, weights="uniform").usd / 2
@@ -190,7 +190,7 @@ def test_the_cost_of_an_unknown_model_is_unknown(study: Study, server: ScriptedS
     assert "cost: unknown" in study.simulations["x"]._repr_html_()
 
 
-def test_a_plan_never_tries_what_an_endpoint_can_do(
+def test_a_plan_does_not_probe_an_endpoint(
     study: Study, server: ScriptedServer, tmp_path: Path
 ) -> None:
     lazy = Study(
@@ -204,7 +204,7 @@ def test_a_plan_never_tries_what_an_endpoint_can_do(
     lazy.store.close()
 
 
-def test_calls_to_a_server_keep_to_a_budget_whatever_is_in_flight(
+def test_concurrent_calls_to_a_server_stay_within_a_budget(
     study: Study, server: ScriptedServer
 ) -> None:
     study.use_backend(OpenAIBackend(server.url, "scripted"), price_in=1e3, price_out=1e4)
@@ -221,7 +221,7 @@ def test_calls_to_a_server_keep_to_a_budget_whatever_is_in_flight(
     assert cost["usd"] == pytest.approx(cost["calls"] * each)
 
 
-def test_an_answer_with_no_usage_counts_at_its_worst_and_a_refusal_not(
+def test_an_answer_without_usage_counts_at_its_maximum_and_a_refusal_does_not(
     study: Study, server: ScriptedServer
 ) -> None:
     study.use_backend(OpenAIBackend(server.url, "scripted"), price_in=1, price_out=1)
@@ -233,7 +233,7 @@ def test_an_answer_with_no_usage_counts_at_its_worst_and_a_refusal_not(
     assert cost["tokens_in"] > 9 + 64
 
 
-def test_the_token_guess_learns_from_the_server(study: Study, server: ScriptedServer) -> None:
+def test_token_counts_are_calibrated_by_the_server(study: Study, server: ScriptedServer) -> None:
     study.use_backend(OpenAIBackend(server.url, "scripted"))
     server.default = Reply(body=chat() | {"usage": {"prompt_tokens": 90, "completion_tokens": 3}})
     study.simulate("x", 30, weights="uniform")
@@ -243,7 +243,7 @@ def test_the_token_guess_learns_from_the_server(study: Study, server: ScriptedSe
     assert plan.tokens_out == 90
 
 
-def test_an_estimate_is_a_table_of_text(study: Study) -> None:
+def test_an_estimate_is_an_html_table(study: Study) -> None:
     plan = study.plan("simulate", n=24, baseline="picle")
     assert isinstance(plan, CostEstimate)
     html = plan._repr_html_()
@@ -253,18 +253,18 @@ def test_an_estimate_is_a_table_of_text(study: Study) -> None:
     assert "<script" not in html
 
 
-def test_a_planned_model_without_typical_answers_expects_the_longest(study: Study) -> None:
+def test_a_dry_run_without_typical_answers_plans_the_longest(study: Study) -> None:
     planned = PlannedBackend(study.backend)
     request = GenerationRequest(Prompt((Message("user", "Well?"),)), 0)
     planned.generate([request], SamplingParams(max_tokens=7))
     assert planned.estimate("it").tokens_out == planned.estimate("it").max_out == 7
 
 
-def test_candidates_are_planned_and_an_endpoint_is_asked_once(
+def test_candidates_are_planned_and_an_endpoint_uses_one(
     study: Study, server: ScriptedServer
 ) -> None:
-    frame = pd.DataFrame({"topic": "dawn", "said": [f"sun {i}" for i in range(80)]})
-    study.use_population(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": "dawn", "text": [f"sun {i}" for i in range(80)]})
+    study.use_population(frame, context="topic", response="text")
     assert study.plan("simulate", n=24, weights="uniform").calls == 96
     study.use_backend(OpenAIBackend(server.url, "scripted"))
     assert study.plan("simulate", n=24, weights="uniform").calls == 24

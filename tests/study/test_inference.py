@@ -25,8 +25,8 @@ def first(text: str) -> str:
 def records(n: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     topics = rng.choice(list(ODDS), n)
-    said = [" ".join(rng.choice(WORDS, size=4, p=ODDS[topic])) for topic in topics]
-    return pd.DataFrame({"topic": topics, "said": said, "w": rng.uniform(0.5, 2, n)})
+    texts = [" ".join(rng.choice(WORDS, size=4, p=ODDS[topic])) for topic in topics]
+    return pd.DataFrame({"topic": topics, "text": texts, "w": rng.uniform(0.5, 2, n)})
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +34,14 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     path = tmp_path_factory.mktemp("store") / "study.sqlite"
     study = Study(ToyBackend(WORDS, length=4), ToyEncoder(WORDS), store=path)
     study.use_personas(PERSONAS)
-    study.use_population(records(240, 0), context="topic", response="said")
+    study.use_population(records(240, 0), context="topic", response="text")
     study.simulate("mixed", 120, weights="uniform", temperature=1.0, top_p=1.0)
     study.simulate("plain", 120, baseline="plain", temperature=1.0, top_p=1.0)
     yield study
     study.store.close()
 
 
-def spoken(study: Study, name: str) -> dict[str, float]:
+def word_shares(study: Study, name: str) -> dict[str, float]:
     simulation = study.simulations[name]
     words = pd.Series([first(text) for text in simulation.responses])
     shares = pd.Series(simulation.weights).groupby(words).sum() / len(simulation)
@@ -55,9 +55,9 @@ def test_calibrated_weights_go_into_reweight_and_simulate(study: Study) -> None:
     found = study.calibrate("mixed", targets, of=first)
     assert found.is_reached
     assert dict(found) == pytest.approx({"sunny": 0.7, "rainy": 0.2, "windy": 0.1}, abs=0.01)
-    kept = study.reweight("mixed", found, kept_as="calibrated")
-    assert spoken(study, "calibrated") == pytest.approx(targets.to_dict(), abs=1e-3)
-    assert kept is study.simulations.pop("calibrated")
+    reweighted = study.reweight("mixed", found, kept_as="calibrated")
+    assert word_shares(study, "calibrated") == pytest.approx(targets.to_dict(), abs=1e-3)
+    assert reweighted is study.simulations.pop("calibrated")
     again = study.simulate("again", 60, weights=found)
     assert (again.frame["persona"] == "sunny").mean() > 0.5
     del study.simulations["again"]
@@ -65,15 +65,15 @@ def test_calibrated_weights_go_into_reweight_and_simulate(study: Study) -> None:
 
 def test_a_baseline_has_no_weights_to_calibrate(study: Study) -> None:
     with pytest.raises(DataError, match="no persona"):
-        study.calibrate("plain", spoken(study, "plain"), of=first)
+        study.calibrate("plain", word_shares(study, "plain"), of=first)
 
 
-def test_human_answers_come_as_a_frame_with_the_studys_columns(study: Study) -> None:
+def test_human_answers_are_a_frame_with_the_studys_columns(study: Study) -> None:
     human = records(60, 5)
     found = study.estimate("mixed", first, human=human, answer="sun")
     assert found.is_valid
     row = found.frame.iloc[0]
-    mean = float((human["said"].map(first) == "sun").mean())
+    mean = float((human["text"].map(first) == "sun").mean())
     assert row["human"] == pytest.approx(mean)
     assert row["low"] < np.mean([ODDS["dawn"][0], ODDS["dusk"][0]]) < row["high"]
     same = study.estimate("mixed", first, human=study.target.take(range(30)), answer="sun")
@@ -85,13 +85,13 @@ def test_another_column_and_survey_weights(study: Study) -> None:
     lengths = [len(text) for text in made.responses]
     study.simulations["long"] = type(made)(made.frame.assign(length=lengths), (), made.provenance)
     human = records(40, 6)
-    human["length"] = human["said"].str.len()
+    human["length"] = human["text"].str.len()
     found = study.estimate("long", "length", human=human)
     assert found.frame.iloc[0]["human"] == pytest.approx(human["length"].mean())
     del study.simulations["long"]
 
 
-def test_without_humans_it_says_that_it_is_not_valid(study: Study) -> None:
+def test_without_human_answers_an_estimate_is_marked_not_valid(study: Study) -> None:
     found = study.estimate("plain", first)
     for text in (repr(found), found._repr_html_(), str(found.plot().to_dict())):
         assert "not valid for the real population" in text
@@ -141,7 +141,7 @@ def test_bad_input_is_one_sentence(
     assert caught.value.hint
 
 
-def test_before_a_simulation_it_says_what_to_do(tmp_path: Path) -> None:
+def test_diagnosis_and_estimate_need_a_simulation(tmp_path: Path) -> None:
     study = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "s.sqlite")
     with pytest.raises(NotFittedError):
         study.diagnose()
@@ -149,7 +149,7 @@ def test_before_a_simulation_it_says_what_to_do(tmp_path: Path) -> None:
         study.estimate("a")
 
 
-def test_each_has_a_picture_and_a_table_of_text(study: Study) -> None:
+def test_each_result_has_a_picture_and_an_escaped_table(study: Study) -> None:
     made = study.simulations["mixed"]
     rows = made.frame.assign(response=[f"{EVIL} {text}" for text in made.responses])
     rows["persona"] = rows["persona"] + EVIL
@@ -162,7 +162,7 @@ def test_each_has_a_picture_and_a_table_of_text(study: Study) -> None:
 
     shares = pd.Series([kind(text) for text in rows["response"]]).value_counts(normalize=True)
     human = records(30, 2)
-    human["said"] = f"{EVIL} " + human["said"]
+    human["text"] = f"{EVIL} " + human["text"]
     results = [
         study.calibrate(EVIL, shares, of=kind),
         study.estimate(EVIL, kind, human=human),

@@ -21,8 +21,8 @@ PERSONAS = "sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind."
 @pytest.fixture
 def frame() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    said = [" ".join(rng.choice(WORDS, size=4, p=[0.5, 0.2, 0.2, 0.1])) for _ in range(480)]
-    return pd.DataFrame({"topic": ["dawn", "dusk"] * 240, "said": said})
+    texts = [" ".join(rng.choice(WORDS, size=4, p=[0.5, 0.2, 0.2, 0.1])) for _ in range(480)]
+    return pd.DataFrame({"topic": ["dawn", "dusk"] * 240, "text": texts})
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def empty(tmp_path: Path) -> Study:
 @pytest.fixture
 def study(empty: Study, frame: pd.DataFrame) -> Study:
     empty.use_personas(PERSONAS)
-    empty.use_population(frame, context="topic", response="said")
+    empty.use_population(frame, context="topic", response="text")
     return empty
 
 
@@ -43,7 +43,7 @@ def toy(study: Study) -> ToyBackend:
 
 
 def state(study: Study) -> dict[str, object]:
-    """Return what a failed verb must leave as it was."""
+    """Return what a failed call must not change."""
     names = ("personas", "population", "target", "mixture", "panel_weights", "backend_choice")
     return {name: getattr(study.session, name) for name in names} | {
         "made": dict(study.simulations)
@@ -51,7 +51,7 @@ def state(study: Study) -> dict[str, object]:
 
 
 def fails(study: Study, verb: Callable[[], object], kind: type[MopError], *words: str) -> None:
-    before, asked = state(study), (toy(study).n_scored, toy(study).n_generated)
+    before, n_calls = state(study), (toy(study).n_scored, toy(study).n_generated)
     with pytest.raises(kind) as caught:
         verb()
     assert caught.value.hint
@@ -60,11 +60,11 @@ def fails(study: Study, verb: Callable[[], object], kind: type[MopError], *words
     after = state(study)
     assert all(after[name] is before[name] for name in before if name != "made")
     assert after["made"] == before["made"]
-    assert (toy(study).n_scored, toy(study).n_generated) == asked
+    assert (toy(study).n_scored, toy(study).n_generated) == n_calls
 
 
 def stop_after(n: int) -> Callable[[str, int], Callable[[int, object], None]]:
-    """Return an `on_step` that interrupts like a user after `n` answers."""
+    """Return an `on_step` that raises KeyboardInterrupt after `n` answers."""
     seen = 0
 
     def on_step(_what: str, _total: int) -> Callable[[int, object], None]:
@@ -79,20 +79,20 @@ def stop_after(n: int) -> Callable[[str, int], Callable[[int, object], None]]:
     return on_step
 
 
-def test_a_new_study_has_nothing_and_opens_nothing(tmp_path: Path) -> None:
+def test_a_new_study_is_empty_and_opens_no_file(tmp_path: Path) -> None:
     study = Study(store=tmp_path / "none.sqlite")
     assert (study.personas, study.population, study.mixture) == ([], None, None)
     assert not (tmp_path / "none.sqlite").exists()
 
 
-def test_the_store_is_where_the_settings_say(
+def test_the_store_path_comes_from_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JUPYTER_MOP_STORE", str(tmp_path / "here" / "s.sqlite"))
     assert Study(ToyBackend(WORDS)).store.path == tmp_path / "here" / "s.sqlite"
 
 
-def test_from_records_to_figures(study: Study) -> None:
+def test_the_main_workflow_from_records_to_metrics(study: Study) -> None:
     study.fit("What of {topic}?", n_exemplars=8, n_records=80, n_components=12)
     study.simulate("learned", 120, temperature=1.0, top_p=1.0)
     study.simulate("rain only", 120, weights={"rainy": 1.0}, temperature=1.0, top_p=1.0)
@@ -108,14 +108,14 @@ def test_from_records_to_figures(study: Study) -> None:
     pd.testing.assert_frame_equal(one, direct)
 
 
-def test_the_same_study_again_gives_the_same_and_asks_nothing(
+def test_repeating_a_study_gives_the_same_results_from_the_cache(
     frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     backend, encoder, runs = ToyBackend(WORDS), ToyEncoder(WORDS), []
     for _ in range(2):
         study = Study(backend, encoder, store=tmp_path / "study.sqlite")
         study.use_personas(PERSONAS)
-        study.use_population(frame, context="topic", response="said")
+        study.use_population(frame, context="topic", response="text")
         study.fit(n_exemplars=8, n_records=40, n_components=8)
         study.simulate("a", 100)
         alignment = study.align("a")
@@ -126,7 +126,7 @@ def test_the_same_study_again_gives_the_same_and_asks_nothing(
     pd.testing.assert_frame_equal(runs[0][3], runs[1][3])
 
 
-def test_an_interrupted_fit_goes_on_where_it_stopped(study: Study, tmp_path: Path) -> None:
+def test_an_interrupted_fit_continues_where_it_stopped(study: Study, tmp_path: Path) -> None:
     options = {"n_exemplars": 8, "n_records": 40, "n_components": 8}
     reference = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "other.sqlite")
     reference.personas, reference.population = study.personas, study.population
@@ -142,7 +142,7 @@ def test_an_interrupted_fit_goes_on_where_it_stopped(study: Study, tmp_path: Pat
     assert study.store.counts().scores == toy(reference).n_scored
 
 
-def test_an_interrupted_simulation_goes_on_in_another_process_image(
+def test_an_interrupted_simulation_continues_in_a_new_study(
     study: Study, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
@@ -152,19 +152,19 @@ def test_an_interrupted_simulation_goes_on_in_another_process_image(
     study.store.close()
     later = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "study.sqlite")
     later.use_personas(PERSONAS)
-    later.use_population(frame, context="topic", response="said")
+    later.use_population(frame, context="topic", response="text")
     assert len(later.simulate("a", 100, n_candidates=1)) == 100
     assert toy(later).n_generated == 63
 
 
 def test_population_and_target_share_no_record(empty: Study, frame: pd.DataFrame) -> None:
-    frame = frame.assign(said=[f"s{i}" for i in range(480)])
-    empty.use_population(frame, context="topic", response="said", held_out=0.25)
+    frame = frame.assign(text=[f"s{i}" for i in range(480)])
+    empty.use_population(frame, context="topic", response="text", held_out=0.25)
     assert (len(empty.population), len(empty.target)) == (360, 120)
     assert set(empty.population.responses).isdisjoint(empty.target.responses)
 
 
-def test_simulated_contexts_are_those_of_the_held_out_records(study: Study) -> None:
+def test_contexts_are_simulated_from_the_held_out_records(study: Study) -> None:
     study.target = study.target.take(np.flatnonzero([c == "dusk" for c in study.target.contexts]))
     assert set(study.simulate("a", 50).frame["context"]) == {"dusk"}
 
@@ -185,14 +185,14 @@ def test_after_a_fit_the_learned_weights_are_used(study: Study) -> None:
     assert study.simulate("a", 20).provenance["weights"] == "learned"
 
 
-def test_the_weights_of_the_panel_are_used(study: Study) -> None:
+def test_a_simulation_can_use_the_panel_weights(study: Study) -> None:
     study.panel_weights = {"sunny": 0.0, "rainy": 1.0, "windy": 0.0}
     simulation = study.simulate("a", 30, weights="panel")
     assert set(simulation.frame["persona"]) == {"rainy"}
     assert "rainy=1.000" in simulation.provenance["weights"]
 
 
-def test_new_personas_forget_the_mixture_and_the_panel(study: Study) -> None:
+def test_new_personas_discard_the_mixture_and_the_panel_weights(study: Study) -> None:
     study.fit(n_exemplars=4, n_records=20)
     study.panel_weights = study.weights()
     study.use_personas("foggy: You say fog.")
@@ -203,19 +203,19 @@ def test_new_personas_forget_the_mixture_and_the_panel(study: Study) -> None:
 
 
 @pytest.mark.parametrize("verb", ["population", "backend"])
-def test_another_population_or_model_forgets_the_mixture(
+def test_a_new_population_or_model_discards_the_mixture(
     study: Study, frame: pd.DataFrame, verb: str
 ) -> None:
     study.fit(n_exemplars=4, n_records=20)
     if verb == "population":
-        study.use_population(frame, context="topic", response="said", random_state=1)
+        study.use_population(frame, context="topic", response="text", random_state=1)
     else:
         study.use_backend(ToyBackend(WORDS, length=2))
     assert study.mixture is None
     assert study.status()["weights"] == "not learned"
 
 
-def test_another_model_answers(study: Study) -> None:
+def test_a_new_model_generates_the_responses(study: Study) -> None:
     study.simulate("long", 10)
     study.use_backend(ToyBackend(WORDS, length=2))
     assert {len(r.split()) for r in study.simulate("short", 10).responses} == {2}
@@ -233,7 +233,7 @@ def test_a_simulation_of_the_same_name_is_replaced(study: Study) -> None:
     ("baseline", "missing"),
     [("plain", ["persona", "exemplar"]), ("personas", ["exemplar"]), ("exemplars", ["persona"])],
 )
-def test_a_baseline_leaves_out_what_it_says(
+def test_a_baseline_leaves_out_persona_or_exemplar(
     study: Study, baseline: str, missing: list[str]
 ) -> None:
     frame = study.simulate("a", 20, baseline=baseline).frame
@@ -241,13 +241,13 @@ def test_a_baseline_leaves_out_what_it_says(
         assert frame[column].isna().all() == (column in missing)
 
 
-def test_the_template_of_a_cell_holds_for_that_cell_and_the_fit_for_the_rest(study: Study) -> None:
+def test_a_template_applies_to_one_simulation_and_the_fits_to_the_others(study: Study) -> None:
     study.fit("Fit {topic}?", n_exemplars=4, n_records=20)
     assert study.simulate("a", 5, template="Own {topic}?").provenance["template"] == "Own {topic}?"
     assert study.simulate("b", 5).provenance["template"] == "Fit {topic}?"
 
 
-def test_the_status_counts(study: Study) -> None:
+def test_the_status_counts_what_is_there(study: Study) -> None:
     assert study.status()["model"] == "not loaded yet"
     study.fit(n_exemplars=4, n_records=20)
     study.simulate("a", 7)
@@ -257,17 +257,19 @@ def test_the_status_counts(study: Study) -> None:
     assert (status["held out"], status["weights"]) == (240, "learned")
     assert status["simulations"] == "a (7)"
     assert status["model"].startswith("toy:")
-    assert "7 responses" in status["kept answers"]
-    assert f"{toy(study).n_scored} scores" in status["kept answers"]
+    assert "7 responses" in status["cached"]
+    assert f"{toy(study).n_scored} scores" in status["cached"]
     assert status["store"] == str(study.store.path)
 
 
-def test_a_verb_before_its_step_says_what_to_do(empty: Study, frame: pd.DataFrame) -> None:
+def test_a_method_called_too_early_names_the_missing_step(
+    empty: Study, frame: pd.DataFrame
+) -> None:
     fails(empty, empty.fit, NotFittedError, "no population yet", "%mop_population")
     fails(empty, empty.simulate, NotFittedError, "no population yet")
     fails(empty, empty.weights, NotFittedError, "no personas yet", "%%mop_personas")
     fails(empty, empty.align, MopError)
-    empty.use_population(frame, context="topic", response="said")
+    empty.use_population(frame, context="topic", response="text")
     fails(empty, empty.fit, NotFittedError, "no personas yet")
     fails(empty, empty.simulate, NotFittedError, "no personas yet")
     fails(empty, empty.align, DataError, "no simulation")
@@ -277,7 +279,7 @@ def test_bad_input_changes_nothing(study: Study, frame: pd.DataFrame) -> None:
     study.fit("What of {topic}?", n_exemplars=4, n_records=20)
     study.simulate("a", 10)
     study.panel_weights = study.weights()
-    columns = {"context": "topic", "response": "said"}
+    columns = {"context": "topic", "response": "text"}
     for personas in ("", "sunny:", "a: x\na: y", "a [-1]: x\nb: y", "a [0]: x"):
         fails(study, lambda text=personas: study.use_personas(text), DataError)
     for change in (
@@ -289,7 +291,7 @@ def test_bad_input_changes_nothing(study: Study, frame: pd.DataFrame) -> None:
     ):
         options = {**columns, **change}
         fails(study, lambda o=options: study.use_population(frame, **o), DataError)
-    for bad in (frame.head(0), frame.assign(said=None), frame.assign(said="")):
+    for bad in (frame.head(0), frame.assign(text=None), frame.assign(text="")):
         fails(study, lambda df=bad: study.use_population(df, **columns), DataError)
     fails(study, lambda: study.fit("What of {genre}?"), DataError, "genre")
     fails(study, lambda: study.fit("What of {}?"), DataError, "{{")
@@ -309,23 +311,23 @@ def test_bad_input_changes_nothing(study: Study, frame: pd.DataFrame) -> None:
     fails(study, lambda: study.align("b"), DataError, "'b'", "'a'")
 
 
-def test_a_failed_simulation_leaves_no_template_behind(study: Study) -> None:
+def test_a_failed_simulation_does_not_keep_its_template(study: Study) -> None:
     fails(study, lambda: study.simulate("a", 5, template="Own {topic}?", weights="best"), DataError)
     assert study.simulate("a", 5).provenance["template"] == "{topic}"
 
 
-def test_what_is_no_model_is_refused(study: Study) -> None:
+def test_an_object_that_is_no_model_is_refused(study: Study) -> None:
     fails(study, lambda: study.use_backend(pd.DataFrame()), ModelError, "DataFrame")
     assert len(study.simulate("a", 5)) == 5
 
 
-def test_a_model_file_that_is_not_there_is_refused(study: Study, tmp_path: Path) -> None:
+def test_a_missing_model_file_is_refused(study: Study, tmp_path: Path) -> None:
     pytest.importorskip("openvino_genai")
     fails(study, lambda: study.use_backend(tmp_path / "no.gguf"), MopError, "no.gguf")
     assert len(study.simulate("a", 5)) == 5
 
 
-def test_a_store_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
+def test_an_unreadable_store_raises_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "s.sqlite").write_text("no database at all, just a lot of words " * 20)
     with pytest.raises(StoreError) as caught:
         Study(ToyBackend(WORDS), store=tmp_path / "s.sqlite").status()
@@ -334,12 +336,12 @@ def test_a_store_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
 
 def test_a_simulation_is_reweighted_by_shares_with_no_model_call(study: Study) -> None:
     study.simulate("first", n=120, weights="uniform")
-    asked = toy(study).n_generated
+    n_calls = toy(study).n_generated
     heavy = study.reweight("first", {"rainy": 0.8})
     shares = heavy.frame.groupby("persona")["weight"].sum() / 120
     assert shares.to_dict() == pytest.approx({"sunny": 0.1, "rainy": 0.8, "windy": 0.1})
     assert heavy.responses == study.simulations["first"].responses
-    assert toy(study).n_generated == asked
+    assert toy(study).n_generated == n_calls
     assert list(study.simulations) == ["first"]
 
 
@@ -349,24 +351,24 @@ def test_reweighting_to_the_weights_it_was_drawn_with_changes_nothing(study: Stu
     assert study.reweight("first", "learned").weights == pytest.approx(np.ones(100))
 
 
-def test_uniform_draws_stand_for_learned_ones(study: Study) -> None:
+def test_uniform_draws_reweight_to_learned_weights(study: Study) -> None:
     study.fit(n_exemplars=6, n_records=120)
     study.simulate("uniform", n=3000, weights="uniform")
     shares = study.reweight("uniform", "learned").frame.groupby("persona")["weight"].sum() / 3000
     assert shares.to_dict() == pytest.approx(study.weights(), abs=0.05)
 
 
-def test_a_reweighted_simulation_can_be_kept_and_aligned(study: Study) -> None:
+def test_a_reweighted_simulation_can_be_named_and_aligned(study: Study) -> None:
     study.simulate("first", n=120)
-    kept = study.reweight("first", {"sunny": 0.6}, kept_as="sunnier")
-    assert (kept.name, study.simulations["sunnier"]) == ("sunnier", kept)
+    reweighted = study.reweight("first", {"sunny": 0.6}, kept_as="sunnier")
+    assert (reweighted.name, study.simulations["sunnier"]) == ("sunnier", reweighted)
     frame = study.align("first", "sunnier").frame
     ess = frame.groupby("method", sort=False)["ess"].first()
     assert ess["first"] == pytest.approx(120)
     assert ess["sunnier"] < 120
 
 
-def test_what_cannot_be_reweighted_is_said(study: Study) -> None:
+def test_impossible_reweighting_is_refused(study: Study) -> None:
     study.simulate("first", n=40)
     study.simulate("plain", n=40, baseline="plain")
     fails(study, lambda: study.reweight("fist", {"sunny": 1}), DataError, "fist")
@@ -375,7 +377,7 @@ def test_what_cannot_be_reweighted_is_said(study: Study) -> None:
     fails(study, lambda: study.reweight("plain", {"sunny": 1}), DataError, "no persona")
     fails(study, lambda: study.reweight("plain", "uniform"), DataError, "without a persona")
     study.use_personas(PERSONAS)
-    fails(study, lambda: study.reweight("first", "uniform"), NotFittedError, "is gone")
+    fails(study, lambda: study.reweight("first", "uniform"), NotFittedError, "no longer exists")
 
 
 def test_a_mixture_with_other_exemplars_cannot_reweight(study: Study) -> None:
@@ -399,14 +401,14 @@ def test_the_panel_shows_the_last_simulation_of_the_mixture(study: Study) -> Non
     assert study.panel_weights is None
 
 
-def test_synthesised_personas_take_the_place_of_those_before(study: Study) -> None:
+def test_synthesised_personas_replace_the_previous_ones(study: Study) -> None:
     study.fit(n_exemplars=4, n_records=20)
     made = study.synthesize(2, n_draws=1)
     assert study.personas == made.personas
     assert study.mixture is None
-    asked = toy(study).n_generated
+    n_calls = toy(study).n_generated
     again = study.synthesize(2, n_draws=1, weighted=True)
-    assert toy(study).n_generated == asked
+    assert toy(study).n_generated == n_calls
     assert study.personas == again.weighted
     assert list(study.weights().values()) == pytest.approx(list(again.frame["share"]))
 
@@ -421,21 +423,21 @@ def test_a_failed_synthesis_leaves_the_study_as_it_was(study: Study, empty: Stud
 
 @pytest.fixture
 def survey(tmp_path: Path) -> Study:
-    """One word each: sunny at dawn, rainy at dusk."""
+    """Return a study of one-word answers: mostly sun at dawn, mostly rain at dusk."""
     rng = np.random.default_rng(0)
     topics = ["dawn", "dusk"] * 300
     odds = {"dawn": [0.7, 0.2, 0.1], "dusk": [0.2, 0.7, 0.1]}
-    said = [rng.choice(WORDS[:3], p=odds[topic]) for topic in topics]
+    texts = [rng.choice(WORDS[:3], p=odds[topic]) for topic in topics]
     study = Study(
         ToyBackend(WORDS, length=1), ToyEncoder([*WORDS, "dawn", "dusk"]), store=tmp_path / "s"
     )
     study.use_personas(PERSONAS)
-    frame = pd.DataFrame({"topic": topics, "said": said})
-    study.use_population(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": topics, "text": texts})
+    study.use_population(frame, context="topic", response="text")
     return study
 
 
-def test_a_closed_population_teaches_the_weights_of_its_answer(survey: Study) -> None:
+def test_answer_weights_are_learned_from_a_closed_population(survey: Study) -> None:
     answer = survey.ask("What of {topic}?", "sky")
     assert answer.weights_label == "learned"
     assert answer.options == ("rain", "sun", "wind")
@@ -451,11 +453,11 @@ def test_a_closed_population_teaches_the_weights_of_its_answer(survey: Study) ->
     assert list(survey.answers) == list(survey.simulations) == ["sky", "plain", "personas"]
 
 
-def test_the_same_question_again_asks_nothing(survey: Study) -> None:
+def test_repeating_a_question_calls_no_model(survey: Study) -> None:
     first = survey.ask("What of {topic}?")
-    asked = toy(survey).n_scored
+    n_calls = toy(survey).n_scored
     again = survey.ask("What of {topic}?")
-    assert toy(survey).n_scored == asked
+    assert toy(survey).n_scored == n_calls
     assert (again.by_context == first.by_context).all()
 
 
@@ -499,7 +501,7 @@ def test_free_text_has_no_closed_answers_in_the_panel(study: Study) -> None:
     assert study.compare("first").statistics.option_shares is None
 
 
-def test_an_answer_takes_the_weights_of_the_fit_for_other_options(study: Study) -> None:
+def test_an_answer_with_other_options_uses_the_fitted_weights(study: Study) -> None:
     question = Question("What of {topic}?", ["sun", "rain"])
     assert study.ask(question).weights_label == "stated"
     study.fit(n_exemplars=6, n_records=40)
@@ -511,7 +513,7 @@ def test_an_answer_takes_the_weights_of_the_fit_for_other_options(study: Study) 
     assert answer.persona_weights == pytest.approx(expected)
 
 
-def test_what_cannot_be_asked_is_said(study: Study, empty: Study) -> None:
+def test_an_impossible_question_is_refused(study: Study, empty: Study) -> None:
     question = Question("What of {topic}?", ["sun", "rain"])
     fails(study, lambda: study.ask("Sun?"), DataError, "no options")
     fails(study, lambda: study.ask(question, baseline="exemplars"), DataError, "'exemplars'")
@@ -522,7 +524,7 @@ def test_what_cannot_be_asked_is_said(study: Study, empty: Study) -> None:
     fails(empty, lambda: empty.ask(question), NotFittedError, "no population")
 
 
-def test_a_saved_mixture_goes_on_in_another_study_without_its_population(
+def test_a_saved_mixture_simulates_in_another_study_without_its_population(
     study: Study, tmp_path: Path
 ) -> None:
     study.fit("What of {topic}?", n_exemplars=6, n_records=40)
@@ -544,25 +546,23 @@ def test_a_saved_mixture_goes_on_in_another_study_without_its_population(
     pd.testing.assert_frame_equal(there.frame, here.frame)
 
 
-def test_a_loaded_mixture_takes_the_model_and_the_encoder_of_here(
-    study: Study, tmp_path: Path
-) -> None:
+def test_a_loaded_mixture_uses_the_current_model_and_encoder(study: Study, tmp_path: Path) -> None:
     study.fit(n_exemplars=6, n_records=40)
     folder = study.save(tmp_path / "mix")
     other = Study(
         ToyBackend(WORDS, persona_boost=1.0), ToyEncoder(["sun", "other"]), store=tmp_path / "o"
     )
-    with pytest.warns(UserWarning, match="were learned with the") as told:
+    with pytest.warns(UserWarning, match="were learned with the") as warned:
         other.load(str(folder))
-    assert len(told) == 2
-    assert "the encoder toy" in str(told[0].message)
-    assert "the model toy" in str(told[1].message)
+    assert len(warned) == 2
+    assert "the encoder toy" in str(warned[0].message)
+    assert "the model toy" in str(warned[1].message)
     assert other.weights() == pytest.approx(study.weights())
     made = other.simulate("here", 10)
     assert made.provenance["model"] == other.backend.fingerprint != study.backend.fingerprint
 
 
-def test_what_cannot_be_saved_or_loaded_changes_nothing(
+def test_a_failed_save_or_load_changes_nothing(
     study: Study, frame: pd.DataFrame, tmp_path: Path
 ) -> None:
     fails(study, lambda: study.save(tmp_path / "mix"), NotFittedError, "no mixture to save")

@@ -112,7 +112,7 @@ def test_a_canteen_without_likelihoods_is_matched():
 def test_metrics_at_their_floors_do_not_make_weights_right(game):
     sliders = [0.65, 0.12, 0.12, 0.11]
     compared = game.study.compare("uniform")
-    figures = compared.statistics.metrics(sliders)
-    assert figures["FID"] <= compared.floors["FID"]
-    assert figures["MAUVE"] >= compared.floors["MAUVE"]
+    metrics = compared.statistics.metrics(sliders)
+    assert metrics["FID"] <= compared.floors["FID"]
+    assert metrics["MAUVE"] >= compared.floors["MAUVE"]
     assert game.score(dict(zip(WORDS, sliders, strict=True))).total_variation > 0.1

@@ -237,7 +237,7 @@ def checked(client: object) -> Client:
     except ImportError as error:
         raise missing("distributed", "cluster") from error
     if not isinstance(client, Client) or client.asynchronous:
-        kind = "asynchronous one" if isinstance(client, Client) else type(client).__name__
+        kind = "an asynchronous one" if isinstance(client, Client) else f"a {type(client).__name__}"
         raise DataError(
             f"`client` must be a dask.distributed.Client, got {kind}.",
             hint="Create one: client = Client(LocalCluster(n_workers=2, threads_per_worker=1)).",

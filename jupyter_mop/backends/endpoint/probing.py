@@ -46,7 +46,7 @@ async def only_model(endpoint: Endpoint) -> str:
     if len(listed) != 1:
         raise ModelError(
             f"The server at {endpoint.name} lists {len(listed)} models, so `model` must be given.",
-            hint=f"Choose one: --model {listed[0] if listed else 'NAME'}. {_choice(listed)}".strip(),
+            hint=f"Give it: --model {listed[0] if listed else 'NAME'}. {_choice(listed)}".strip(),
         )
     return listed[0]
 

@@ -179,7 +179,7 @@ class LocalBackend:
         return [results[index] for index in range(len(requests))]
 
     def _score_pairs(self, pairs: Sequence[Pair], report: OnScores) -> None:
-        """Score all pairs; repeat those that found their own response in the cache with an empty one."""
+        """Score all pairs; repeat with an empty cache those whose response was in the cache."""
         pending, is_empty = list(range(len(pairs))), False
         while pending:
             short = self._score_once(pairs, pending, report)

@@ -19,7 +19,7 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Tokens of a prompt and of a response to score, if any; the first `n_prompt` are the prompt."""
+    """Tokens of a prompt (the first `n_prompt`) and of a response to score, if any."""
 
     tokens: Tokens
     n_prompt: int

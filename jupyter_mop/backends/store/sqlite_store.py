@@ -51,7 +51,7 @@ _HINTS = {
     "full": "Free some disk space and run it again: finished answers are cached.",
     "disk i/o": "Free some disk space and run it again: finished answers are cached.",
     "locked": "Close the program that uses it and run it again: finished answers are cached.",
-    "readonly": "Make the file and its folder writable, or choose another one with JUPYTER_MOP_STORE.",
+    "readonly": "Make the file and its folder writable, or choose another with JUPYTER_MOP_STORE.",
 }
 
 

@@ -52,14 +52,15 @@ def persona_colours(names: Iterable[str]) -> list[str]:
 
 def check_frame(frame: pd.DataFrame, columns: str) -> None:
     """Raise a DataError if a column is missing or the frame has no rows."""
-    missing = [name for name in columns.split() if name not in frame]
+    needed = columns.split()
+    missing = [name for name in needed if name not in frame]
     if missing:
         raise DataError(
-            f"The chart needs the columns {columns.split()}; {missing} are missing.",
-            hint="Pass the frame unchanged, as the function that made it returned it.",
+            f"The frame has missing columns: {', '.join(missing)}.",
+            hint=f"The chart needs {', '.join(needed)}.",
         )
     if frame.empty:
-        raise DataError("Nothing to draw: the frame has no rows.", hint="Compute the result first.")
+        raise DataError("The frame has no rows to draw.", hint="Pass a frame with a row or more.")
 
 
 def _shaded(colour: str, shade: float) -> str:

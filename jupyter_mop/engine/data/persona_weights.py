@@ -30,7 +30,7 @@ def answer_weights(
         The K personas; empty for a question without personas.
     weights : str, mapping or ndarray, optional
         "uniform", "stated" (the default), a share for each persona by name, or an array of shape
-        (K,) or (C, K). `Study.ask` resolves "learned" and "panel" before.
+        (K,) or (C, K). `Study.ask` resolves "learned" and "panel".
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""The gate: persona and exemplar weights from context vectors, and how it is fitted."""
+"""The gate: persona and exemplar weights from context vectors, and their fit."""

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.gate.component_scores import Indices, RecordBlock
+from jupyter_mop.engine.gate.component_scores import RecordBlock
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
 Real = NDArray[Any]  # single or double precision
 
 

@@ -1,1 +1,1 @@
-"""Responses: which components are drawn, what is asked, which candidate is selected."""
+"""Simulated responses: components are drawn, the model is called, candidates are selected."""

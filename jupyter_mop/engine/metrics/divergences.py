@@ -1,6 +1,6 @@
 """Divergences of two histograms over the same bins: KL, Jensen-Shannon, total variation, W1.
 
-For shares p and q over the bins, in nats where there is a logarithm:
+For shares p and q over the bins, in nats where there is a logarithm::
 
     KL(p || q) = sum_b p_b log(p_b / q_b)
     JS(p, q) = (KL(p || r) + KL(q || r)) / 2 with r = (p + q) / 2

@@ -1,6 +1,6 @@
 """FID, the Frechet distance between Gaussian fits of two sets of sentence vectors.
 
-For means m1, m2 and covariances S1, S2:
+For means m1, m2 and covariances S1, S2::
 
     FID = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1 S2)^(1/2))
 
@@ -175,7 +175,7 @@ def mixture_fid(
 
     The target has mean 0 and covariance D = diag(`variances`). The mixture has mean
     m = sum_k v_k m_k and covariance S = (sum_k v_k M_k - m m') / (1 - sum_k v_k^2 c_k). Then
-    FID = |m|^2 + tr(D) + tr(S) - 2 tr((D^(1/2) S D^(1/2))^(1/2)).
+    FID = m'm + tr(D) + tr(S) - 2 tr((D^(1/2) S D^(1/2))^(1/2)).
 
     Parameters
     ----------

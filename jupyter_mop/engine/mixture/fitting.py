@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.population import MIN_RECORDS, Population, draw_records
 from jupyter_mop.engine.gate.bootstrap_refits import BootstrapRefits
-from jupyter_mop.engine.gate.component_scores import Components, ComponentScores, Indices
+from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.held_out import held_out_report
 from jupyter_mop.engine.gate.lbfgs import LbfgsPath
@@ -21,6 +23,7 @@ from jupyter_mop.engine.mixture.component_selection import (
     select_shared,
 )
 
+Indices = NDArray[np.intp]
 _ROUGH_ITERATIONS = 30
 _MIN_HELD_OUT_EXEMPLARS = 4
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from IPython.core.magic import line_cell_magic, magics_class, output_can_be_silenced
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.notebook.magics import arguments
-from jupyter_mop.notebook.magics.arguments import option_arguments, option_values
-from jupyter_mop.notebook.magics.base import StudyMagics, costing, parsed, run
+from jupyter_mop.notebook.magics.base import (
+    StudyMagics,
+    argument,
+    cost_arguments,
+    option_arguments,
+    parsed,
+    run,
+)
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
@@ -20,40 +26,39 @@ if TYPE_CHECKING:
 
 @magics_class
 class AskMagics(StudyMagics):
-    """How the population would answer a closed question."""
+    """Ask the population."""
 
     @magic_arguments()
-    @argument("name", nargs="?", default="answer", help="name of the answer")
-    @argument("--options", help='the options, such as "yes|no"; default: the answers that the '
-              "population gave")  # fmt: skip
-    @argument("--scale", action="store_true", help="the options are an ordered scale")
-    @argument("--multiple", action="store_true", help="any number of options may be chosen")
+    @argument("name", nargs="?", default="answer", help="Name of the answer.")
+    @argument("--options", help='The options, such as "yes|no". Default: the answers in the '
+              "population.")  # fmt: skip
+    @argument("--scale", action="store_true", help="The options are an ordered scale.")
+    @argument("--multiple", action="store_true", help="Several options can be chosen.")
     @option_arguments(ElicitationOptions)
-    @costing
+    @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
     def mop_ask(self, line: str, cell: str | None = None) -> PopulationAnswer | CostEstimate:
-        """Ask a closed question: option probabilities of each persona, weighted.
+        """Ask the population a closed question and estimate the share of each option.
 
-        The cell is the text of the question with {column} names. With no cell, return the answer
-        that is kept under the name.
+        The cell is the question, with {column} names of the context. Without a cell, the earlier
+        answer of this name is returned.
 
-        Example: %%mop_ask vote --options "Clinton|Dole|Perot" with the question below it
+        Example: %%mop_ask vote --options "Clinton|Dole|Perot"
         """
-        args = dict(vars(parsed(self.mop_ask, line)))
-        name = arguments.unquoted(args.pop("name"))
+        args = parsed(self.mop_ask, line)
+        name = arguments.unquoted(args.name)
         if cell is None:
             return self.study.answer(name)
         text = cell.rstrip().removesuffix(";")
-        question = arguments.question(text, *map(args.pop, ("options", "scale", "multiple")))
         with progress(self.shell, self.study) as on_step:
             answer: PopulationAnswer | CostEstimate = run(
                 self.study,
                 "ask",
                 args,
-                question,
+                arguments.question(text, args.options, scale=args.scale, multiple=args.multiple),
                 name,
                 on_step=on_step,
-                **option_values(self.shell, ElicitationOptions, args),
+                **arguments.option_values(self.shell, ElicitationOptions, args),
             )
         return answer

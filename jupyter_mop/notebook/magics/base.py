@@ -1,19 +1,25 @@
-"""What every magic starts from: the study that it asks, and its line, parsed."""
+"""What every magic starts from: the study it calls, the declaration of its arguments, its line."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.magic import Magics
-from IPython.core.magic_arguments import argument, parse_argstring
+from IPython.core.magic_arguments import argument as ipython_argument
+from IPython.core.magic_arguments import parse_argstring
 
+from jupyter_mop.notebook.magics import arguments
+from jupyter_mop.options import Option, Options, declared_options
 from jupyter_mop.study.study import Study
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+Magic = TypeVar("Magic", bound=Callable[..., Any])
+_METAVARS: dict[object, str] = {int: "N", float: "X", arguments.seed: "N"}
 
 
 class StudyMagics(Magics):
@@ -26,25 +32,79 @@ class StudyMagics(Magics):
         self.study = study or Study()
 
 
-def costing(magic: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a magic the options --dry-run and --budget."""
-    dry_run = argument("--dry-run", action="store_true", help="only say what it would cost: calls, "
-                       "tokens, money, time; no model is asked")  # fmt: skip
-    budget = argument("--budget", type=float, help="stop before more US dollars are spent")
-    marked: Callable[..., Any] = dry_run(budget(magic))
-    return marked
+def argument(*flags: str, help: str, **settings: Any) -> Callable[[Magic], Magic]:  # noqa: A002, ANN401
+    """Declare an argument of a magic, with the settings of `argparse`.
+
+    The default is added to the help, in which "%" needs no escape.
+    """
+    default, metavar = settings.get("default"), _METAVARS.get(settings.get("type"))
+    if default is not None:
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+        help = f"{help} Default: {shown}."  # noqa: A001
+    if metavar and flags[0].startswith("-"):
+        settings.setdefault("metavar", metavar)
+    decorate: Callable[[Magic], Magic]
+    decorate = ipython_argument(*flags, help=help.replace("%", "%%"), **settings)
+    return decorate
 
 
-def run(study: Study, verb: str, options: dict[str, Any], *args: Any, **more: Any) -> Any:  # noqa: ANN401
-    """Run a verb with its `options`, or only plan it, or within a budget, as two of them say."""
-    dry_run, budget = options.pop("dry_run"), options.pop("budget")
-    if dry_run:
-        return study.plan(verb, *args, **options, **more)
-    with nullcontext() if budget is None else study.within(budget):
-        return getattr(study, verb)(*args, **options, **more)
+def option_arguments(kind: type[Options]) -> Callable[[Magic], Magic]:
+    """Give a magic an argument for each option of a set that has a flag."""
+
+    def decorate(magic: Magic) -> Magic:
+        for name, default, declared in reversed(list(declared_options(kind))):
+            if declared.flags:
+                magic = _option_argument(name, default, declared)(magic)
+        return magic
+
+    return decorate
+
+
+def _option_argument(name: str, default: object, declared: Option) -> Callable[[Magic], Magic]:
+    if declared.parse is None:
+        action = "store_false" if default else "store_true"
+        return argument(*declared.flags, dest=name, action=action, help=declared.help)
+    return argument(
+        *declared.flags, dest=name, type=declared.parse, default=default, help=declared.help
+    )
+
+
+def cost_arguments(magic: Magic) -> Magic:
+    """Give a magic the arguments --dry-run and --budget."""
+    dry_run = argument(
+        "--dry-run",
+        action="store_true",
+        help="Estimate calls, tokens, cost and time; call no model.",
+    )
+    budget = argument(
+        "--budget",
+        type=float,
+        metavar="USD",
+        help="Stop before the language model costs more US dollars than this.",
+    )
+    return dry_run(budget(magic))
+
+
+def run(study: Study, verb: str, costs: argparse.Namespace, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+    """Call a method of the study, or plan it, or limit its cost, as `costs` says.
+
+    Parameters
+    ----------
+    study : Study
+    verb : str
+        Name of the method.
+    costs : argparse.Namespace
+        The parsed `cost_arguments`: dry_run and budget.
+    *args, **options
+        Arguments of the method.
+    """
+    if costs.dry_run:
+        return study.plan(verb, *args, **options)
+    with nullcontext() if costs.budget is None else study.within(costs.budget):
+        return getattr(study, verb)(*args, **options)
 
 
 def parsed(magic: Callable[..., Any], line: str) -> argparse.Namespace:
-    """Read a magic's line; a semicolon at its end, which silences a cell, is no part of it."""
+    """Parse a magic's line without the semicolon that silences a cell's output."""
     args: argparse.Namespace = parse_argstring(magic, line.rstrip().removesuffix(";"))
     return args

@@ -1,4 +1,4 @@
-"""Tab completion of the magics: options, their values, columns, names of the study."""
+"""Tab completion of the magics: options and their values, columns, variables and names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jupyter_mop.notebook.magics.register import MopMagics
 
-_OF_A_SIMULATION = (
+_WITH_SIMULATION = (
     "mop_align",
     "mop_match",
     "mop_simulate",
@@ -37,14 +37,14 @@ _COLUMN_OPTIONS = ("--context", "--response", "--weight")
 
 
 def register(shell: InteractiveShell, magics: MopMagics) -> None:
-    """Complete every magic of `magics`, in line and cell form."""
+    """Complete every magic in line and cell form."""
     for kind, prefix in (("line", "%"), ("cell", "%%")):
         for name in magics.magics[kind]:
             shell.set_hook("complete_command", _Completer(magics, name), str_key=prefix + name)
 
 
 class _Completer:
-    """Completes one magic; IPython calls it with itself and an event."""
+    """Completes one magic; IPython calls it with the shell and an event."""
 
     def __init__(self, magics: MopMagics, name: str) -> None:
         self.magics = magics
@@ -53,13 +53,20 @@ class _Completer:
     def __call__(self, _shell: object, event: Any) -> list[str]:  # noqa: ANN401  IPython's own
         words = event.text_until_cursor.split()
         typed = "" if event.text_until_cursor.endswith(" ") else words.pop()
-        found = self._candidates(words[-1], words) if words else []
-        return [word for word in found if word.startswith(typed)]
+        candidates = self._candidates(words) if words else []
+        return [word for word in candidates if word.startswith(typed)]
 
-    def _candidates(self, before: str, words: list[str]) -> list[str]:
+    def _candidates(self, words: list[str]) -> list[str]:
+        """Return the values of the option before the cursor, or else names and options."""
+        options, values = self._options(), self._option_values(words)
+        if words[-1] in options and words[-1] in values:
+            return values[words[-1]]()
+        return [*self._names(), *options]
+
+    def _option_values(self, words: list[str]) -> dict[str, Callable[[], list[str]]]:
         study = self.magics.study
-        of_option: dict[str, Callable[[], list[str]]] = {
-            **self._declared(),
+        return {
+            **self._declared_choices(),
             "--weights": lambda: [*WEIGHT_WORDS, *(f"{p.name}=" for p in study.personas)],
             "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
             "--template": lambda: list(TEMPLATES),
@@ -73,12 +80,9 @@ class _Completer:
             ],
             **dict.fromkeys(_COLUMN_OPTIONS, lambda: self._columns(words)),
         }
-        if before in of_option:
-            return of_option[before]()
-        return [*self._names(), *self._options()]
 
-    def _declared(self) -> dict[str, Callable[[], list[str]]]:
-        """Return the values of the options that a set of options declares for this magic."""
+    def _declared_choices(self) -> dict[str, Callable[[], list[str]]]:
+        """Return the choices of the options that a set of options declares for this magic."""
         kind = _OPTIONS.get(self.name)
         options = [declared for _, _, declared in declared_options(kind)] if kind else []
         return {
@@ -88,7 +92,8 @@ class _Completer:
         }
 
     def _names(self) -> list[str]:
-        if self.name in _OF_A_SIMULATION:
+        """Return what the magic's first argument can name."""
+        if self.name in _WITH_SIMULATION:
             return list(self.magics.study.simulations)
         if self.name == "mop_resume":
             return [str(run.run) for run in self.magics.study.runs() if run.is_over]
@@ -101,12 +106,12 @@ class _Completer:
         return ["local", "http://localhost:8080/v1"] if self.name == "mop_backend" else []
 
     def _variables(self, kind: type | tuple[type, ...]) -> list[str]:
-        names = self.magics.shell.user_ns.items()
-        return [k for k, v in names if isinstance(v, kind) and not k.startswith("_")]
+        variables = self.magics.shell.user_ns.items()
+        return [k for k, v in variables if isinstance(v, kind) and not k.startswith("_")]
 
     def _frames(self) -> list[str]:
-        names = self.magics.shell.user_ns.items()
-        return [k for k, v in names if not k.startswith("_") and is_frame(v)]
+        variables = self.magics.shell.user_ns.items()
+        return [k for k, v in variables if not k.startswith("_") and is_frame(v)]
 
     def _options(self) -> list[str]:
         parser = getattr(self.magics, self.name).parser

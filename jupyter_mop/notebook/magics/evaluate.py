@@ -1,15 +1,15 @@
-"""The magics that tell what a simulation is worth and what follows from it."""
+"""The magics that evaluate a simulation and draw conclusions from it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.notebook.magics import arguments
-from jupyter_mop.notebook.magics.base import StudyMagics, parsed
+from jupyter_mop.notebook.magics.base import StudyMagics, argument, parsed
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
@@ -22,16 +22,20 @@ if TYPE_CHECKING:
 
 @magics_class
 class EvaluateMagics(StudyMagics):
-    """How near it is, what it lets one conclude, and why it says so."""
+    """Evaluate a simulation, estimate from it and explain it."""
 
     @magic_arguments()
-    @argument("names", nargs="*", help="simulations to compare; default: all")
-    @argument("--seed", type=arguments.seed, default=0, help="seed of halves and bootstrap")
-    @argument("--client", help="the variable of a dask.distributed.Client, whose workers encode")
+    @argument("names", nargs="*", help="Simulations to compare. Default: all.")
+    @argument("--seed", type=arguments.seed, default=0, help="Seed of half samples and bootstrap.")
+    @argument("--client", help="Variable with a dask.distributed.Client, whose workers encode the "
+              "responses.")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_align(self, line: str) -> Alignment:
-        """Compare simulations with the held-out records: figures, intervals, human floor."""
+        """Compare simulations with the held-out records: metrics, intervals and human floor.
+
+        Example: %mop_align learned plain
+        """
         args = parsed(self.mop_align, line)
         with progress(self.shell, self.study) as on_step:
             names = [arguments.unquoted(name) for name in args.names]
@@ -39,16 +43,20 @@ class EvaluateMagics(StudyMagics):
             return self.study.align(*names, random_state=args.seed, client=client, on_step=on_step)
 
     @magic_arguments()
-    @argument("name", nargs="?", help="a simulation of the mixture; default: the last one")
-    @argument("--figure", default="MAUVE", help="FID, MAUVE, 'KL cosine' or length, or a distance "
-              "of answers")  # fmt: skip
-    @argument("--seed", type=arguments.seed, default=0, help="seed of the statistics")
+    @argument("name", nargs="?", help="A simulation of the mixture. Default: the latest.")
+    @argument("--figure", default="MAUVE", help="The metric: FID, MAUVE, 'KL cosine' or length; "
+              "for answers JS, TV or W1.")  # fmt: skip
+    @argument("--seed", type=arguments.seed, default=0, help="Seed of half samples, clusters and "
+              "sampled pairs.")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_match(self, line: str) -> dict[str, float]:
-        """Fit persona weights by matching samples, for models that give no likelihoods.
+        """Find the persona weights at which one metric of a simulation is best.
 
-        shares = %mop_match NAME finds them; --weights shares uses them.
+        For models that give no likelihoods; no model is called. Assign the result to a variable,
+        as in shares = %mop_match even, and use it as --weights shares.
+
+        Example: %mop_match even --figure FID
         """
         args = parsed(self.mop_match, line)
         with progress(self.shell, self.study) as on_step:
@@ -60,17 +68,24 @@ class EvaluateMagics(StudyMagics):
             )
 
     @magic_arguments()
-    @argument("name", help="a simulation of the mixture")
-    @argument("--targets", required=True, help="variable with the known share of each option, or "
-              "of each column its options' shares")  # fmt: skip
-    @argument("--of", help="column, or variable with a function of a response; default: response")
-    @argument("--start", help="weights to stay near, as in NAME=0.4,NAME=0.6 or a variable; "
-              "default: those of the simulation")  # fmt: skip
-    @argument("--nearest", action="store_true", help="the nearest weights, if none reach them")
+    @argument("name", help="A simulation of the mixture.")
+    @argument("--targets", required=True, help="Variable with the known share of each option, or "
+              "with the shares of each column's options.")  # fmt: skip
+    @argument("--of", help="Column, or variable with a function of a response. Default: response.")
+    @argument("--start", help="Weights to stay close to: NAME=0.4,NAME=0.6 or a variable. "
+              "Default: those of the simulation.")  # fmt: skip
+    @argument("--nearest", action="store_true", help="If no weights reach the targets, return the "
+              "closest.")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_calibrate(self, line: str) -> Calibration:
-        """Find the persona weights that give known shares; assign them for --weights."""
+        """Find the persona weights that give known shares.
+
+        Assign the result to a variable, as in shares = %mop_calibrate ..., and use it as
+        --weights shares.
+
+        Example: %mop_calibrate learned --targets census --of answer
+        """
         args = parsed(self.mop_calibrate, line)
         return self.study.calibrate(
             arguments.unquoted(args.name),
@@ -81,17 +96,20 @@ class EvaluateMagics(StudyMagics):
         )
 
     @magic_arguments()
-    @argument("name", help="a simulation")
-    @argument("--of", default="response", help="column, or variable with a function of a response")
-    @argument("--human", help="variable of a DataFrame of human answers, with the context columns")
-    @argument("--answer", help="the one answer whose share is wanted")
-    @argument("--level", type=float, default=0.9, help="probability that the interval is to hold")
+    @argument("name", help="A simulation.")
+    @argument("--of", default="response", help="Column, or variable with a function of a response.")
+    @argument("--human", help="Variable with a DataFrame of human answers that has the context "
+              "columns.")  # fmt: skip
+    @argument("--answer", help="The single answer whose share to estimate. Default: all.")
+    @argument("--level", type=float, default=0.9, help="Coverage probability of the interval.")
     @line_magic
     @output_can_be_silenced
     def mop_estimate(self, line: str) -> Estimates:
         """Estimate the population's mean or shares from a simulation and a few human answers.
 
-        Without --human the interval is for the simulation only, and says so.
+        Without --human the interval is valid for the simulation only, and says so.
+
+        Example: %mop_estimate learned --of stars --human sample
         """
         args = parsed(self.mop_estimate, line)
         return self.study.estimate(
@@ -103,13 +121,18 @@ class EvaluateMagics(StudyMagics):
         )
 
     @magic_arguments()
-    @argument("name", nargs="?", help="a simulation; default: the last one of the mixture")
-    @argument("--copied", type=int, default=MIN_COPY_WORDS, help="words in a row that make a copy")
-    @argument("--seed", type=arguments.seed, default=0, help="seed of halves, folds and clusters")
+    @argument("name", nargs="?", help="A simulation. Default: the latest of the mixture.")
+    @argument("--copied", type=int, default=MIN_COPY_WORDS, help="Number of consecutive words shared "
+              "with an exemplar that make a response a copy.")  # fmt: skip
+    @argument("--seed", type=arguments.seed, default=0, help="Seed of half samples, folds and "
+              "clusters.")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_diagnose(self, line: str) -> Diagnosis:
-        """Look a simulation over: variety, personas, copies, and what is missing."""
+        """Check a simulation's diversity, controllability, copying and missing clusters.
+
+        Example: %mop_diagnose learned
+        """
         args = parsed(self.mop_diagnose, line)
         name = args.name and arguments.unquoted(args.name)
         with progress(self.shell, self.study) as on_step:
@@ -118,14 +141,16 @@ class EvaluateMagics(StudyMagics):
             )
 
     @magic_arguments()
-    @argument("context", nargs="*", help="a context as text, or the variable of one")
-    @argument("-n", type=int, default=5, help="most exemplars and most records")
+    @argument("context", nargs="*", help="A context as text, or a variable with one.")
+    @argument("-n", type=int, default=5, help="Largest number of exemplars and of records.")
     @line_cell_magic
     @output_can_be_silenced
     def mop_explain(self, line: str, cell: str | None = None) -> Explanation:
-        """Show who answers a context, what they are shown, and the nearest records.
+        """Show the persona weights, exemplars and nearest records of a context.
 
-        The context may also be the cell.
+        The context can also be the cell.
+
+        Example: %mop_explain positive -n 3
         """
         args = parsed(self.mop_explain, line)
         text = arguments.unquoted(" ".join(args.context)) if cell is None else cell.strip()

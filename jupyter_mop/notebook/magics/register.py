@@ -1,4 +1,4 @@
-"""The `%mop_*` magics: each parses its line, calls one verb of the study, returns its value."""
+"""The `%mop_*` magics: each parses its line and returns what one method of the study returns."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from jupyter_mop.notebook.magics.simulate import SimulateMagics
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+_GROUPS = (SetupMagics, SimulateMagics, AskMagics, EvaluateMagics, RunMagics)
 
-_ROOMS = (SetupMagics, SimulateMagics, AskMagics, EvaluateMagics, RunMagics)
 
-
-class MopMagics(*_ROOMS):  # type: ignore[misc]
-    """Mixture-of-personas population simulation, verb by verb."""
+class MopMagics(*_GROUPS):  # type: ignore[misc]
+    """All `%mop_*` magics, with one study."""
 
     magics = {  # noqa: RUF012  IPython's own attribute
-        kind: {name: method for room in _ROOMS for name, method in room.magics[kind].items()}
+        kind: {name: method for group in _GROUPS for name, method in group.magics[kind].items()}
         for kind in ("line", "cell")
     }
 
 
 def register(shell: InteractiveShell) -> None:
-    """Add magics, their completions and the display of results to `shell`."""
+    """Add the magics, their completion and the display of results to `shell`."""
     magics = MopMagics(shell)
     shell.register_magics(magics)
     completion.register(shell, magics)

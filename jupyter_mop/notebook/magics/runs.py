@@ -1,13 +1,13 @@
-"""The magics that list what was run, and do again what did not finish."""
+"""The magics that list the store's runs and resume one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import line_magic, magics_class, output_can_be_silenced
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import magic_arguments
 
-from jupyter_mop.notebook.magics.base import StudyMagics, parsed
+from jupyter_mop.notebook.magics.base import StudyMagics, argument, parsed
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
@@ -16,29 +16,33 @@ if TYPE_CHECKING:
 
 @magics_class
 class RunMagics(StudyMagics):
-    """What was run on this store, by this notebook and by others."""
+    """List and resume runs, those of other notebooks included."""
 
     @magic_arguments()
     @line_magic
     @output_can_be_silenced
     def mop_runs(self, line: str) -> Runs:
-        """List the runs of the store: state, books, model; `.frame` has their provenance too.
+        """List the runs in the store with their state, counts, cost and model.
 
-        Requested = finished + failed + cancelled; kept are those finished ones that were there
-        before. An interrupted run's kernel is gone.
+        Requested = finished + failed + cancelled; finished answers that were cached are counted
+        separately. The kernel of an interrupted run has ended. `.frame` has the provenance too.
+
+        Example: %mop_runs
         """
         parsed(self.mop_runs, line)
         return self.study.runs()
 
     @magic_arguments()
-    @argument("run", nargs="?", type=int, help="its number in %%mop_runs; default: the last that "
-              "did not finish")  # fmt: skip
+    @argument("run", nargs="?", type=int, help="Number of the run in %mop_runs. Default: the "
+              "latest unfinished run.")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_resume(self, line: str) -> Any:  # noqa: ANN401  what the verb returns
-        """Do a run again with what it was given: what it finished is kept, the rest is asked.
+        """Repeat an unfinished run; only its missing answers are computed.
 
-        In a new kernel, run the cells with the personas and the records before.
+        In a new kernel, first run the cells with the personas and the records.
+
+        Example: %mop_resume 3
         """
         args = parsed(self.mop_resume, line)
         with progress(self.shell, self.study) as on_step:

@@ -1,4 +1,4 @@
-"""The magics that set up a study: model, personas, records, and the weights learned of them."""
+"""The magics that set up a study: model, personas, records and learned weights."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop import config
 from jupyter_mop.engine.data.clustering import MAX_RECORDS
 from jupyter_mop.engine.synthesis.options import LADDER
 from jupyter_mop.engine.synthesis.persona_writing import N_DRAWS, N_SHOWN
 from jupyter_mop.notebook.magics import arguments
-from jupyter_mop.notebook.magics.base import StudyMagics, costing, parsed, run
+from jupyter_mop.notebook.magics.base import StudyMagics, argument, cost_arguments, parsed, run
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
@@ -30,34 +30,39 @@ if TYPE_CHECKING:
 
 @magics_class
 class SetupMagics(StudyMagics):
-    """Who answers, whom they stand for, and with what weights."""
+    """Set up model, personas and records, and learn the weights."""
 
     @magic_arguments()
-    @argument("source", nargs="?", default="local", help="local, a path to a GGUF file or an "
-              "OpenVINO model folder, or the http:// address of an endpoint")  # fmt: skip
-    @argument("--model", help="the model's name at the endpoint; default: its only one")
-    @argument("--template", help="how the endpoint's model reads a chat, for scores: chatml (the "
-              "default), llama-3, or a variable with a ChatTemplate")  # fmt: skip
-    @argument("--keep-weights", action="store_true", help="carry the learned weights over")
-    @argument("--price-in", type=float, help="US dollars for a million tokens in, for %%mop_fit "
-              "--dry-run and --budget; default: that of a small table, if it is there")  # fmt: skip
-    @argument("--price-out", type=float, help="US dollars for a million tokens out")
-    @argument("--ask-key", action="store_true", help="ask for the endpoint's key, unseen")
-    @argument("--requests-per-minute", type=float, help="the most calls that the endpoint allows")
-    @argument("--tokens-per-minute", type=float, help="the most tokens that it allows")
-    @argument("--hedge-after", type=float, metavar="SECONDS", help="make a call that has no answer "
-              "by then a second time; the first answer counts, both cost")  # fmt: skip
+    @argument("source", nargs="?", default="local", help="local for the embedded model, a "
+              "GGUF file, an OpenVINO folder, or the http:// address of an endpoint.")  # fmt: skip
+    @argument("--model", help="The model's name at the endpoint. Default: the only one there.")
+    @argument("--template", help="Chat template of the endpoint's model, used for scores: chatml, "
+              "llama-3, or a variable with a ChatTemplate. Default: chatml.")  # fmt: skip
+    @argument("--keep-weights", action="store_true", help="Keep the learned weights and use them "
+              "with this model.")  # fmt: skip
+    @argument("--price-in", type=float, metavar="USD", help="Price of a million input tokens, for "
+              "--dry-run and --budget. Default: from the built-in price table.")  # fmt: skip
+    @argument("--price-out", type=float, metavar="USD", help="Price of a million output tokens. "
+              "Default: from the built-in price table.")  # fmt: skip
+    @argument("--ask-key", action="store_true", help="Ask for the endpoint's API key in a hidden "
+              "field.")  # fmt: skip
+    @argument("--requests-per-minute", type=float, help="Rate limit of the endpoint, in requests.")
+    @argument("--tokens-per-minute", type=float, help="Rate limit of the endpoint, in tokens.")
+    @argument("--hedge-after", type=float, metavar="SECONDS", help="Repeat a call that has no "
+              "response by then; the first response counts, and both cost.")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_backend(self, line: str) -> pd.Series | Capabilities:
-        """Choose and load the language model; of an endpoint, try and show what it can do.
+        """Choose and load the language model; show what an endpoint supports.
 
-        %mop_backend local loads the embedded one; it is fetched on first use. A key for an
-        endpoint is read from the keyring (`keyring set jupyter-mop api.openai.com`) or the
-        environment (OPENAI_API_KEY), or asked for with --ask-key; it has no place in a cell.
+        The embedded model is downloaded on first use. The API key of an endpoint is read from the
+        keyring (`keyring set jupyter-mop api.openai.com`), from the environment (OPENAI_API_KEY),
+        or with --ask-key; never write it into a cell.
+
+        Example: %mop_backend https://api.openai.com/v1 --model gpt-4o-mini --ask-key
         """
         args = parsed(self.mop_backend, line)
-        used = self.study.use_backend(
+        backend = self.study.use_backend(
             arguments.variable_or_text(self.shell, args.source),
             model=args.model and arguments.unquoted(args.model),
             chat_template=args.template and arguments.variable_or_text(self.shell, args.template),
@@ -69,18 +74,20 @@ class SetupMagics(StudyMagics):
             tokens_per_minute=args.tokens_per_minute,
             hedge_after=args.hedge_after,
         )
-        return used.capabilities or self.study.status()
+        return backend.capabilities or self.study.status()
 
     @magic_arguments()
-    @argument("source", nargs="?", help="a DataFrame with name and description, a variable with "
-              "text or a mapping, or a .txt, .yaml or .csv file; not with a cell")  # fmt: skip
-    @argument("--edit", action="store_true", help="open the persona panel: cards to edit")
+    @argument("source", nargs="?", help="Variable with a DataFrame (columns name and description), "
+              "a text or a mapping; or a .txt, .yaml or .csv file. Default: the cell.")  # fmt: skip
+    @argument("--edit", action="store_true", help="Open the persona panel to edit the personas.")
     @line_cell_magic
     @output_can_be_silenced
     def mop_personas(self, line: str, cell: str | None = None) -> pd.DataFrame | PersonaPanel:
-        """Describe the subgroups of the population, one persona a line.
+        """Describe the personas, the subgroups of the population.
 
-        The cell holds `name: description` or `name [0.4]: description` lines, or YAML.
+        The cell has a line `name: description` or `name [0.4]: description` for each, or YAML.
+
+        Example: %%mop_personas --edit
         """
         from jupyter_mop.notebook.panels import persona_panel
 
@@ -92,22 +99,27 @@ class SetupMagics(StudyMagics):
         return persona_panel(self.study) if args.edit else arguments.personas_frame(personas)
 
     @magic_arguments()
-    @argument("-k", type=arguments.number_or_auto, default="auto", help="number of personas, or auto "
-              "to choose it by held-out likelihood: some thousand scores")  # fmt: skip
-    @argument("--records", type=int, default=MAX_RECORDS, help="most records to cluster")
-    @argument("--draws", type=int, default=N_DRAWS, help="answers for each persona to choose from")
-    @argument("--shown", type=int, default=N_SHOWN, help="records in one prompt; a large model "
-              "can use more")  # fmt: skip
-    @argument("--ladder", type=arguments.numbers, default=LADDER, help="numbers that auto tries, with "
-              "commas")  # fmt: skip
-    @argument("--weighted", action="store_true", help="let each persona weigh as much as its group")
-    @argument("--seed", type=arguments.seed, default=0, help="seed of every choice")
+    @argument("-k", type=arguments.number_or_auto, default="auto", help="Number of personas; auto "
+              "chooses it by held-out likelihood, with some thousand scores.")  # fmt: skip
+    @argument("--records", type=int, default=MAX_RECORDS, help="Largest number of records to "
+              "cluster.")  # fmt: skip
+    @argument("--draws", type=int, default=N_DRAWS, help="Descriptions drawn for each persona, of "
+              "which the best is selected.")  # fmt: skip
+    @argument("--shown", type=int, default=N_SHOWN, help="Records in one prompt; a large model can "
+              "use more.")  # fmt: skip
+    @argument("--ladder", type=arguments.numbers, default=LADDER, help="Numbers of personas that "
+              "auto compares, separated by commas.")  # fmt: skip
+    @argument("--weighted", action="store_true", help="State each persona's weight as the share of "
+              "its group of records.")  # fmt: skip
+    @argument("--seed", type=arguments.seed, default=0, help="Random seed.")
     @line_cell_magic
     @output_can_be_silenced
     def mop_synthesize(self, line: str, cell: str | None = None) -> Synthesis:
-        """Make personas from the records: cluster them, let the model sum up each group.
+        """Write personas from the records: cluster them and let the model describe each cluster.
 
-        The cell, if there is one, is the prompt template by which auto judges.
+        The cell, if there is one, is the prompt template with which auto compares numbers.
+
+        Example: %mop_synthesize -k 8
         """
         args = parsed(self.mop_synthesize, line)
         with progress(self.shell, self.study) as on_step:
@@ -124,16 +136,21 @@ class SetupMagics(StudyMagics):
             )
 
     @magic_arguments()
-    @argument("frame", help="the variable of a DataFrame with one row per response")
-    @argument("--context", required=True, help="column of the context; several with commas")
-    @argument("--response", required=True, help="column of what was said")
-    @argument("--weight", help="column of survey weights")
-    @argument("--held-out", type=float, default=0.5, help="share that is kept to compare with")
-    @argument("--seed", type=arguments.seed, default=0, help="seed of the split")
+    @argument("frame", help="Variable with a DataFrame, one row per response.")
+    @argument("--context", required=True, help="Column of the context: what the person responded "
+              "to. Several columns are separated by commas.")  # fmt: skip
+    @argument("--response", required=True, help="Column of the responses.")
+    @argument("--weight", help="Column of survey weights. Default: all records count equally.")
+    @argument("--held-out", type=float, default=0.5, help="Share of the records to hold out for "
+              "comparison.")  # fmt: skip
+    @argument("--seed", type=arguments.seed, default=0, help="Seed of the split.")
     @line_magic
     @output_can_be_silenced
     def mop_population(self, line: str) -> Population:
-        """Name the real records: some to learn from, the rest held out to compare with."""
+        """Set the real records and split them into training and held-out records.
+
+        Example: %mop_population reviews --context sentiment --response review
+        """
         args = parsed(self.mop_population, line)
         return self.study.use_population(
             arguments.frame(self.shell, args.frame),
@@ -145,41 +162,35 @@ class SetupMagics(StudyMagics):
         )
 
     @magic_arguments()
-    @argument(
-        "--exemplars",
-        type=int,
-        default=config.DEFAULT_EXEMPLARS,
-        help="size of the exemplar pool (J)",
-    )
-    @argument(
-        "--records", type=int, default=config.DEFAULT_RECORDS, help="most records to learn from"
-    )
-    @argument(
-        "--components",
-        type=int,
-        default=config.DEFAULT_COMPONENTS,
-        help="components asked for each record (M)",
-    )
-    @argument("--refits", type=int, default=0, help="intervals of the weights, from so many "
-              "more fits of the same answers, such as 100")  # fmt: skip
-    @argument("--stratify", help="spread exemplars evenly over this context column, or over "
-              "cluster (groups of similar responses); default: over the contexts")  # fmt: skip
-    @argument("--seed", type=arguments.seed, default=0, help="seed of every choice")
-    @argument("--client", help="the variable of a dask.distributed.Client, whose workers score")
-    @costing
+    @argument("--exemplars", type=int, default=config.DEFAULT_EXEMPLARS, help="Number of exemplars "
+              "in the pool (J).")  # fmt: skip
+    @argument("--records", type=int, default=config.DEFAULT_RECORDS, help="Largest number of "
+              "training records.")  # fmt: skip
+    @argument("--components", type=int, default=config.DEFAULT_COMPONENTS, help="Components scored "
+              "for each record (M).")  # fmt: skip
+    @argument("--refits", type=int, default=0, help="Number of bootstrap refits, such as 100, for "
+              "intervals of the persona weights; they call no model.")  # fmt: skip
+    @argument("--stratify", help="Spread the exemplars evenly over this context column, or over "
+              "cluster (groups of similar responses). Default: over the contexts.")  # fmt: skip
+    @argument("--seed", type=arguments.seed, default=0, help="Random seed.")
+    @argument("--client", help="Variable with a dask.distributed.Client, whose workers score the "
+              "responses.")  # fmt: skip
+    @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
     def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas | CostEstimate:
-        """Learn the weights of personas and exemplars from what people said.
+        """Learn persona and exemplar weights from the training records.
 
-        The cell, if there is one, is the prompt template with {column} names.
+        The cell, if there is one, is the prompt template with {column} names of the context.
+
+        Example: %%mop_fit --exemplars 64 --refits 100
         """
         args = parsed(self.mop_fit, line)
         with progress(self.shell, self.study) as on_step:
-            fitted: MixtureOfPersonas | CostEstimate = run(
+            mixture: MixtureOfPersonas | CostEstimate = run(
                 self.study,
                 "fit",
-                {"dry_run": args.dry_run, "budget": args.budget},
+                args,
                 cell,
                 n_exemplars=args.exemplars,
                 n_records=args.records,
@@ -190,28 +201,32 @@ class SetupMagics(StudyMagics):
                 client=arguments.client(self.shell, args.client),
                 on_step=on_step,
             )
-        return fitted
+        return mixture
 
     @magic_arguments()
-    @argument("folder", help="where to write; it is made, or a mixture in it replaced")
+    @argument("folder", help="Folder to write; a mixture in it is replaced.")
     @line_magic
     @output_can_be_silenced
     def mop_save(self, line: str) -> Path:
-        """Write the mixture to a folder: weights, personas, exemplars, and what they stand on.
+        """Save the mixture to a folder: weights, personas, exemplars and settings.
 
-        Of what people said it holds the exemplars, word for word.
+        The exemplars are real responses.
+
+        Example: %mop_save my-mixture
         """
         return self.study.save(arguments.path(parsed(self.mop_save, line).folder))
 
     @magic_arguments()
-    @argument("folder", help="what %%mop_save wrote")
+    @argument("folder", help="Folder that %mop_save wrote.")
     @line_magic
     @output_can_be_silenced
     def mop_load(self, line: str) -> MixtureOfPersonas:
-        """Read a mixture that was saved and use it, with its personas and the model of here.
+        """Load a saved mixture and use it with its personas and the current model.
 
-        It simulates without its population. Name records to compare with before: new ones forget
-        the mixture.
+        It simulates without its population. To compare with records, run %mop_population before:
+        it discards the mixture.
+
+        Example: %mop_load my-mixture
         """
         return self.study.load(arguments.path(parsed(self.mop_load, line).folder))
 
@@ -219,6 +234,9 @@ class SetupMagics(StudyMagics):
     @line_magic
     @output_can_be_silenced
     def mop_status(self, line: str) -> pd.DataFrame:
-        """Show what is loaded, fitted, simulated and kept."""
+        """Show what is loaded, fitted, simulated and cached.
+
+        Example: %mop_status
+        """
         parsed(self.mop_status, line)
         return self.study.status().to_frame("")

@@ -1,16 +1,22 @@
-"""The magics that let the personas answer, and those that weight their answers."""
+"""The magics that simulate responses, and those that reweight and export simulations."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.notebook.magics import arguments
-from jupyter_mop.notebook.magics.arguments import option_arguments, option_values
-from jupyter_mop.notebook.magics.base import StudyMagics, costing, parsed, run
+from jupyter_mop.notebook.magics.base import (
+    StudyMagics,
+    argument,
+    cost_arguments,
+    option_arguments,
+    parsed,
+    run,
+)
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
@@ -24,55 +30,64 @@ if TYPE_CHECKING:
 
 @magics_class
 class SimulateMagics(StudyMagics):
-    """What the population would say."""
+    """Simulate responses, reweight them and write them to files."""
 
     @magic_arguments()
-    @argument("name", nargs="?", default="simulation", help="name of the simulation")
+    @argument("name", nargs="?", default="simulation", help="Name of the simulation.")
     @option_arguments(SimulationOptions)
-    @argument("--client", help="the variable of a dask.distributed.Client, whose workers answer")
-    @costing
+    @argument("--client", help="Variable with a dask.distributed.Client, whose workers generate "
+              "the responses.")  # fmt: skip
+    @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
     def mop_simulate(self, line: str, cell: str | None = None) -> Simulation | CostEstimate:
-        """Simulate responses: draw persona and exemplar, build the prompt, let the model answer.
+        """Simulate responses: for each, draw a persona and an exemplar, then ask the model.
 
-        The cell, if there is one, is the prompt template with {column} names.
+        The cell, if there is one, is the prompt template with {column} names of the context.
 
         Example: %%mop_simulate learned -n 300 --weights critic=0.4,fan=0.6
         """
-        args = dict(vars(parsed(self.mop_simulate, line)))
+        args = parsed(self.mop_simulate, line)
         with progress(self.shell, self.study) as on_step:
-            made: Simulation | CostEstimate = run(
+            simulation: Simulation | CostEstimate = run(
                 self.study,
                 "simulate",
                 args,
-                arguments.unquoted(args.pop("name")),
+                arguments.unquoted(args.name),
                 template=cell,
-                client=arguments.client(self.shell, args.pop("client")),
+                client=arguments.client(self.shell, args.client),
                 on_step=on_step,
-                **option_values(self.shell, SimulationOptions, args),
+                **arguments.option_values(self.shell, SimulationOptions, args),
             )
-        return made
+        return simulation
 
     @magic_arguments()
     @line_magic
     @output_can_be_silenced
     def mop_weights(self, line: str) -> WeightsPanel:
-        """Open the weights panel; what it shows is what --weights panel uses."""
+        """Open a panel of sliders for the persona weights.
+
+        --weights panel uses the weights that it shows.
+
+        Example: %mop_weights
+        """
         from jupyter_mop.notebook.panels import weights_panel
 
         parsed(self.mop_weights, line)
         return weights_panel(self.study)
 
     @magic_arguments()
-    @argument("name", nargs="?", help="a simulation of the mixture; default: the last one made")
-    @argument("--seed", type=arguments.seed, default=0, help="seed of halves, clusters and pairs")
+    @argument("name", nargs="?", help="A simulation of the mixture. Default: the latest.")
+    @argument("--seed", type=arguments.seed, default=0, help="Seed of half samples, clusters and "
+              "sampled pairs.")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_panel(self, line: str) -> AlignmentPanel:
-        """Open the alignment panel: weights to move, figures, map and responses that follow.
+        """Open the alignment panel: move persona weights and see metrics and responses follow.
 
-        No model is asked. What it shows is what --weights panel uses.
+        No model is called. --weights panel uses the weights that it shows.
+
+        Example: %mop_panel learned
         """
         args = parsed(self.mop_panel, line)
         name = args.name and arguments.unquoted(args.name)
@@ -81,28 +96,34 @@ class SimulateMagics(StudyMagics):
         return panel
 
     @magic_arguments()
-    @argument("name", help="a simulation")
-    @argument("path", help="a .csv, .parquet or .jsonl file; it is made or replaced")
+    @argument("name", help="A simulation.")
+    @argument("path", help="A .csv, .parquet or .jsonl file; an existing one is replaced.")
     @line_magic
     @output_can_be_silenced
     def mop_export(self, line: str) -> Path:
         """Write a simulation to a file, with a data card beside it.
 
-        The card tells the personas, weights, model, seeds, prompt and figures, and holds the
-        exemplars, word for word. Simulation.from_csv(path) and its like read it back.
+        The card lists personas, weights, model, seeds, prompt and metrics, and contains the
+        exemplars, which are real responses. Simulation.from_csv(path) reads a .csv file back.
+
+        Example: %mop_export learned responses.csv
         """
         args = parsed(self.mop_export, line)
         return self.study.export(arguments.unquoted(args.name), arguments.path(args.path))
 
     @magic_arguments()
-    @argument("name", help="a simulation of the mixture")
-    @argument("--weights", required=True, help="panel or NAME=0.4,NAME=0.6 (those not named share "
-              "the rest); learned, uniform or stated change exemplar weights too")  # fmt: skip
-    @argument("--as", dest="kept_as", help="keep the result under this name, for %%mop_align")
+    @argument("name", help="A simulation of the mixture.")
+    @argument("--weights", required=True, help="Persona weights: panel, a variable, or "
+              "NAME=0.4,NAME=0.6, with the rest shared by the other personas. learned, uniform or "
+              "stated change exemplar weights too.")  # fmt: skip
+    @argument("--as", dest="kept_as", metavar="NAME", help="Name of the result, for %mop_align.")
     @line_magic
     @output_can_be_silenced
     def mop_reweight(self, line: str) -> Simulation:
-        """Weight a simulation as other weights would have drawn it, with no model call."""
+        """Reweight a simulation to other persona weights, with no model call.
+
+        Example: %mop_reweight learned --weights critic=0.6 --as critical
+        """
         args = parsed(self.mop_reweight, line)
         return self.study.reweight(
             arguments.unquoted(args.name),

@@ -1,1 +1,1 @@
-"""One small widget class a file."""
+"""The widgets: a Python class, a script and a style sheet for each."""

@@ -1,4 +1,4 @@
-"""The script and the style sheet of each widget, each as one text that a page can load."""
+"""Bundle the script and the style sheet of a widget into one text each."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "(\.[^"]+)";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^ *(?://.*|/\*\*[\s\S]*?\*/)\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
 
 
 def script(widget: str, *, folder: Path = STATIC) -> str:
-    """Return the script of a widget with the modules that it imports in front of it.
+    """Return a widget's script, preceded by the modules that it imports.
 
-    A page loads it from one address, so no import can stay. Each module comes once, before those
-    that need it, without its exports; the widget's own script keeps its own.
+    A notebook loads a widget's script from one address, so it cannot import other files. Each
+    module is included once, before its importers, without its exports and comments. Top-level
+    names must therefore be unique among the modules of one widget.
 
     Parameters
     ----------
     widget : str
-        Name of the folder and of the script in it.
+        Name of the widget's folder and of its script.
     folder : Path
-        The folder of all widgets.
+        Folder of all widgets.
 
     Examples
     --------
@@ -37,15 +39,15 @@ def script(widget: str, *, folder: Path = STATIC) -> str:
             module = (file.parent / path).resolve()
             if module not in sources:
                 read(module)
-        sources[file] = _IMPORT.sub("", text)
+        sources[file] = _COMMENT.sub("", _IMPORT.sub("", text))
 
     read((folder / widget / f"{widget}.js").resolve())
-    *modules, own = sources.values()
-    return "\n".join([*(_EXPORT.sub("", text) for text in modules), own])
+    *modules, main = sources.values()
+    return "\n".join([*(_EXPORT.sub("", text) for text in modules), main])
 
 
 def style(widget: str) -> str:
-    """Return the style sheet of a widget, after the rules that all widgets share.
+    """Return a widget's style sheet, preceded by the rules that all widgets share.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A widget as HTML that needs no kernel and no network: inside a page, or a page of its own."""
+"""HTML that needs no kernel and no network: static tables, and live widgets in a page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jupyter_mop.notebook.widgets.assets import STATIC
@@ -19,25 +19,39 @@ _STYLE = (
 )
 
 
-def fragment(*, script: str, style: str, state: Mapping[str, Any], still: str) -> str:
-    """Return HTML that shows `still` and, where scripts run, the live widget in its place.
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return an HTML table of plain texts.
 
-    Script, style and state travel packed (gzip, then base64), so that nothing in them is markup.
+    Examples
+    --------
+    >>> table(["name"], [["<b>"]])
+    '<table><thead><tr><th>name</th></tr></thead><tbody><tr><td>&lt;b&gt;</td></tr></tbody></table>'
+    """
+    head = "".join(f"<th>{name}</th>" for name in heads)
+    cells = ("".join(f"<td>{html.escape(text)}</td>" for text in row) for row in rows)
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def fragment(*, script: str, style: str, state: Mapping[str, Any], static: str) -> str:
+    """Return HTML that shows `static` and, where scripts run, the live widget instead.
+
+    Script, style and state are packed (gzip, then base64), so that nothing in them is markup.
 
     Parameters
     ----------
     script : str
-        The widget's module, without imports.
+        The widget's JavaScript module, without imports.
     style : str
-        Its style sheet.
+        The widget's style sheet.
     state : mapping
-        Its traits: JSON values, and bytes, which arrive as a DataView.
-    still : str
+        The widget's traits: JSON values, and bytes, which become a DataView.
+    static : str
         HTML to show where no script runs.
 
     Examples
     --------
-    >>> text = fragment(script="export default () => ({})", style="", state={}, still="<b>0</b>")
+    >>> text = fragment(script="export default () => ({})", style="", state={}, static="<b>0</b>")
     >>> text.startswith('<div data-mop="'), "<b>0</b>" in text, text.count("<script")
     (True, True, 2)
     """
@@ -45,14 +59,14 @@ def fragment(*, script: str, style: str, state: Mapping[str, Any], still: str) -
     key = hashlib.sha256(packed.encode()).hexdigest()[:12]
     loader = (STATIC / "shared" / "page.js").read_text(encoding="utf-8")
     return (
-        f'<div data-mop="{key}">{still}</div>'
+        f'<div data-mop="{key}">{static}</div>'
         f'<script type="text/plain" data-mop-packed="{key}">{packed}</script>'
         f'<script type="module">\nconst KEY = "{key}";\n{loader}</script>'
     )
 
 
 def page(body: str, *, title: str) -> str:
-    """Return one whole HTML page around `body`, which may load nothing from anywhere.
+    """Return a complete HTML page around `body`; its policy forbids loading anything.
 
     Examples
     --------
@@ -71,16 +85,18 @@ def page(body: str, *, title: str) -> str:
 
 def _packed(script: str, style: str, state: Mapping[str, Any]) -> str:
     buffers: list[tuple[list[str], str]] = []
-    kept = _without_bytes(state, [], buffers)
-    text = json.dumps({"script": script, "style": style, "state": kept, "buffers": buffers})
+    plain_state = _without_bytes(state, [], buffers)
+    contents = {"script": script, "style": style, "state": plain_state, "buffers": buffers}
+    text = json.dumps(contents)
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def _without_bytes(
-    value: Any,  # noqa: ANN401  whatever JSON holds
+    value: Any,  # noqa: ANN401  JSON or bytes
     path: list[str],
     buffers: list[tuple[list[str], str]],
 ) -> Any:  # noqa: ANN401
+    """Return the value with None for bytes, which are added to `buffers` with their path."""
     if isinstance(value, bytes):
         buffers.append((path, base64.b64encode(value).decode()))
         return None

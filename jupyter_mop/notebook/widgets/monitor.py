@@ -1,4 +1,4 @@
-"""The run monitor: what long work has done, what it costs, and how to hold or stop it."""
+"""The run monitor: progress and cost of a run, with buttons to pause and cancel it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import anywidget
 import traitlets
 
 from jupyter_mop.notebook.run_state import Controls, Run
-from jupyter_mop.notebook.widgets.assets import STATIC, style
+from jupyter_mop.notebook.widgets.assets import script, style
 
 
 class RunMonitor(anywidget.AnyWidget):
-    """A panel that shows a run while it goes on; pause and cancel where they can be heard.
+    """A panel that shows a run, with pause and cancel buttons where the front end supports them.
 
-    While a cell runs, the kernel's main thread is busy, so a button is heard only where the front
-    end sends its messages on a subshell: JupyterLab does since 4.4, with ipykernel 7. The panel
-    says hello as it appears and shows its buttons once it is answered; elsewhere it has none, and
-    the front end's own interrupt does what cancel does. A paused run waits as long as it takes.
+    The kernel's main thread is busy while a cell runs, so a button works only in a front end that
+    sends its messages on a subshell: JupyterLab 4.4 or later with ipykernel 7. The panel sends
+    "hello" when it appears and shows its buttons after a reply; elsewhere it has none, and the
+    front end's own interrupt cancels the run. A paused run waits until it is resumed.
 
     Parameters
     ----------
     run : Run
-        What is shown; `show` brings its latest state to the screen.
+        The run to show; `show` sends its current state to the screen.
     controls : Controls
-        What hears the buttons.
+        Receives the buttons' requests.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class RunMonitor(anywidget.AnyWidget):
     1
     """
 
-    _esm = STATIC / "monitor" / "monitor.js"
+    _esm = script("monitor")
     _css = style("monitor")
 
     state = traitlets.Dict().tag(sync=True)
@@ -45,28 +45,28 @@ class RunMonitor(anywidget.AnyWidget):
     def __init__(self, run: Run, controls: Controls) -> None:
         super().__init__(state=run.state())
         self.run, self.controls = run, controls
-        self.on_msg(self._heed)
-        _let_messages_pass(self.comm)
+        self.on_msg(self._handle_message)
+        _reply_on_subshells(self.comm)
 
     def show(self) -> None:
-        """Bring the state of the run to the screen."""
+        """Send the current state of the run to the screen."""
         self.state = self.run.state()
 
-    def _heed(self, _widget: object, content: Any, _buffers: object) -> None:  # noqa: ANN401
-        """Heed a button; what only the main thread hears comes too late."""
+    def _handle_message(self, _widget: object, content: Any, _buffers: object) -> None:  # noqa: ANN401
+        """Handle a button's request; one that reaches the main thread is too late."""
         if threading.current_thread() is threading.main_thread():
             return
-        self.controls.hear(content.get("do"))
-        self.send({"heard": True})
+        self.controls.handle(content.get("do"))
+        self.send({"connected": True})
 
     def __repr__(self) -> str:
         return self.run.text()
 
 
-def _let_messages_pass(comm: Any) -> None:  # noqa: ANN401  no type is public
-    """Let messages go where the front end sends them.
+def _reply_on_subshells(comm: Any) -> None:  # noqa: ANN401  no type is public
+    """Handle each message on the subshell that the front end sent it to.
 
-    ipykernel 7.4 sends them to the thread that last published on the comm, which is the busy one.
+    ipykernel 7.4 uses the thread that last published on the comm, which is the busy one.
     """
     if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda _data, asked: asked  # noqa: SLF001
+        comm._reply_subshell_for = lambda _data, requested: requested  # noqa: SLF001

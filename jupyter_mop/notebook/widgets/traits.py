@@ -1,118 +1,106 @@
-"""What the panels of persona weights keep: names, weights, flags; and what they refuse."""
+"""Checks of what is assigned to the traits of a panel of persona weights."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Sequence, Sized
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
 
 import traitlets
 
 from jupyter_mop.errors import DataError
 
-_ROUNDING = 1e-9
+_TOLERANCE = 1e-9
+
+
+class InvalidTraitError(DataError, traitlets.TraitError):
+    """A value that a panel refuses.
+
+    A message from the screen is checked after it is set; for a `TraitError`, and for no other,
+    traitlets then restores the previous value.
+    """
 
 
 def as_names(names: Iterable[str]) -> list[str]:
-    """Return persona names that are texts, not empty and each one once, or raise a DataError."""
+    """Return persona names that are unique and non-empty, or raise an InvalidTraitError.
+
+    Examples
+    --------
+    >>> as_names(("critic", "fan"))
+    ['critic', 'fan']
+    """
     listed = [names] if isinstance(names, str) else list(names)
     if not listed or not all(isinstance(name, str) and name.strip() for name in listed):
-        raise DataError(
-            f"Persona names must be texts that are not empty, got {listed!r}.",
+        raise InvalidTraitError(
+            f"`names` must be non-empty strings, got {listed!r}.",
             hint='Pass a list such as ["critic", "fan"].',
         )
-    twice = sorted({name for name in listed if listed.count(name) > 1})
-    if twice:
-        raise DataError(
-            f"Persona names must differ, {twice[0]!r} comes more than once.",
+    repeated = sorted({name for name in listed if listed.count(name) > 1})
+    if repeated:
+        raise InvalidTraitError(
+            f"`names` must be unique, but {repeated[0]!r} occurs more than once.",
             hint="Give each persona its own name.",
         )
     return listed
 
 
-def _check_length(what: str, values: Sequence[object], n: int) -> None:
-    if len(values) != n:
-        raise DataError(
-            f"{what.capitalize()} must have one value per persona ({n}), got {len(values)}.",
-            hint=f"Pass {what} in the order of `names`.",
-        )
+def as_weights(trait: str, values: Iterable[float], n: int) -> list[float]:
+    """Return `n` weights normalised to sum 1, or raise an InvalidTraitError.
 
+    Weights that sum to 1 already are returned unchanged, to the last bit.
 
-def as_simplex(what: str, values: Iterable[float], n: int) -> list[float]:
-    """Return `n` weights that sum to 1, unchanged where they do already, or raise a DataError."""
+    Examples
+    --------
+    >>> as_weights("weights", [3, 1], 2)
+    [0.75, 0.25]
+    """
     try:
         numbers = [float(value) for value in values]
     except (TypeError, ValueError):
-        raise DataError(
-            f"{what.capitalize()} must be numbers, got {values!r}.", hint="Pass a list of numbers."
+        raise InvalidTraitError(
+            f"`{trait}` must be numbers, got {values!r}.", hint="Pass a list of numbers."
         ) from None
-    _check_length(what, numbers, n)
+    _check_length(trait, numbers, n)
     total = math.fsum(numbers)
     if min(numbers) < 0 or not math.isfinite(total) or total == 0:
-        raise DataError(
-            f"{what.capitalize()} must be finite, not negative and not all zero, got {numbers}.",
+        raise InvalidTraitError(
+            f"`{trait}` must be finite, at least 0 and not all zero, got {numbers}.",
             hint="They need not sum to 1: they are normalised.",
         )
-    if abs(total - 1) <= _ROUNDING:
+    if abs(total - 1) <= _TOLERANCE:
         return numbers
     return [number / total for number in numbers]
 
 
-def _names_of(panel: traitlets.HasTraits) -> list[str]:
-    return list(cast("Any", panel).names) if panel.trait_has_value("names") else []
+def as_flags(trait: str, values: Iterable[object], n: int) -> list[bool]:
+    """Return `n` booleans, or raise an InvalidTraitError.
 
-
-class Names(traitlets.TraitType[list[str], Iterable[str]]):
-    """The names of a panel's personas, which stay as they are."""
-
-    def validate(self, obj: traitlets.HasTraits, value: Iterable[str]) -> list[str]:
-        """Return the value as the panel keeps it, or raise a DataError."""
-        names = as_names(value)
-        if _names_of(obj) not in ([], names):
-            raise DataError(
-                "The names of a panel cannot change after it is built.",
-                hint="Build a new panel.",
-            )
-        return names
-
-
-class Simplex(traitlets.TraitType[list[float], Iterable[float]]):
-    """One weight a persona, together 1."""
-
-    def validate(self, obj: traitlets.HasTraits, value: Iterable[float]) -> list[float]:
-        """Return the value as the panel keeps it, or raise a DataError."""
-        return as_simplex(str(self.name), value, len(_names_of(obj)))
-
-
-class OptionalSimplex(traitlets.TraitType[list[float], Iterable[float] | None]):
-    """One weight a persona, together 1, or none at all."""
-
-    def validate(self, obj: traitlets.HasTraits, value: Iterable[float] | None) -> list[float]:
-        """Return the value as the panel keeps it, or raise a DataError."""
-        if value is None or (isinstance(value, Sized) and len(value) == 0):
-            return []
-        return as_simplex(str(self.name), value, len(_names_of(obj)))
-
-
-class Flags(traitlets.TraitType[list[bool], Iterable[bool]]):
-    """One yes or no a persona."""
-
-    def validate(self, obj: traitlets.HasTraits, value: Iterable[bool]) -> list[bool]:
-        """Return the value as the panel keeps it, or raise a DataError."""
-        flags = [bool(flag) for flag in value]
-        _check_length(str(self.name), flags, len(_names_of(obj)))
-        return flags
+    Examples
+    --------
+    >>> as_flags("locked", [1, 0], 2)
+    [True, False]
+    """
+    flags = [bool(value) for value in values]
+    _check_length(trait, flags, n)
+    return flags
 
 
 def refuse_unknown(panel: traitlets.HasTraits, keywords: Iterable[str]) -> None:
-    """Raise a DataError for the first of `keywords` that is no trait of the panel, with a guess."""
+    """Raise a DataError for a keyword that is no trait of the panel, with the closest name."""
     known = [name for name in panel.trait_names() if not name.startswith("_")]
     for keyword in keywords:
         if keyword in known:
             continue
-        near = difflib.get_close_matches(keyword, known, n=1)
+        close = difflib.get_close_matches(keyword, known, n=1)
         raise DataError(
             f"{type(panel).__name__} has no argument {keyword!r}.",
-            hint=f"Did you mean {near[0]!r}?" if near else "It takes learned, locked, layout.",
+            hint=f"Did you mean {close[0]!r}?" if close else "Use learned, locked or layout.",
+        )
+
+
+def _check_length(trait: str, values: Sequence[object], n: int) -> None:
+    if len(values) != n:
+        raise InvalidTraitError(
+            f"`{trait}` must have one value per persona ({n}), got {len(values)}.",
+            hint="Give them in the order of `names`.",
         )

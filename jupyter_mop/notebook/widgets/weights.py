@@ -1,51 +1,41 @@
-"""The weights panel: one slider per persona, together always one whole."""
+"""The weights panel: one slider per persona; the weights always sum to 1."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from typing import Any
-
-import anywidget
 
 from jupyter_mop.notebook.widgets.assets import script, style
-from jupyter_mop.notebook.widgets.traits import (
-    Flags,
-    Names,
-    OptionalSimplex,
-    Simplex,
-    as_names,
-    refuse_unknown,
-)
+from jupyter_mop.notebook.widgets.base import PersonaWeightsPanel
+from jupyter_mop.notebook.widgets.html_page import table
 
-_BAR_CELLS = 20
+_BAR_LENGTH = 20
 
 
-class WeightsPanel(anywidget.AnyWidget):
-    """A panel of sliders that sets the weight of each persona by hand.
+class WeightsPanel(PersonaWeightsPanel):
+    """A panel of sliders that sets the weight of each persona.
 
     Moving one slider rescales the unlocked others in proportion, so that the weights always
-    sum to 1. Locked weights stay where they are. Assigning `weights` or `learned` from Python
-    normalises them and moves the sliders; it does not heed locks.
+    sum to 1. Locked weights do not move. Assigning `weights` or `learned` in Python normalises
+    them and moves the sliders, whether they are locked or not.
 
-    Where no scripts run, the panel is shown as a table of the weights at the time of display.
+    Where no script runs, a table shows the weights at the time of display.
 
     Parameters
     ----------
     names : sequence of str
-        Names of the K personas, each one once.
+        Names of the K personas, without repetition.
     weights : sequence of float, shape (K,)
-        Weights to start from; normalised to sum 1.
+        Initial weights; normalised to sum 1.
     learned : sequence of float, shape (K,), optional
-        Learned weights, which are drawn beside the current ones and can be returned to.
+        Learned weights, drawn beside the current ones; a button returns to them.
     **traits
         Other traits of the widget: `locked` (K booleans), `layout`.
 
     Raises
     ------
     DataError
-        If names are empty or repeated, if weights are of another length than the names, negative,
-        not finite or all zero, or if a keyword is not a trait of the panel.
+        If names are empty or repeated, if weights have another length than the names, are
+        negative, not finite or all zero, or if a keyword is not a trait of the panel.
 
     Examples
     --------
@@ -60,11 +50,6 @@ class WeightsPanel(anywidget.AnyWidget):
     _esm = script("weights")
     _css = style("weights")
 
-    names = Names().tag(sync=True)
-    weights = Simplex().tag(sync=True)
-    learned = OptionalSimplex([]).tag(sync=True)
-    locked = Flags().tag(sync=True)
-
     def __init__(
         self,
         names: Sequence[str],
@@ -73,37 +58,12 @@ class WeightsPanel(anywidget.AnyWidget):
         learned: Sequence[float] | None = None,
         **traits: object,
     ) -> None:
-        refuse_unknown(self, traits)
-        listed = as_names(names)
-        traits.setdefault("locked", [False] * len(listed))
-        super().__init__(names=listed, weights=weights, learned=learned, **traits)
+        super().__init__(names, weights=weights, learned=learned, **traits)
 
-    def as_dict(self) -> dict[str, float]:
-        """Return the current weight of each persona by name; the weights sum to 1."""
-        return dict(zip(self.names, self.weights, strict=True))
-
-    def __repr__(self) -> str:
-        shares = ", ".join(f"{name} {weight:.1%}" for name, weight in self.as_dict().items())
-        return f"WeightsPanel({shares})"
-
-    def _repr_mimebundle_(
-        self, **kwargs: dict[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is not None:
-            bundle[0]["text/html"] = self._still_table()
-        return bundle
-
-    def _still_table(self) -> str:
-        heads = ["persona", "weight", *(["learned"] if self.learned else []), ""]
+    def _static_html(self) -> str:
         columns = [self.weights, *([self.learned] if self.learned else [])]
-        head = "".join(f"<th>{name}</th>" for name in heads)
-        rows = zip(self.names, zip(*columns, strict=True), strict=True)
-        body = "".join(_still_row(name, shares) for name, shares in rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _still_row(name: str, shares: Sequence[float]) -> str:
-    bar = "\u2588" * round(_BAR_CELLS * shares[0])
-    cells = [html.escape(name), *(f"{share:.1%}" for share in shares), bar]
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+        rows = [
+            [name, *(f"{share:.1%}" for share in shares), "\u2588" * round(_BAR_LENGTH * shares[0])]
+            for name, shares in zip(self.names, zip(*columns, strict=True), strict=True)
+        ]
+        return table(["persona", "weight", *(["learned"] if self.learned else []), ""], rows)

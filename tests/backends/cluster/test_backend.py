@@ -16,7 +16,7 @@ from slow_toy import SlowToy
 from jupyter_mop import Study, ToyBackend, ToyEncoder
 from jupyter_mop.backends.cluster import worker
 from jupyter_mop.backends.cluster.backend import ClusterBackend, ClusterEncoder, split_into_shards
-from jupyter_mop.backends.cluster.shards import LEAST, MOST
+from jupyter_mop.backends.cluster.shards import MAX_SHARD_SIZE, MIN_SHARD_SIZE
 from jupyter_mop.backends.endpoint.backend import OpenAIBackend
 from jupyter_mop.backends.endpoint.encoder import OpenAIEncoder
 from jupyter_mop.backends.openvino.encoder import CallableEncoder, MiniLMEncoder
@@ -53,12 +53,12 @@ def client():
         yield client
 
 
-def test_answers_are_those_of_the_model_itself_each_given_once(client):
-    model, asked = ToyBackend(WORDS), requests(300)
-    cluster, told = ClusterBackend(model, client), Counter()
-    drawn = cluster.generate(asked, PARAMS, on_result=lambda i, v: told.update([(i, v)]))
-    assert drawn == model.generate(asked, PARAMS)
-    assert told == Counter(enumerate(drawn))
+def test_answers_are_those_of_the_model_and_reported_once(client):
+    model, batch = ToyBackend(WORDS), requests(300)
+    cluster, reported = ClusterBackend(model, client), Counter()
+    completions = cluster.generate(batch, PARAMS, on_result=lambda i, v: reported.update([(i, v)]))
+    assert completions == model.generate(batch, PARAMS)
+    assert reported == Counter(enumerate(completions))
     to_score = [ScoreRequest(prompt(i % 5), WORDS[i % 3]) for i in range(50)]
     assert cluster.score(to_score) == model.score(to_score)
     assert cluster.generate([], PARAMS) == []
@@ -68,8 +68,7 @@ def test_both_workers_work(client):
     seen = set()
     backend = ClusterBackend(SlowToy(["who", "works"], seconds=0.02), client)
     addresses = list(client.nthreads())
-    asked = requests(64)
-    backend.generate(asked, PARAMS, on_result=lambda *_: seen.update(busy(client)))
+    backend.generate(requests(64), PARAMS, on_result=lambda *_: seen.update(busy(client)))
     assert seen == set(addresses)
 
 
@@ -77,75 +76,74 @@ def busy(client):
     return [address for address, tasks in client.processing().items() if tasks]
 
 
-def test_kept_answers_are_shared_with_the_model_itself(client, tmp_path):
-    model, asked = ToyBackend(WORDS), requests(40)
+def test_cached_answers_are_shared_with_the_model_itself(client, tmp_path):
+    model, batch = ToyBackend(WORDS), requests(40)
     with Store(tmp_path / "store.sqlite") as store:
-        alone, cluster = (CachedBackend(b, store) for b in (model, ClusterBackend(model, client)))
-        alone.generate(asked[:20], PARAMS)
-        drawn = cluster.generate(asked, PARAMS)
+        local, cluster = (CachedBackend(b, store) for b in (model, ClusterBackend(model, client)))
+        local.generate(batch[:20], PARAMS)
+        completions = cluster.generate(batch, PARAMS)
         assert cluster.misses == 20
-        assert alone.generate(asked, PARAMS) == drawn
-        assert alone.misses == 0
+        assert local.generate(batch, PARAMS) == completions
+        assert local.misses == 0
 
 
-def test_a_killed_worker_costs_nothing_and_repeats_nothing(client, tmp_path):
+def test_a_killed_worker_loses_no_answer_and_repeats_none(client, tmp_path):
     model = SlowToy(["killed", "alive"], seconds=0.02)
-    asked, told = requests(200), Counter()
+    batch, reported = requests(200), Counter()
     victim = next(iter(client.run(os.getpid).values()))
 
     def kill(index, _):
-        told[index] += 1
-        if told.total() == 30:
+        reported[index] += 1
+        if reported.total() == 30:
             os.kill(victim, signal.SIGKILL)
 
     with Store(tmp_path / "store.sqlite") as store:
         backend = CachedBackend(ClusterBackend(model, client), store)
-        drawn = backend.generate(asked, PARAMS, on_result=kill)
-        assert store.counts().completions == len({(r.prompt, r.seed) for r in asked})
-    assert drawn == ToyBackend(["killed", "alive"]).generate(asked, PARAMS)
-    assert told == Counter(range(200))
+        completions = backend.generate(batch, PARAMS, on_result=kill)
+        assert store.counts().completions == len({(r.prompt, r.seed) for r in batch})
+    assert completions == ToyBackend(["killed", "alive"]).generate(batch, PARAMS)
+    assert reported == Counter(range(200))
     client.wait_for_workers(2)
     assert victim not in client.run(os.getpid).values()
 
 
-def test_an_interrupt_keeps_what_is_finished_and_cancels_the_rest(client, tmp_path):
+def test_an_interrupt_keeps_finished_answers_and_cancels_the_rest(client, tmp_path):
     model = SlowToy(["stopped", "going"], seconds=0.02)
-    asked, told = requests(400), []
+    batch, reported = requests(400), []
 
     def stop(index, _):
-        told.append(index)
-        if len(told) == 30:
+        reported.append(index)
+        if len(reported) == 30:
             signal.raise_signal(signal.SIGINT)
 
     with Store(tmp_path / "store.sqlite") as store:
         backend = CachedBackend(ClusterBackend(model, client), store)
         with pytest.raises(KeyboardInterrupt):
-            backend.generate(asked, PARAMS, on_result=stop)
-        kept = store.counts().completions
-        assert 30 <= kept < 200
-        assert backend.generate(asked, PARAMS) == ToyBackend(model.vocabulary).generate(
-            asked, PARAMS
+            backend.generate(batch, PARAMS, on_result=stop)
+        n_stored = store.counts().completions
+        assert 30 <= n_stored < 200
+        assert backend.generate(batch, PARAMS) == ToyBackend(model.vocabulary).generate(
+            batch, PARAMS
         )
-        assert backend.misses == 400 - kept
+        assert backend.misses == 400 - n_stored
     assert not any(client.processing().values())
 
 
-def test_an_error_comes_back_as_it_is_after_what_was_finished(client):
-    asked = [ScoreRequest(prompt(0), "sun")] * 7 + [ScoreRequest(prompt(1), "snow")]
-    told = {}
-    with pytest.raises(DataError, match="does not know the word 'snow'"):
-        ClusterBackend(ToyBackend(WORDS), client).score(asked, on_result=told.__setitem__)
+def test_an_error_of_the_model_is_raised_unchanged(client):
+    batch = [ScoreRequest(prompt(0), "sun")] * 7 + [ScoreRequest(prompt(1), "snow")]
+    with pytest.raises(DataError, match="The word 'snow' is not in"):
+        ClusterBackend(ToyBackend(WORDS), client).score(batch)
 
 
-def test_a_model_that_a_worker_cannot_open(client, tmp_path):
+def test_a_model_that_a_worker_cannot_open_is_named(client, tmp_path):
     backend, missing = ClusterBackend(ToyBackend(WORDS), client), tmp_path / "none.gguf"
     recipe = worker.Recipe("local", "none", partial(worker._open_local, missing, 64))
     backend._recipe = recipe
-    with pytest.raises(ModelError, match=r"worker of the cluster cannot open .*none.gguf is not"):
+    with pytest.raises(ModelError, match=r"worker of the cluster cannot open .*none.gguf does not"):
         backend.generate(requests(2), PARAMS)
 
 
-def test_a_worker_that_opens_another_model(client):
+def test_a_worker_that_opens_another_model_is_reported(client):
     backend = ClusterBackend(ToyBackend(WORDS), client)
     backend._recipe = replace(backend._recipe, fingerprint="another")
     with pytest.raises(ModelError, match="opened another model"):
@@ -171,28 +169,23 @@ def test_no_key_leaves_the_machine(monkeypatch):
 
 def test_shards_hold_each_request_once_and_keep_components_together():
     prompts = [prompt(i % 5, i % 7) for i in range(200)]
-    cut = split_into_shards(prompts, n_threads=1)
-    assert sorted(index for shard in cut for index in shard) == list(range(200))
-    assert [{index % 5 for index in shard} for shard in cut] == [{k} for k in range(5)]
+    split = split_into_shards(prompts, n_threads=1)
+    assert sorted(index for shard in split for index in shard) == list(range(200))
+    assert [{index % 5 for index in shard} for shard in split] == [{k} for k in range(5)]
     many = split_into_shards([prompt(0, i) for i in range(1000)], n_threads=1)
-    assert max(map(len, many)) == MOST
-    assert [
-        len(shard) for shard in split_into_shards([prompt(i) for i in range(20)], n_threads=8)
-    ] == [
-        LEAST,
-        LEAST,
-        20 - 2 * LEAST,
-    ]
+    assert max(map(len, many)) == MAX_SHARD_SIZE
+    few = split_into_shards([prompt(i) for i in range(20)], n_threads=8)
+    assert list(map(len, few)) == [MIN_SHARD_SIZE, MIN_SHARD_SIZE, 20 - 2 * MIN_SHARD_SIZE]
 
 
-def test_what_is_no_cluster(client):
-    with pytest.raises(DataError, match="Client, but got a str"):
+def test_an_invalid_client_or_model_is_refused(client):
+    with pytest.raises(DataError, match="Client, got a str"):
         ClusterBackend(ToyBackend(WORDS), "tcp://nowhere")
     with pytest.raises(DataError, match="cannot open a object"):
         ClusterBackend(object(), client)
 
 
-def test_a_cluster_without_workers():
+def test_a_cluster_without_workers_is_refused():
     with (
         LocalCluster(n_workers=0, dashboard_address=":0") as cluster,
         Client(cluster) as client,
@@ -208,28 +201,30 @@ def counted_letters(texts):
     return [[text.count(letter) + 1.0 for letter in "aeiou"] for text in texts]
 
 
-def test_vectors_are_those_of_the_encoder_itself_each_given_once(client, tmp_path):
-    encoder, told = CallableEncoder(counted_letters, fingerprint="letters"), {}
+def test_vectors_are_those_of_the_encoder_and_reported_once(client, tmp_path):
+    encoder, reported = CallableEncoder(counted_letters, fingerprint="letters"), {}
     cluster = ClusterEncoder(encoder, client)
-    vectors = cluster.encode(TEXTS, on_result=lambda at, found: told.update(zip(at, found)))  # noqa: B905
+    vectors = cluster.encode(
+        TEXTS, on_result=lambda at, rows: reported.update(zip(at, rows, strict=True))
+    )
     assert (vectors == encoder.encode(TEXTS)).all()
     assert vectors.dtype == "float32"
-    assert all((told[i] == vectors[i]).all() for i in range(len(TEXTS)))
+    assert all((reported[i] == vectors[i]).all() for i in range(len(TEXTS)))
     assert ClusterEncoder(ToyEncoder(WORDS), client).encode([]).shape[0] == 0
     with Store(tmp_path / "store.sqlite") as store:
-        kept = CachedEncoder(cluster, store)
-        kept.encode(TEXTS)
-        alone = CachedEncoder(encoder, store)
-        assert (alone.encode(TEXTS) == vectors).all()
-        assert (kept.misses, alone.misses) == (len(set(TEXTS)), 0)
+        cached = CachedEncoder(cluster, store)
+        cached.encode(TEXTS)
+        local = CachedEncoder(encoder, store)
+        assert (local.encode(TEXTS) == vectors).all()
+        assert (cached.misses, local.misses) == (len(set(TEXTS)), 0)
 
 
-def one_is_short(texts):
+def one_too_few(texts):
     return [[1.0, 0.0]] * (len(texts) - 1)
 
 
-def test_an_encoder_that_fails_on_a_worker_says_what_it_says_here(client):
-    encoder = CallableEncoder(one_is_short, fingerprint="short")
+def test_an_encoders_error_on_a_worker_is_raised_unchanged(client):
+    encoder = CallableEncoder(one_too_few, fingerprint="short")
     with pytest.raises(DataError, match="returned shape"):
         ClusterEncoder(encoder, client).encode(TEXTS)
     with pytest.raises(DataError, match="cannot open a object"):
@@ -238,15 +233,15 @@ def test_an_encoder_that_fails_on_a_worker_says_what_it_says_here(client):
 
 @pytest.mark.model
 def test_a_worker_opens_the_embedded_encoder_beside_the_model(client):
-    encoder, held = MiniLMEncoder(), ClusterBackend(ToyBackend(WORDS), client)
-    held.generate(requests(32), PARAMS)
+    encoder, backend = MiniLMEncoder(), ClusterBackend(ToyBackend(WORDS), client)
+    backend.generate(requests(32), PARAMS)
     vectors = ClusterEncoder(encoder, client).encode(TEXTS)
     assert (vectors == encoder.encode(TEXTS)).all()
-    kinds = client.run(lambda: sorted(worker._held))
+    kinds = client.run(lambda: sorted(worker._open_models))
     assert set(map(tuple, kinds.values())) == {(False, True)}
 
 
-def test_the_key_of_an_encoder_stays_here(monkeypatch):
+def test_no_key_of_an_encoder_leaves_the_machine(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-1")
     encoder = OpenAIEncoder("http://h/v1", "m", api_key="sk-planted-2")
     recipe = worker.recipe_for_encoder(encoder)
@@ -270,7 +265,7 @@ def test_a_study_aligns_on_a_cluster(client, tmp_path):
     assert made["here"].equals(made["there"])
 
 
-def test_a_study_answers_on_a_cluster_and_its_books_balance(client, tmp_path):
+def test_a_study_simulates_on_a_cluster_and_its_run_record_balances(client, tmp_path):
     frame = pd.DataFrame({"topic": "weather", "said": WORDS * 40})
     made = {}
     for name, on in {"here": None, "there": client}.items():

@@ -10,7 +10,7 @@ from jupyter_mop.backends.cost.prices import FREE, TABLE, Price, find, stated
 from jupyter_mop.errors import DataError
 
 
-def test_every_price_of_the_table_is_dated_and_sourced() -> None:
+def test_every_price_in_the_table_has_a_date_and_a_source() -> None:
     with TABLE.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows
@@ -38,7 +38,7 @@ def test_the_users_own_table_comes_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["host,model\na,b\n", "host,model,usd_in,usd_out\na,b,x,1\n"])
-def test_a_bad_table_is_one_clear_sentence(tmp_path: Path, text: str) -> None:
+def test_an_invalid_table_is_refused(tmp_path: Path, text: str) -> None:
     own = tmp_path / "prices.csv"
     own.write_text(text)
     with config.settings(prices=own), pytest.raises(DataError):
@@ -47,7 +47,7 @@ def test_a_bad_table_is_one_clear_sentence(tmp_path: Path, text: str) -> None:
         find("a", "b")
 
 
-def test_a_stated_price_has_two_numbers() -> None:
+def test_a_stated_price_needs_two_numbers() -> None:
     assert stated(None, None) is None
     assert stated(0.0, 0.0) == Price(0, 0, "as stated")
     assert FREE.of(10**6, 10**6) == 0

@@ -8,10 +8,10 @@ from jupyter_mop.backends.cost.prices import Price
 from jupyter_mop.backends.cost.usage import Meter, Size, Usage
 from jupyter_mop.errors import BudgetError
 
-DOLLAR = Price(1_000_000.0, 1_000_000.0, "a dollar a token")
+DOLLAR = Price(1_000_000.0, 1_000_000.0, "a dollar per token")
 
 
-def test_a_call_that_could_pass_the_budget_is_refused() -> None:
+def test_a_call_that_could_exceed_the_budget_is_refused() -> None:
     meter = Meter()
     with meter.limit(10, DOLLAR):
         meter.hold(Size(1, 4, 2))
@@ -22,17 +22,17 @@ def test_a_call_that_could_pass_the_budget_is_refused() -> None:
         meter.end(Size(1, 4, 2), (1, 1))
         assert meter.spent == 2
         meter.hold(Size(1, 2, 2))
-        with pytest.raises(BudgetError, match=r"\$10\.00.*\$2\.0000 is spent on 1 calls"):
+        with pytest.raises(BudgetError, match=r"\$10\.00: 1 calls have cost \$2\.0000"):
             meter.hold(Size(0, 1, 0))
     meter.hold(Size(99, 99, 99))
 
 
-def test_calls_that_nobody_tells_of_count_at_their_worst_and_refused_ones_not_at_all() -> None:
+def test_unreported_calls_count_at_their_upper_bound_and_refused_ones_not_at_all() -> None:
     meter = Meter()
     with meter.limit(100, DOLLAR):
-        for told, calls in ((None, 1), (None, 0), ((3, 4), 1)):
+        for reported, calls in ((None, 1), (None, 0), ((3, 4), 1)):
             meter.hold(Size(1, 10, 20))
-            meter.end(Size(1, 10, 20), told, calls=calls)
+            meter.end(Size(1, 10, 20), reported, calls=calls)
         assert meter.spent == 37
     assert meter.usage == Usage(calls=2, tokens_in=13, tokens_out=24, unsure=1)
 
@@ -46,12 +46,12 @@ def test_a_budget_inside_another_is_not_larger() -> None:
         meter.hold(Size(1, 1, 0))
 
 
-def test_calls_wait_for_those_under_way_before_they_are_refused() -> None:
-    meter, begun = Meter(), list[int]()
+def test_calls_wait_for_calls_in_flight_before_they_are_refused() -> None:
+    meter, started = Meter(), list[int]()
 
     async def call(number: int) -> None:
         await meter.enter(Size(1, 4, 0))
-        begun.append(number)
+        started.append(number)
         await asyncio.sleep(0)
         meter.end(Size(1, 4, 0), (1, 0))
 
@@ -59,6 +59,6 @@ def test_calls_wait_for_those_under_way_before_they_are_refused() -> None:
         return await asyncio.gather(*map(call, range(9)), return_exceptions=True)
 
     with meter.limit(8, DOLLAR):
-        ends = asyncio.run(all_calls())
-        assert meter.spent == len(begun) == 5  # 5 are spent, the next could cost 4
-    assert sum(isinstance(end, BudgetError) for end in ends) == 4
+        outcomes = asyncio.run(all_calls())
+        assert meter.spent == len(started) == 5  # 5 are spent, the next could cost 4
+    assert sum(isinstance(outcome, BudgetError) for outcome in outcomes) == 4

@@ -1,4 +1,4 @@
-"""The endpoint backend against real models: llama.cpp's server, and one that scores texts."""
+"""The endpoint backend with real models: llama.cpp's server, and a server that scores texts."""
 
 from __future__ import annotations
 
@@ -58,75 +58,75 @@ def scoring(model_server):
 
 
 def gap(requests, scoring, local):
-    """Return how far two models are apart; one at a time, since rounding depends on the batch."""
+    """Return the largest difference of scores, one by one: rounding depends on the batch."""
     ours = [local.score([request])[0] for request in requests]
     pairs = zip(ours, scoring.score(requests), strict=True)
     return max(np.abs(np.subtract(a.log_probs, b.log_probs)).max() for a, b in pairs)
 
 
-def test_llama_cpp_is_told_as_it_is(llama):
+def test_the_capabilities_of_llama_cpp_are_found(llama):
     assert isinstance(llama, Backend)
     found = llama.capabilities
-    told = {f.what: f.works for f in found.findings}
-    assert told[names.CHAT]
-    assert told[names.TOKENS]
-    assert told[names.MANY]
-    assert told[names.EMBEDDINGS]
-    assert not told[names.PROMPTS]
-    assert not told[names.SCORING]
-    assert "accepts echo and gives only what it wrote itself" in found.seen(names.PROMPTS)
+    works = {f.what: f.works for f in found.findings}
+    assert works[names.CHAT]
+    assert works[names.TOKENS]
+    assert works[names.MANY]
+    assert works[names.EMBEDDINGS]
+    assert not works[names.PROMPTS]
+    assert not works[names.SCORING]
+    assert "echo is accepted, but covers only generated text" in found.seen(names.PROMPTS)
     assert (llama.can_score, llama.can_score_first_tokens) == (False, True)
-    assert repr(found).count("\n") == len(told) == found._repr_html_().count("<tr>")
+    assert repr(found).count("\n") == len(works) == found._repr_html_().count("<tr>")
 
 
 def test_llama_cpp_never_gives_a_score(llama):
-    with pytest.raises(ModelError, match="cannot score replies") as caught:
+    with pytest.raises(ModelError, match="cannot score responses") as caught:
         llama.score([ScoreRequest(PROMPT, "a joy .")])
-    assert "accepts echo" in caught.value.hint
+    assert "echo is accepted" in caught.value.hint
 
 
 def test_llama_cpp_answers(llama, tmp_path):
     requests = [GenerationRequest(PROMPT, seed) for seed in range(4)]
     with Store(tmp_path / "s.sqlite") as store:
         model = CachedBackend(llama, store)
-        drawn = model.generate(requests, SamplingParams(max_tokens=6))
-        again = model.generate(requests, SamplingParams(max_tokens=6))
-    assert drawn == again
+        first = model.generate(requests, SamplingParams(max_tokens=6))
+        second = model.generate(requests, SamplingParams(max_tokens=6))
+    assert first == second
     assert model.misses == 0
-    assert all(0 < c.n_tokens <= 6 and c.text for c in drawn)
-    assert len({c.text for c in drawn}) > 1
-    assert {c.finish_reason for c in drawn} <= {"stop", "length"}
+    assert all(0 < c.n_tokens <= 6 and c.text for c in first)
+    assert len({c.text for c in first}) > 1
+    assert {c.finish_reason for c in first} <= {"stop", "length"}
 
 
-def test_llama_cpp_draws_from_all_tokens(llama):
+def test_llama_cpp_samples_from_all_tokens(llama):
     requests = [GenerationRequest(PROMPT, 0, draw) for draw in range(160)]
-    drawn = llama.generate(requests, SamplingParams(temperature=2.5, top_p=1.0, max_tokens=1))
-    assert len({c.text for c in drawn}) > 60  # of the 40 likeliest alone it cannot be
+    completions = llama.generate(requests, SamplingParams(2.5, top_p=1.0, max_tokens=1))
+    assert len({c.text for c in completions}) > 60  # more than the 40 most likely tokens
 
 
-def test_a_wrong_model_of_llama_cpp_is_said_though_it_answers(llama_url):
+def test_a_wrong_model_of_llama_cpp_is_refused_although_it_responds(llama_url):
     with pytest.raises(ModelError, match="no model 'gpt-5'") as caught:
         _ = OpenAIBackend(llama_url, "gpt-5").capabilities
     assert "smollm2" in caught.value.hint
 
 
-def test_a_wrong_path_of_llama_cpp_is_said(llama_url):
+def test_a_wrong_path_of_llama_cpp_is_reported(llama_url):
     with pytest.raises(ModelError, match="404") as caught:
         _ = OpenAIBackend(f"{llama_url}/x", "smollm2").capabilities
     assert "/v1" in caught.value.hint
 
 
 def test_first_tokens_are_those_of_the_embedded_model(llama, local):
-    (told,) = llama.first_tokens([PROMPT])
-    assert len(told.tokens) == 20
-    assert list(told.log_probs) == sorted(told.log_probs, reverse=True)
-    words = [i for i, token in enumerate(told.tokens) if token.isalpha()][:5]
-    ours = local.score([ScoreRequest(PROMPT, told.tokens[i]) for i in words])
-    theirs = [told.log_probs[i] for i in words]
+    (first,) = llama.first_tokens([PROMPT])
+    assert len(first.tokens) == 20
+    assert list(first.log_probs) == sorted(first.log_probs, reverse=True)
+    words = [i for i, token in enumerate(first.tokens) if token.isalpha()][:5]
+    ours = local.score([ScoreRequest(PROMPT, first.tokens[i]) for i in words])
+    theirs = [first.log_probs[i] for i in words]
     np.testing.assert_allclose([score.log_probs[0] for score in ours], theirs, atol=0.6)
 
 
-def test_a_closed_question_is_read_from_first_tokens(llama, local):
+def test_a_closed_question_is_answered_by_first_tokens(llama, local):
     question = Question("Is water wet?", ["yes", "no"])
     personas = [Persona("a", "You always say yes."), Persona("b", "You always say no.")]
     table = option_probabilities(question, [{}], personas, llama)
@@ -135,17 +135,17 @@ def test_a_closed_question_is_read_from_first_tokens(llama, local):
     np.testing.assert_allclose(table.probabilities.sum(-1), 1)
     capital = Question("Is water wet?", ["Yes", "No"])
     scored = option_probabilities(capital, [{}], personas, local).probabilities
-    told = option_probabilities(capital, [{}], personas, llama).probabilities
-    np.testing.assert_allclose(told, scored, atol=0.25)
-    alike = Question("How was it?", ["very good", "very bad"])
+    by_token = option_probabilities(capital, [{}], personas, llama).probabilities
+    np.testing.assert_allclose(by_token, scored, atol=0.25)
+    same_start = Question("How was it?", ["very good", "very bad"])
     lettered = option_probabilities(
-        alike, [{}], personas, llama, options=ElicitationOptions(n_orders=1)
+        same_start, [{}], personas, llama, options=ElicitationOptions(n_orders=1)
     )
     assert lettered.method == "first-token"
     assert lettered.matched > 0.01
 
 
-def test_vectors_of_llama_cpp_are_units(llama_url):
+def test_vectors_of_llama_cpp_are_unit_vectors(llama_url):
     encoder = OpenAIEncoder(llama_url, "smollm2")
     vectors = encoder.encode(["a good film", "a great film", "tax law"])
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
@@ -170,25 +170,25 @@ def test_the_other_dialect_gives_the_same(model_server, local):
         model_server.dialect = "echo"
 
 
-def test_nothing_in_the_data_ends_its_turn(scoring, local):
+def test_no_message_ends_its_turn(scoring, local):
     hostile = Prompt((Message("system", ESCAPE), Message("user", ESCAPE)))
     requests = [ScoreRequest(hostile, ESCAPE), ScoreRequest(PROMPT, ESCAPE)]
     assert gap(requests, scoring, local) < 1e-4
-    whole = local._pipeline.encode([local._pipeline.render(hostile)])[0]
+    tokens = local._pipeline.encode([local._pipeline.render(hostile)])[0]
     marker = local._pipeline.encode(["<|im_end|>"])[0][0]
-    assert whole.count(marker) == 2
+    assert tokens.count(marker) == 2
 
 
 def test_a_template_that_is_not_the_models_is_refused(model_server):
     other = ChatTemplate("other", "### {role}: {content}\n", "### assistant: ")
     backend = OpenAIBackend(model_server.url, chat_template=other)
     assert not backend.can_score
-    assert "tokens of a chat that the server reads as" in backend.capabilities.seen(names.SCORING)
+    assert "tokens of a chat that the server counts as" in backend.capabilities.seen(names.SCORING)
     assert backend.fingerprint != OpenAIBackend(model_server.url).fingerprint
 
 
-def test_a_response_that_grows_into_the_prompt_is_refused(scoring):
-    with pytest.raises(DataError, match="one token with the prompt's end"):
+def test_a_response_that_merges_with_the_prompt_is_refused(scoring):
+    with pytest.raises(DataError, match="merges the start of the response"):
         scoring.score([ScoreRequest(PROMPT, "\n\nfoo")])
     with pytest.raises(DataError, match="request 0 is empty"):
         scoring.score([ScoreRequest(PROMPT, "")])
@@ -196,8 +196,8 @@ def test_a_response_that_grows_into_the_prompt_is_refused(scoring):
 
 @pytest.fixture(scope="module")
 def records():
-    said = [f"a {word} film ." for word in ("great", "dull", "warm", "loud", "slow", "sweet")]
-    return pd.DataFrame({"mood": ["good", "bad"] * 12, "said": said * 4})
+    texts = [f"a {word} film ." for word in ("great", "dull", "warm", "loud", "slow", "sweet")]
+    return pd.DataFrame({"mood": ["good", "bad"] * 12, "said": texts * 4})
 
 
 def test_a_gate_learned_with_the_embedded_model_serves_llama_cpp(llama, local, records, tmp_path):
@@ -206,16 +206,16 @@ def test_a_gate_learned_with_the_embedded_model_serves_llama_cpp(llama, local, r
     options = {"n_exemplars": 2, "n_records": 8, "n_components": 2}
     ask = "Write one sentence of a {mood} movie review."
     fitted = MixtureOfPersonas(PERSONAS, local, encoder, template=ask, **options).fit(population)
-    with pytest.warns(UserWarning, match="are used with") as told:
+    with pytest.warns(UserWarning, match="are used with") as warned:
         loaded = MixtureOfPersonas.load(fitted.save(tmp_path / "mix"), llama, encoder)
-    assert "openai:127.0.0.1" in str(told[0].message)
+    assert "openai:127.0.0.1" in str(warned[0].message)
     np.testing.assert_allclose(loaded.persona_weights(), fitted.persona_weights())
     simulation = loaded.simulate(4, population, max_tokens=6)
     assert all(simulation.responses)
     assert simulation.provenance["model"] == llama.fingerprint
     assert simulation.provenance["weights"] == "learned"
     assert sum(simulation.provenance["finished"].values()) == 4
-    with pytest.raises(ModelError, match="cannot be learned") as caught:
+    with pytest.raises(ModelError, match="Fitting requires a model") as caught:
         loaded.fit(population)
     assert "--keep-weights" in caught.value.hint
     assert "%mop_match" in caught.value.hint
@@ -228,10 +228,10 @@ def test_a_loaded_mixture_warns_of_another_encoder_and_of_edits(llama, local, re
     folder = mixture.save(tmp_path / "mix")
     with pytest.warns(
         UserWarning, match="(overall persona weights are used|are used with)"
-    ) as told:
+    ) as warned:
         MixtureOfPersonas.load(folder, llama, ToyEncoder(["film", "bad"]))
-    said = [str(warning.message) for warning in told]
-    assert any("overall persona weights are kept" in text for text in said)
+    messages = [str(warning.message) for warning in warned]
+    assert any("overall persona weights are used" in text for text in messages)
     facts = json.loads((folder / "mixture.json").read_text())
     facts["personas"][0]["description"] = "You are somebody else."
     (folder / "mixture.json").write_text(json.dumps(facts))
@@ -248,7 +248,7 @@ def test_a_study_moves_its_weights_to_an_endpoint(llama_url, local, records, tmp
     study.use_backend(llama_url, model="smollm2", keep_weights=True)
     assert study.status()["weights"] == "learned"
     np.testing.assert_allclose(study.mixture.persona_weights(), learned.persona_weights())
-    made = study.simulate("there", 4, max_tokens=5)
-    assert made.provenance["weights"] == "learned"
-    assert made.provenance["model"].startswith("openai:127.0.0.1")
+    simulation = study.simulate("there", 4, max_tokens=5)
+    assert simulation.provenance["weights"] == "learned"
+    assert simulation.provenance["model"].startswith("openai:127.0.0.1")
     study.store.close()

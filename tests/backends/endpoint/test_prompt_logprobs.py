@@ -18,8 +18,8 @@ VALUES = [None, -1.0, -2.0, -3.0]
 
 def echoed(text=TEXT, tokens=(*TOKENS, "!"), values=(*VALUES, -9.0), shift=0, n=4):
     starts = [len("".join(tokens[:i])) + shift * (i > 0) for i in range(len(tokens))]
-    told = {"tokens": [*tokens], "text_offset": starts, "token_logprobs": [*values]}
-    choice = {"text": f"{text}!", "logprobs": told}
+    lists = {"tokens": [*tokens], "text_offset": starts, "token_logprobs": [*values]}
+    choice = {"text": f"{text}!", "logprobs": lists}
     return {"choices": [choice], "usage": {"prompt_tokens": n}}
 
 
@@ -32,7 +32,7 @@ def listed(values=VALUES, tokens=TOKENS):
 
 
 @pytest.mark.parametrize(("dialect", "answer"), [(ECHO, echoed()), (PROMPT_LOGPROBS, listed())])
-def test_both_dialects_say_the_same(dialect, answer):
+def test_both_dialects_give_the_same_result(dialect, answer):
     found = read(dialect, answer, TEXT)
     assert found.tokens == tuple(TOKENS)
     assert found.offsets == (0, 3, 7, 10)
@@ -48,24 +48,24 @@ WRONG = {
         "usage": {"prompt_tokens": 4},
     },
     "the text, and the generated token's value": echoed(tokens=["!"], values=[-1.0]),
-    "a value is absent": echoed(values=[None, -1.0, None, -3.0, -9.0]),
-    "a value is above nothing": echoed(values=[None, -1.0, 0.5, -3.0, -9.0]),
-    "a value is no number": echoed(values=[None, -1.0, "x", -3.0, -9.0]),
+    "a value is missing": echoed(values=[None, -1.0, None, -3.0, -9.0]),
+    "a value is positive": echoed(values=[None, -1.0, 0.5, -3.0, -9.0]),
+    "a value is not a number": echoed(values=[None, -1.0, "x", -3.0, -9.0]),
     "a value is infinite": echoed(values=[None, -1.0, float("-inf"), -3.0, -9.0]),
     "other tokens": echoed(tokens=["Say", " no", " or", " yes", "!"]),
-    "tokens as the model writes them": echoed(tokens=["Say", "Ġyes", "Ġor", "Ġno", "!"]),
-    "one token is cut off": echoed(n=3),
+    "tokens in the tokenizer's notation": echoed(tokens=["Say", "Ġyes", "Ġor", "Ġno", "!"]),
+    "one token too few": echoed(n=3),
     "one token too many": echoed(n=5),
 }
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_not_of_the_text_is_refused(what):
+def test_values_that_are_not_of_the_text_are_refused(what):
     with pytest.raises(MalformedError):
         read(ECHO, WRONG[what], TEXT)
 
 
-def test_several_tokens_at_a_place_are_refused():
+def test_several_tokens_at_one_position_are_refused():
     answer = listed()
     answer["choices"][0]["prompt_logprobs"][2]["8"] = {"logprob": -1, "decoded_token": "x"}
     with pytest.raises(MalformedError):
@@ -76,14 +76,14 @@ def test_shifted_offsets_are_not_trusted():
     assert read(ECHO, echoed(shift=3), TEXT).after(10, TEXT) is None
 
 
-def test_parts_of_a_character_are_allowed_where_the_rest_fits():
+def test_tokens_inside_a_character_are_allowed_if_the_rest_matches():
     text, tokens = "Say 🙂 no", ["Say", " \ufffd", "\ufffd", " no", "!"]
     found = read(ECHO, echoed(text, tokens), text)
     assert found.after(3, text).n_tokens == 3
     assert found.after(5, text) is None
 
 
-def test_a_request_asks_for_one_token_more():
+def test_a_request_generates_one_token():
     for dialect in DIALECTS:
         body = request(dialect, "m", TEXT)
         assert (body["prompt"], body["max_tokens"]) == (TEXT, 1)

@@ -16,6 +16,7 @@ import pytest
 from keyring.backend import KeyringBackend
 from scripted_server import Reply, ScriptedServer, chat
 
+from jupyter_mop.backends.endpoint import capabilities as names
 from jupyter_mop.backends.endpoint import defaults
 from jupyter_mop.backends.endpoint.backend import OpenAIBackend
 from jupyter_mop.backends.endpoint.capabilities import Capabilities, Finding
@@ -28,6 +29,8 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
+    can_score,
+    can_score_first_tokens,
 )
 from jupyter_mop.backends.store.cached import CachedBackend
 from jupyter_mop.backends.store.sqlite_store import Store
@@ -36,7 +39,7 @@ from jupyter_mop.errors import DataError, ModelError, PromptTooLongError
 KEY = "sk-planted-7f3a9c"
 PROMPT = Prompt((Message("system", "You are terse."), Message("user", "Well?")))
 PARAMS = SamplingParams(max_tokens=8)
-TOO_MUCH = {"error": {"message": "slow down", "type": "rate_limit", "code": None}}
+OVERLOADED = {"error": {"message": "slow down", "type": "rate_limit", "code": None}}
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +51,7 @@ def short_waits(monkeypatch):
 
 @pytest.fixture
 def backend(scripted: ScriptedServer) -> OpenAIBackend:
-    """Give a backend whose capabilities are known, so that only what is asked is called."""
+    """Give a backend whose capabilities are known, so that it makes no probing calls."""
     return known(OpenAIBackend(scripted.url, "scripted"))
 
 
@@ -62,9 +65,9 @@ def draws(n: int) -> list[GenerationRequest]:
     return [GenerationRequest(PROMPT, seed=7, draw=i) for i in range(n)]
 
 
-def test_a_call_says_what_is_asked(scripted, backend):
-    (drawn,) = backend.generate(draws(1), SamplingParams(0.5, 0.9, 8))
-    assert (drawn.text, drawn.n_tokens, drawn.finish_reason) == ("fine", 3, "stop")
+def test_a_call_sends_the_request(scripted, backend):
+    (completion,) = backend.generate(draws(1), SamplingParams(0.5, 0.9, 8))
+    assert (completion.text, completion.n_tokens, completion.finish_reason) == ("fine", 3, "stop")
     (seen,) = scripted.seen
     assert seen.path == "/v1/chat/completions"
     seed = seen.body.pop("seed")
@@ -81,7 +84,7 @@ def test_a_call_says_what_is_asked(scripted, backend):
     }
 
 
-def test_draws_of_a_prompt_have_seeds_of_their_own_that_come_again(scripted, backend):
+def test_each_draw_of_a_prompt_has_its_own_reproducible_seed(scripted, backend):
     for _ in range(2):
         backend.generate(draws(3), PARAMS)
     seeds = sorted(seen.body["seed"] for seen in scripted.seen)
@@ -89,66 +92,66 @@ def test_draws_of_a_prompt_have_seeds_of_their_own_that_come_again(scripted, bac
     assert seeds[::2] == seeds[1::2]
 
 
-def test_many_calls_are_under_way_and_no_more_than_the_bound(scripted, backend):
+def test_many_calls_are_in_flight_and_no_more_than_the_limit(scripted, backend):
     scripted.default = Reply(body=chat(), seconds=0.3)
     backend.endpoint.in_flight = 8
     assert len(backend.generate(draws(40), PARAMS)) == 40
-    assert scripted.most_in_flight == 8
+    assert scripted.max_in_flight == 8
 
 
-def test_answers_come_in_the_callers_thread_and_in_the_requests_order(scripted, backend):
+def test_responses_are_reported_in_the_callers_thread_and_returned_in_order(scripted, backend):
     scripted.script = [Reply(body=chat(f"a{i}"), seconds=0.02 * (4 - i)) for i in range(4)]
     seen = {}
-    here = threading.current_thread()
+    caller = threading.current_thread()
 
-    def keep(index, value):
-        assert threading.current_thread() is here
+    def collect(index, value):
+        assert threading.current_thread() is caller
         seen[index] = value
 
-    drawn = backend.generate(draws(4), PARAMS, on_result=keep)
-    assert seen == dict(enumerate(drawn))
-    assert {completion.text for completion in drawn} == {"a0", "a1", "a2", "a3"}
+    completions = backend.generate(draws(4), PARAMS, on_result=collect)
+    assert seen == dict(enumerate(completions))
+    assert {completion.text for completion in completions} == {"a0", "a1", "a2", "a3"}
 
 
-def test_retry_after_is_honoured(scripted, backend):
-    scripted.script = [Reply(429, TOO_MUCH, {"retry-after": "0.4"})]
+def test_retry_after_is_respected(scripted, backend):
+    scripted.script = [Reply(429, OVERLOADED, {"retry-after": "0.4"})]
     assert backend.generate(draws(1), PARAMS)[0].text == "fine"
-    first, again = (seen.at for seen in scripted.seen)
-    assert 0.4 <= again - first < 2
+    first, second = (seen.at for seen in scripted.seen)
+    assert 0.4 <= second - first < 2
 
 
 def test_retry_after_may_be_a_date(scripted, backend):
     date = email.utils.formatdate(time.time() + 2, usegmt=True)
-    scripted.script = [Reply(429, TOO_MUCH, {"retry-after": date})]
+    scripted.script = [Reply(429, OVERLOADED, {"retry-after": date})]
     backend.generate(draws(1), PARAMS)
-    first, again = (seen.at for seen in scripted.seen)
-    assert 0.9 < again - first < defaults.LONGEST_RETRY_AFTER
+    first, second = (seen.at for seen in scripted.seen)
+    assert 0.9 < second - first < defaults.MAX_RETRY_AFTER
 
 
 BROKEN = {
-    "no JSON": Reply(body='{"choices": [{"mess'),
+    "not JSON": Reply(body='{"choices": [{"mess'),
     "no choices": Reply(body=chat() | {"choices": []}),
-    "no object": Reply(body=[1, 2]),
+    "not an object": Reply(body=[1, 2]),
     "no message": Reply(body=chat() | {"choices": [{"finish_reason": "stop"}]}),
-    "text that is none": Reply(body=chat({"a": 1})),
-    "a page": Reply(body="<html>hello</html>", headers={"content-type": "text/html"}),
-    "half an answer": Reply(body=chat("x" * 5000), cut=True),
-    "a fault": Reply(500, {"error": {"message": "oops"}}),
-    "a fault of a gateway": Reply(502, "<html>bad gateway</html>"),
-    "too much to do": Reply(503, {"error": {"message": "Loading model"}}),
-    "too slow": Reply(408, {}),
+    "content that is not text": Reply(body=chat({"a": 1})),
+    "an HTML page": Reply(body="<html>hello</html>", headers={"content-type": "text/html"}),
+    "half a response": Reply(body=chat("x" * 5000), cut=True),
+    "a server error": Reply(500, {"error": {"message": "oops"}}),
+    "a gateway error": Reply(502, "<html>bad gateway</html>"),
+    "overloaded": Reply(503, {"error": {"message": "Loading model"}}),
+    "timed out": Reply(408, {}),
 }
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_may_pass_is_tried_again(scripted, backend, what):
+def test_a_temporary_failure_is_repeated(scripted, backend, what):
     scripted.script = [BROKEN[what]] * 2
     assert backend.generate(draws(1), PARAMS)[0].text == "fine"
     assert len(scripted.seen) == 3
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_does_not_pass_is_one_sentence_with_a_hint(scripted, backend, what):
+def test_a_failure_that_stays_is_one_sentence_with_a_hint(scripted, backend, what):
     scripted.default = BROKEN[what]
     with pytest.raises(ModelError) as caught:
         backend.generate(draws(1), PARAMS)
@@ -159,8 +162,8 @@ def test_what_does_not_pass_is_one_sentence_with_a_hint(scripted, backend, what)
 
 
 REFUSED = {
-    401: (ModelError, "wants a key", "OPENAI_API_KEY"),
-    403: (ModelError, "wants a key", "OPENAI_API_KEY"),
+    401: (ModelError, "requires an API key", "OPENAI_API_KEY"),
+    403: (ModelError, "requires an API key", "OPENAI_API_KEY"),
     404: (ModelError, "refused /chat/completions .404: what", "/v1"),
     400: (ModelError, "refused /chat/completions .400: what", "model"),
     501: (ModelError, "refused /chat/completions .501: what", "model"),
@@ -168,7 +171,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("status", REFUSED)
-def test_what_is_refused_is_not_tried_again(scripted, backend, status):
+def test_a_refused_request_is_not_repeated(scripted, backend, status):
     kind, message, hint = REFUSED[status]
     scripted.default = Reply(status, {"error": {"message": "what"}})
     with pytest.raises(kind, match=message) as caught:
@@ -178,22 +181,22 @@ def test_what_is_refused_is_not_tried_again(scripted, backend, status):
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "said"),
+    ("code", "kind", "message"),
     [
-        ("context_length_exceeded", PromptTooLongError, "window"),
-        ("exceed_context_size_error", PromptTooLongError, "window"),
+        ("context_length_exceeded", PromptTooLongError, "exceed the model's context length"),
+        ("exceed_context_size_error", PromptTooLongError, "exceed the model's context length"),
         ("insufficient_quota", ModelError, "no credit"),
     ],
 )
-def test_codes_that_are_known_are_said_plainly(scripted, backend, code, kind, said):
+def test_known_error_codes_have_their_own_message(scripted, backend, code, kind, message):
     status = 429 if "quota" in code else 400
     scripted.default = Reply(status, {"error": {"message": "Too long: 9 > 8", "code": code}})
-    with pytest.raises(kind, match=said):
+    with pytest.raises(kind, match=message):
         backend.generate(draws(1), PARAMS)
     assert len(scripted.seen) == 1
 
 
-def test_refusals_and_filtered_answers_are_kept_as_such(scripted, backend):
+def test_refusals_and_filtered_responses_have_their_finish_reason(scripted, backend):
     backend.endpoint.in_flight = 1
     scripted.script = [
         Reply(body=chat(None, refusal="I will not.")),
@@ -203,8 +206,8 @@ def test_refusals_and_filtered_answers_are_kept_as_such(scripted, backend):
         Reply(body=chat("cut off", "length")),
         Reply(body=chat(None, "length")),
     ]
-    drawn = backend.generate(draws(6), PARAMS)
-    assert [(c.text, c.finish_reason) for c in drawn] == [
+    completions = backend.generate(draws(6), PARAMS)
+    assert [(c.text, c.finish_reason) for c in completions] == [
         ("I will not.", "refusal"),
         ("It was", "content_filter"),
         ("", "content_filter"),
@@ -215,22 +218,26 @@ def test_refusals_and_filtered_answers_are_kept_as_such(scripted, backend):
     assert len(scripted.seen) == 6
 
 
-def test_a_server_that_does_not_answer_in_time_is_named(scripted):
+def test_a_server_that_does_not_respond_in_time_is_named(scripted):
     backend = known(OpenAIBackend(scripted.url, "scripted", timeout=0.2))
     scripted.default = Reply(body=chat(), seconds=0.6)
-    with pytest.raises(ModelError, match=r"no answer within 0.2 s \(tried 8 times\)") as caught:
+    with pytest.raises(
+        ModelError, match=r"did not respond within 0.2 s \(tried 8 times\)"
+    ) as caught:
         backend.generate(draws(1), PARAMS)
     assert "timeout" in caught.value.hint
 
 
-def test_a_server_that_is_not_there_is_named():
+def test_a_server_that_cannot_be_reached_is_named():
     backend = OpenAIBackend("http://127.0.0.1:9/v1", "any")
-    with pytest.raises(ModelError, match=r"no server at http://127.0.0.1:9/v1") as caught:
+    with pytest.raises(
+        ModelError, match=r"Cannot reach a server at http://127.0.0.1:9/v1"
+    ) as caught:
         backend.generate(draws(1), PARAMS)
-    assert "Start it" in caught.value.hint
+    assert "Start the server" in caught.value.hint
 
 
-def test_an_error_comes_after_what_was_finished(scripted, backend, tmp_path):
+def test_an_error_is_raised_after_finished_responses_are_stored(scripted, backend, tmp_path):
     backend.endpoint.in_flight = 2
     scripted.script = [Reply(body=chat(f"a{i}")) for i in range(6)]
     scripted.script.append(Reply(400, {"error": {"message": "no"}}))
@@ -238,15 +245,17 @@ def test_an_error_comes_after_what_was_finished(scripted, backend, tmp_path):
     with Store(tmp_path / "s.sqlite") as store:
         with pytest.raises(ModelError, match="no"):
             CachedBackend(backend, store).generate(draws(30), PARAMS)
-        kept = store.counts().completions
-        assert kept == len(scripted.seen) - 1
-        assert 6 <= kept < 12
-        again = CachedBackend(backend, store)
-        assert len(again.generate(draws(30), PARAMS)) == 30
-        assert (again.kept, again.misses) == (kept, 30 - kept)
+        n_stored = store.counts().completions
+        assert n_stored == len(scripted.seen) - 1
+        assert 6 <= n_stored < 12
+        cached = CachedBackend(backend, store)
+        assert len(cached.generate(draws(30), PARAMS)) == 30
+        assert (cached.n_cached, cached.misses) == (n_stored, 30 - n_stored)
 
 
-def test_an_interrupt_keeps_what_is_finished_and_the_next_run_goes_on(scripted, backend, tmp_path):
+def test_an_interrupt_keeps_finished_responses_and_the_next_run_continues(
+    scripted, backend, tmp_path
+):
     scripted.default = Reply(body=chat(), seconds=0.05)
     backend.endpoint.in_flight = 4
     seen = []
@@ -261,16 +270,16 @@ def test_an_interrupt_keeps_what_is_finished_and_the_next_run_goes_on(scripted, 
             CachedBackend(backend, store).generate(draws(400), PARAMS, on_result=count)
         assert sorted(set(seen)) == sorted(seen)
         assert store.counts().completions == len(seen) < 100
-        asked = len(scripted.seen)
+        n_calls = len(scripted.seen)
         time.sleep(0.3)
-        assert len(scripted.seen) <= asked + 4  # those that were under way
+        assert len(scripted.seen) <= n_calls + 4  # those in flight
         scripted.default = Reply(body=chat())
-        again = CachedBackend(backend, store)
-        again.generate(draws(60), PARAMS)
-        assert again.kept == len(seen)
+        cached = CachedBackend(backend, store)
+        cached.generate(draws(60), PARAMS)
+        assert cached.n_cached == len(seen)
 
 
-def test_an_error_of_the_caller_ends_the_calls(scripted, backend):
+def test_an_error_in_a_callback_ends_the_calls(scripted, backend):
     scripted.default = Reply(body=chat(), seconds=0.02)
     backend.endpoint.in_flight = 2
 
@@ -280,12 +289,11 @@ def test_an_error_of_the_caller_ends_the_calls(scripted, backend):
     with pytest.raises(LookupError):
         backend.generate(draws(200), PARAMS, on_result=fail)
     time.sleep(0.2)
-    asked = len(scripted.seen)
-    assert asked < 30
+    assert len(scripted.seen) < 30
     assert len(backend.generate(draws(2), PARAMS)) == 2
 
 
-def test_one_loop_serves_all_and_a_fork_makes_its_own():
+def test_a_process_has_one_loop_and_a_fork_has_its_own():
     assert event_loop() is event_loop()
     reader, writer = os.pipe()
     before = id(event_loop())
@@ -299,7 +307,7 @@ def test_one_loop_serves_all_and_a_fork_makes_its_own():
     os.close(reader)
 
 
-def test_nothing_asked_calls_nobody():
+def test_no_requests_make_no_calls():
     backend = OpenAIBackend("http://127.0.0.1:9/v1", "any")
     assert backend.generate([], PARAMS) == backend.score([]) == backend.first_tokens([]) == []
 
@@ -307,35 +315,35 @@ def test_nothing_asked_calls_nobody():
 @pytest.mark.parametrize(
     "url", ["localhost:8080", "ftp://a/v1", "http://", "", "http://[::1", "file:///etc/passwd"]
 )
-def test_an_address_that_is_none_is_said(url):
-    with pytest.raises(DataError, match="no http:// or https:// address") as caught:
+def test_an_invalid_address_is_refused(url):
+    with pytest.raises(DataError, match="must begin with http:// or https://") as caught:
         OpenAIBackend(url)
     assert "http://localhost:8080/v1" in caught.value.hint
 
 
 @pytest.mark.parametrize("url", [f"http://me:{KEY}@host/v1", f"https://host/v1?key={KEY}"])
-def test_a_key_in_the_address_is_refused_and_not_shown(url):
+def test_a_key_in_the_address_is_refused_and_not_displayed(url):
     with pytest.raises(DataError) as caught:
         OpenAIBackend(url)
     assert KEY not in str(caught.value)
 
 
-def test_an_unknown_chat_template_is_said():
+def test_an_unknown_chat_template_is_refused():
     with pytest.raises(DataError, match="no chat template 'chatmul'") as caught:
         OpenAIBackend("http://localhost/v1", chat_template="chatmul")
     assert "chatml, llama-3" in caught.value.hint
 
 
-@pytest.mark.parametrize("given", ["argument", "environment"])
-def test_the_key_is_sent_and_shown_nowhere(  # noqa: PLR0917  fixtures
-    scripted, monkeypatch, tmp_path, caplog, capfd, given
+@pytest.mark.parametrize("source", ["argument", "environment"])
+def test_the_key_is_sent_and_displayed_nowhere(  # noqa: PLR0917  fixtures
+    scripted, monkeypatch, tmp_path, caplog, capfd, source
 ):
-    if given == "environment":
+    if source == "environment":
         monkeypatch.setenv("OPENAI_API_KEY", KEY)
     for name in ("openai", "httpx2", "aiohttp", "asyncio"):
         monkeypatch.setattr(logging.getLogger(name), "disabled", False)
     caplog.set_level(logging.DEBUG)
-    backend = OpenAIBackend(scripted.url, "scripted", api_key=KEY if given == "argument" else None)
+    backend = OpenAIBackend(scripted.url, "scripted", api_key=KEY if source == "argument" else None)
     traces = []
     with Store(tmp_path / "s.sqlite") as store:
         cached = CachedBackend(backend, store)
@@ -345,62 +353,66 @@ def test_the_key_is_sent_and_shown_nowhere(  # noqa: PLR0917  fixtures
                 scripted.default = Reply(status, body)
                 with pytest.raises(ModelError) as caught:
                     cached.generate([GenerationRequest(PROMPT, 99)], PARAMS)
-                told = traceback.TracebackException.from_exception(
+                captured = traceback.TracebackException.from_exception(
                     caught.value, capture_locals=True
                 )
-                ours = [frame for frame in told.stack if "tests" not in frame.filename]
+                ours = [frame for frame in captured.stack if "tests" not in frame.filename]
                 assert len(ours) > 3
                 traces += [str(frame.locals) for frame in ours]
                 traces += [str(caught.value), *caught.value._render_traceback_()]
                 assert caught.value.__suppress_context__ or not caught.value.__context__
     assert scripted.seen[-1].headers["authorization"] == f"Bearer {KEY}"
-    shown = [repr(backend), repr(vars(backend)), repr(vars(backend.endpoint)), *traces]
-    shown += [backend.fingerprint, repr(backend.capabilities), backend.capabilities._repr_html_()]
-    shown += [caplog.text, *capfd.readouterr()]
-    shown += [str(pickle.dumps(backend.endpoint._key))]
-    shown += [file.read_bytes().decode("latin-1") for file in tmp_path.iterdir()]
-    assert not [text for text in shown if KEY in text]
+    displayed = [repr(backend), repr(vars(backend)), repr(vars(backend.endpoint)), *traces]
+    displayed += [
+        backend.fingerprint,
+        repr(backend.capabilities),
+        backend.capabilities._repr_html_(),
+    ]
+    displayed += [caplog.text, *capfd.readouterr()]
+    displayed += [str(pickle.dumps(backend.endpoint._key))]
+    displayed += [file.read_bytes().decode("latin-1") for file in tmp_path.iterdir()]
+    assert not [text for text in displayed if KEY in text]
 
 
-def test_what_a_server_cannot_do_is_found_and_said(scripted):
+def test_missing_capabilities_are_found_and_reported(scripted):
     backend = OpenAIBackend(scripted.url)
     found = backend.capabilities
     assert backend.model == "scripted"
-    assert not backend.can_score
-    assert not backend.can_score_first_tokens
-    assert not backend.can_embed
+    assert not can_score(backend)
+    assert not can_score_first_tokens(backend)
+    assert not found.can(names.EMBEDDINGS)
     assert "echo" in found.seen("log-probabilities of a given text")
     n_calls = len(scripted.seen)
     assert backend.capabilities is found
     assert len(scripted.seen) == n_calls < 20
-    with pytest.raises(ModelError, match="cannot score replies"):
+    with pytest.raises(ModelError, match="cannot score responses"):
         backend.score([ScoreRequest(PROMPT, "fine")])
     with pytest.raises(ModelError, match="no log-probabilities"):
         backend.first_tokens([PROMPT])
 
 
-def test_a_model_that_is_not_listed_is_named_with_those_that_are(scripted):
+def test_an_unknown_model_is_named_with_the_listed_ones(scripted):
     scripted.default = Reply(404, {"error": {"message": "no such model"}})
     with pytest.raises(ModelError, match="has no model 'scripte'") as caught:
         _ = OpenAIBackend(scripted.url, "scripte").capabilities
     assert "Did you mean 'scripted'?" in caught.value.hint
 
 
-def test_a_server_that_answers_to_any_name_is_not_believed(scripted):
+def test_a_server_that_accepts_any_name_does_not_hide_a_wrong_one(scripted):
     with pytest.raises(ModelError, match="has no model 'gpt-9'"):
         _ = OpenAIBackend(scripted.url, "gpt-9").capabilities
 
 
-def test_a_newer_name_of_the_longest_answer_is_found(scripted):
-    words = "Unsupported parameter: use 'max_completion_tokens' instead."
-    scripted.script = [Reply(400, {"error": {"message": words}})]
+def test_the_newer_parameter_for_the_output_limit_is_found(scripted):
+    message = "Unsupported parameter: use 'max_completion_tokens' instead."
+    scripted.script = [Reply(400, {"error": {"message": message}})]
     backend = OpenAIBackend(scripted.url, "scripted")
     backend.generate(draws(1), PARAMS)
     assert scripted.seen[-1].body["max_completion_tokens"] == 8
     assert "max_tokens" not in scripted.seen[-1].body
 
 
-def test_what_is_wrongly_shaped_is_never_a_score(scripted):
+def test_values_of_an_unexpected_shape_are_not_scores(scripted):
     log_probs = {"tokens": ["a"], "text_offset": [0], "token_logprobs": [-0.5]}
     choice = {"text": "a", "index": 0, "logprobs": log_probs, "finish_reason": "length"}
     answer = chat() | {"choices": [chat()["choices"][0] | choice]}
@@ -411,15 +423,15 @@ def test_what_is_wrongly_shaped_is_never_a_score(scripted):
 
 
 def test_first_tokens_are_read(scripted, backend):
-    told = [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -2.4}]
+    top = [{"token": "Yes", "logprob": -0.1}, {"token": "No", "logprob": -2.4}]
     answer = chat()
-    answer["choices"][0]["logprobs"] = {"content": [{"token": "Yes", "top_logprobs": told}]}
+    answer["choices"][0]["logprobs"] = {"content": [{"token": "Yes", "top_logprobs": top}]}
     scripted.default = Reply(body=answer)
     (found,) = backend.first_tokens([PROMPT])
     assert (found.tokens, found.log_probs) == (("Yes", "No"), (-0.1, -2.4))
     assert scripted.seen[-1].body["top_logprobs"] == 5
     scripted.default = Reply(body=chat())
-    with pytest.raises(ModelError, match="JSON of another shape"):
+    with pytest.raises(ModelError, match="JSON of an unexpected shape"):
         backend.first_tokens([PROMPT])
 
 
@@ -428,7 +440,7 @@ def vectors(*rows, first=0):
     return {"data": data[::-1]}
 
 
-def test_vectors_come_in_order_and_of_length_one(scripted):
+def test_vectors_are_in_order_and_of_length_one(scripted):
     scripted.default = Reply(body=vectors([3.0, 4.0], [0.0, 2.0]))
     encoder = OpenAIEncoder(scripted.url)
     seen = []
@@ -442,7 +454,7 @@ def test_vectors_come_in_order_and_of_length_one(scripted):
 
 
 @pytest.mark.parametrize("rows", [[[0.0, 0.0]], [[1.0], [2.0]], [[float("nan"), 1.0]], [["x"]]])
-def test_vectors_that_are_none_are_refused(scripted, rows):
+def test_invalid_vectors_are_refused(scripted, rows):
     scripted.default = Reply(body=vectors(*rows))
     with pytest.raises(ModelError, match="answered /embeddings"):
         OpenAIEncoder(scripted.url, "scripted").encode(["a"])
@@ -452,23 +464,23 @@ class Ring(KeyringBackend):
     """A keyring in memory."""
 
     priority = 1
-    kept: ClassVar = {("jupyter-mop", "gateway.example:8080"): "sk-kept"}
+    stored: ClassVar = {("jupyter-mop", "gateway.example:8080"): "sk-stored"}
 
     def get_password(self, service, username):
-        return self.kept.get((service, username))
+        return self.stored.get((service, username))
 
     def set_password(self, service, username, password):
-        self.kept[service, username] = password
+        self.stored[service, username] = password
 
 
-def test_a_key_is_given_or_kept_in_the_keyring_for_its_host_or_in_the_environment(monkeypatch):
+def test_a_key_is_given_or_in_the_keyring_for_its_host_or_in_the_environment(monkeypatch):
     before = keyring.get_keyring()
     monkeypatch.setenv("OPENAI_API_KEY", "sk-everywhere")
     try:
         keyring.set_keyring(Ring())
         url = "http://gateway.example:8080/v1"
         assert Endpoint(url, "sk-given")._key.text == "sk-given"
-        assert Endpoint(url)._key.text == "sk-kept"
+        assert Endpoint(url)._key.text == "sk-stored"
         assert Endpoint("http://other.example/v1")._key.text == "sk-everywhere"
         keyring.set_keyring(keyring.backends.fail.Keyring())
         assert Endpoint(url)._key.text == "sk-everywhere"
@@ -480,49 +492,49 @@ def hedging(scripted: ScriptedServer, seconds: float = 0.05, **options) -> OpenA
     return known(OpenAIBackend(scripted.url, "scripted", hedge_after=seconds, **options))
 
 
-def test_a_call_that_hangs_is_made_again_where_calls_are_hedged(scripted):
+def test_a_hanging_call_is_sent_again_if_calls_are_hedged(scripted):
     scripted.script = [Reply(body=chat("late"), seconds=30)]
     backend = hedging(scripted)
-    (drawn,) = backend.generate(draws(1), PARAMS)
-    assert drawn.text == "fine"
+    (completion,) = backend.generate(draws(1), PARAMS)
+    assert completion.text == "fine"
     assert scripted.seen[0].body == scripted.seen[1].body
     usage = backend.meter.usage
-    assert (usage.calls, usage.unsure) == (2, 1)  # both are counted, the one left at its worst
+    assert (usage.calls, usage.unsure) == (2, 1)  # both count, the abandoned one at its upper bound
 
 
-def test_a_call_is_not_made_again_before_its_time_nor_without_being_asked(scripted, backend):
+def test_a_call_is_not_hedged_early_or_by_default(scripted, backend):
     scripted.default = Reply(body=chat(), seconds=0.2)
     hedging(scripted, 60).generate(draws(4), PARAMS)
     backend.generate(draws(4), PARAMS)
     assert len(scripted.seen) == 8
 
 
-def test_to_wait_for_a_place_is_not_to_wait_for_the_server(scripted):
+def test_waiting_for_a_rate_limit_is_not_waiting_for_the_server(scripted):
     scripted.default = Reply(body=chat(), seconds=0.1)
     hedging(scripted, 0.8, requests_per_minute=300).generate(draws(8), PARAMS)
     assert len(scripted.seen) == 8
 
 
-def test_an_error_counts_only_where_the_other_call_has_none(scripted):
-    scripted.script = [Reply(body=chat("late"), seconds=0.5), Reply(status=400, body=TOO_MUCH)]
-    (drawn,) = hedging(scripted).generate(draws(1), PARAMS)
-    assert drawn.text == "late"
-    scripted.script = [Reply(status=400, body=TOO_MUCH, seconds=0.3)] * 2
+def test_an_error_is_raised_only_if_both_calls_fail(scripted):
+    scripted.script = [Reply(body=chat("late"), seconds=0.5), Reply(status=400, body=OVERLOADED)]
+    (completion,) = hedging(scripted).generate(draws(1), PARAMS)
+    assert completion.text == "late"
+    scripted.script = [Reply(status=400, body=OVERLOADED, seconds=0.3)] * 2
     with pytest.raises(ModelError, match="slow down"):
         hedging(scripted).generate(draws(1), PARAMS)
 
 
-def test_an_interrupted_hedge_leaves_no_call_behind(scripted):
+def test_an_interrupted_hedged_call_is_cancelled(scripted):
     scripted.default = Reply(body=chat(), seconds=1.0)
     backend = hedging(scripted)
     timer = threading.Timer(0.4, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         backend.generate(draws(1), PARAMS)
-    assert backend.endpoint._connection.limit.under_way == 0
+    assert backend.endpoint._connection.limit.in_flight == 0
     assert backend.meter.usage.calls == len(scripted.seen) == 2
 
 
-def test_a_hedge_takes_time(scripted):
-    with pytest.raises(DataError, match="hedge_after is 0"):
+def test_a_hedge_time_of_zero_is_refused(scripted):
+    with pytest.raises(DataError, match="`hedge_after` must be above 0, got 0"):
         OpenAIBackend(scripted.url, "scripted", hedge_after=0)

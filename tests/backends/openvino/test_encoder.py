@@ -21,7 +21,7 @@ def lengths(texts):
     return [[float(len(text)), 1.0] for text in texts]
 
 
-def test_a_callable_takes_an_encoders_place():
+def test_a_function_is_an_encoder():
     encoder = CallableEncoder(lengths, fingerprint="lengths-1")
     seen = []
     vectors = encoder.encode(["abc", ""], on_result=lambda *values: seen.append(values))
@@ -36,25 +36,25 @@ def test_a_callable_takes_an_encoders_place():
 @pytest.mark.parametrize(
     "answer", [[1.0, 2.0], [[1.0]], [[0.0, 0.0], [1.0, 0.0]], [[np.nan, 1.0], [1.0, 0.0]]]
 )
-def test_a_callables_bad_answer_is_refused(answer):
+def test_invalid_vectors_are_refused(answer):
     with pytest.raises(DataError, match="encoder returned"):
         CallableEncoder(lambda _: answer, fingerprint="bad").encode(["a", "b"])
 
 
 @pytest.mark.parametrize("texts", ["one string", ["a", None], [1.0]])
-def test_what_is_not_a_list_of_strings_is_refused(texts):
+def test_texts_must_be_a_list_of_strings(texts):
     with pytest.raises(DataError):
         CallableEncoder(lengths, fingerprint="lengths").encode(texts)
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path):
+def test_a_missing_model_is_named(tmp_path):
     pytest.importorskip("openvino")
-    with pytest.raises(ModelError, match="is not there"):
+    with pytest.raises(ModelError, match="does not exist"):
         MiniLMEncoder(tmp_path / "model.onnx")
 
 
 @pytest.mark.model
-def test_a_model_that_cannot_be_read_is_named(tmp_path):
+def test_an_unreadable_model_is_named(tmp_path):
     pytest.importorskip("openvino")
     (tmp_path / "model.onnx").write_bytes(b"no model")
     (tmp_path / "tokenizer.json").write_bytes(encoder_paths().tokenizer.read_bytes())
@@ -80,25 +80,25 @@ def test_vectors_are_unit_float32_in_the_order_of_the_texts(minilm):
 @pytest.mark.model
 def test_a_vector_does_not_depend_on_the_batch(minilm):
     texts = [f"{TEXTS[i % 3]} {'and so on ' * (i % 40)}" for i in range(70)]
-    alone = np.concatenate([minilm.encode([text]) for text in texts])
-    np.testing.assert_allclose(minilm.encode(texts), alone, atol=1e-5)
+    single = np.concatenate([minilm.encode([text]) for text in texts])
+    np.testing.assert_allclose(minilm.encode(texts), single, atol=1e-5)
 
 
 @pytest.mark.model
-def test_results_arrive_batch_by_batch_and_an_interrupt_stops(minilm):
+def test_vectors_are_reported_by_batch_and_an_interrupt_stops(minilm):
     texts, seen = [f"text {i}" for i in range(100)], {}
 
-    def keep(indices, vectors):
+    def collect(indices, vectors):
         seen.update(zip(indices, vectors, strict=True))
         if len(seen) > 40:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        minilm.encode(texts, on_result=keep)
+        minilm.encode(texts, on_result=collect)
     assert 40 < len(seen) < 100
-    whole = minilm.encode(texts)
+    complete = minilm.encode(texts)
     for index, vector in seen.items():
-        np.testing.assert_allclose(vector, whole[index], atol=1e-5)
+        np.testing.assert_allclose(vector, complete[index], atol=1e-5)
 
 
 @pytest.mark.model
@@ -107,7 +107,7 @@ def test_no_texts_give_no_vectors(minilm):
 
 
 @pytest.mark.model
-def test_a_text_is_cut_at_256_tokens(minilm):
+def test_a_text_is_truncated_at_256_tokens(minilm):
     vectors = minilm.encode(["word " * 300, "word " * 300 + "Lisbon", "word " * 100 + "Lisbon"])
     np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-5)
     assert np.abs(vectors[0] - vectors[2]).max() > 1e-3

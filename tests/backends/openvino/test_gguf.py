@@ -17,7 +17,7 @@ def text(value: str) -> bytes:
 
 @pytest.fixture
 def tiny(tmp_path):
-    """A GGUF file with one Q4_1 tensor of 2 x 32 and its weights."""
+    """Give a GGUF file with one Q4_1 tensor of shape (2, 32), and its weights."""
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 16, (2, 32), dtype=np.uint8)
     scales, minimums = np.array([0.5, 0.25]), np.array([-1.125, -3.0])
@@ -42,7 +42,7 @@ def test_the_header_is_read(tiny):
     assert [(t.name, t.shape, t.kind) for t in file.tensors] == [("w.weight", (2, 32), Q4_1)]
 
 
-def test_q4_1_blocks_give_the_weights_back(tiny):
+def test_q4_1_blocks_give_the_weights(tiny):
     path, weights = tiny
     file = read_gguf(path)
     codes, scales, minimums = q4_1_blocks(file, file.tensors[0])
@@ -58,19 +58,19 @@ def test_another_file_is_refused(tmp_path, content):
 
 
 @pytest.mark.model
-def test_conversion_is_kept_and_renewed_when_damaged(tmp_path, monkeypatch):
+def test_a_conversion_is_cached_and_repeated_if_damaged(tmp_path, monkeypatch):
     path = language_model_path()
     monkeypatch.setenv("JUPYTER_MOP_CACHE_DIR", str(tmp_path))
     folder = convert(path, LANGUAGE_MODEL.sha256)
     binary = folder / "openvino_model.bin"
-    made = binary.stat().st_mtime_ns
+    modified = binary.stat().st_mtime_ns
     assert convert(path, LANGUAGE_MODEL.sha256) == folder
-    assert binary.stat().st_mtime_ns == made
+    assert binary.stat().st_mtime_ns == modified
     with binary.open("r+b") as stream:
         stream.seek(1000)
         stream.write(b"damage")
     convert(path, LANGUAGE_MODEL.sha256)
-    assert binary.stat().st_mtime_ns != made
+    assert binary.stat().st_mtime_ns != modified
     assert sorted(p.name for p in folder.iterdir()) == [
         "checksums.json",
         "openvino_model.bin",

@@ -7,10 +7,10 @@ from jupyter_mop.backends.openvino.prefix_cache import BLOCK, Pair, plan
 
 
 class CacheModel:
-    """The engine's cache by its rules: whole blocks and whole finished sequences are restored."""
+    """A model of the engine's cache: it restores whole blocks and whole finished sequences."""
 
     def __init__(self) -> None:
-        self.kept: set[tuple[int, ...]] = set()
+        self.cached: set[tuple[int, ...]] = set()
         self.computed: list[tuple[int, ...]] = []
 
     def run(self, sequences):
@@ -18,11 +18,11 @@ class CacheModel:
         for tokens, start in zip(sequences, restored, strict=True):
             ends = range(BLOCK, len(tokens) + 1, BLOCK)
             self.computed += [tokens[:end] for end in ends if end > start]
-            self.kept.update(tokens[:end] for end in (*ends, len(tokens)))
+            self.cached.update(tokens[:end] for end in (*ends, len(tokens)))
         return restored
 
     def _restored(self, tokens):
-        return max((n for n in range(len(tokens)) if tokens[:n] in self.kept), default=0)
+        return max((n for n in range(len(tokens)) if tokens[:n] in self.cached), default=0)
 
 
 def pairs_of(n_personas=3, n_exemplars=4, n_responses=5, tail=0, seed=0):
@@ -76,7 +76,7 @@ def test_a_long_common_beginning_of_two_responses_is_not_restored():
     assert set(found.values()) == {32}
 
 
-def test_windows_keep_within_their_limits():
+def test_windows_respect_their_limits():
     pairs = pairs_of(n_personas=6)
     windows = list(plan(pairs, max_blocks=8, max_members=30))
     assert len(windows) > 1
@@ -86,7 +86,7 @@ def test_windows_keep_within_their_limits():
         assert len(window.members) <= 30
 
 
-def test_nothing_to_score_has_no_windows():
+def test_no_pairs_give_no_windows():
     assert list(plan([], max_blocks=8, max_members=8)) == []
 
 

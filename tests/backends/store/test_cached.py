@@ -19,6 +19,8 @@ from jupyter_mop.backends.protocols import (
     Prompt,
     SamplingParams,
     ScoreRequest,
+    can_score,
+    can_score_first_tokens,
 )
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.sqlite_store import Store
@@ -30,7 +32,7 @@ PARAMS = SamplingParams(temperature=1.0, top_p=1.0, max_tokens=8)
 
 
 class BackwardsBackend(ToyBackend):
-    """Answers in the reverse order, as a server with many calls in flight may."""
+    """Answers in reverse order, as a server with many calls in flight may."""
 
     def generate(self, requests, params, *, on_result=None):
         def report(index: int, value: Completion) -> None:
@@ -64,7 +66,8 @@ def test_the_wrappers_are_a_backend_and_an_encoder(store: Store) -> None:
     assert isinstance(cached, Backend)
     assert isinstance(cached_encoder, Encoder)
     assert cached.backend is toy
-    assert (cached.can_score, cached.can_embed) == (True, False)
+    assert can_score(cached)
+    assert not can_score_first_tokens(cached)
     assert (cached.fingerprint, cached_encoder.fingerprint) == (
         toy.fingerprint,
         encoder.fingerprint,
@@ -72,7 +75,7 @@ def test_the_wrappers_are_a_backend_and_an_encoder(store: Store) -> None:
 
 
 @pytest.mark.parametrize("kind", [ToyBackend, BackwardsBackend])
-def test_the_same_draws_are_made_once(store: Store, kind: type[ToyBackend]) -> None:
+def test_the_same_responses_are_generated_once(store: Store, kind: type[ToyBackend]) -> None:
     toy = kind(WORDS)
     cached = CachedBackend(toy, store)
     first = cached.generate(draws(10), PARAMS)
@@ -83,24 +86,24 @@ def test_the_same_draws_are_made_once(store: Store, kind: type[ToyBackend]) -> N
     assert (cached.total_hits, cached.total_misses) == (10, 10)
 
 
-def test_only_what_is_missing_is_asked_and_the_order_stays(store: Store) -> None:
+def test_only_missing_answers_are_requested_and_the_order_stays(store: Store) -> None:
     toy = ToyBackend(WORDS)
     cached = CachedBackend(toy, store)
     cached.score(scores(["bad", "long"]))
-    wanted = scores(["good", "bad", "short", "long", "bad long"])
-    assert cached.score(wanted) == ToyBackend(WORDS).score(wanted)
+    requests = scores(["good", "bad", "short", "long", "bad long"])
+    assert cached.score(requests) == ToyBackend(WORDS).score(requests)
     assert toy.n_scored == 5
     assert (cached.hits, cached.misses) == (2, 3)
 
 
-def test_scores_come_back_to_the_last_bit(store: Store) -> None:
-    wanted = scores(["good bad long short"])
-    fresh = CachedBackend(ToyBackend(WORDS), store).score(wanted)
-    assert CachedBackend(ToyBackend(WORDS), store).score(wanted) == fresh
-    assert fresh == ToyBackend(WORDS).score(wanted)
+def test_cached_scores_are_exact_to_the_last_bit(store: Store) -> None:
+    requests = scores(["good bad long short"])
+    fresh = CachedBackend(ToyBackend(WORDS), store).score(requests)
+    assert CachedBackend(ToyBackend(WORDS), store).score(requests) == fresh
+    assert fresh == ToyBackend(WORDS).score(requests)
 
 
-def test_identical_requests_of_one_batch_are_asked_once(store: Store) -> None:
+def test_identical_requests_of_one_batch_are_made_once(store: Store) -> None:
     toy, seen = ToyBackend(WORDS), []
     cached = CachedBackend(toy, store)
     values = cached.score(scores(["good", "bad", "good"]), on_result=lambda *a: seen.append(a))
@@ -110,7 +113,7 @@ def test_identical_requests_of_one_batch_are_asked_once(store: Store) -> None:
     assert all(values[index] == value for index, value in seen)
 
 
-def test_hits_are_reported_first(store: Store) -> None:
+def test_cached_answers_are_reported_first(store: Store) -> None:
     cached = CachedBackend(ToyBackend(WORDS), store)
     cached.generate(draws(2, start=3), PARAMS)
     order: list[int] = []
@@ -118,7 +121,7 @@ def test_hits_are_reported_first(store: Store) -> None:
     assert order == [3, 4, 0, 1, 2, 5]
 
 
-def test_each_part_of_a_question_makes_it_another_one(store: Store) -> None:
+def test_every_field_of_a_request_changes_its_key(store: Store) -> None:
     toy = ToyBackend(WORDS)
     cached = CachedBackend(toy, store)
     variants = [
@@ -135,13 +138,13 @@ def test_each_part_of_a_question_makes_it_another_one(store: Store) -> None:
     assert toy.n_generated == len(variants)
 
 
-def test_another_model_does_not_get_the_answers(store: Store) -> None:
+def test_another_model_has_its_own_answers(store: Store) -> None:
     CachedBackend(ToyBackend(WORDS), store).score(scores(["good"]))
     other = ToyBackend(WORDS, persona_boost=0.5)
     assert CachedBackend(other, store).score(scores(["good"])) == other.score(scores(["good"]))
 
 
-def test_numbers_of_any_type_ask_the_same_question(store: Store) -> None:
+def test_numbers_of_any_type_give_the_same_key(store: Store) -> None:
     toy = ToyBackend(WORDS)
     cached = CachedBackend(toy, store)
     cached.generate([GenerationRequest(prompt("good"), np.int64(3), np.int64(0))], PARAMS)
@@ -149,21 +152,21 @@ def test_numbers_of_any_type_ask_the_same_question(store: Store) -> None:
     assert toy.n_generated == 1
 
 
-def test_an_empty_batch_asks_nothing(store: Store) -> None:
+def test_an_empty_batch_makes_no_requests(store: Store) -> None:
     cached = CachedBackend(ToyBackend(WORDS), store)
     assert cached.generate([], PARAMS) == []
     assert cached.score([]) == []
     assert CachedEncoder(ToyEncoder(WORDS), store).encode([]).shape == (0, 4)
 
 
-def test_an_error_of_the_model_comes_through_and_nothing_is_kept(store: Store) -> None:
+def test_an_error_of_the_model_is_raised_and_nothing_is_stored(store: Store) -> None:
     cached = CachedBackend(ToyBackend(WORDS), store)
     with pytest.raises(DataError):
         cached.score(scores(["good", "unheard"]))
     assert store.counts().scores == 0
 
 
-def test_an_interrupt_keeps_what_is_finished(store: Store) -> None:
+def test_an_interrupt_keeps_finished_answers(store: Store) -> None:
     toy, n_seen = ToyBackend(WORDS), 0
 
     def stop_at_four(_index: int, _value: Completion) -> None:
@@ -211,13 +214,13 @@ path, start, stop, pause = sys.argv[1], *map(float, sys.argv[2:])
 prompt = Prompt((Message("system", "good"), Message("user", "x")))
 requests = [GenerationRequest(prompt, seed=1, draw=d) for d in range(int(start), int(stop))]
 
-def told(index, value):
+def report(index, value):
     print(index, flush=True)
     time.sleep(pause)
 
 with Store(path) as store:
     cached = CachedBackend(ToyBackend(["good", "bad", "long", "short"]), store)
-    cached.generate(requests, SamplingParams(1.0, 1.0, 8), on_result=told)
+    cached.generate(requests, SamplingParams(1.0, 1.0, 8), on_result=report)
 """
 
 
@@ -228,19 +231,19 @@ def work(store: Store, start: int, stop: int, pause: float) -> subprocess.Popen[
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_goes_on_where_it_stopped(store: Store, how: signal.Signals) -> None:
+def test_a_stopped_run_continues_where_it_stopped(store: Store, how: signal.Signals) -> None:
     worker = work(store, 0, 1000, 0.01)
     assert worker.stdout
     for line in worker.stdout:
         if int(line) == 20:
             break
     worker.send_signal(how)
-    n_told = 21 + worker.stdout.read().count("\n")
+    n_reported = 21 + worker.stdout.read().count("\n")
     worker.wait(timeout=60)
     toy = ToyBackend(WORDS)
     cached = CachedBackend(toy, store)
     assert cached.generate(draws(1000), PARAMS) == ToyBackend(WORDS).generate(draws(1000), PARAMS)
-    assert n_told <= cached.hits <= n_told + 1
+    assert n_reported <= cached.hits <= n_reported + 1
     assert toy.n_generated == 1000 - cached.hits
 
 

@@ -25,7 +25,7 @@ def run_python(code: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_values_come_back_after_the_file_was_closed(path: Path) -> None:
+def test_values_are_read_after_the_file_was_closed(path: Path) -> None:
     with Store(path) as store:
         store.put("score", "a", b"1")
         store.put_many("vector", {"b": b"2", "c": b""})
@@ -52,7 +52,7 @@ def test_a_large_batch_is_one_query(path: Path) -> None:
     assert len(queries) == 1
 
 
-def test_counts_tell_the_kinds_and_the_size(path: Path) -> None:
+def test_counts_are_by_kind_and_include_the_size(path: Path) -> None:
     with Store(path) as store:
         empty = store.counts()
         assert (empty.completions, empty.scores, empty.vectors) == (0, 0, 0)
@@ -79,7 +79,7 @@ def test_a_key_does_not_depend_on_the_process() -> None:
     assert run_python(code).communicate(timeout=60)[0].strip() == key
 
 
-def test_a_store_from_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> None:
+def test_a_store_from_a_newer_version_is_refused_and_unchanged(path: Path) -> None:
     with Store(path) as store:
         store.put("score", "a", b"1")
         store._connection.execute("PRAGMA user_version = 99")
@@ -102,7 +102,7 @@ def test_an_older_store_is_migrated(path: Path, monkeypatch: pytest.MonkeyPatch)
             assert store._pragma("user_version") == len(added)
 
 
-def test_a_failed_migration_leaves_the_store_as_it_was(
+def test_a_failed_migration_leaves_the_store_unchanged(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Store(path) as store:
@@ -117,7 +117,7 @@ def test_a_failed_migration_leaves_the_store_as_it_was(
         assert store.get_many(["a"]) == {"a": b"1"}
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("not a database, but long enough to be read as one " * 20)
     with pytest.raises(StoreError, match=r"notes\.txt cannot be used") as caught:
@@ -126,18 +126,18 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert file.read_text().startswith("not a database")
 
 
-def test_a_database_of_another_program_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+def test_another_programs_database_is_refused_and_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "other.sqlite"
     other = sqlite3.connect(file)
     other.execute("CREATE TABLE places (url TEXT)")
     other.close()
     before = file.read_bytes()
-    with pytest.raises(StoreError, match="another program"):
+    with pytest.raises(StoreError, match="another program's database"):
         Store(file)
     assert file.read_bytes() == before
 
 
-def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be used"):
         Store(tmp_path / "file" / "store.sqlite")
@@ -145,7 +145,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
         Store(tmp_path)
 
 
-def test_a_closed_store_says_so(path: Path) -> None:
+def test_a_closed_store_is_reported(path: Path) -> None:
     store = Store(path)
     store.close()
     with pytest.raises(StoreError, match="closed"):
@@ -201,7 +201,7 @@ def test_processes_create_and_fill_one_store_at_once(path: Path) -> None:
         assert store.counts().scores == 800
 
 
-def test_a_killed_process_loses_nothing_that_was_put(path: Path) -> None:
+def test_a_killed_process_loses_nothing_that_it_stored(path: Path) -> None:
     code = """
     import sys
     from jupyter_mop.backends.store.sqlite_store import Store
@@ -216,9 +216,9 @@ def test_a_killed_process_loses_nothing_that_was_put(path: Path) -> None:
         if int(line) >= 100:
             break
     worker.send_signal(signal.SIGKILL)
-    told = int(line) + len(worker.stdout.read().split("\n")[:-1])
+    n_reported = int(line) + len(worker.stdout.read().split("\n")[:-1])
     worker.wait()
     with Store(path) as store:
-        kept = store.get_many(map(str, range(told + 1)))
-        assert len(kept) == told + 1
+        stored = store.get_many(map(str, range(n_reported + 1)))
+        assert len(stored) == n_reported + 1
         store.put("score", "after", b"x")

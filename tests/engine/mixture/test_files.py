@@ -107,39 +107,46 @@ def test_other_files_are_not_overwritten(fitted: MixtureOfPersonas, tmp_path: Pa
     assert (tmp_path / "thesis.txt").read_text() == "Chapter 1"
 
 
-def break_nothing_there(path: Path) -> None:
+def damage_nothing_there(path: Path) -> None:
     for file in path.iterdir():
         file.unlink()
 
 
-def break_no_arrays(path: Path) -> None:
+def damage_no_arrays(path: Path) -> None:
     (path / "gate.npz").unlink()
 
 
-def break_arrays(path: Path) -> None:
+def damage_arrays(path: Path) -> None:
     (path / "gate.npz").write_bytes(b"PK\x03\x04 no arrays")
 
 
-def break_json(path: Path) -> None:
+def damage_json(path: Path) -> None:
     (path / "mixture.json").write_text('{"version": 1, ')
 
 
-def break_facts(path: Path) -> None:
+def damage_facts(path: Path) -> None:
     (path / "mixture.json").write_text("{}")
 
 
-def break_shape(path: Path) -> None:
+def damage_shape(path: Path) -> None:
     (path / "mixture.json").write_text("[1, 2]")
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [break_nothing_there, break_no_arrays, break_arrays, break_json, break_facts, break_shape],
+    "damage",
+    [
+        damage_nothing_there,
+        damage_no_arrays,
+        damage_arrays,
+        damage_json,
+        damage_facts,
+        damage_shape,
+    ],
 )
 def test_a_folder_without_a_mixture_is_refused(
-    fitted: MixtureOfPersonas, tmp_path: Path, spoil
+    fitted: MixtureOfPersonas, tmp_path: Path, damage
 ) -> None:
-    spoil(fitted.save(tmp_path))
+    damage(fitted.save(tmp_path))
     with pytest.raises(DataError, match="no readable mixture") as caught:
         load(tmp_path, fitted)
     assert "save" in caught.value.hint

@@ -96,12 +96,14 @@ def test_without_personas_the_question_is_plain(backend) -> None:
 
 def test_learned_weights_follow_the_context_with_no_model_call(backend) -> None:
     train, test = population(1500).split(0.5)
-    asked = ask(QUESTION, train, PERSONAS, backend)
+    uniform_train = ask(QUESTION, train, PERSONAS, backend)
     before = backend.n_scored
-    learn_weights(asked, train, read_personas(PERSONAS), ENCODER)
+    learn_weights(uniform_train, train, read_personas(PERSONAS), ENCODER)
     assert backend.n_scored == before
     uniform = ask(QUESTION, test, PERSONAS, backend)
-    reweighted = learn_weights(asked, train, read_personas(PERSONAS), ENCODER, target=uniform)
+    reweighted = learn_weights(
+        uniform_train, train, read_personas(PERSONAS), ENCODER, target=uniform
+    )
     for age, odds in ODDS.items():
         assert np.abs(reweighted.shares(age) - odds).max() < 0.07
     tv = [a.distances("age").query("figure == 'TV'")["value"].mean() for a in (uniform, reweighted)]

@@ -244,24 +244,24 @@ def test_first_tokens_and_scores_give_equal_probabilities() -> None:
 
 
 def test_options_with_the_same_beginning_get_letters_by_position() -> None:
-    alike = Question("Which?", ["iced tea", "iced milk"])
+    ambiguous = Question("Which?", ["iced tea", "iced milk"])
     backend, seen = FirstTokenModel(["a", "b"], context_boost=0.0), []
     table = option_probabilities(
-        alike,
+        ambiguous,
         [{}],
         [Persona("x", "Say a."), Persona("y", "Say b.")],
         backend,
         options=ElicitationOptions(n_orders=1),
         on_step=lambda *step: seen.append(step) or (lambda *_: None),
     )
-    order = alike.option_orders(1)[0]
+    order = ambiguous.option_orders(1)[0]
     favoured = table.probabilities[0].argmax(-1).tolist()
     assert favoured == [int(order[0]), int(order[1])]
     assert seen == [("first tokens", 2)]
-    text = alike.template(order, lettered=True).text
-    assert f"A. {alike.options[order[0]]}" in text
+    text = ambiguous.template(order, lettered=True).text
+    assert f"A. {ambiguous.options[order[0]]}" in text
     assert "letter" in text
-    both = option_probabilities(alike, [{}], [None], backend).probabilities
+    both = option_probabilities(ambiguous, [{}], [None], backend).probabilities
     np.testing.assert_allclose(both, 0.5)
 
 

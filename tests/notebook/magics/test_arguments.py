@@ -18,15 +18,17 @@ def test_a_frame_is_found_by_its_name(shell: InteractiveShell, frame: pd.DataFra
 @pytest.mark.parametrize(
     ("name", "word"), [("dff", "no such variable"), ("text", "it is a str"), ("nothing", "no such")]
 )
-def test_what_is_no_frame_says_what_it_is(shell: InteractiveShell, name: str, word: str) -> None:
-    shell.user_ns.update(text="topic,said", nothing=None)
+def test_a_variable_that_is_no_frame_is_refused(
+    shell: InteractiveShell, name: str, word: str
+) -> None:
+    shell.user_ns.update(text="topic,text", nothing=None)
     with pytest.raises(DataError, match=word) as caught:
         arguments.frame(shell, name)
     assert repr(name) in caught.value.message
     assert "read_csv" in caught.value.hint
 
 
-def test_personas_come_from_a_variable_or_else_a_path(shell: InteractiveShell) -> None:
+def test_personas_are_read_from_a_variable_or_a_path(shell: InteractiveShell) -> None:
     shell.user_ns["people"] = {"a": "x"}
     assert arguments.variable_or_path(shell, "people") == {"a": "x"}
     assert arguments.variable_or_path(shell, "people.yaml") == Path("people.yaml")
@@ -69,7 +71,9 @@ def test_weights_in_a_variable(shell: InteractiveShell) -> None:
     [("best", ["'best'", "uniform"]), ("df", ["'df'"]), ("a=much", ["'a'", "'much'"]),
      ("a=0.4,b", ["'b'"]), ("a=", ["'a'"])],
 )  # fmt: skip
-def test_weights_of_no_use_say_why(shell: InteractiveShell, text: str, words: list[str]) -> None:
+def test_invalid_weights_are_refused_with_a_reason(
+    shell: InteractiveShell, text: str, words: list[str]
+) -> None:
     with pytest.raises(DataError) as caught:
         arguments.weights(shell, text)
     assert caught.value.hint
@@ -81,7 +85,7 @@ def test_weights_of_no_use_say_why(shell: InteractiveShell, text: str, words: li
     ("text", "plain"),
     [("a", "a"), ("'a b'", "a b"), ('"a"', "a"), ("'a\"", "'a\""), ("'", "'"), ("", "")],
 )  # fmt: skip
-def test_quotes_that_belong_together_are_taken_off(text: str, plain: str) -> None:
+def test_matching_quotes_are_removed(text: str, plain: str) -> None:
     assert arguments.unquoted(text) == plain
 
 

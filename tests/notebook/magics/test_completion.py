@@ -31,7 +31,7 @@ def test_every_option_of_every_magic_is_offered(shell: InteractiveShell) -> None
             assert set(action.option_strings) <= offered
 
 
-def test_a_magic_with_nothing_after_it_is_no_error(
+def test_a_magic_without_arguments_completes_without_error(
     shell: InteractiveShell, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for text in ("%mop_simulate", "%%mop_simulate", "%mop_align"):
@@ -40,7 +40,7 @@ def test_a_magic_with_nothing_after_it_is_no_error(
 
 
 @pytest.mark.usefixtures("ready")
-def test_the_words_for_weights_and_the_personas(shell: InteractiveShell) -> None:
+def test_weights_complete_to_words_and_personas(shell: InteractiveShell) -> None:
     assert {"uniform", "learned", "stated", "panel", "sunny=", "windy="} <= set(
         complete(shell, "%mop_simulate a --weights ")
     )
@@ -48,28 +48,30 @@ def test_the_words_for_weights_and_the_personas(shell: InteractiveShell) -> None
     assert complete(shell, "%mop_simulate a --weights win") == ["windy="]
 
 
-def test_the_baselines(shell: InteractiveShell) -> None:
+def test_baselines_complete_to_their_names(shell: InteractiveShell) -> None:
     assert complete(shell, "%%mop_simulate a --baseline pl") == ["plain"]
     assert complete(shell, "%%mop_simulate a --baseline e") == ["exemplars"]
     assert complete(shell, "%%mop_simulate a --baseline p")[2:] == ["progen", "picle"]
     assert complete(shell, "%%mop_ask a --baseline ") == ["plain", "personas"]
 
 
-def test_the_options_of_a_closed_question(shell: InteractiveShell) -> None:
+def test_options_of_a_closed_question_are_completed(shell: InteractiveShell) -> None:
     assert complete(shell, "%%mop_ask a --method s") == ["scored", "sampled"]
     assert "--by-prior" in complete(shell, "%%mop_ask a --by")
 
 
 @pytest.mark.parametrize("option", ["--context", "--response", "--weight"])
-def test_the_columns_of_the_frame_on_the_line(shell: InteractiveShell, option: str) -> None:
+def test_columns_of_the_frame_on_the_line_are_completed(
+    shell: InteractiveShell, option: str
+) -> None:
     shell.user_ns["other"] = pd.DataFrame({"elsewhere": []})
     found = complete(shell, f"%mop_population df {option} ")
-    assert {"topic", "said"} <= set(found)
+    assert {"topic", "text"} <= set(found)
     assert "elsewhere" not in found
-    assert complete(shell, f"%mop_population df {option} sa") == ["said"]
+    assert complete(shell, f"%mop_population df {option} te") == ["text"]
 
 
-def test_the_frames_of_the_notebook(shell: InteractiveShell) -> None:
+def test_frames_of_the_notebook_are_completed(shell: InteractiveShell) -> None:
     shell.user_ns.update(reviews=pd.DataFrame(), _hidden=pd.DataFrame(), number=3)
     found = complete(shell, "%mop_population ")
     assert {"df", "reviews"} <= set(found)
@@ -77,7 +79,7 @@ def test_the_frames_of_the_notebook(shell: InteractiveShell) -> None:
     assert "reviews" in complete(shell, "%mop_personas re")
 
 
-def test_the_simulations_of_the_study(shell: InteractiveShell, ready: Study) -> None:
+def test_names_of_simulations_are_completed(shell: InteractiveShell, ready: Study) -> None:
     ready.simulate("first", 5)
     ready.simulate("second", 5)
     assert {"first", "second"} <= set(complete(shell, "%mop_align "))
@@ -86,7 +88,7 @@ def test_the_simulations_of_the_study(shell: InteractiveShell, ready: Study) -> 
     assert complete(shell, "%%mop_simulate se") == ["second"]
 
 
-def test_the_embedded_model(shell: InteractiveShell) -> None:
+def test_backends_and_templates_are_completed(shell: InteractiveShell) -> None:
     assert complete(shell, "%mop_backend lo") == ["local"]
     assert complete(shell, "%mop_backend ht") == ["http://localhost:8080/v1"]
     assert complete(shell, "%mop_backend a --template ") == ["chatml", "llama-3"]
@@ -100,7 +102,7 @@ def test_completion_follows_the_current_study(shell: InteractiveShell, ready: St
     assert "sunny=" not in found
 
 
-def test_what_calibrations_estimates_and_diagnoses_take(
+def test_arguments_of_calibrations_estimates_and_diagnoses_are_completed(
     shell: InteractiveShell, ready: Study
 ) -> None:
     ready.simulate("first", 5)
@@ -112,8 +114,17 @@ def test_what_calibrations_estimates_and_diagnoses_take(
     assert "shares" not in complete(shell, "%mop_estimate first --human ")
 
 
+def test_values_are_offered_only_for_options_of_the_magic(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    ready.simulate("first", 5)
+    assert "FID" in complete(shell, "%mop_match first --figure ")
+    assert "FID" not in complete(shell, "%mop_align --figure ")
+    assert "first" in complete(shell, "%mop_align --figure ")
+
+
 @pytest.mark.usefixtures("ready")
-def test_the_number_of_personas_and_the_strata(shell: InteractiveShell) -> None:
+def test_numbers_of_personas_and_strata_are_completed(shell: InteractiveShell) -> None:
     assert "auto" in complete(shell, "%mop_synthesize -k ")
     assert complete(shell, "%mop_synthesize -k au") == ["auto"]
     assert complete(shell, "%mop_synthesize --la") == ["--ladder"]

@@ -11,7 +11,7 @@ from jupyter_mop.backends.cost.estimate import CostEstimate
 from jupyter_mop.errors import BudgetError, DataError
 
 
-def test_a_dry_run_of_each_verb_asks_nothing(shell: InteractiveShell, ready: Study) -> None:
+def test_a_dry_run_of_each_magic_calls_no_model(shell: InteractiveShell, ready: Study) -> None:
     small = "--exemplars 8 --records 24 --components 4"
     plans = [
         shell.run_line_magic("mop_fit", f"--dry-run {small}"),
@@ -28,7 +28,9 @@ def test_a_dry_run_of_each_verb_asks_nothing(shell: InteractiveShell, ready: Stu
     assert (ready.simulations, ready.answers, ready.mixture) == ({}, {}, None)
 
 
-def test_a_budget_stops_and_a_higher_one_goes_on(shell: InteractiveShell, ready: Study) -> None:
+def test_a_budget_stops_a_run_and_a_higher_one_continues_it(
+    shell: InteractiveShell, ready: Study
+) -> None:
     shell.user_ns["toy"] = ToyBackend(["sun", "rain", "wind", "fog"])
     shell.run_line_magic("mop_backend", "toy --price-in 1000 --price-out 10000")
     line = "first -n 30 --candidates 1 --max-tokens 6 --weights uniform --budget"
@@ -42,7 +44,7 @@ def test_a_budget_stops_and_a_higher_one_goes_on(shell: InteractiveShell, ready:
     assert not ready.backend.meter.is_limited
 
 
-def test_half_a_price_is_refused(shell: InteractiveShell, ready: Study) -> None:
+def test_an_incomplete_price_is_refused(shell: InteractiveShell, ready: Study) -> None:
     before = ready.backend
     with pytest.raises(DataError, match="two numbers"):
         shell.run_line_magic("mop_backend", "local --price-in 1")

@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.magic_arguments import magic_arguments
 from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -28,6 +30,7 @@ from jupyter_mop import (
 )
 from jupyter_mop.backends.protocols import Completion, GenerationRequest, SamplingParams
 from jupyter_mop.errors import DataError, Interrupted, ModelError, MopError, NotFittedError
+from jupyter_mop.notebook.magics.base import argument
 from jupyter_mop.notebook.magics.register import MopMagics
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
 from jupyter_mop.notebook.widgets.weights import WeightsPanel
@@ -49,14 +52,14 @@ VERBS = {
 
 
 class EvilBackend(ToyBackend):
-    """Answers with markup, as a language model may."""
+    """Responds with markup, as a language model can."""
 
     def _draw(self, request: GenerationRequest, params: SamplingParams) -> Completion:
         return Completion(f"{EVIL} {super()._draw(request, params).text}", 4)
 
 
 class StoppedBackend(ToyBackend):
-    """The user presses stop while it draws for the 38th time."""
+    """A user stops the run at its 38th response."""
 
     def _draw(self, request: GenerationRequest, params: SamplingParams) -> Completion:
         if self.n_generated == 37:
@@ -82,7 +85,7 @@ def html(shell: InteractiveShell, value: object) -> str:
     return "".join(bundle.get("text/html", "") for bundle in shown)
 
 
-def test_the_magics_are_the_verbs_of_the_study(shell: InteractiveShell) -> None:
+def test_the_magics_are_the_methods_of_the_study(shell: InteractiveShell) -> None:
     registered = shell.magics_manager.registry["MopMagics"]
     assert set(registered.magics["line"]) == {f"mop_{verb}" for verb in VERBS}
     with_cell = ("personas", "fit", "simulate", "explain", "synthesize", "ask")
@@ -96,9 +99,9 @@ def test_loading_twice_is_no_error(shell: InteractiveShell) -> None:
     assert isinstance(shell.magics_manager.registry["MopMagics"], MopMagics)
 
 
-def test_the_main_job(shell: InteractiveShell, study: Study) -> None:
+def test_the_main_workflow(shell: InteractiveShell, study: Study) -> None:
     cell(shell, "mop_personas", LINES)
-    line(shell, "mop_population df --context topic --response said")
+    line(shell, "mop_population df --context topic --response text")
     mixture = cell(
         shell, "mop_fit --exemplars 8 --records 40 --components 8 --seed 2", "Of {topic}?"
     )
@@ -136,7 +139,7 @@ def test_personas_from_a_variable_or_a_file(
     assert list(shown["weight"]) == [0.5, 0.5]
 
 
-def test_yaml_in_the_cell(shell: InteractiveShell, study: Study) -> None:
+def test_personas_from_yaml_in_the_cell(shell: InteractiveShell, study: Study) -> None:
     cell(shell, "mop_personas", "- name: sunny\n  description: You say sun.\n  weight: 0.3\n")
     assert [(p.name, p.weight) for p in study.personas] == [("sunny", 0.3)]
 
@@ -146,14 +149,14 @@ def test_the_options_of_a_population(shell: InteractiveShell, study: Study) -> N
     shell.user_ns["df"] = df.rename(columns={"topic": "the topic"}).assign(age=30, w=2.0)
     population = line(
         shell,
-        "mop_population df --context 'the topic, age' --response said --weight w"
+        "mop_population df --context 'the topic, age' --response text --weight w"
         " --held-out 0.25 --seed 7",
     )
     assert isinstance(population, Population)
     assert population.context == ("the topic", "age")
     assert (population.weight, len(population), len(study.target)) == ("w", 360, 120)
     everyone = Population.from_frame(
-        shell.user_ns["df"], context=["the topic", "age"], response="said", weight="w"
+        shell.user_ns["df"], context=["the topic", "age"], response="text", weight="w"
     )
     assert population.responses == everyone.split(0.75, random_state=7)[0].responses
 
@@ -199,14 +202,14 @@ def test_the_weights_panel_moves_the_simulation(shell: InteractiveShell, ready: 
     assert set(simulation.frame["persona"]) == {"windy"}
 
 
-def test_a_backend_in_a_variable(shell: InteractiveShell, ready: Study) -> None:
+def test_a_backend_from_a_variable(shell: InteractiveShell, ready: Study) -> None:
     shell.user_ns["toy"] = ToyBackend(WORDS, length=2)
     status = line(shell, "mop_backend toy")
     assert status["model"] == shell.user_ns["toy"].fingerprint
     assert ready.backend.backend is shell.user_ns["toy"]
 
 
-def test_the_same_cell_again_asks_nothing(shell: InteractiveShell, ready: Study) -> None:
+def test_running_a_cell_again_calls_no_model(shell: InteractiveShell, ready: Study) -> None:
     for _ in range(2):
         line(shell, "mop_fit --exemplars 4 --records 40")
         line(shell, "mop_simulate a -n 30")
@@ -241,7 +244,7 @@ def test_a_closed_question_is_asked_answered_and_shown(
     assert several.question.kind == "multiple"
 
 
-def test_a_question_is_no_markup(shell: InteractiveShell, ready: Study) -> None:
+def test_a_question_is_escaped(shell: InteractiveShell, ready: Study) -> None:
     ready.use_personas({EVIL: "You say sun.", "b": "You say rain."})
     answer = cell(shell, 'mop_ask e --method sampled --options "<b>sun|rain"', f"{EVIL}?")
     assert "<script" not in html(shell, answer)
@@ -249,13 +252,56 @@ def test_a_question_is_no_markup(shell: InteractiveShell, ready: Study) -> None:
     assert "&lt;script" in html(shell, answer)
 
 
+def magic_named(shell: InteractiveShell, verb: str) -> Any:
+    return getattr(shell.magics_manager.registry["MopMagics"], f"mop_{verb}")
+
+
 @pytest.mark.parametrize("verb", sorted(VERBS))
-def test_help_says_what_it_does_and_lists_the_options(
+def test_help_starts_with_a_sentence_and_has_an_example_that_parses(
+    shell: InteractiveShell, verb: str
+) -> None:
+    magic = magic_named(shell, verb)
+    first, *_, last = magic.parser.description.strip().splitlines()
+    assert re.fullmatch(r"[A-Z][^.]+\.", first)
+    percents, name, arguments = re.fullmatch(r"Example: (%+)(\w+)\s*(.*)", last.strip()).groups()
+    kind = {"%": "line", "%%": "cell"}[percents]
+    assert name == f"mop_{verb}"
+    assert name in shell.magics_manager.magics[kind]
+    magic.parser.parse_argstring(arguments)
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_the_help_of_an_argument_is_sentences_that_name_the_default_once(
+    shell: InteractiveShell, verb: str
+) -> None:
+    parser = magic_named(shell, verb).parser
+    for action in parser._actions:
+        text = parser._get_formatter()._expand_help(action)
+        assert text[-1] in ".)"
+        assert "%%" not in text.replace("%%mop_", "")
+        assert text.count("Default: ") <= 1
+        if action.default not in (None, True, False):
+            shown = action.default
+            shown = ",".join(map(str, shown)) if isinstance(shown, tuple) else shown
+            assert text.endswith(f" Default: {shown}.")
+
+
+def test_a_percent_sign_in_the_help_of_an_argument_is_escaped() -> None:
+    def magic(line: str) -> None:
+        """Do nothing."""
+
+    level = argument("--level", type=float, default=5.0, help="In %s.")
+    decorated = magic_arguments()(level(magic))
+    assert "--level X  In %s. Default: 5.0." in decorated.__doc__
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_help_shows_the_description_and_lists_the_options(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str], verb: str
 ) -> None:
     shell.run_cell(f"%mop_{verb}?")
     text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
-    magic = getattr(shell.magics_manager.registry["MopMagics"], f"mop_{verb}")
+    magic = magic_named(shell, verb)
     assert f"%mop_{verb}" in text
     assert magic.parser.description.splitlines()[0].strip() in text
     for action in magic.parser._actions:
@@ -273,12 +319,12 @@ def test_help_says_what_it_does_and_lists_the_options(
         ("mop_personas", None, DataError, ["%%mop_personas"]),
         ("mop_personas nowhere.yaml", None, DataError, ["nowhere.yaml"]),
         ("mop_population dff --context a --response b", None, DataError, ["'dff'"]),
-        ("mop_population df --context a --response said", None, DataError, ["'a'", "topic"]),
+        ("mop_population df --context a --response text", None, DataError, ["'a'", "topic"]),
         ("mop_population df --context topic --response b", None, DataError, ["'b'"]),
-        ("mop_population none --context topic --response said", None, DataError, ["no rows"]),
-        ("mop_population holes --context topic --response said", None, DataError, ["missing"]),
+        ("mop_population none --context topic --response text", None, DataError, ["no rows"]),
+        ("mop_population holes --context topic --response text", None, DataError, ["missing"]),
         (
-            "mop_population df --context topic --response said --held-out 1",
+            "mop_population df --context topic --response text --held-out 1",
             None,
             DataError,
             ["one part empty"],
@@ -300,7 +346,7 @@ def test_help_says_what_it_does_and_lists_the_options(
         ('mop_ask --options "sun|Sun"', "Which?", DataError, ["twice"]),
         ('mop_ask --options "sun||rain"', "Which?", DataError, ["empty"]),
         ('mop_ask --options "sun|rain" --scale --multiple', "Which?", DataError, ["not both"]),
-        ("mop_ask --scale", "Which?", DataError, ["need their options"]),
+        ("mop_ask --scale", "Which?", DataError, ["need options"]),
         ('mop_ask --options "sun|rain"', "At {hour}?", DataError, ["hour"]),
         (
             'mop_ask --options "sun|rain" --orders 0',
@@ -331,7 +377,7 @@ def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
 ) -> None:
     study = shell.magics_manager.registry["MopMagics"].study
     df = shell.user_ns["df"]
-    shell.user_ns.update(none=df.head(0), holes=df.assign(said=None))
+    shell.user_ns.update(none=df.head(0), holes=df.assign(text=None))
     before = (study.personas, study.population, study.target, study.mixture, study.panel_weights)
     with pytest.raises(expected) as caught:
         line(shell, text) if body is None else cell(shell, text, body)
@@ -356,7 +402,7 @@ def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
         "mop_fit --records many",
         "mop_synthesize -k many",
         "mop_synthesize --ladder 2,x",
-        "mop_population df --context topic --response said --seed -1",
+        "mop_population df --context topic --response text --seed -1",
         "mop_align --seed -1",
         "mop_status now",
         "mop_calibrate a",
@@ -373,13 +419,13 @@ def test_a_mistyped_line_is_a_usage_error(shell: InteractiveShell, text: str) ->
         line(shell, text)
 
 
-def test_a_verb_before_its_step_names_the_magic_to_run(shell: InteractiveShell) -> None:
+def test_a_magic_run_too_early_names_the_magic_to_run_first(shell: InteractiveShell) -> None:
     for text in ("mop_fit", "mop_simulate", "mop_weights", "mop_synthesize"):
         with pytest.raises(NotFittedError, match=r"%mop_population|%%mop_personas"):
             line(shell, text)
 
 
-def test_an_interrupt_keeps_what_is_finished_and_the_next_run_goes_on(
+def test_an_interrupted_run_is_continued_from_the_cache(
     shell: InteractiveShell, ready: Study
 ) -> None:
     model = StoppedBackend(WORDS)
@@ -392,7 +438,7 @@ def test_an_interrupt_keeps_what_is_finished_and_the_next_run_goes_on(
     assert model.n_generated == 38 + 63
 
 
-def test_what_a_model_wrote_is_never_markup(shell: InteractiveShell, ready: Study) -> None:
+def test_model_output_is_escaped(shell: InteractiveShell, ready: Study) -> None:
     ready.use_backend(EvilBackend(WORDS))
     evil_name = "<b>sunny</b>"
     shell.user_ns["people"] = {evil_name: f"{EVIL} You say sun."}
@@ -436,10 +482,10 @@ def test_run_all_stops_at_an_error(text: str, name: str) -> None:
         assert [(o.ename, len(o.traceback)) for o in shown] == [(name, 2)]
 
 
-def test_a_semicolon_silences_the_cell_and_is_no_part_of_the_line(shell: InteractiveShell) -> None:
-    shell.user_ns["df"] = pd.DataFrame({"topic": ["tea"] * 20, "said": WORDS * 5})
+def test_a_semicolon_silences_the_cell_and_is_not_parsed(shell: InteractiveShell) -> None:
+    shell.user_ns["df"] = pd.DataFrame({"topic": ["tea"] * 20, "text": WORDS * 5})
     with capture_output() as captured:
-        result = shell.run_cell("%mop_population df --context topic --response said;")
+        result = shell.run_cell("%mop_population df --context topic --response text;")
     assert result.success
     assert captured.stdout == ""
 
@@ -450,9 +496,9 @@ def test_the_panel_opens_on_a_simulation(shell: InteractiveShell) -> None:
     panel = line(shell, "mop_panel first")
     assert isinstance(panel, AlignmentPanel)
     panel.weights = [0.5, 0.3, 0.2]
-    kept = line(shell, "mop_reweight first --weights panel --as heavier")
-    assert isinstance(kept, Simulation)
-    assert kept.weights == pytest.approx(panel.simulation().weights)
+    heavier = line(shell, "mop_reweight first --weights panel --as heavier")
+    assert isinstance(heavier, Simulation)
+    assert heavier.weights == pytest.approx(panel.simulation().weights)
     aligned = line(shell, "mop_align first heavier")
     assert isinstance(aligned, Alignment)
     assert list(dict.fromkeys(aligned.frame["method"])) == ["first", "heavier"]
@@ -492,11 +538,11 @@ def test_calibrated_weights_are_a_variable_for_the_next_magic(shell: Interactive
 @pytest.mark.usefixtures("ready")
 def test_estimates_and_diagnoses(shell: InteractiveShell) -> None:
     line(shell, "mop_simulate first -n 120 --temperature 1 --top-p 1")
-    shell.user_ns.update(head=lambda text: text.split()[0], asked=shell.user_ns["df"].head(40))
+    shell.user_ns.update(head=lambda text: text.split()[0], human=shell.user_ns["df"].head(40))
     alone = line(shell, "mop_estimate first --of head --answer sun")
     assert isinstance(alone, Estimates)
     assert not alone.is_valid
-    both = line(shell, "mop_estimate first --of head --human asked --answer 'sun' --level 0.8")
+    both = line(shell, "mop_estimate first --of head --human human --answer 'sun' --level 0.8")
     assert (both.is_valid, both.n_human, both.level) == (True, 40, 0.8)
     diagnosis = line(shell, "mop_diagnose --copied 3 --seed 2")
     assert isinstance(diagnosis, Diagnosis)
@@ -519,7 +565,9 @@ def test_personas_are_made_from_the_records(shell: InteractiveShell, study: Stud
 
 
 @pytest.mark.usefixtures("ready")
-def test_their_number_is_chosen_with_a_curve(shell: InteractiveShell, study: Study) -> None:
+def test_the_number_of_personas_is_chosen_with_a_curve(
+    shell: InteractiveShell, study: Study
+) -> None:
     made = cell(shell, "mop_synthesize -k auto --ladder 1,3 --records 80", "What of {topic}?")
     assert made.ladder["k"].tolist() == [1, 3]
     assert len(study.personas) == len(made) == made.ladder.loc[made.ladder["chosen"], "k"].item()
@@ -531,7 +579,7 @@ def test_their_number_is_chosen_with_a_curve(shell: InteractiveShell, study: Stu
 
 
 @pytest.mark.usefixtures("ready")
-def test_exemplars_may_be_spread_over_a_column_or_clusters(
+def test_exemplars_can_be_stratified_by_a_column_or_clusters(
     shell: InteractiveShell, study: Study
 ) -> None:
     for stratify in ("topic", "cluster"):
@@ -541,11 +589,13 @@ def test_exemplars_may_be_spread_over_a_column_or_clusters(
         line(shell, "mop_fit --stratify town")
 
 
-def test_a_markup_record_is_text_in_a_synthesis(shell: InteractiveShell, study: Study) -> None:
+def test_markup_in_a_record_is_escaped_in_a_synthesis(
+    shell: InteractiveShell, study: Study
+) -> None:
     study.use_backend(EvilBackend(WORDS))
-    said = [f"{EVIL} {word}" for word in WORDS] * 3
-    shell.user_ns["df"] = pd.DataFrame({"topic": ["tea"] * 12, "said": said})
-    line(shell, "mop_population df --context topic --response said")
+    texts = [f"{EVIL} {word}" for word in WORDS] * 3
+    shell.user_ns["df"] = pd.DataFrame({"topic": ["tea"] * 12, "text": texts})
+    line(shell, "mop_population df --context topic --response text")
     text = html(shell, line(shell, "mop_synthesize -k 2"))
     assert "script" in text
     assert "<script" not in text
@@ -556,9 +606,9 @@ def test_explain_takes_a_text_a_cell_or_a_variable(shell: InteractiveShell) -> N
     study = shell.magics_manager.registry["MopMagics"].study
     with pytest.raises(NotFittedError, match="no mixture"):
         line(shell, "mop_explain sun at dawn")
-    frame = pd.DataFrame({"topic": ["sun at dawn", "fog"] * 20, "said": ["sun", "rain sun"] * 20})
+    frame = pd.DataFrame({"topic": ["sun at dawn", "fog"] * 20, "text": ["sun", "rain sun"] * 20})
     study.use_personas(LINES)
-    study.use_population(frame, context="topic", response="said")
+    study.use_population(frame, context="topic", response="text")
     study.fit(n_exemplars=2, n_components=4, n_refits=20)
     assert "low" in study.mixture.summary()
     shell.user_ns["where"] = {"topic": "sun at dawn"}

@@ -1,4 +1,4 @@
-"""The runs of a store in a notebook: listed as text, done again, never noted by what only plans."""
+"""The runs of a store in a notebook: listed, resumed, and not recorded for dry runs."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_a_stopped_run_is_listed_and_resumed(shell, ready):
 def test_other_records_are_not_resumed(ready, frame):
     with pytest.raises(KeyboardInterrupt):
         ready.simulate("s", 20, on_step=lambda *_: stop)
-    ready.use_population(frame[:100], context="topic", response="said")
-    with pytest.raises(DataError, match="made with records that this study does not have"):
+    ready.use_population(frame[:100], context="topic", response="text")
+    with pytest.raises(DataError, match="used records that this study does not have"):
         ready.resume()
 
 

@@ -33,6 +33,16 @@ def test_each_script_finds_what_it_imports(file):
         run(f"await import({file.as_uri()!r});")
 
 
+@pytest.mark.parametrize("file", sorted(STATIC.rglob("*.js")), ids=lambda file: file.stem)
+def test_scripts_write_no_markup_and_their_listeners_take_the_signal(file):
+    text = file.read_text(encoding="utf-8")
+    assert "innerHTML" not in text
+    assert "insertAdjacentHTML" not in text
+    assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    listeners = text.count("addEventListener(") - text.count('signal.addEventListener("abort"')
+    assert listeners == text.count("{ signal });")
+
+
 PANELS = {
     "alignment": AlignmentPanel,
     "monitor": RunMonitor,
@@ -42,23 +52,24 @@ PANELS = {
 
 
 @pytest.mark.parametrize(("name", "panel"), PANELS.items())
-def test_a_panels_style_is_for_its_own_class_after_what_all_share(name, panel):
+def test_a_panels_style_has_one_root_class_and_the_shared_rules(name, panel):
     shared = (STATIC / "shared" / "panel.css").read_text(encoding="utf-8")
     own = (STATIC / name / f"{name}.css").read_text(encoding="utf-8")
     assert panel._css == shared.replace(".mop-panel {", f".mop-{name} {{") + own
     assert {line for line in panel._css.splitlines() if line.startswith(".")} == {f".mop-{name} {{"}
 
 
-def test_the_weights_panel_gets_its_script_whole():
+def test_the_weights_panel_has_its_whole_script():
     assert "function rescale(" in WeightsPanel._esm
     assert WeightsPanel._esm.count("\nexport ") == WeightsPanel._esm.count("\nexport default ") == 1
 
 
-def test_what_is_imported_twice_is_there_once_and_first(tmp_path):
+def test_a_module_is_bundled_once_before_its_importers(tmp_path):
     sources = {
         "main/main": 'import { a } from "../x.js";\nimport {\n  b,\n  c,\n} from "../y.js";\n'
         "console.log(a(), b, c);\nexport default {};\n",
-        "x": 'import { b } from "./y.js";\nexport function a() {\n  return b + 1;\n}\n',
+        "x": '// First.\nimport { b } from "./y.js";\n/** One\n * more. */\n'
+        "export function a() {\n  // Add.\n  return b + 1;\n}\n",
         "y": "const two = 2;\nexport const b = two;\nexport let c = 3;\n",
     }
     for name, source in sources.items():
@@ -69,3 +80,4 @@ def test_what_is_imported_twice_is_there_once_and_first(tmp_path):
     assert run(text).split() == ["3", "2", "3"]
     assert text.count("two = 2") == 1
     assert text.count("export") == 1
+    assert not {"//", "/*", "*/"} & set(text.split())

@@ -18,11 +18,11 @@ def unpacked(text):
     return key, json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
-def build(state, still="<b>still</b>"):
-    return fragment(script="export default 1;", style=".a{}", state=state, still=still)
+def build(state, static="<b>static</b>"):
+    return fragment(script="export default 1;", style=".a{}", state=state, static=static)
 
 
-def test_state_travels_whole_and_bytes_apart():
+def test_state_is_packed_with_its_bytes_apart():
     key, held = unpacked(build({"name": HOSTILE, "a": {"b": b"\x00\xff", "c": [1, None]}}))
     assert held["state"] == {"name": HOSTILE, "a": {"b": None, "c": [1, None]}}
     assert [(path, base64.b64decode(data)) for path, data in held["buffers"]] == [
@@ -32,22 +32,22 @@ def test_state_travels_whole_and_bytes_apart():
     assert re.fullmatch(r"[0-9a-f]{12}", key)
 
 
-def test_nothing_of_the_state_is_markup():
+def test_the_state_is_never_markup():
     text = build({"name": HOSTILE})
     assert "onerror" not in text
     assert text.count("</script>") == 2
 
 
-def test_the_same_content_gives_the_same_bytes_and_another_one_another_key():
+def test_equal_content_gives_equal_bytes_and_other_content_another_key():
     assert build({"a": 1}) == build({"a": 1})
     assert unpacked(build({"a": 1}))[0] != unpacked(build({"a": 2}))[0]
 
 
-def test_the_still_part_comes_first_and_needs_no_script():
-    assert re.match(r'<div data-mop="\w+"><b>still</b></div><script', build({}))
+def test_the_static_part_comes_first_and_needs_no_script():
+    assert re.match(r'<div data-mop="\w+"><b>static</b></div><script', build({}))
 
 
-def test_a_page_may_load_nothing():
+def test_a_page_loads_nothing():
     text = page("<p>x</p>", title="<b>")
     assert "default-src 'none'" in text
     assert "<title>&lt;b&gt;</title>" in text

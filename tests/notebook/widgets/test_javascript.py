@@ -14,17 +14,17 @@ NODE = compute_driver_executable()[0]
 TESTS = sorted((Path(__file__).parent / "javascript").glob("*.test.mjs"))
 
 
-def test_there_are_tests():
+def test_the_javascript_tests_are_there():
     assert {file.name for file in TESTS} >= {
         "eigen.test.mjs",
         "mixture_gradients.test.mjs",
-        "matching.test.mjs",
+        "weight_matching.test.mjs",
         "simplex.test.mjs",
     }
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name)
-def test_node_finds_no_fault(file):
+def test_the_javascript_tests_pass(file):
     env = {name: value for name, value in os.environ.items() if not name.startswith("NODE_")}
     command = [NODE, "--test", "--test-reporter=tap", file]
     done = subprocess.run(

@@ -28,7 +28,7 @@ def press(panel, what):
     panel._handle_custom_msg({"do": what}, [])
 
 
-def test_the_state_is_that_of_the_run_when_it_is_shown(panel):
+def test_the_state_is_updated_by_show(panel):
     assert panel.state["steps"][0]["done"] == 0
     panel.run.tick(panel.run.steps[0], Completion("sun", 4))
     assert panel.state["steps"][0]["done"] == 0
@@ -45,27 +45,27 @@ def test_synced_state_is_plain_json(panel):
     assert json.loads(json.dumps(state)) == state
     assert json.dumps(state, ensure_ascii=False).encode()
     assert set(state) == {
-        *("status", "steps", "tokens", "kept", "cost", "retries", "failures", "latest"),
+        *("status", "steps", "tokens", "cached", "cost", "retries", "failures", "latest"),
     }
 
 
-def test_buttons_on_a_thread_of_their_own_are_heeded_and_answered(panel):
+def test_requests_on_another_thread_are_handled_and_answered(panel):
     sent = []
     panel.send = sent.append
     in_thread(press, panel, "pause")
     assert panel.controls.is_paused
     in_thread(press, panel, "resume")
     assert not panel.controls.is_paused
-    assert sent == [{"heard": True}] * 2
+    assert sent == [{"connected": True}] * 2
 
 
-def test_what_comes_to_the_main_thread_comes_too_late(panel):
+def test_requests_on_the_main_thread_are_ignored(panel):
     sent = []
     panel.send = sent.append
     for what in ("hello", "pause", "cancel"):
         press(panel, what)
     assert not panel.controls.is_paused
-    assert not panel.controls.is_heard
+    assert not panel.controls.is_connected
     assert sent == []
 
 
@@ -76,5 +76,5 @@ def test_the_screen_changes_nothing_in_python(panel):
     assert panel.state == before
 
 
-def test_shown_as_text_it_is_the_run(panel):
+def test_its_text_is_that_of_the_run(panel):
     assert repr(panel).startswith("draws:   0%")

@@ -17,22 +17,22 @@ TEXT = "sunny [0.5]: You say sun.\nrainy: You say rain.\nwindy: You say wind."
 WORDS = ["sun", "rain", "wind", "fog"]
 
 
-class Mute(ToyBackend):
-    """A model that breaks, or is stopped, when it is asked to speak."""
+class FailingBackend(ToyBackend):
+    """A model that fails, or is stopped, at every request."""
 
-    breaks: BaseException = RuntimeError("the <b>cable</b> is out")
+    error: BaseException = RuntimeError("the <b>cable</b> is out")
 
     def generate(self, *_arguments, **_options):
-        raise self.breaks
+        raise self.error
 
 
 @pytest.fixture
 def study(tmp_path):
-    said = ["sun sun", "rain sun", "rain rain", "wind", "fog wind", "sun fog"] * 20
+    texts = ["sun sun", "rain sun", "rain rain", "wind", "fog wind", "sun fog"] * 20
     study = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "store.sqlite")
     study.use_personas(TEXT)
-    frame = pd.DataFrame({"topic": ["dawn", "dusk"] * 60, "said": said})
-    study.use_population(frame, context="topic", response="said")
+    frame = pd.DataFrame({"topic": ["dawn", "dusk"] * 60, "text": texts})
+    study.use_population(frame, context="topic", response="text")
     yield study
     study.store.close()
 
@@ -41,7 +41,7 @@ def study(tmp_path):
 def panel(study):
     """Return a panel that a view has opened."""
     panel = persona_panel(study)
-    ask(panel, "look")
+    ask(panel, "find_nearest")
     return panel
 
 
@@ -57,7 +57,7 @@ def names(study):
     return [persona.name for persona in study.personas]
 
 
-def test_a_card_holds_what_the_study_knows(study, panel):
+def test_a_card_has_persona_share_and_nearest_records(study, panel):
     assert panel.personas[0] == {"name": "sunny", "description": "You say sun.", "weight": 0.5}
     assert [card["share"] for card in panel.cards] == [0.5, 0.25, 0.25]
     assert [card["nearest"][0]["response"] for card in panel.cards] == [
@@ -72,11 +72,11 @@ def test_a_card_holds_what_the_study_knows(study, panel):
     assert names(study) == ["sunny", "rainy", "windy"]
 
 
-def test_the_nearest_records_are_looked_for_once_a_view_is_there(study):
+def test_nearest_records_are_found_when_a_view_opens(study):
     panel = persona_panel(study)
     assert (study.encoder.total_misses, panel.cards[0]["nearest"]) == (0, [])
     assert "nearest" not in panel._repr_mimebundle_()[0]["text/html"]
-    ask(panel, "look")
+    ask(panel, "find_nearest")
     assert len(panel.cards[0]["nearest"]) == 3
     assert "<td>You say sun.</td><td>sun sun</td>" in panel._repr_mimebundle_()[0]["text/html"]
 
@@ -89,7 +89,7 @@ def test_opening_a_panel_changes_nothing(study):
     assert not panel.can_undo
 
 
-def test_every_edit_is_in_the_study_at_once(study, panel):
+def test_every_edit_is_written_to_the_study_at_once(study, panel):
     ask(panel, "name", at=0, text=" bright ")
     assert names(study) == ["bright", "rainy", "windy"]
     ask(panel, "description", at=0, text="You say sun and wind.")
@@ -105,7 +105,7 @@ def test_every_edit_is_in_the_study_at_once(study, panel):
     assert panel.cards[2]["nearest"][0]["response"] in ("fog wind", "sun fog")
 
 
-def test_undo_and_redo_walk_the_whole_way(study, panel):
+def test_undo_and_redo_go_through_all_edits(study, panel):
     lists = [list(study.personas)]
     for edit in (
         {"do": "split", "at": 0},
@@ -127,14 +127,14 @@ def test_undo_and_redo_walk_the_whole_way(study, panel):
     assert not panel.can_redo
 
 
-def test_undo_and_redo_with_nothing_to_do_do_nothing(study, panel):
+def test_undo_and_redo_without_edits_do_nothing(study, panel):
     before = study.personas
     panel.undo()
     panel.redo()
     assert study.personas is before
 
 
-def test_undo_brings_the_fit_the_simulations_and_the_weights_panel_back(study):
+def test_undo_restores_fit_simulations_and_panel_weights(study):
     mixture = study.fit(n_exemplars=4, n_records=40)
     simulation = study.simulate("first", 5)
     weights = weights_panel(study)
@@ -145,7 +145,7 @@ def test_undo_brings_the_fit_the_simulations_and_the_weights_panel_back(study):
     ask(panel, "split", at=0)
     assert study.mixture is None
     assert not panel.fitted
-    assert "undo brings it back" in panel.notice
+    assert "undo restores it" in panel.notice
     panel.undo()
     assert study.mixture is mixture
     assert study.simulations == {"first": simulation}
@@ -155,7 +155,7 @@ def test_undo_brings_the_fit_the_simulations_and_the_weights_panel_back(study):
     assert study.panel_weights["sunny"] == 1
 
 
-def test_a_fit_of_another_population_or_model_does_not_come_back(study):
+def test_a_fit_of_another_population_or_model_is_not_restored(study):
     study.fit(n_exemplars=4, n_records=40)
     panel = persona_panel(study)
     ask(panel, "split", at=0)
@@ -176,7 +176,7 @@ def test_the_learned_weights_can_be_stated(study):
 
 
 @pytest.mark.parametrize(
-    ("asked", "part", "words"),
+    ("edit", "part", "words"),
     [
         ({"do": "name", "at": 1, "text": " "}, "name", "needs a name"),
         ({"do": "name", "at": 1, "text": "sunny"}, "name", "already a persona 'sunny'"),
@@ -184,19 +184,19 @@ def test_the_learned_weights_can_be_stated(study):
         ({"do": "merge", "at": 1, "other": 1}, "card", "with itself"),
     ],
 )
-def test_what_is_not_valid_is_said_at_its_card_and_not_written(study, panel, asked, part, words):
+def test_an_invalid_edit_is_shown_on_its_card_and_not_written(study, panel, edit, part, words):
     before, sent = study.personas, []
     panel.observe(lambda change: sent.append(change["new"]), "cards")
-    ask(panel, **asked)
+    ask(panel, **edit)
     assert study.personas is before
     assert sent == [panel.cards]
     draft = panel.cards[1]["drafts"][part]
     assert words in draft["problem"]
-    assert draft["text"] == asked.get("text", "")
+    assert draft["text"] == edit.get("text", "")
     assert not panel.can_undo
 
 
-def test_a_draft_stays_while_other_cards_are_edited_and_goes_when_it_is_put_right(study, panel):
+def test_a_draft_stays_until_it_is_corrected(study, panel):
     sent = []
     ask(panel, "name", at=1, text="sunny")
     ask(panel, "description", at=0, text="You say fog.")
@@ -208,14 +208,14 @@ def test_a_draft_stays_while_other_cards_are_edited_and_goes_when_it_is_put_righ
     assert names(study) == ["sunny", "rainy", "windy"]
 
 
-def test_the_last_persona_stays(study, panel):
+def test_the_last_persona_cannot_be_deleted(study, panel):
     for _ in range(3):
         ask(panel, "delete", at=0)
     assert names(study) == ["windy"]
     assert "last persona" in panel.cards[0]["drafts"]["card"]["problem"]
 
 
-def test_what_cannot_be_added_keeps_what_was_typed(study, panel):
+def test_an_invalid_new_persona_keeps_the_typed_text(study, panel):
     ask(panel, "add", name="sunny", description="You say fog.")
     assert panel.adding["description"] == "You say fog."
     assert "already" in panel.adding["problem"]
@@ -224,58 +224,58 @@ def test_what_cannot_be_added_keeps_what_was_typed(study, panel):
     assert names(study)[-1] == "foggy"
 
 
-def test_a_study_without_personas_or_records_can_start_here(tmp_path):
+def test_a_study_without_personas_or_records_can_start_in_the_panel(tmp_path):
     study = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "store.sqlite")
     panel = persona_panel(study)
     assert (panel.personas, panel.cards, panel.cell) == ([], [], "")
     ask(panel, "add", name="sunny", description="You say sun.")
     assert names(study) == ["sunny"]
-    ask(panel, "look")
+    ask(panel, "find_nearest")
     assert "no population yet" in panel.nearest_note
-    ask(panel, "sound", at=0)
-    assert "no population yet" in panel.cards[0]["sound"]["problem"]
+    ask(panel, "preview", at=0)
+    assert "no population yet" in panel.cards[0]["preview"]["problem"]
     panel.undo()
     assert study.personas == []
     study.store.close()
 
 
-def test_a_persona_can_be_heard_again_and_again(study, panel):
+def test_a_preview_can_be_repeated(study, panel):
     seen = []
-    panel.observe(lambda change: seen.append(change["new"][0]["sound"]["busy"]), "cards")
-    ask(panel, "sound", at=0)
-    first = panel.cards[0]["sound"]
+    panel.observe(lambda change: seen.append(change["new"][0]["preview"]["busy"]), "cards")
+    ask(panel, "preview", at=0)
+    first = panel.cards[0]["preview"]
     assert seen == [True, False]
     assert len(first["responses"]) == 2
-    assert all(set(heard["response"].split()) <= set(WORDS) for heard in first["responses"])
-    assert {heard["context"] for heard in first["responses"]} <= {"dawn", "dusk"}
-    ask(panel, "sound", at=0)
-    assert panel.cards[0]["sound"]["turn"] == 1
+    assert all(set(responses["response"].split()) <= set(WORDS) for responses in first["responses"])
+    assert {responses["context"] for responses in first["responses"]} <= {"dawn", "dusk"}
+    ask(panel, "preview", at=0)
+    assert panel.cards[0]["preview"]["round"] == 1
     assert study.backend.total_misses == 4
-    assert panel.cards[1]["sound"]["responses"] == []
+    assert panel.cards[1]["preview"]["responses"] == []
 
 
-def test_what_was_heard_is_kept_by_the_store_and_follows_the_text(study, panel):
-    ask(panel, "sound", at=0)
-    heard = panel.cards[0]["sound"]["responses"]
+def test_a_preview_is_cached_and_belongs_to_the_description(study, panel):
+    ask(panel, "preview", at=0)
+    responses = panel.cards[0]["preview"]["responses"]
     ask(panel, "name", at=0, text="bright")
-    assert panel.cards[0]["sound"]["responses"] == heard
+    assert panel.cards[0]["preview"]["responses"] == responses
     ask(panel, "description", at=0, text="You say fog.")
-    assert panel.cards[0]["sound"]["responses"] == []
+    assert panel.cards[0]["preview"]["responses"] == []
     panel.undo()
-    assert panel.cards[0]["sound"]["responses"] == heard
+    assert panel.cards[0]["preview"]["responses"] == responses
     other = persona_panel(study)
-    other.sound(0)
-    assert other.cards[0]["sound"]["responses"] == heard
+    other.preview(0)
+    assert other.cards[0]["preview"]["responses"] == responses
     assert (study.backend.hits, study.backend.misses) == (2, 0)
 
 
-def test_the_question_of_the_fit_is_asked_after_an_edit_too(study):
+def test_a_preview_uses_the_template_of_the_fit_after_an_edit(study):
     study.fit("Say something about fog: {topic}", n_exemplars=4, n_records=40)
     panel = persona_panel(study)
     ask(panel, "name", at=0, text="bright")
     assert panel._template() == "Say something about fog: {topic}"
-    ask(panel, "sound", at=0)
-    assert panel.cards[0]["sound"]["problem"] == ""
+    ask(panel, "preview", at=0)
+    assert panel.cards[0]["preview"]["problem"] == ""
 
 
 @pytest.mark.parametrize(
@@ -286,27 +286,27 @@ def test_the_question_of_the_fit_is_asked_after_an_edit_too(study):
         (KeyboardInterrupt(), "Stopped"),
     ],
 )
-def test_a_model_that_fails_is_a_sentence_and_the_rest_stays_usable(study, error, words):
-    mute = Mute(WORDS)
-    mute.breaks = error
-    study.use_backend(mute)
+def test_a_failing_model_is_shown_as_a_sentence_on_the_card(study, error, words):
+    failing = FailingBackend(WORDS)
+    failing.error = error
+    study.use_backend(failing)
     panel = persona_panel(study)
-    ask(panel, "sound", at=1)
-    sound = panel.cards[1]["sound"]
+    ask(panel, "preview", at=1)
+    sound = panel.cards[1]["preview"]
     assert words in sound["problem"]
     assert not sound["busy"]
     ask(panel, "name", at=1, text="wet")
     assert names(study)[1] == "wet"
     study.use_backend(ToyBackend(WORDS))
-    ask(panel, "sound", at=1)
-    assert panel.cards[1]["sound"]["problem"] == ""
-    assert len(panel.cards[1]["sound"]["responses"]) == 2
+    ask(panel, "preview", at=1)
+    assert panel.cards[1]["preview"]["problem"] == ""
+    assert len(panel.cards[1]["preview"]["responses"]) == 2
 
 
-def test_the_study_lets_a_persona_speak_by_name_and_finds_its_records(study):
-    heard = study.preview("rainy", 3)
-    assert set(heard.frame["persona"]) == {"rainy"}
-    assert len(heard) == 3
+def test_the_study_previews_a_persona_by_name_and_finds_its_nearest_records(study):
+    responses = study.preview("rainy", 3)
+    assert set(responses.frame["persona"]) == {"rainy"}
+    assert len(responses) == 3
     assert list(study.nearest(2)["persona"]) == [
         "sunny",
         "sunny",
@@ -330,7 +330,7 @@ def test_personas_changed_elsewhere_are_shown_and_not_overwritten(study, panel):
     assert names(study) == ["sunny", "rainy", "windy"]
 
 
-def test_a_message_about_a_card_that_is_gone_edits_nothing(study, panel):
+def test_a_message_about_a_removed_card_changes_nothing(study, panel):
     before = study.personas
     ask(panel, "delete", at=7)
     ask(panel, "merge", at=0, other=3)
@@ -355,7 +355,7 @@ def test_assigning_in_python_is_an_edit(study, panel):
     assert names(study) == ["sunny", "rainy", "windy"]
 
 
-def test_the_magic_opens_the_panel_for_what_is_there_or_for_what_it_is_given(shell):
+def test_the_magic_opens_the_panel_for_current_or_given_personas(shell):
     empty = shell.run_line_magic("mop_personas", "--edit")
     assert empty.personas == []
     panel = shell.run_cell_magic("mop_personas", "--edit", TEXT)
@@ -379,23 +379,23 @@ def test_the_cell_makes_the_same_personas(study, panel):
 def test_synced_state_is_plain_json(study):
     study.fit(n_exemplars=4, n_records=40)
     panel = persona_panel(study)
-    panel.look()
-    panel.sound(0)
+    panel.find_nearest()
+    panel.preview(0)
     ask(panel, "name", at=1, text="")
     state = panel.get_state(["personas", "cards", "adding", "cell", "notice", "colours"])
     assert json.loads(json.dumps(state, allow_nan=False)) == json.loads(json.dumps(state))
 
 
-def test_of_long_responses_only_the_start_travels(study):
-    frame = pd.DataFrame({"topic": "x", "said": ["sun " * 30_000, "rain", "sun", "wind"] * 4})
-    study.use_population(frame, context="topic", response="said")
+def test_long_responses_are_clipped(study):
+    frame = pd.DataFrame({"topic": "x", "text": ["sun " * 30_000, "rain", "sun", "wind"] * 4})
+    study.use_population(frame, context="topic", response="text")
     panel = persona_panel(study)
-    panel.look()
+    panel.find_nearest()
     assert len(panel.cards[0]["nearest"]) == 3
     assert len(json.dumps(panel.cards)) < 20_000
 
 
-def test_the_bundle_has_a_live_view_and_a_still_table(study):
+def test_the_bundle_has_a_live_view_and_a_static_table(study):
     study.use_personas([{"name": "<b>a</b>", "description": "<script>x</script> & sun"}])
     panel = persona_panel(study)
     data, _ = DisplayFormatter().format(panel)
@@ -414,8 +414,3 @@ def test_the_scripts_stay_small(name, limit):
     assert len(text.encode()) < limit
     assert "http" not in text
     assert "innerHTML" not in text
-
-
-def test_every_listener_on_the_page_ends_with_the_view():
-    script = (STATIC / "personas" / "personas.js").read_text(encoding="utf-8")
-    assert script.count("addEventListener(") == script.count("{ signal });") > 0

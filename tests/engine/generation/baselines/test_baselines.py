@@ -39,7 +39,7 @@ class Recording(ToyBackend):
 
     def __init__(self, words: Sequence[str], **more: float) -> None:
         super().__init__(words, **more)
-        self.asked: list[GenerationRequest] = []
+        self.requests: list[GenerationRequest] = []
 
     def generate(
         self,
@@ -48,7 +48,7 @@ class Recording(ToyBackend):
         *,
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
-        self.asked += requests
+        self.requests += requests
         return super().generate(requests, params, on_result=on_result)
 
 
@@ -67,12 +67,12 @@ class Lister(Recording):
 
 
 def _list(request: GenerationRequest) -> Completion | None:
-    asked = request.prompt.messages[-1].content
-    if "In which attributes" in asked:
+    question = request.prompt.messages[-1].content
+    if "In which attributes" in question:
         return Completion("1. Place: where\n2. tone\n3. topic\n4. Tone", 9)
-    if 'attribute "place"' in asked:
+    if 'attribute "place"' in question:
         return Completion("- hill\n- valley\n- sea", 9)
-    return Completion("dry\nwarm\nsad\ndry", 9) if 'attribute "tone"' in asked else None
+    return Completion("dry\nwarm\nsad\ndry", 9) if 'attribute "tone"' in question else None
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_every_baseline_makes_a_complete_simulation(
     assert list(frame["draw"]) == list(range(n))
     assert frame["response"].str.len().gt(0).all()
     assert simulation.provenance["weights"] == name
-    drawn = [request for request in model.asked if request.prompt.messages[-1].role == "user"]
+    drawn = [request for request in model.requests if request.prompt.messages[-1].role == "user"]
     for i, request in enumerate(drawn[-n:]):
         messages = [(m.role, m.content) for m in request.prompt.messages]
         assert simulation.turns(i) == messages
@@ -112,9 +112,9 @@ def test_repeated_simulations_need_no_call(tmp_path, population: Population, nam
     with Store(tmp_path / "answers.sqlite") as store:
         mixture = made(CachedBackend(model, store), population)
         first = mixture.simulate(20, baseline=name)
-        asked = model.n_generated, model.n_scored
+        counts = model.n_generated, model.n_scored
         second = mixture.simulate(20, baseline=name)
-    assert (model.n_generated, model.n_scored) == asked
+    assert (model.n_generated, model.n_scored) == counts
     pd.testing.assert_frame_equal(first.frame, second.frame)
 
 
@@ -126,7 +126,7 @@ def test_n_shown_exemplars_are_shown(
     simulation = made(model, population, n_exemplars=60).simulate(
         120, baseline=name, n_shown=n_shown
     )
-    n_turns = [len(request.prompt.messages) // 2 for request in model.asked]
+    n_turns = [len(request.prompt.messages) // 2 for request in model.requests]
     if name == "progen":
         assert n_turns[:30] == [0] * 30
         assert max(n_turns) == n_shown
@@ -191,10 +191,10 @@ def test_picle_scores_each_ratio_once(model: Recording, population: Population) 
 
 
 def test_picle_requires_likelihoods(population: Population) -> None:
-    mute = ToyBackend(WORDS)
-    mute.can_score = False
+    without_scores = ToyBackend(WORDS)
+    without_scores.can_score = False
     with pytest.raises(ModelError, match="picle") as caught:
-        made(mute, population).simulate(5, baseline="picle")
+        made(without_scores, population).simulate(5, baseline="picle")
     assert "fewshot" in caught.value.hint
 
 
@@ -245,13 +245,13 @@ def test_attributes_of_the_model(population: Population) -> None:
         "place": ["hill", "valley", "sea"],
         "tone": ["dry", "warm", "sad"],
     }
-    asked = model.asked[-30:]
-    assert len({request.prompt.messages[-1].content for request in asked}) > 10
-    for request, wishes, context in zip(
-        asked, facts["wishes"], simulation.frame["context"], strict=True
+    requests = model.requests[-30:]
+    assert len({request.prompt.messages[-1].content for request in requests}) > 10
+    for request, instructions, context in zip(
+        requests, facts["wishes"], simulation.frame["context"], strict=True
     ):
-        assert request.prompt.messages[-1].content == f"{context}\n{wishes}"
-        assert wishes.startswith("- place: ")
+        assert request.prompt.messages[-1].content == f"{context}\n{instructions}"
+        assert instructions.startswith("- place: ")
 
 
 def test_attributes_of_the_records_if_the_model_names_none(

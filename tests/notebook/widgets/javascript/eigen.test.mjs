@@ -21,7 +21,7 @@ const product = (n, entry) => Float64Array.from({ length: n * n }, (_, at) => {
   return total;
 });
 
-test("values and vectors give the matrix back, and the vectors are orthonormal", () => {
+test("values and vectors reproduce the matrix, and the vectors are orthonormal", () => {
   const random = seeded(3);
   for (const [n, rank] of [[1, 1], [2, 2], [2, 1], [3, 3], [7, 7], [32, 32], [32, 4], [32, 0]]) {
     const matrix = symmetric(random, n, rank);
@@ -41,7 +41,7 @@ test("known eigenvalues", () => {
   near(sorted([5, 0, 0, 5], 2), [5, 5], 1e-14);
 });
 
-test("a matrix is left as it was", () => {
+test("the matrix is not changed", () => {
   const matrix = [2, 1, 1, 2];
   eigen(matrix, 2);
   assert.deepEqual(matrix, [2, 1, 1, 2]);

@@ -1,33 +1,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { clock, figures, speed } from "../../../../jupyter_mop/notebook/widgets/static/monitor/monitor.js";
+import { counts, formatRate, formatSeconds } from "../../../../jupyter_mop/notebook/widgets/static/monitor/monitor.js";
 
-const NOTHING = { tokens: 0, kept: 0, cost: null, retries: {}, failures: {} };
+const NOTHING = { tokens: 0, cached: 0, cost: null, retries: {}, failures: {} };
 
 test("a time reads as seconds, minutes or hours", () => {
-  const told = [0, 0.4, 0.6, 59.4, 59.6, 65, 3599.6, 7389].map(clock);
-  assert.deepEqual(told, ["under 1 s", "under 1 s", "1 s", "59 s", "1:00", "1:05", "1:00:00", "2:03:09"]);
+  const texts = [0, 0.4, 0.6, 59.4, 59.6, 65, 3599.6, 7389].map(formatSeconds);
+  assert.deepEqual(texts, ["under 1 s", "under 1 s", "1 s", "59 s", "1:00", "1:05", "1:00:00", "2:03:09"]);
 });
 
-test("a rate is told in the unit that reads well, none where none is known", () => {
-  assert.deepEqual([0, 0.05, 1, 12.34, 1234.5].map(speed),
+test("a rate is per second or per minute, and empty if it is not known", () => {
+  assert.deepEqual([0, 0.05, 1, 12.34, 1234.5].map(formatRate),
     ["", "3.0 per minute", "1.0 per second", "12.3 per second", "1,235 per second"]);
 });
 
-test("figures are not shown at zero", () => {
-  assert.deepEqual(figures(NOTHING), []);
+test("counts at zero are left out", () => {
+  assert.deepEqual(counts(NOTHING), []);
 });
 
-test("money is shown only where a price is known, small sums with four digits", () => {
-  const cost = (dollars) => figures({ ...NOTHING, cost: dollars }).map(([, value]) => value);
+test("a cost is shown if the price is known, small ones with four digits", () => {
+  const cost = (dollars) => counts({ ...NOTHING, cost: dollars }).map(([, value]) => value);
   assert.deepEqual([null, 0, 0.00123, 12.3].map(cost), [[], ["$0.0000"], ["$0.0012"], ["$12.30"]]);
 });
 
-test("each reason of trouble is told with its count", () => {
-  const state = { ...NOTHING, tokens: 12345, kept: 3, retries: { slow: 2 }, failures: { "<b>": 1, no: 4 } };
-  assert.deepEqual(figures(state), [
+test("each reason of a retry or failure is shown with its count", () => {
+  const state = { ...NOTHING, tokens: 12345, cached: 3, retries: { slow: 2 }, failures: { "<b>": 1, no: 4 } };
+  assert.deepEqual(counts(state), [
     ["tokens", "12,345"],
-    ["kept answers", "3"],
+    ["cached", "3"],
     ["retried", "2 \u00d7 slow", true],
     ["failed", "1 \u00d7 <b>", true],
     ["failed", "4 \u00d7 no", true],

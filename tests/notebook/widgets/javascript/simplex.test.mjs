@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  either, move, movable, mutable, mute, percent, reach, rescale, same, solo, soloed, sum, unmute,
+  eitherFlag, isMovable, isMutable, isSolo, move, mute, percent, reach, rescale, same, sum, toggleSolo, unmute,
 } from "../../../../jupyter_mop/notebook/widgets/static/shared/simplex.js";
 import { near, seeded, sharedCases } from "./tools.mjs";
 
@@ -10,15 +10,15 @@ const none = (n) => Array(n).fill(false);
 const mixer = (weights, locked = none(weights.length)) =>
   ({ weights, locked, muted: none(weights.length) });
 
-test("the rest keeps its proportions", () => {
+test("the other weights keep their proportions", () => {
   near(move([0.4, 0.3, 0.2, 0.1], none(4), 0, 0.7), [0.7, 0.15, 0.1, 0.05]);
 });
 
-test("a rest of zeros shares equally", () => {
+test("other weights of zero share equally", () => {
   near(move([1, 0, 0], none(3), 0, 0.4), [0.4, 0.3, 0.3]);
 });
 
-test("the shape at the start of a drag comes back", () => {
+test("the proportions at the start of a drag are restored", () => {
   near(move([1, 0, 0], none(3), 0, 0.4, [0.4, 0.5, 0.1]), [0.4, 0.5, 0.1]);
 });
 
@@ -31,18 +31,18 @@ test("locked weights stay and bound the others", () => {
   assert.equal(move(weights, locked, 0, 0.9), weights);
 });
 
-test("nothing moves when all others are locked, or to no number", () => {
+test("no weight moves if all others are locked, or to NaN", () => {
   for (const n of [1, 3]) {
     const weights = Array(n).fill(1 / n);
     const locked = weights.map((_, i) => i > 0);
-    assert.equal(movable(locked, 0), false);
+    assert.equal(isMovable(locked, 0), false);
     assert.equal(move(weights, locked, 0, 0.1), weights);
   }
   const weights = [0.5, 0.5];
   assert.equal(move(weights, none(2), 0, NaN), weights);
 });
 
-test("held weights stay where the rest takes another shape", () => {
+test("held weights stay when the others take other proportions", () => {
   near(rescale([0.5, 0.3, 0.2], [true, false, false], [9, 1, 3]), [0.5, 0.125, 0.375]);
   near(rescale([0.5, 0.3, 0.2], [true, false, false], [9, 0, 0]), [0.5, 0.25, 0.25]);
 });
@@ -51,7 +51,7 @@ test("small helpers", () => {
   assert.equal(percent(0.12345), "12.3%");
   assert.equal(sum([1, 2, 3]), 6);
   assert.ok(same([1, 2], [1, 2]) && !same([1, 2], [1, 3]) && !same([1], [1, 2]));
-  assert.deepEqual(either([true, false, false], [false, false, true]), [true, false, true]);
+  assert.deepEqual(eitherFlag([true, false, false], [false, false, true]), [true, false, true]);
 });
 
 test("a muted persona gives its share in proportion and takes it back", () => {
@@ -66,14 +66,14 @@ test("a muted persona gives its share in proportion and takes it back", () => {
   assert.equal(unmute(back, 0), back);
 });
 
-test("locked shares stay when another persona is muted", () => {
+test("locked weights stay when another persona is muted", () => {
   const start = mixer([0.4, 0.3, 0.2, 0.1], [false, false, true, false]);
   const muted = mute(start, 0);
   near(muted.weights, [0, 0.6, 0.2, 0.2]);
   near(unmute(muted, 0).weights, start.weights);
 });
 
-test("in whatever order personas are unmuted, all shares come back", () => {
+test("unmuting in any order restores all weights", () => {
   for (const locked of [none(4), [false, false, true, false]]) {
     const start = mixer([0.4, 0.3, 0.2, 0.1], locked);
     const muted = mute(mute(start, 0), 1);
@@ -82,14 +82,14 @@ test("in whatever order personas are unmuted, all shares come back", () => {
   }
 });
 
-test("a persona with all the weight can be muted, and the equal rest muted and unmuted", () => {
+test("a persona with all the weight can be muted, and one of the others too", () => {
   const muted = mute(mixer([1, 0, 0]), 0);
   near(muted.weights, [0, 0.5, 0.5]);
   near(unmute(muted, 0).weights, [1, 0, 0]);
   near(unmute(mute(muted, 1), 1).weights, [0, 0.5, 0.5]);
 });
 
-test("what was moved while a persona was muted stays in proportion", () => {
+test("weights moved during a mute keep their proportions", () => {
   const muted = mute(mixer([0.5, 0.3, 0.2]), 0);
   const moved = { ...muted, weights: move(muted.weights, muted.muted, 1, 0.9) };
   near(moved.weights, [0, 0.9, 0.1]);
@@ -98,13 +98,13 @@ test("what was moved while a persona was muted stays in proportion", () => {
 
 test("the last persona that is not muted cannot be muted", () => {
   const two = mute(mixer([0.2, 0.8]), 0);
-  assert.equal(mutable(two, 1), false);
+  assert.equal(isMutable(two, 1), false);
   assert.equal(mute(two, 1), two);
   const one = mixer([1]);
   assert.equal(mute(one, 0), one);
 });
 
-test("nobody is muted whose share no other can take", () => {
+test("a persona is not muted if no other can take its share", () => {
   const held = mixer([0.5, 0.5, 0], [false, true, true]);
   assert.equal(mute(held, 0), held);
   const { weights, muted } = mute(mixer([0, 0.5, 0.5], [false, true, true]), 0);
@@ -112,43 +112,43 @@ test("nobody is muted whose share no other can take", () => {
   assert.deepEqual(muted, [true, false, false]);
 });
 
-test("solo gives all the weight to one, and again brings everything back", () => {
+test("solo gives one persona all the weight, and a second solo restores the weights", () => {
   const start = mute(mixer([0.4, 0.3, 0.2, 0.1], [false, true, false, false]), 3);
-  const alone = solo(start, 0);
+  const alone = toggleSolo(start, 0);
   assert.deepEqual(alone.weights, [1, 0, 0, 0]);
-  assert.ok(soloed(alone, 0) && !soloed(alone, 1) && !soloed(start, 0));
-  const other = solo(alone, 3);
+  assert.ok(isSolo(alone, 0) && !isSolo(alone, 1) && !isSolo(start, 0));
+  const other = toggleSolo(alone, 3);
   assert.deepEqual(other.weights, [0, 0, 0, 1]);
   assert.equal(other.muted[3], false);
-  const back = solo(other, 3);
+  const back = toggleSolo(other, 3);
   near(back.weights, start.weights);
   assert.deepEqual(back.muted, start.muted);
   near(unmute(back, 3).weights, [0.4, 0.3, 0.2, 0.1]);
 });
 
-test("after a move a solo is over, and the next one remembers the move", () => {
-  const alone = solo(mixer([0.5, 0.3, 0.2]), 0);
+test("a move ends a solo, and the next solo restores that move", () => {
+  const alone = toggleSolo(mixer([0.5, 0.3, 0.2]), 0);
   const moved = { ...alone, weights: [0.6, 0.4, 0] };
-  assert.equal(soloed(moved, 0), false);
-  assert.equal(solo(moved, 0).solo.before.solo, null);
-  assert.deepEqual(solo(solo(moved, 0), 0).weights, [0.6, 0.4, 0]);
+  assert.equal(isSolo(moved, 0), false);
+  assert.equal(toggleSolo(moved, 0).solo.before.solo, null);
+  assert.deepEqual(toggleSolo(toggleSolo(moved, 0), 0).weights, [0.6, 0.4, 0]);
 });
 
-test("a muted persona whose former share nobody knows takes an equal one", () => {
+test("a muted persona with an unknown previous share takes an equal one", () => {
   near(unmute({ weights: [0, 1], locked: none(2), muted: [true, false] }, 0).weights, [0.5, 0.5]);
 });
 
-test("whatever is done, weights stay on the simplex and muted ones at 0", () => {
+test("after any actions, weights are on the simplex and muted ones 0", () => {
   const random = seeded(1);
   const pick = (n) => Math.floor(n * random());
   for (const n of [1, 2, 3, 20, 100]) {
     let state = mixer(Array(n).fill(1 / n));
     for (let step = 0; step < 500; step += 1) {
       const i = pick(n);
-      const held = either(state.locked, state.muted);
+      const held = eitherFlag(state.locked, state.muted);
       const locked = state.locked.map((lock, j) => (j === i ? !lock : lock));
       const weights = move(state.weights, held, i, [0, 1, random()][pick(3)]);
-      state = [() => mute(state, i), () => unmute(state, i), () => solo(state, i),
+      state = [() => mute(state, i), () => unmute(state, i), () => toggleSolo(state, i),
         () => ({ ...state, locked }), () => ({ ...state, weights })][pick(5)]();
       near([sum(state.weights)], [1], 1e-9);
       assert.ok(state.weights.every((weight, j) => weight >= 0 && !(state.muted[j] && weight > 0)));

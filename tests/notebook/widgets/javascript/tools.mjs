@@ -1,4 +1,4 @@
-// What the tests share: closeness and a seeded generator (mulberry32).
+// Shared by the tests: closeness, and random statistics from a seeded generator (mulberry32).
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
@@ -28,7 +28,7 @@ export function simplexPoint(random, n) {
   return values.map((value) => value / total);
 }
 
-/** Means and moments of draws that are there, so that they are those of a real cloud of points. */
+/** Means and second moments of random draws, which are therefore consistent. */
 function randomSpace(random, personas, axes, draws) {
   const means = new Float64Array(personas * axes);
   const moments = new Float64Array(personas * axes * axes);
@@ -57,7 +57,7 @@ function randomPairs(random, personas, bins) {
   return pairs;
 }
 
-/** Statistics of the form that the panel gets, random but consistent. */
+/** Random but consistent statistics, as the panel gets them. */
 export function randomStatistics(random, { personas, axes, clusters, bins, draws }) {
   const shares = (n) => ({
     target: simplexPoint(random, n),
@@ -77,7 +77,7 @@ export function randomStatistics(random, { personas, axes, clusters, bins, draws
   };
 }
 
-/** The cases that Python's tests read too; what is no number in them comes as null. */
+/** The cases that Python's tests read too; NaN becomes null. */
 export function sharedCases() {
   const file = new URL("../../../data/weights_cases.json", import.meta.url);
   return JSON.parse(readFileSync(file, "utf8").replaceAll(/\bNaN\b/g, "null"));

@@ -1,178 +1,126 @@
 // The alignment panel. The traits (weights, locked, muted, learned) are the truth: each view is
-// drawn from model.get. History, the gesture under way and what is selected are the screen's own.
+// drawn from model.get. Undo, the current gesture and the selection exist in the browser only.
 
+import { buildAlign } from "./align.js";
 import { codeOf } from "../shared/code.js";
 import { decode } from "./decode.js";
 import { buildDensity } from "./density.js";
-import { button, enable, node, say, short } from "../shared/elements.js";
-import { buildCards } from "./figure_cards.js";
-import { contributions, effectiveSampleSize, figureNames, figures, higherIsBetter } from "../metrics/mixture_gradients.js";
+import { button, node, setEnabled, updateText } from "../shared/elements.js";
+import { buildExact } from "./exact.js";
 import { buildMap } from "./map.js";
-import { match } from "../metrics/matching.js";
+import { buildMetricCards } from "./metric_cards.js";
 import { buildMissing } from "./missing.js";
+import { contributions, effectiveSampleSize, higherIsBetter, metrics } from "../metrics/mixture_gradients.js";
+import { buildMixer } from "../shared/mixer.js";
 import { buildPersonas } from "./persona_rows.js";
 import { buildReader } from "./response_list.js";
-import { either, move, mute, percent, rescale, same, solo, unmute } from "../shared/simplex.js";
+import { eitherFlag, mute, same, toggleSolo, unmute } from "../shared/simplex.js";
 
-const ORDER = ["JS", "TV", "W1", "FID", "MAUVE", "KL cosine", "length"];
-const SETTLED_AFTER = 300;
-const EXACT_PATIENCE = 60_000;
 const TARGET_SIZE = 100;
 
-/** What the effective sample size allows, in words. */
-export function verdictOf({ names, counts, total }, weights, size) {
-  const wanted = Math.min(TARGET_SIZE, total / 2);
-  if (size >= wanted) return "Enough draws for these weights.";
-  const load = weights.map((v, k) => v / Math.max(1, counts[k]));
-  const k = load.indexOf(Math.max(...load));
-  const more = Math.max(1, Math.ceil(wanted * weights[k]) - counts[k]);
-  return `Few draws carry these weights: more draws of ${names[k]} needed: about ${more}.`;
+/** Whether the effective sample size is enough, and which draws are missing if not. */
+export function sampleSizeNote({ names, counts, total }, weights, size) {
+  const needed = Math.min(TARGET_SIZE, total / 2);
+  if (size >= needed) return "Enough draws for these weights.";
+  const weightPerDraw = weights.map((weight, k) => weight / Math.max(1, counts[k]));
+  const k = weightPerDraw.indexOf(Math.max(...weightPerDraw));
+  const missing = Math.max(1, Math.ceil(needed * weights[k]) - counts[k]);
+  return `Too few draws for these weights: simulate about ${missing} more of ${names[k]}.`;
 }
 
-function whyStill({ names, undrawn }, { locked, muted }) {
+/** Why no weight can move; empty if one can. */
+function immovableNote({ names, undrawn }, locked, muted) {
   if (names.length === 1) return "There is one persona: its weight is always 100%.";
-  const free = names.filter((_, i) => !locked[i] && !muted[i] && !undrawn[i]).length;
-  if (free > 1) return "";
-  return free ? "Only one persona is free, so no weight can move: unlock or unmute another."
+  const nFree = names.filter((_, i) => !locked[i] && !muted[i] && !undrawn[i]).length;
+  if (nFree > 1) return "";
+  return nFree ? "Only one persona is free, so no weight can move: unlock or unmute another."
     : "Every persona with draws is locked or muted: unlock or unmute two to move their weights.";
 }
 
-/** Weights, locks and mutes of one model, with undo and redo; its views share it. */
-function buildMixer(model, data) {
-  const past = [];
-  const future = [];
-  let [gesture, extra] = [null, {}];
+/** The mixer of a model, with mute and solo; its views share it. */
+function mixerOf(model, { undrawn }) {
+  let last = {};
 
   function read() {
     const weights = model.get("weights");
-    const kept = extra.weights && same(extra.weights, weights) ? { kept: extra.kept, solo: extra.solo } : {};
-    return { weights, locked: either(model.get("locked"), data.undrawn), muted: model.get("muted"), ...kept };
+    const isLast = last.weights && same(last.weights, weights);
+    const extra = isLast ? { reserved: last.reserved, solo: last.solo } : {};
+    return { weights, locked: eitherFlag(model.get("locked"), undrawn), muted: model.get("muted"), ...extra };
   }
-  const held = () => either(read().locked, read().muted);
 
-  // Saved at once: what is set but not yet saved, the kernel's echo of the move before undoes.
+  // Saved at once: otherwise the kernel's echo of the previous move would undo an unsaved one.
   function write(state) {
-    extra = state;
+    last = state;
     model.set("weights", state.weights);
-    model.set("locked", state.locked.map((lock, i) => lock && !data.undrawn[i]));
+    model.set("locked", state.locked.map((lock, i) => lock && !undrawn[i]));
     model.set("muted", state.muted);
     model.save_changes();
   }
 
-  function step(next) {
-    const now = read();
-    if (["weights", "locked", "muted"].every((part) => same(now[part], next[part]))) return;
-    past.push(now);
-    future.length = 0;
-    write(next);
-  }
-
-  function travel(from, to) {
-    if (!from.length) return;
-    to.push(read());
-    write(from.pop());
-  }
-
-  function slide(index, value) {
-    const state = read();
-    const going = gesture?.index === index && same(gesture.weights, state.weights);
-    const proportions = going ? gesture.proportions : state.weights;
-    const target = Math.round(1000 * value) / 1000;
-    const weights = move(state.weights, held(), index, target, proportions);
-    if (same(weights, state.weights)) return;
-    gesture = { index, proportions, weights };
-    if (going) write({ ...state, weights });
-    else step({ ...state, weights });
-  }
-
-  const set = (weights) => step({ ...read(), weights });
+  const held = ({ locked, muted }) => eitherFlag(locked, muted);
+  const mixer = buildMixer({ read, write, held, traits: ["weights", "locked", "muted"] });
   return {
-    read, held, slide, set,
-    begin: () => { gesture = null; },
-    spread: (shape) => held().includes(false) && set(rescale(read().weights, held(), shape)),
-    lock: (i) => step({ ...read(), locked: read().locked.map((lock, k) => (k === i ? !lock : lock)) }),
-    mute: (i) => step(read().muted[i] ? unmute(read(), i) : mute(read(), i)),
-    solo: (i) => step(solo(read(), i)),
-    undo: () => travel(past, future),
-    redo: () => travel(future, past),
-    past, future,
+    ...mixer,
+    toggleMute: (i) => mixer.step(read().muted[i] ? unmute(read(), i) : mute(read(), i)),
+    toggleSolo: (i) => mixer.step(toggleSolo(read(), i)),
   };
 }
 
-/** The code of what is seen: on the clipboard, and in a field to take it from. */
+/** The code of the current weights: on the clipboard, and in a field to copy it from. */
 function buildCopy(model, data, signal) {
   const field = node("input", { type: "text", readonly: "", "aria-label": "Code of these weights", spellcheck: "false" });
-  const told = node("span", { role: "status" });
-  const element = node("div", { class: "mop-code", hidden: "" }, field, told);
-  const text = () => codeOf(model.get("name"), data.names, model.get("weights"));
+  const message = node("span", { role: "status" });
+  const element = node("div", { class: "mop-code", hidden: "" }, field, message);
+  const code = () => codeOf(model.get("name"), data.names, model.get("weights"));
   async function copy() {
     element.hidden = false;
-    field.value = text();
+    field.value = code();
     field.select();
     try {
       await navigator.clipboard.writeText(field.value);
-      say(told, "Copied.");
+      updateText(message, "Copied.");
     } catch {
-      say(told, "Press Ctrl+C to copy.");
+      updateText(message, "Press Ctrl+C to copy.");
     }
   }
-  const tool = button("Copy as code", "The line that simulates with these weights", copy, signal);
+  const tool = button("Copy as code", "Copy the line that simulates with these weights", copy, signal);
   function draw() {
-    if (element.hidden || field.value === text()) return;
-    field.value = text();
-    say(told, "");
+    if (element.hidden || field.value === code()) return;
+    field.value = code();
+    updateText(message, "");
   }
   return { element, tool, draw };
 }
 
-/** Ask for exact figures when the weights rest; one question at a time. */
-function buildExact(model, signal) {
-  let [timer, since, down] = [0, 0, false];
-  const current = () => {
-    const exact = model.get("exact");
-    return exact?.weights && same(exact.weights, model.get("weights")) ? exact : null;
-  };
-  function ask() {
-    if (!model.get("live") || current() || down) return;
-    if (performance.now() - since < EXACT_PATIENCE && since) return;
-    since = performance.now();
-    model.save_changes();
-    model.send({ type: "release" });
-  }
-  function settle() {
-    clearTimeout(timer);
-    timer = setTimeout(ask, SETTLED_AFTER);
-  }
-  model.on("change:exact", () => {
-    since = 0;
-    if (!current()) settle();
-  });
-  signal.addEventListener("abort", () => clearTimeout(timer));
+function buildTools(model, data, mixer, afterwards, signal) {
+  const tool = (label, title, action) => button(label, title, () => { action(); afterwards(); }, signal);
   return {
-    settle, current,
-    hold: (on) => { down = on; },
-    wanted: () => since > 0 && performance.now() - since < EXACT_PATIENCE,
+    learned: tool("Learned", "Give the free personas their learned proportions", () => mixer.spread(model.get("learned"))),
+    uniform: tool("Uniform", "Make the weights of the free personas equal", () => mixer.spread(data.names.map(() => 1))),
+    undo: tool("Undo", "Undo the last change", mixer.undo),
+    redo: tool("Redo", "Redo the last undone change", mixer.redo),
   };
 }
 
-function buildAlign(data, mixer, after, signal) {
-  const { statistics } = data;
-  const listed = ORDER.filter((name) => figureNames(statistics).includes(name));
-  const choice = node("select", { "aria-label": "Figure to align" }, ...listed.map((name) => node("option", { value: name }, name)));
-  choice.value = listed.includes("MAUVE") ? "MAUVE" : listed[0];
-  const told = node("span", { class: "mop-told", role: "status" });
-  const result = { weights: null };
-  const tool = button("Align", "Find the weights of the free personas that bring this figure closest", () => {
-    const found = match(statistics, choice.value, mixer.read().weights, mixer.held());
-    mixer.set(Array.from(found.weights));
-    result.weights = mixer.read().weights;
-    say(told, `${choice.value}: ${short(found.before)} \u2192 ${short(found.after)} in ${found.steps} steps`);
-    after();
-  }, signal);
-  tool.className = "mop-main";
-  /** What was found is told until the weights move on. */
-  const draw = ({ weights }) => { if (!result.weights || !same(result.weights, weights)) say(told, ""); };
-  return { tool, choice, told, listed, draw };
+/** Every metric at these weights, and how it changes as each persona is raised. */
+function measure({ statistics, undrawn }, names, weights) {
+  const found = metrics(statistics, weights);
+  return names.map((name) => {
+    const slopes = Array.from(contributions(found[name].gradient, weights), (slope, k) => (undrawn[k] ? 0 : slope));
+    const better = higherIsBetter(name) ? "higher" : "lower";
+    return { name, value: found[name].value, better, slopes, steepest: Math.max(...slopes.map(Math.abs)) };
+  });
+}
+
+function buildRoot(model, tools, { align, copy, personas, cards, map, density, responses, missing }, notes) {
+  return node("div", { class: `mop-alignment${model.get("live") ? " mop-live" : ""}`, role: "group", "aria-label": "Alignment panel" },
+    node("div", { class: "mop-tools" },
+      node("span", { class: "mop-group" }, tools.learned, tools.uniform), node("span", { class: "mop-group" }, tools.undo, tools.redo),
+      node("span", { class: "mop-group" }, align.tool, align.choice), align.message, copy.tool),
+    copy.element, notes,
+    node("div", { class: "mop-body" }, personas.element,
+      node("div", { class: "mop-stage" }, cards.element, map.element,
+        node("div", { class: "mop-side" }, density.element, responses.element)), missing.element));
 }
 
 export default () => {
@@ -181,82 +129,68 @@ export default () => {
 
   function render({ model, el, signal }) {
     data ??= decode(model);
-    mixer ??= buildMixer(model, data);
+    mixer ??= mixerOf(model, data);
     const exact = buildExact(model, signal);
-    const release = () => exact.settle();
-    const align = buildAlign(data, mixer, release, signal);
-    const copy = buildCopy(model, data, signal);
-    const then = (does) => (...values) => { does(...values); release(); };
-
-    const tools = {
-      learned: button("Learned", "Give the free personas their learned proportions", then(() => mixer.spread(model.get("learned"))), signal),
-      uniform: button("Uniform", "Make the weights of the free personas equal", then(() => mixer.spread(data.names.map(() => 1))), signal),
-      undo: button("Undo", "Take the last change back", then(mixer.undo), signal),
-      redo: button("Redo", "Make the change again", then(mixer.redo), signal),
-    };
+    const settle = () => exact.settle();
+    const thenSettle = (action) => (...values) => { action(...values); settle(); };
+    const tools = buildTools(model, data, mixer, settle, signal);
     const reader = {
       choose(selection, source) {
-        map.highlight(selection?.indices ?? null);
-        responses.show(selection, source);
+        views.map.highlight(selection?.indices ?? null);
+        views.responses.show(selection, source);
       },
       select: (indices) => reader.choose(indices.length ? { indices, about: "selected" } : null),
       pin(i) {
-        map.pin(i);
-        responses.pin(i, true);
+        views.map.pin(i);
+        views.responses.pin(i, true);
       },
     };
-    const personas = buildPersonas(data, align.listed, {
-      slide: mixer.slide, begin: mixer.begin, release,
-      step: then((i, by) => mixer.slide(i, mixer.read().weights[i] + by)),
-      type: then((i, share) => { mixer.begin(); mixer.slide(i, share); draw(); }),
-      lock: mixer.lock, solo: then(mixer.solo), mute: then(mixer.mute),
-    }, signal);
-    const cards = buildCards(data, align.listed);
-    const map = buildMap(data, reader, signal);
-    const density = buildDensity(data);
-    const responses = buildReader(data, reader, signal);
-    const missing = buildMissing(data, reader, signal);
-    const views = [personas, cards, map, density, missing, copy, align];
+    const align = buildAlign(data, mixer, settle, signal);
+    const views = {
+      align,
+      copy: buildCopy(model, data, signal),
+      personas: buildPersonas(data, align.names, {
+        slide: mixer.slide, endGesture: mixer.endGesture, settle,
+        step: thenSettle((i, change) => mixer.slide(i, mixer.read().weights[i] + change)),
+        type: thenSettle((i, share) => { mixer.endGesture(); mixer.slide(i, share); draw(); }),
+        lock: mixer.toggleLock, solo: thenSettle(mixer.toggleSolo), mute: thenSettle(mixer.toggleMute),
+      }, signal),
+      cards: buildMetricCards(data, align.names),
+      map: buildMap(data, reader, signal),
+      density: buildDensity(data),
+      responses: buildReader(data, reader, signal),
+      missing: buildMissing(data, reader, signal),
+    };
 
-    const notes = node("div", { class: "mop-notes" }, ...data.notes.map((note) => node("p", { dir: "auto" }, note)));
-    const still = node("p", { role: "status" });
-    const failed = node("p", { class: "mop-error", role: "alert", dir: "auto" });
-    notes.append(still, failed);
-    const root = node("div", { class: `mop-alignment${model.get("live") ? " mop-live" : ""}`, role: "group", "aria-label": "Alignment panel" },
-      node("div", { class: "mop-tools" },
-        node("span", { class: "mop-group" }, tools.learned, tools.uniform), node("span", { class: "mop-group" }, tools.undo, tools.redo),
-        node("span", { class: "mop-group" }, align.tool, align.choice), align.told, copy.tool),
-      copy.element, notes,
-      node("div", { class: "mop-body" }, personas.element,
-        node("div", { class: "mop-stage" }, cards.element, map.element,
-          node("div", { class: "mop-side" }, density.element, responses.element)), missing.element));
+    const immovable = node("p", { role: "status" });
+    const error = node("p", { class: "mop-error", role: "alert", dir: "auto" });
+    const notes = node("div", { class: "mop-notes" },
+      ...data.notes.map((note) => node("p", { dir: "auto" }, note)), immovable, error);
+    const root = buildRoot(model, tools, views, notes);
 
     let drawnWeights = null;
     function draw() {
       const state = mixer.read();
       const { weights } = state;
-      const found = figures(data.statistics, weights);
+      const locked = model.get("locked");
       const size = effectiveSampleSize(data.statistics, weights);
-      const all = align.listed.map((name) => {
-        const pulls = Array.from(contributions(found[name].gradient, weights), (pull, k) => (data.undrawn[k] ? 0 : pull));
-        return { name, value: found[name].value, better: higherIsBetter(name) ? "higher" : "lower", pulls, steepest: Math.max(...pulls.map(Math.abs)) };
-      });
       const scene = {
-        weights, size, locked: model.get("locked"), learned: model.get("learned"), mixer: state, held: mixer.held(), figures: all,
-        verdict: verdictOf(data, weights, size), moved: !drawnWeights || !same(drawnWeights, weights),
-        exact: exact.current(), exactWanted: exact.wanted(),
+        weights, size, locked, learned: model.get("learned"), mixer: state, held: mixer.held(),
+        metrics: measure(data, align.names, weights), sizeNote: sampleSizeNote(data, weights, size),
+        hasMoved: !drawnWeights || !same(drawnWeights, weights),
+        exact: exact.current(), isExactRequested: exact.isRequested(),
       };
       drawnWeights = weights;
       root.dataset.size = size;
-      for (const view of views) view.draw(scene);
-      const free = scene.held.filter((hold) => !hold).length > 1;
-      enable(tools.learned, free && scene.learned.length > 0);
-      enable(tools.uniform, free);
-      enable(align.tool, free);
-      enable(tools.undo, mixer.past.length > 0);
-      enable(tools.redo, mixer.future.length > 0);
-      say(still, whyStill(data, { ...state, locked: scene.locked }));
-      say(failed, scene.exact?.error ?? "");
+      for (const view of Object.values(views)) view.draw?.(scene);
+      const canSpread = scene.held.filter((hold) => !hold).length > 1;
+      setEnabled(tools.learned, canSpread && scene.learned.length > 0);
+      setEnabled(tools.uniform, canSpread);
+      setEnabled(align.tool, canSpread);
+      setEnabled(tools.undo, mixer.canUndo());
+      setEnabled(tools.redo, mixer.canRedo());
+      updateText(immovable, immovableNote(data, locked, state.muted));
+      updateText(error, scene.exact?.error ?? "");
     }
 
     let frame = 0;
@@ -267,14 +201,14 @@ export default () => {
       });
     };
     for (const trait of ["weights", "learned", "locked", "muted", "exact"]) model.on(`change:${trait}`, redraw);
-    // The notebook's own shortcuts must not take the keys that work the panel.
+    // The notebook's shortcuts must not take the keys that the panel uses.
     root.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "Escape") reader.pin(-1);
       if (event.key !== "Tab") event.stopPropagation();
     }, { signal });
-    root.addEventListener("pointerdown", () => exact.hold(true), { signal });
-    for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => exact.hold(false), { signal });
+    root.addEventListener("pointerdown", () => exact.setPointerDown(true), { signal });
+    for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => exact.setPointerDown(false), { signal });
     draw();
     el.append(root);
   }

@@ -1,40 +1,42 @@
-// The map: each response a dot, near ones say similar things. Three layers: real responses and
-// simulated ones on one canvas (real ones kept as a picture), the pointer's marks on another.
+// The map of responses in embedding space, one point each. One canvas has the real responses,
+// which are drawn once and copied, and the simulated ones; another has the marks of the pointer.
 
-import { cut, node, quote } from "../shared/elements.js";
+import { node, quotedText, truncate } from "../shared/elements.js";
 
 const MARGIN = 14;
 const CELL = 14;
-const REACH = 10;
-const MANY = 6000;
-const FAINT = 0.03;
+const HOVER_RADIUS = 10;
+const MARK_RADIUS = 7;
+const MIN_DRAG = 4;
+const MANY_POINTS = 6000;
+const MIN_OPACITY = 0.03;
 const REAL_GREY = "rgba(128, 128, 128, 0.5)";
 
-/** How strongly a persona's dots show, by weight per draw: 1 is as drawn. */
-export const strength = (ratio) => (ratio <= 0 ? 0 : Math.min(0.95, Math.max(0.05, 0.75 * Math.sqrt(ratio))));
-const radius = (ratio) => Math.round(4 * Math.min(5.5, Math.max(1.6, 3 * Math.sqrt(Math.sqrt(ratio))))) / 4;
+/** The opacity of a persona's points for its weight per draw, which is 1 without reweighting. */
+export const opacityOf = (ratio) => (ratio <= 0 ? 0 : Math.min(0.95, Math.max(0.05, 0.75 * Math.sqrt(ratio))));
+const radiusOf = (ratio) => Math.round(4 * Math.min(5.5, Math.max(1.6, 3 * Math.sqrt(Math.sqrt(ratio))))) / 4;
 
-/** A uniform grid over the screen: finds what is near the pointer without looking at every dot. */
-export function grid(px, py, width, height) {
+/** A uniform grid over the canvas, to find the point nearest to the pointer. */
+export function buildGrid(px, py, width, height) {
   const columns = Math.max(1, Math.ceil(width / CELL));
   const rows = Math.max(1, Math.ceil(height / CELL));
-  const clamp = (value, most) => Math.min(most - 1, Math.max(0, Math.floor(value / CELL)));
-  const cells = Int32Array.from(px, (x, i) => clamp(py[i], rows) * columns + clamp(x, columns));
+  const cellOf = (value, count) => Math.min(count - 1, Math.max(0, Math.floor(value / CELL)));
+  const cells = Int32Array.from(px, (x, i) => cellOf(py[i], rows) * columns + cellOf(x, columns));
   const starts = new Int32Array(columns * rows + 1);
   for (const cell of cells) starts[cell + 1] += 1;
   for (let c = 0; c < columns * rows; c++) starts[c + 1] += starts[c];
   const order = new Int32Array(px.length);
   const next = starts.slice();
   cells.forEach((cell, i) => { order[next[cell]++] = i; });
-  function nearest(x, y, visible) {
+  function nearest(x, y, isVisible) {
     let best = -1;
-    let distance = REACH * REACH;
-    for (let r = clamp(y - REACH, rows); r <= clamp(y + REACH, rows); r++) {
-      for (let c = clamp(x - REACH, columns); c <= clamp(x + REACH, columns); c++) {
+    let distance = HOVER_RADIUS * HOVER_RADIUS;
+    for (let r = cellOf(y - HOVER_RADIUS, rows); r <= cellOf(y + HOVER_RADIUS, rows); r++) {
+      for (let c = cellOf(x - HOVER_RADIUS, columns); c <= cellOf(x + HOVER_RADIUS, columns); c++) {
         for (let o = starts[r * columns + c]; o < starts[r * columns + c + 1]; o++) {
           const i = order[o];
           const d = (px[i] - x) ** 2 + (py[i] - y) ** 2;
-          if (d <= distance && visible(i)) [best, distance] = [i, d];
+          if (d <= distance && isVisible(i)) [best, distance] = [i, d];
         }
       }
     }
@@ -43,25 +45,26 @@ export function grid(px, py, width, height) {
   return { nearest };
 }
 
-function sprites() {
-  const kept = new Map();
+/** Pictures of points, each drawn once. */
+function buildSprites() {
+  const sprites = new Map();
   return (colour, r, scale) => {
     const key = `${colour} ${r} ${scale}`;
-    if (!kept.has(key)) {
+    if (!sprites.has(key)) {
       const side = Math.ceil(2 * (r + 1) * scale);
       const picture = new OffscreenCanvas(side, side);
-      const ink = picture.getContext("2d");
-      ink.fillStyle = colour;
-      ink.arc(side / 2, side / 2, r * scale, 0, 2 * Math.PI);
-      ink.fill();
-      kept.set(key, picture);
+      const context = picture.getContext("2d");
+      context.fillStyle = colour;
+      context.arc(side / 2, side / 2, r * scale, 0, 2 * Math.PI);
+      context.fill();
+      sprites.set(key, picture);
     }
-    return kept.get(key);
+    return sprites.get(key);
   };
 }
 
-/** Places in pixels: each axis fills the canvas. */
-function placed(xy, width, height) {
+/** Positions in pixels; each axis fills the canvas. */
+function toPixels(xy, width, height) {
   const px = new Float32Array(xy.length / 2);
   const py = new Float32Array(xy.length / 2);
   const low = [Infinity, Infinity];
@@ -70,182 +73,185 @@ function placed(xy, width, height) {
     low[i % 2] = Math.min(low[i % 2], value);
     high[i % 2] = Math.max(high[i % 2], value);
   });
-  const across = (width - 2 * MARGIN) / (high[0] - low[0] || 1);
-  const down = (height - 2 * MARGIN) / (high[1] - low[1] || 1);
+  const xScale = (width - 2 * MARGIN) / (high[0] - low[0] || 1);
+  const yScale = (height - 2 * MARGIN) / (high[1] - low[1] || 1);
   for (let i = 0; i < px.length; i++) {
-    px[i] = MARGIN + (xy[2 * i] - low[0]) * across;
-    py[i] = height - MARGIN - (xy[2 * i + 1] - low[1]) * down;
+    px[i] = MARGIN + (xy[2 * i] - low[0]) * xScale;
+    py[i] = height - MARGIN - (xy[2 * i + 1] - low[1]) * yScale;
   }
   return { px, py };
 }
 
-export function buildMap({ points, names, colours, counts, total }, on, signal) {
-  const canvas = node("canvas", { role: "img", "aria-label": `Map of ${points.length} responses; search or the lists below reach each of them by keyboard` });
+export function buildMap({ points, names, colours, counts, total }, actions, signal) {
+  const canvas = node("canvas", { role: "img", "aria-label": `Map of ${points.length} responses; with the keyboard, use the search and the lists below` });
   const marks = node("canvas", { class: "mop-marks", "aria-hidden": "true" });
   const tip = node("div", { class: "mop-tip", role: "tooltip", hidden: "" });
   const frame = node("div", { class: "mop-canvas" }, canvas, marks, tip);
   const element = node("section", { class: "mop-card mop-map", "aria-label": "Map" },
-    node("h4", {}, "Map of meaning", node("small", {}, "real in grey, simulated in colour")), frame);
-  const ink = canvas.getContext("2d");
-  const pen = marks.getContext("2d");
-  const sprite = sprites();
-  const backdrop = node("canvas");
-  const many = points.length > MANY;
-  let [width, height, scale, px, py, cells] = [0, 0, 1, [], [], null];
-  let [weights, chosen, pinned, hovered, corner, box] = [null, null, -1, -1, null, null];
+    node("h4", {}, "Responses in embedding space", node("small", {}, "real in grey, simulated in colour")), frame);
+  const pointContext = canvas.getContext("2d");
+  const markContext = marks.getContext("2d");
+  const sprite = buildSprites();
+  const realLayer = node("canvas");
+  const hasMany = points.length > MANY_POINTS;
+  let [width, height, scale, px, py, grid] = [0, 0, 1, [], [], null];
+  let [weights, selected, pinned, hovered, dragStart, box] = [null, null, -1, -1, null, null];
 
-  const ratio = (k) => (counts[k] ? (weights[k] * total) / counts[k] : 0);
-  const visible = (i) => (!chosen || chosen[i]) && (i < points.real || strength(ratio(points.persona[i])) > FAINT);
+  const weightPerDraw = (k) => (counts[k] ? (weights[k] * total) / counts[k] : 0);
+  const isVisible = (i) => (!selected || selected[i]) && (i < points.nReal || opacityOf(weightPerDraw(points.persona[i])) > MIN_OPACITY);
 
-  function stamp(target, indices, colour, r, wanted) {
+  /** Draw the points that are selected (1) or those that are not (0). */
+  function drawPoints(target, indices, colour, r, isSelected) {
     const side = Math.max(1.5, 1.1 * r);
-    const picture = many ? null : sprite(colour, r, scale);
-    const shift = r + 1;
-    const extent = picture ? picture.width / scale : 0;
+    const picture = hasMany ? null : sprite(colour, r, scale);
+    const offset = r + 1;
+    const size = picture ? picture.width / scale : 0;
     target.fillStyle = colour;
     for (const i of indices) {
-      if (chosen && chosen[i] !== wanted) continue;
-      if (many) target.fillRect(px[i] - side / 2, py[i] - side / 2, side, side);
-      else target.drawImage(picture, px[i] - shift, py[i] - shift, extent, extent);
+      if (selected && selected[i] !== isSelected) continue;
+      if (hasMany) target.fillRect(px[i] - side / 2, py[i] - side / 2, side, side);
+      else target.drawImage(picture, px[i] - offset, py[i] - offset, size, size);
     }
   }
 
-  function layer(target, indices, colour, r, opacity) {
-    if (chosen) {
+  /** Draw points; with a selection, the others are dimmed. */
+  function drawLayer(target, indices, colour, r, opacity) {
+    if (selected) {
       target.globalAlpha = 0.12 * opacity;
-      stamp(target, indices, colour, r, 0);
+      drawPoints(target, indices, colour, r, 0);
       target.globalAlpha = Math.min(1, 1.5 * opacity);
     } else target.globalAlpha = opacity;
-    stamp(target, indices, colour, r, 1);
+    drawPoints(target, indices, colour, r, 1);
   }
 
-  function paintBackdrop() {
-    [backdrop.width, backdrop.height] = [canvas.width, canvas.height];
-    const target = backdrop.getContext("2d");
+  function drawRealLayer() {
+    [realLayer.width, realLayer.height] = [canvas.width, canvas.height];
+    const target = realLayer.getContext("2d");
     target.scale(scale, scale);
-    layer(target, Int32Array.from({ length: points.real }, (_, i) => i), REAL_GREY, 2.5, 1);
+    drawLayer(target, Int32Array.from({ length: points.nReal }, (_, i) => i), REAL_GREY, 2.5, 1);
   }
 
-  function paint() {
+  function drawCanvas() {
     if (!weights || !width) return;
-    ink.setTransform(1, 0, 0, 1, 0, 0);
-    ink.globalAlpha = 1;
-    ink.clearRect(0, 0, canvas.width, canvas.height);
-    ink.drawImage(backdrop, 0, 0);
-    ink.setTransform(scale, 0, 0, scale, 0, 0);
+    pointContext.setTransform(1, 0, 0, 1, 0, 0);
+    pointContext.globalAlpha = 1;
+    pointContext.clearRect(0, 0, canvas.width, canvas.height);
+    pointContext.drawImage(realLayer, 0, 0);
+    pointContext.setTransform(scale, 0, 0, scale, 0, 0);
     names.forEach((_, k) => {
-      const opacity = strength(ratio(k));
-      if (opacity > 0) layer(ink, points.groups[k], colours[k], radius(ratio(k)), opacity);
+      const ratio = weightPerDraw(k);
+      const opacity = opacityOf(ratio);
+      if (opacity > 0) drawLayer(pointContext, points.groups[k], colours[k], radiusOf(ratio), opacity);
     });
   }
 
-  function ring(i, line) {
+  function drawRing(i, lineWidth) {
     if (i < 0) return;
-    pen.beginPath();
-    pen.lineWidth = line;
-    pen.arc(px[i], py[i], 7, 0, 2 * Math.PI);
-    pen.stroke();
+    markContext.beginPath();
+    markContext.lineWidth = lineWidth;
+    markContext.arc(px[i], py[i], MARK_RADIUS, 0, 2 * Math.PI);
+    markContext.stroke();
   }
 
-  function paintMarks() {
-    pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    pen.strokeStyle = getComputedStyle(frame).color;
-    ring(hovered, 1.5);
-    ring(pinned, 2.5);
+  function drawMarks() {
+    markContext.setTransform(scale, 0, 0, scale, 0, 0);
+    markContext.clearRect(0, 0, width, height);
+    markContext.strokeStyle = getComputedStyle(frame).color;
+    drawRing(hovered, 1.5);
+    drawRing(pinned, 2.5);
     if (!box) return;
-    pen.lineWidth = 1;
-    pen.setLineDash([4, 3]);
-    pen.strokeRect(...box);
-    pen.setLineDash([]);
+    markContext.lineWidth = 1;
+    markContext.setLineDash([4, 3]);
+    markContext.strokeRect(...box);
+    markContext.setLineDash([]);
   }
 
   function resize() {
-    const shown = frame.clientWidth;
-    if (!shown || (shown === width && scale === window.devicePixelRatio)) return;
-    [width, height, scale] = [shown, frame.clientHeight, window.devicePixelRatio || 1];
-    for (const sheet of [canvas, marks]) [sheet.width, sheet.height] = [Math.round(width * scale), Math.round(height * scale)];
-    ({ px, py } = placed(points.xy, width, height));
-    cells = grid(px, py, width, height);
-    paintBackdrop();
-    paint();
-    paintMarks();
+    const available = frame.clientWidth;
+    if (!available || (available === width && scale === window.devicePixelRatio)) return;
+    [width, height, scale] = [available, frame.clientHeight, window.devicePixelRatio || 1];
+    for (const layer of [canvas, marks]) [layer.width, layer.height] = [Math.round(width * scale), Math.round(height * scale)];
+    ({ px, py } = toPixels(points.xy, width, height));
+    grid = buildGrid(px, py, width, height);
+    drawRealLayer();
+    drawCanvas();
+    drawMarks();
   }
 
   function showTip(i) {
     tip.hidden = i < 0;
     if (i < 0) return;
-    const who = i < points.real ? "real" : names[points.persona[i]];
-    tip.replaceChildren(quote("b", "mop-who", cut(who, 60)), quote("span", "mop-words", cut(points.response(i), 160)));
-    const right = px[i] > width / 2;
-    tip.style.left = right ? "" : `${px[i] + 12}px`;
-    tip.style.right = right ? `${width - px[i] + 12}px` : "";
-    const low = py[i] > height / 2;
-    tip.style.top = low ? "" : `${py[i] + 12}px`;
-    tip.style.bottom = low ? `${height - py[i] + 12}px` : "";
+    const source = i < points.nReal ? "real" : names[points.persona[i]];
+    tip.replaceChildren(quotedText("b", "mop-source", truncate(source, 60)), quotedText("span", "mop-response", truncate(points.response(i), 160)));
+    const isRight = px[i] > width / 2;
+    tip.style.left = isRight ? "" : `${px[i] + 12}px`;
+    tip.style.right = isRight ? `${width - px[i] + 12}px` : "";
+    const isLow = py[i] > height / 2;
+    tip.style.top = isLow ? "" : `${py[i] + 12}px`;
+    tip.style.bottom = isLow ? `${height - py[i] + 12}px` : "";
   }
 
-  const place = (event) => {
+  const positionOf = (event) => {
     const { left, top } = marks.getBoundingClientRect();
     return [event.clientX - left, event.clientY - top];
   };
-  let queued = null;
-  function follow(event) {
-    const [x, y] = place(event);
-    queued ??= requestAnimationFrame(() => { queued = null; paintMarks(); });
-    if (corner) {
-      const far = Math.hypot(x - corner[0], y - corner[1]) > 4;
-      if (far || box) box = [Math.min(x, corner[0]), Math.min(y, corner[1]), Math.abs(x - corner[0]), Math.abs(y - corner[1])];
+  let frameRequest = null;
+  function onMove(event) {
+    const [x, y] = positionOf(event);
+    frameRequest ??= requestAnimationFrame(() => { frameRequest = null; drawMarks(); });
+    if (dragStart) {
+      const isDrag = Math.hypot(x - dragStart[0], y - dragStart[1]) > MIN_DRAG;
+      if (isDrag || box) box = [Math.min(x, dragStart[0]), Math.min(y, dragStart[1]), Math.abs(x - dragStart[0]), Math.abs(y - dragStart[1])];
       if (box) hovered = -1;
-    } else hovered = cells ? cells.nearest(x, y, visible) : -1;
+    } else hovered = grid ? grid.nearest(x, y, isVisible) : -1;
     showTip(hovered);
     marks.style.cursor = hovered >= 0 ? "pointer" : "crosshair";
   }
 
-  function finish(event) {
-    if (!corner) return;
-    const [x, y] = place(event);
+  function onRelease(event) {
+    if (!dragStart) return;
+    const [x, y] = positionOf(event);
     if (box) {
-      const [left, top, wide, high] = box;
+      const [left, top, boxWidth, boxHeight] = box;
       const inside = [];
       for (let i = 0; i < points.length; i++) {
-        if (px[i] >= left && px[i] <= left + wide && py[i] >= top && py[i] <= top + high && (i < points.real || visible(i))) inside.push(i);
+        if (px[i] >= left && px[i] <= left + boxWidth && py[i] >= top && py[i] <= top + boxHeight && (i < points.nReal || isVisible(i))) inside.push(i);
       }
-      on.select(inside);
-    } else on.pin(cells.nearest(x, y, visible));
-    [corner, box] = [null, null];
-    paintMarks();
+      actions.select(inside);
+    } else actions.pin(grid.nearest(x, y, isVisible));
+    [dragStart, box] = [null, null];
+    drawMarks();
   }
 
-  marks.addEventListener("pointermove", follow, { signal });
-  marks.addEventListener("pointerleave", () => { hovered = -1; showTip(-1); paintMarks(); }, { signal });
+  marks.addEventListener("pointermove", onMove, { signal });
+  marks.addEventListener("pointerleave", () => { hovered = -1; showTip(-1); drawMarks(); }, { signal });
   marks.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    corner = place(event);
+    dragStart = positionOf(event);
     marks.setPointerCapture(event.pointerId);
   }, { signal });
-  marks.addEventListener("pointerup", finish, { signal });
-  marks.addEventListener("pointercancel", () => { [corner, box] = [null, null]; paintMarks(); }, { signal });
-  const watcher = new ResizeObserver(resize);
-  watcher.observe(frame);
-  signal.addEventListener("abort", () => watcher.disconnect());
+  marks.addEventListener("pointerup", onRelease, { signal });
+  marks.addEventListener("pointercancel", () => { [dragStart, box] = [null, null]; drawMarks(); }, { signal });
+  const observer = new ResizeObserver(resize);
+  observer.observe(frame);
+  signal.addEventListener("abort", () => observer.disconnect());
 
   return {
     element,
     draw(scene) {
       weights = scene.weights;
-      paint();
+      drawCanvas();
     },
-    /** Show these points and dim the rest; null: show all alike. */
+    /** Highlight these points and dim the others; null shows all points normally. */
     highlight(indices) {
-      chosen = indices && new Uint8Array(points.length);
-      indices?.forEach((i) => { chosen[i] = 1; });
-      if (width) paintBackdrop();
-      paint();
+      selected = indices && new Uint8Array(points.length);
+      indices?.forEach((i) => { selected[i] = 1; });
+      if (width) drawRealLayer();
+      drawCanvas();
     },
     pin(i) {
       pinned = i;
-      paintMarks();
+      drawMarks();
     },
   };
 }

@@ -1,18 +1,20 @@
-// Eigenvalues and eigenvectors of a small symmetric matrix: Householder's reduction to three
-// diagonals, then QL steps with implicit shifts (Golub and Van Loan, chapter 8).
+// Eigenvalues and eigenvectors of a small symmetric matrix: Householder tridiagonalisation, then
+// QL steps with implicit shifts (Golub and Van Loan, Matrix Computations, chapter 8).
+
+const MAX_ITERATIONS = 60;
 
 /** Replace rows i and i + 1 by their rotation. */
 function rotate(rows, n, i, cosine, sine) {
   const above = i * n;
   const below = above + n;
   for (let j = 0; j < n; j += 1) {
-    const kept = rows[below + j];
-    rows[below + j] = sine * rows[above + j] + cosine * kept;
-    rows[above + j] = cosine * rows[above + j] - sine * kept;
+    const old = rows[below + j];
+    rows[below + j] = sine * rows[above + j] + cosine * old;
+    rows[above + j] = cosine * rows[above + j] - sine * old;
   }
 }
 
-/** The reflection that leaves only the first entry below the diagonal of column k. */
+/** The reflection that zeroes column k below its first subdiagonal entry. */
 function reflection(matrix, n, k, vector) {
   let square = 0;
   for (let i = k + 1; i < n; i += 1) {
@@ -40,7 +42,7 @@ function reflect(matrix, n, k, v, half, w) {
   }
 }
 
-/** Apply a reflection to the rows of the vectors. */
+/** Apply a reflection to the rows of the eigenvectors. */
 function reflectRows(rows, n, k, v, half, w) {
   w.fill(0);
   for (let i = k + 1; i < n; i += 1) {
@@ -51,59 +53,60 @@ function reflectRows(rows, n, k, v, half, w) {
   }
 }
 
-function tridiagonal(symmetric, n) {
+/** Tridiagonalise: the diagonal, the subdiagonal and the transformation. */
+function tridiagonalise(symmetric, n) {
   const matrix = Float64Array.from(symmetric);
   const vectors = new Float64Array(n * n);
-  const beside = new Float64Array(n);
+  const subdiagonal = new Float64Array(n);
   const [v, w] = [new Float64Array(n), new Float64Array(n)];
   for (let i = 0; i < n; i += 1) vectors[i * n + i] = 1;
   for (let k = 0; k + 1 < n; k += 1) {
     const { end, half } = reflection(matrix, n, k, v);
-    beside[k] = end;
+    subdiagonal[k] = end;
     if (half <= 0) continue;
     reflect(matrix, n, k, v, half, w);
     reflectRows(vectors, n, k, v, half, w);
   }
   const values = Float64Array.from({ length: n }, (_, i) => matrix[i * n + i]);
-  return { values, beside, vectors };
+  return { values, subdiagonal, vectors };
 }
 
-/** One implicit step between rows `first` and `last`. */
-function qlStep(values, beside, vectors, first, last) {
+/** One QL step with implicit shift between rows `first` and `last`. */
+function qlStep(values, subdiagonal, vectors, first, last) {
   const n = values.length;
-  const slope = (values[first + 1] - values[first]) / (2 * beside[first]);
+  const slope = (values[first + 1] - values[first]) / (2 * subdiagonal[first]);
   const root = Math.sqrt(slope * slope + 1);
-  let bulge = values[last] - values[first] + beside[first] / (slope + (slope < 0 ? -root : root));
+  let bulge = values[last] - values[first] + subdiagonal[first] / (slope + (slope < 0 ? -root : root));
   let [sine, cosine, shift] = [1, 1, 0];
   for (let i = last - 1; i >= first; i -= 1) {
-    const chased = sine * beside[i];
-    const next = cosine * beside[i];
+    const chased = sine * subdiagonal[i];
+    const next = cosine * subdiagonal[i];
     const length = Math.sqrt(chased * chased + bulge * bulge);
-    beside[i + 1] = length;
+    subdiagonal[i + 1] = length;
     [sine, cosine] = length > 0 ? [chased / length, bulge / length] : [0, 1];
-    const moved = values[i + 1] - shift;
-    const turn = (values[i] - moved) * sine + 2 * cosine * next;
-    shift = sine * turn;
-    values[i + 1] = moved + shift;
-    bulge = cosine * turn - next;
+    const shifted = values[i + 1] - shift;
+    const factor = (values[i] - shifted) * sine + 2 * cosine * next;
+    shift = sine * factor;
+    values[i + 1] = shifted + shift;
+    bulge = cosine * factor - next;
     rotate(vectors, n, i, cosine, sine);
   }
   values[first] -= shift;
-  beside[first] = bulge;
-  beside[last] = 0;
+  subdiagonal[first] = bulge;
+  subdiagonal[last] = 0;
 }
 
-/** Eigenvalues in no order, and eigenvectors as rows, of a row-major symmetric n x n matrix. */
+/** Unordered eigenvalues and eigenvectors (as rows) of a row-major symmetric n x n matrix. */
 export function eigen(symmetric, n) {
-  const { values, beside, vectors } = tridiagonal(symmetric, n);
-  const size = values.reduce((most, value, i) => Math.max(most, Math.abs(value), Math.abs(beside[i])), 0);
-  const small = Number.EPSILON * size;
+  const { values, subdiagonal, vectors } = tridiagonalise(symmetric, n);
+  const size = values.reduce((largest, value, i) => Math.max(largest, Math.abs(value), Math.abs(subdiagonal[i])), 0);
+  const tolerance = Number.EPSILON * size;
   for (let first = 0; first < n; first += 1) {
-    for (let turns = 0; turns < 60; turns += 1) {
+    for (let iteration = 0; iteration < MAX_ITERATIONS; iteration += 1) {
       let last = first;
-      while (last + 1 < n && Math.abs(beside[last]) > small) last += 1;
+      while (last + 1 < n && Math.abs(subdiagonal[last]) > tolerance) last += 1;
       if (last === first) break;
-      qlStep(values, beside, vectors, first, last);
+      qlStep(values, subdiagonal, vectors, first, last);
     }
   }
   return { values, vectors };

@@ -1,6 +1,6 @@
-// The figures of a mixture of the personas' draws, and their derivatives by the persona weights,
-// from what is known of each persona's draws; formulas and names as in engine/figures.py.
-// Weights sum to 1.
+// The metrics of a mixture of the personas' draws and their derivatives by the persona weights,
+// from statistics of each persona's draws. The formulas are those of
+// engine/metrics/mixture_gradients.py. Weights sum to 1.
 
 import { eigen } from "./eigen.js";
 import { SMOOTHING, blend, inner, prepare, project } from "./statistics.js";
@@ -9,20 +9,20 @@ const TINY = 1e-12;
 const LOG_TINY = Math.log(TINY);
 const RANK_TOLERANCE = 1e-10;
 const ROUNDING = 1e-14;
-const NO_GAP = 1e-9;
+const MIN_GAP_SIZE = 1e-9;
 const SCALING = 5;
-const MIXTURES = 25;
+const N_MIXTURES = 25;
 const EDGE = 1e-6;
-const LEVELS = Array.from({ length: MIXTURES }, (_, i) => EDGE + (i * (1 - 2 * EDGE)) / (MIXTURES - 1));
+const LEVELS = Array.from({ length: N_MIXTURES }, (_, i) => EDGE + (i * (1 - 2 * EDGE)) / (N_MIXTURES - 1));
 
-/** The direction of a gap; one that is nothing but rounding has none. */
-const direction = (gap) => (Math.abs(gap) > NO_GAP ? Math.sign(gap) : 0);
+/** The sign of a gap; 0 for one that is only rounding error. */
+const signOf = (gap) => (Math.abs(gap) > MIN_GAP_SIZE ? Math.sign(gap) : 0);
 
 const undefinedAt = (weights) => ({ value: NaN, gradient: new Float64Array(weights.length) });
 
-const chances = (weights, inverse) => Float64Array.from(weights, (v, k) => v * inverse[k]);
+const perDraw = (weights, inverse) => Float64Array.from(weights, (v, k) => v * inverse[k]);
 
-/** The scaled covariance, from its upper triangle of moments. */
+/** The scaled covariance, from the upper triangle of the second moments. */
 function covarianceOf(moments, mean, size, unbiased) {
   const full = new Float64Array(size * size);
   for (let i = 0, at = 0; i < size; i += 1) {
@@ -34,19 +34,19 @@ function covarianceOf(moments, mean, size, unbiased) {
   return full;
 }
 
-/** The sum of the roots of eigenvalues; what rounding leaves of those that are 0 is left out. */
+/** The sum of the square roots of eigenvalues; rounding errors around 0 are left out. */
 function rootSum(values) {
-  const least = Math.max(0, ROUNDING * Math.max(...values));
-  return values.reduce((total, value) => total + (value > least ? Math.sqrt(value) : 0), 0);
+  const minimum = Math.max(0, ROUNDING * Math.max(...values));
+  return values.reduce((total, value) => total + (value > minimum ? Math.sqrt(value) : 0), 0);
 }
 
-/** The inverse root of a matrix with these eigenvalues, those that are nearly 0 left out. */
+/** The inverse square root of a matrix with these eigenvalues; those near 0 are left out. */
 function inverseRoot({ values, vectors }, size) {
-  const least = RANK_TOLERANCE * Math.max(...values);
+  const minimum = RANK_TOLERANCE * Math.max(...values);
   const full = new Float64Array(size * size);
   let trace = 0;
   for (let t = 0; t < size; t += 1) {
-    if (!(values[t] > least && values[t] > 0)) continue;
+    if (!(values[t] > minimum && values[t] > 0)) continue;
     const root = Math.sqrt(values[t]);
     trace += root;
     for (let i = 0; i < size; i += 1) {
@@ -57,7 +57,7 @@ function inverseRoot({ values, vectors }, size) {
   return { full, trace };
 }
 
-/** The upper triangle with its off-diagonal entries doubled, for inner products of triangles. */
+/** The upper triangle with doubled off-diagonal entries, for inner products of triangles. */
 function doubledUpper(full, size, length) {
   const upper = new Float64Array(length);
   for (let i = 0, at = 0; i < size; i += 1) {
@@ -66,31 +66,31 @@ function doubledUpper(full, size, length) {
   return upper;
 }
 
-/** The Frechet distance on the target's main axes. */
+/** The Fréchet distance on the target's principal axes. */
 export function fid(statistics, weights) {
   const { inverse, space } = prepare(statistics);
   const { size, scale, length, upper, traces, spread, means, scaled } = space;
   const count = weights.length;
-  const chance = chances(weights, inverse);
+  const chance = perDraw(weights, inverse);
   const unbiased = 1 - inner(weights, chance);
   if (unbiased <= TINY) return undefinedAt(weights);
   const mean = blend(weights, means, size);
   const centre = mean.map((value, i) => value * scale[i]);
-  const found = eigen(covarianceOf(blend(weights, upper, length), centre, size, unbiased), size);
+  const decomposed = eigen(covarianceOf(blend(weights, upper, length), centre, size, unbiased), size);
   const variance = (inner(weights, traces) - inner(mean, mean)) / unbiased;
-  const value = Math.max(0, inner(mean, mean) + spread + variance - 2 * rootSum(found.values));
-  const { full, trace } = inverseRoot(found, size);
+  const value = Math.max(0, inner(mean, mean) + spread + variance - 2 * rootSum(decomposed.values));
+  const { full, trace } = inverseRoot(decomposed, size);
   const matched = project(upper, doubledUpper(full, size, length), count);
   const toMean = project(means, mean, count);
   const toCentre = project(scaled, project(full, centre, size), count);
   const gradient = toMean.map((along, k) => {
-    const moved = traces[k] - matched[k] - 2 * (along - toCentre[k]);
-    return 2 * along + (moved + 2 * chance[k] * (variance - trace)) / unbiased;
+    const change = traces[k] - matched[k] - 2 * (along - toCentre[k]);
+    return 2 * along + (change + 2 * chance[k] * (variance - trace)) / unbiased;
   });
   return { value, gradient };
 }
 
-/** A point of the divergence frontier: exp(-5 KL) of q and of p against one mixture of both. */
+/** A point of the divergence frontier: exp(-5 KL) of q and of p to one mixture of both. */
 function frontierPoint({ p, q, logP, logQ }, level) {
   let [x, y] = [0, 0];
   const between = p.map((share, c) => level * share + (1 - level) * q[c]);
@@ -102,17 +102,17 @@ function frontierPoint({ p, q, logP, logQ }, level) {
   return { level, between, logs, x: Math.exp(-SCALING * x), y: Math.exp(-SCALING * y) };
 }
 
-/** Add the slope by q of one point's coordinates, times how the area moves with each. */
+/** Add the derivative by q of a point's coordinates, times the area's derivative by each. */
 function addSlope(slope, { p, q, logQ }, { level, between, logs, x, y }, byX, byY) {
   for (let c = 0; c < p.length; c += 1) {
-    const some = between[c] > 0;
-    const rest = some ? (1 - level) / between[c] : 0;
-    const dx = Math.max(logQ[c], LOG_TINY) - (some ? logs[c] : 0) + 1 - rest * q[c];
+    const isPositive = between[c] > 0;
+    const rest = isPositive ? (1 - level) / between[c] : 0;
+    const dx = Math.max(logQ[c], LOG_TINY) - (isPositive ? logs[c] : 0) + 1 - rest * q[c];
     slope[c] += -SCALING * (byX * x * dx - byY * y * rest * p[c]);
   }
 }
 
-/** MAUVE of the shares in clusters. */
+/** MAUVE of the cluster shares. */
 export function mauve(statistics, weights) {
   const { target: p, personas } = prepare(statistics).clusters;
   const q = blend(weights, personas, p.length);
@@ -120,21 +120,21 @@ export function mauve(statistics, weights) {
   const curve = [{ x: 1, y: 0 }, ...LEVELS.map((level) => frontierPoint(both, level)), { x: 0, y: 1 }];
   const slope = new Float64Array(p.length);
   let area = 0;
-  for (let i = 0; i <= MIXTURES; i += 1) {
-    const [here, next] = [curve[i], curve[i + 1]];
-    area += ((here.y + next.y) / 2) * (here.x - next.x);
+  for (let i = 0; i <= N_MIXTURES; i += 1) {
+    const [point, next] = [curve[i], curve[i + 1]];
+    area += ((point.y + next.y) / 2) * (point.x - next.x);
     if (i === 0) continue;
-    const before = curve[i - 1];
-    addSlope(slope, both, here, (next.y - before.y) / 2, (before.x - next.x) / 2);
+    const previous = curve[i - 1];
+    addSlope(slope, both, point, (next.y - previous.y) / 2, (previous.x - next.x) / 2);
   }
   return { value: Math.min(1, area), gradient: project(personas, slope, weights.length) };
 }
 
-/** The divergence of pairwise cosines, target against simulated. */
+/** The KL divergence of pairwise cosines, from target to simulated. */
 export function klCosine(statistics, weights) {
   const { inverse, cosines: { size, shares, own, pairs, cap } } = prepare(statistics);
   const count = weights.length;
-  const chance = chances(weights, inverse);
+  const chance = perDraw(weights, inverse);
   const unbiased = 1 - inner(weights, chance);
   if (unbiased <= TINY) return undefinedAt(weights);
   const cross = Array.from(weights, (_, k) => blend(weights, pairs, size, k * count * size));
@@ -152,14 +152,14 @@ export function klCosine(statistics, weights) {
   const [toQ, toSecond] = [inner(ratio, q), inner(ratio, second)];
   const owns = project(own, ratio, count);
   const gradient = chance.map((part, k) => {
-    const moved = (2 * (inner(ratio, cross[k]) - part * owns[k] + part * toQ)) / unbiased;
-    const grown = total < cap ? (0.5 - draws) * 2 * draws * draws * part : 0;
-    return -(grown * (toQ - toSecond) + total * moved) / whole;
+    const shareChange = (2 * (inner(ratio, cross[k]) - part * owns[k] + part * toQ)) / unbiased;
+    const countChange = total < cap ? (0.5 - draws) * 2 * draws * draws * part : 0;
+    return -(countChange * (toQ - toSecond) + total * shareChange) / whole;
   });
   return { value: Math.max(0, value), gradient };
 }
 
-/** The earth mover's distance of shares over ordered bins, in bins. */
+/** The Wasserstein distance of shares in ordered bins, in bins. */
 function wasserstein({ target, personas }, weights) {
   const size = target.length;
   const q = blend(weights, personas, size);
@@ -168,13 +168,13 @@ function wasserstein({ target, personas }, weights) {
   for (let b = 0; b < size; b += 1) {
     gap += target[b] - q[b];
     value += Math.abs(gap);
-    signs[b] = direction(gap);
+    signs[b] = signOf(gap);
   }
   for (let b = size - 2; b >= 0; b -= 1) signs[b] += signs[b + 1];
   return { value, gradient: project(personas, signs, weights.length).map((slope) => -slope) };
 }
 
-/** The Jensen-Shannon divergence of shares in nats. */
+/** The Jensen-Shannon divergence of shares, in nats. */
 function jensenShannon({ target, personas }, weights) {
   const q = blend(weights, personas, target.length);
   let value = 0;
@@ -187,15 +187,15 @@ function jensenShannon({ target, personas }, weights) {
   return { value, gradient: project(personas, slope, weights.length) };
 }
 
-/** Half the sum of the absolute differences of the shares. */
+/** The total variation: half the sum of the absolute differences of shares. */
 function totalVariation({ target, personas }, weights) {
   const gap = blend(weights, personas, target.length).map((share, b) => share - target[b]);
   const value = gap.reduce((total, part) => total + Math.abs(part), 0) / 2;
-  const signs = gap.map((part) => direction(part) / 2);
+  const signs = gap.map((part) => signOf(part) / 2);
   return { value, gradient: project(personas, signs, weights.length) };
 }
 
-const FIGURES = {
+const METRICS = {
   FID: fid,
   MAUVE: mauve,
   "KL cosine": klCosine,
@@ -205,27 +205,27 @@ const FIGURES = {
   W1: (statistics, weights) => wasserstein(prepare(statistics).answers, weights),
 };
 
-/** Whether more of a figure is better. */
+/** Whether a higher value of a metric is better. */
 export const higherIsBetter = (name) => name === "MAUVE";
 
-/** The names of the figures that these statistics have. */
-export function figureNames({ answers }) {
-  const closed = { JS: answers, TV: answers, W1: answers?.ordered };
-  return Object.keys(FIGURES).filter((name) => !(name in closed) || closed[name]);
+/** The names of the metrics that these statistics define. */
+export function metricNames({ answers }) {
+  const ofAnswers = { JS: answers, TV: answers, W1: answers?.ordered };
+  return Object.keys(METRICS).filter((name) => !(name in ofAnswers) || ofAnswers[name]);
 }
 
-/** One figure and its partial derivatives by the weights: { value, gradient }. */
-export const figure = (statistics, name, weights) => FIGURES[name](statistics, weights);
+/** One metric and its partial derivatives by the weights: { value, gradient }. */
+export const metric = (statistics, name, weights) => METRICS[name](statistics, weights);
 
-/** All figures by name, each { value, gradient }. */
-export const figures = (statistics, weights) => Object.fromEntries(
-  figureNames(statistics).map((name) => [name, figure(statistics, name, weights)]));
+/** All metrics by name, each { value, gradient }. */
+export const metrics = (statistics, weights) => Object.fromEntries(
+  metricNames(statistics).map((name) => [name, metric(statistics, name, weights)]));
 
-/** As how many draws that count alike the draws with these weights are as good. */
+/** The effective sample size (Kish) of the draws under these weights. */
 export const effectiveSampleSize = ({ inverse_sizes }, weights) =>
   1 / weights.reduce((total, v, k) => total + v * v * inverse_sizes[k], 0);
 
-/** How a figure moves per unit of weight given to each persona; the others give way in proportion. */
+/** How a metric changes per unit of weight given to each persona, taken from the others in proportion. */
 export function contributions(gradient, weights) {
   const mean = inner(weights, gradient);
   return Float64Array.from(gradient, (slope, k) =>

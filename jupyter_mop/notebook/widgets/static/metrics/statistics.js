@@ -1,10 +1,10 @@
-// What is known of each persona's draws, in the form in which the figures use it, and the sums
-// that they share. Flat arrays hold tables row by row: one row a persona.
+// Statistics of each persona's draws, prepared for the metrics, and the sums that they share.
+// A flat array holds a table row by row, one row per persona.
 
 export const SMOOTHING = 0.5;
 const prepared = new WeakMap();
 
-/** The sum of the rows of a table, each times its persona's weight; rows are `size` long. */
+/** The sum of a table's rows, each times its persona's weight; a row has `size` entries. */
 export function blend(weights, rows, size, start = 0) {
   const total = new Float64Array(size);
   for (let k = 0; k < weights.length; k += 1) {
@@ -15,7 +15,7 @@ export function blend(weights, rows, size, start = 0) {
   return total;
 }
 
-/** The inner product of each row of a table with one vector. */
+/** The inner product of each of a table's `count` rows with a vector. */
 export function project(rows, vector, count) {
   const size = vector.length;
   const products = new Float64Array(count);
@@ -27,17 +27,18 @@ export function project(rows, vector, count) {
   return products;
 }
 
+/** The inner product of two vectors. */
 export function inner(a, b) {
   let total = 0;
   for (let i = 0; i < a.length; i += 1) total += a[i] * b[i];
   return total;
 }
 
-/** What a table of shares gives: { target (B), personas (K x B) }. */
-const table = ({ target, personas }) =>
+/** A table of shares: { target (B), personas (K x B) }. */
+const shareTable = ({ target, personas }) =>
   ({ target: Float64Array.from(target), personas: Float64Array.from(personas) });
 
-/** Moments on axes scaled by the target's deviations, of which the upper triangle is enough. */
+/** Second moments on axes scaled by the target's standard deviations, as upper triangles. */
 function prepareSpace({ target_variances, means, moments }, count) {
   const size = target_variances.length;
   const scale = Float64Array.from(target_variances, Math.sqrt);
@@ -56,6 +57,7 @@ function prepareSpace({ target_variances, means, moments }, count) {
   return { size, scale, length, upper, traces, spread, means: Float64Array.from(means), scaled };
 }
 
+/** Shares of pairwise cosines, with the smoothing of the KL divergence. */
 function prepareCosines({ target, pairs, cap }, count) {
   const size = target.length;
   const all = target.reduce((total, n) => total + n + SMOOTHING, 0);
@@ -68,20 +70,20 @@ function prepareCosines({ target, pairs, cap }, count) {
   return { size, shares, own, pairs: Float64Array.from(pairs), cap };
 }
 
-/** What does not depend on the weights, worked out once for each `statistics`. */
+/** Everything that does not depend on the weights, computed once for each `statistics`. */
 export function prepare(statistics) {
-  const known = prepared.get(statistics);
-  if (known) return known;
+  const cached = prepared.get(statistics);
+  if (cached) return cached;
   const { names, inverse_sizes, space, clusters, cosines, lengths, answers } = statistics;
-  const made = {
+  const result = {
     inverse: Float64Array.from(inverse_sizes),
     space: prepareSpace(space, names.length),
-    clusters: table(clusters),
+    clusters: shareTable(clusters),
     cosines: prepareCosines(cosines, names.length),
-    lengths: table(lengths),
-    answers: answers && table(answers),
+    lengths: shareTable(lengths),
+    answers: answers && shareTable(answers),
     ordered: Boolean(answers?.ordered),
   };
-  prepared.set(statistics, made);
-  return made;
+  prepared.set(statistics, result);
+  return result;
 }

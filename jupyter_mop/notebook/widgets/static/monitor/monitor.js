@@ -1,83 +1,78 @@
-// The trait `state` is the truth: the view is drawn from model.get. Python alone writes it.
-// What the screen asks goes as messages: {do: "hello" | "pause" | "resume" | "cancel"}.
+// The run monitor. The view is drawn from the trait `state`, which only Python writes. Requests
+// are sent as messages: { do: "hello" | "pause" | "resume" | "cancel" }.
+
+import { node } from "../shared/elements.js";
 
 const STATUS = { running: "Running", paused: "Paused", done: "Done", stopped: "Stopped", failed: "Failed" };
-const HELLOS = [0, 300, 1000, 3000, 8000, 20000];
+const HELLO_DELAYS = [0, 300, 1000, 3000, 8000, 20000];
 
-/** Seconds as 7 s, 1:05 or 2:03:09. */
-export function clock(seconds) {
+/** A duration as 7 s, 1:05 or 2:03:09. */
+export function formatSeconds(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (!whole) return "under 1 s";
   if (whole < 60) return `${whole} s`;
-  const two = (n) => String(n).padStart(2, "0");
+  const pad = (n) => String(n).padStart(2, "0");
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
+  return h ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
 }
 
-/** A rate in the unit that reads well: per second, or per minute where it is slow. */
-export function speed(rate) {
+/** A rate per second, or per minute if it is slow; empty if it is not known. */
+export function formatRate(rate) {
   if (!rate) return "";
   if (rate < 1) return `${(60 * rate).toFixed(1)} per minute`;
-  return `${rate < 100 ? rate.toFixed(1) : count(Math.round(rate))} per second`;
+  return `${rate < 100 ? rate.toFixed(1) : formatCount(Math.round(rate))} per second`;
 }
 
-export const count = (n) => n.toLocaleString("en");
-const percent = (part, whole) => `${whole ? (100 * part) / whole : 0}%`;
-
-function node(tag, attributes, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
+export const formatCount = (n) => n.toLocaleString("en");
+const width = (part, whole) => `${whole ? (100 * part) / whole : 0}%`;
 
 function buildStep(what) {
   const step = {
-    kept: node("i", { class: "mop-kept" }),
-    fresh: node("i", { class: "mop-fresh" }),
+    cached: node("i", { class: "mop-cached" }),
+    computed: node("i", { class: "mop-computed" }),
     count: node("span", { class: "mop-count" }),
-    pace: node("span", { class: "mop-pace" }),
+    time: node("span", { class: "mop-time" }),
   };
   step.bar = node("div", { class: "mop-bar", role: "progressbar", "aria-label": what, "aria-valuemin": 0 },
-    step.kept, step.fresh);
+    step.cached, step.computed);
   step.element = node("li", { class: "mop-step" },
-    node("bdi", { class: "mop-what", title: what }, what), step.bar, step.count, step.pace);
+    node("bdi", { class: "mop-what", title: what }, what), step.bar, step.count, step.time);
   return step;
 }
 
 function drawStep(view, step, isLast) {
-  const ended = !isLast || step.done === step.total;
-  const told = `${count(step.done)} of ${count(step.total)}`;
-  view.element.classList.toggle("mop-ended", ended);
-  view.kept.style.width = percent(step.kept, step.total);
-  view.fresh.style.width = percent(step.done - step.kept, step.total);
+  const hasEnded = !isLast || step.done === step.total;
+  const text = `${formatCount(step.done)} of ${formatCount(step.total)}`;
+  view.element.classList.toggle("mop-ended", hasEnded);
+  view.cached.style.width = width(step.cached, step.total);
+  view.computed.style.width = width(step.done - step.cached, step.total);
   view.bar.setAttribute("aria-valuemax", step.total);
   view.bar.setAttribute("aria-valuenow", step.done);
-  view.bar.setAttribute("aria-valuetext", told);
-  view.bar.title = step.kept ? `${told}, ${count(step.kept)} of them kept from before` : told;
-  view.count.textContent = told;
-  const left = step.left === null ? "" : `${clock(step.left)} left`;
-  const paces = ended ? [`in ${clock(step.seconds)}`] : [speed(step.rate), left];
-  view.pace.textContent = paces.filter(Boolean).join(" \u00b7 ");
+  view.bar.setAttribute("aria-valuetext", text);
+  view.bar.title = step.cached ? `${text}, ${formatCount(step.cached)} of them cached` : text;
+  view.count.textContent = text;
+  const left = step.left === null ? "" : `${formatSeconds(step.left)} left`;
+  const times = hasEnded ? [`in ${formatSeconds(step.seconds)}`] : [formatRate(step.rate), left];
+  view.time.textContent = times.filter(Boolean).join(" \u00b7 ");
 }
 
-/** What the run cost and what went wrong, as [word, value, is it trouble]; nothing at zero. */
-export function figures({ tokens, kept, cost, retries, failures }) {
-  const troubles = (word, reasons) =>
-    Object.entries(reasons).map(([reason, n]) => [word, `${count(n)} \u00d7 ${reason}`, true]);
+/** The run's counts as [label, value, isProblem]; those at zero are left out. */
+export function counts({ tokens, cached, cost, retries, failures }) {
+  const problems = (label, reasons) =>
+    Object.entries(reasons).map(([reason, n]) => [label, `${formatCount(n)} \u00d7 ${reason}`, true]);
   return [
-    ["tokens", tokens && count(tokens)],
-    ["kept answers", kept && count(kept)],
+    ["tokens", tokens && formatCount(tokens)],
+    ["cached", cached && formatCount(cached)],
     ["spent", cost !== null && `$${cost.toFixed(cost < 1 ? 4 : 2)}`],
-    ...troubles("retried", retries),
-    ...troubles("failed", failures),
+    ...problems("retried", retries),
+    ...problems("failed", failures),
   ].filter(([, value]) => value);
 }
 
-function drawFigures(list, state) {
-  const items = figures(state).map(([word, value, trouble]) =>
-    node("li", { class: trouble ? "mop-trouble" : "" },
-      ...(trouble ? [`${word} `, node("bdi", {}, value)] : [`${value} ${word}`])));
+function drawCounts(list, state) {
+  const items = counts(state).map(([label, value, isProblem]) =>
+    node("li", { class: isProblem ? "mop-problem" : "" },
+      ...(isProblem ? [`${label} `, node("bdi", {}, value)] : [`${value} ${label}`])));
   list.replaceChildren(...items);
 }
 
@@ -85,11 +80,11 @@ function buildView() {
   const view = {
     status: node("strong", { class: "mop-status", role: "status" }),
     pause: node("button", { type: "button" }, "Pause"),
-    cancel: node("button", { type: "button", title: "Stop here; what is finished is kept" }, "Cancel"),
+    cancel: node("button", { type: "button", title: "Stop the run; finished answers are cached" }, "Cancel"),
     steps: node("ol", { class: "mop-steps" }),
-    figures: node("ul", { class: "mop-figures", "aria-label": "Figures" }),
+    counts: node("ul", { class: "mop-counts", "aria-label": "Counts" }),
     latest: node("ul", { class: "mop-latest", "aria-label": "Latest responses" }),
-    drawn: [],
+    stepViews: [],
   };
   view.buttons = node("span", { class: "mop-buttons", hidden: "" }, view.pause, view.cancel);
   view.head = node("div", { class: "mop-head" }, view.status, view.buttons);
@@ -99,21 +94,21 @@ function buildView() {
 function drawLatest(list, latest) {
   list.hidden = !latest.length;
   list.replaceChildren(...latest.map((text) =>
-    node("li", { dir: "auto", title: text, class: text ? "" : "mop-nothing" }, text || "(empty)")));
+    node("li", { dir: "auto", title: text, class: text ? "" : "mop-empty" }, text || "(empty)")));
 }
 
 function draw(view, state) {
   view.status.textContent = STATUS[state.status];
   view.status.dataset.status = state.status;
-  for (const step of state.steps.slice(view.drawn.length)) {
-    view.drawn.push(buildStep(step.what));
-    view.steps.append(view.drawn.at(-1).element);
+  for (const step of state.steps.slice(view.stepViews.length)) {
+    view.stepViews.push(buildStep(step.what));
+    view.steps.append(view.stepViews.at(-1).element);
   }
-  state.steps.forEach((step, i) => drawStep(view.drawn[i], step, i === state.steps.length - 1));
-  drawFigures(view.figures, state);
+  state.steps.forEach((step, i) => drawStep(view.stepViews[i], step, i === state.steps.length - 1));
+  drawCounts(view.counts, state);
   drawLatest(view.latest, state.latest);
   view.pause.textContent = state.status === "paused" ? "Resume" : "Pause";
-  view.pause.title = state.status === "paused" ? "Go on" : "Hold after the answer under way";
+  view.pause.title = state.status === "paused" ? "Continue the run" : "Pause after the current answer";
 }
 
 function render({ model, el, signal }) {
@@ -121,32 +116,32 @@ function render({ model, el, signal }) {
   const redraw = () => draw(view, model.get("state"));
   const timers = [];
 
-  function ask(what, button, word) {
-    model.send({ do: what });
-    button.textContent = word;
+  function request(action, pressed, label) {
+    model.send({ do: action });
+    pressed.textContent = label;
   }
-  function heard(message) {
-    if (message.heard) view.buttons.hidden = false;
+  function showButtons(message) {
+    if (message.connected) view.buttons.hidden = false;
   }
   view.pause.addEventListener("click", () => {
-    const paused = model.get("state").status === "paused";
-    ask(paused ? "resume" : "pause", view.pause, paused ? "Resuming\u2026" : "Pausing\u2026");
+    const isPaused = model.get("state").status === "paused";
+    request(isPaused ? "resume" : "pause", view.pause, isPaused ? "Resuming\u2026" : "Pausing\u2026");
   }, { signal });
-  view.cancel.addEventListener("click", () => ask("cancel", view.cancel, "Cancelling\u2026"), { signal });
+  view.cancel.addEventListener("click", () => request("cancel", view.cancel, "Cancelling\u2026"), { signal });
   view.buttons.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
 
   el.append(node("div", { class: "mop-monitor", role: "group", "aria-label": "Run monitor" },
-    view.head, view.figures, view.steps, view.latest));
+    view.head, view.counts, view.steps, view.latest));
   model.on("change:state", redraw);
-  model.on("msg:custom", heard);
+  model.on("msg:custom", showButtons);
   redraw();
-  for (const wait of HELLOS) {
-    timers.push(setTimeout(() => view.buttons.hidden && model.send({ do: "hello" }), wait));
+  for (const delay of HELLO_DELAYS) {
+    timers.push(setTimeout(() => view.buttons.hidden && model.send({ do: "hello" }), delay));
   }
   return () => {
     timers.forEach(clearTimeout);
     model.off("change:state", redraw);
-    model.off("msg:custom", heard);
+    model.off("msg:custom", showButtons);
   };
 }
 

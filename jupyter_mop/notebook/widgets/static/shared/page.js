@@ -1,14 +1,15 @@
-// Bring a panel to life on a page of its own: no kernel, no network. KEY names what is to be shown.
+// Run a widget in a page without kernel and network. KEY identifies the widget in the page.
 
-const still = document.querySelector(`[data-mop="${KEY}"]:not([data-live])`);
+const container = document.querySelector(`[data-mop="${KEY}"]:not([data-live])`);
+const decodeBase64 = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
-function hold(state, path, data) {
-  const inner = path.slice(0, -1).reduce((part, name) => part[name], state);
-  inner[path.at(-1)] = new DataView(Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0)).buffer);
+function putBuffer(state, path, data) {
+  const parent = path.slice(0, -1).reduce((part, name) => part[name], state);
+  parent[path.at(-1)] = new DataView(decodeBase64(data).buffer);
 }
 
-/** What a widget needs of its model; nothing is saved or sent, there is nobody to send it to. */
-function keep(state) {
+/** A stand-in for a widget's model; nothing is saved or sent. */
+function buildModel(state) {
   const listeners = {};
   return {
     get: (name) => state[name],
@@ -18,27 +19,26 @@ function keep(state) {
       for (const listener of listeners[`change:${name}`] ?? []) listener();
     },
     on: (event, listener) => { (listeners[event] ??= []).push(listener); },
-    off: (event, listener) => { listeners[event] = (listeners[event] ?? []).filter((kept) => kept !== listener); },
+    off: (event, listener) => { listeners[event] = (listeners[event] ?? []).filter((other) => other !== listener); },
     save_changes() {},
     send() {},
   };
 }
 
-async function open(text) {
-  const bytes = Uint8Array.from(atob(text), (sign) => sign.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+async function start(packed) {
+  const stream = new Blob([decodeBase64(packed)]).stream().pipeThrough(new DecompressionStream("gzip"));
   const { script, style, state, buffers } = await new Response(stream).json();
-  for (const [path, data] of buffers) hold(state, path, data);
+  for (const [path, data] of buffers) putBuffer(state, path, data);
   const url = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
   const { default: widget } = await import(url);
   const sheet = document.createElement("style");
   sheet.textContent = style;
   const el = document.createElement("div");
-  await widget().render({ model: keep(state), el, signal: new AbortController().signal });
-  still.replaceChildren(sheet, el);
+  await widget().render({ model: buildModel(state), el, signal: new AbortController().signal });
+  container.replaceChildren(sheet, el);
 }
 
-if (still) {
-  still.dataset.live = "";
-  open(document.querySelector(`[data-mop-packed="${KEY}"]`).textContent);
+if (container) {
+  container.dataset.live = "";
+  start(document.querySelector(`[data-mop-packed="${KEY}"]`).textContent);
 }

@@ -1,29 +1,13 @@
-// The traits (names, weights, learned, locked) are the truth: each view is drawn from model.get.
-// Undo, redo and the gesture under way are the screen's own; the views of one model share them.
+// The weights panel. The traits (names, weights, learned, locked) are the truth: each view is
+// drawn from model.get. Undo, redo and the current gesture exist in the browser only; the views
+// of one model share them.
 
-import { move, movable, percent, reach, rescale, same } from "../shared/simplex.js";
+import { node, setEnabled, button } from "../shared/elements.js";
+import { buildMixer } from "../shared/mixer.js";
+import { isMovable, percent, reach } from "../shared/simplex.js";
+import { KEY_STEPS, drawRange, onGestureEnd, onStepKey, padlock } from "../shared/slider.js";
 
-const KEYS = {
-  ArrowRight: 0.01, ArrowUp: 0.01, PageUp: 0.1, End: 1,
-  ArrowLeft: -0.01, ArrowDown: -0.01, PageDown: -0.1, Home: -1,
-};
-const SVG = "http://www.w3.org/2000/svg";
-
-function fill(element, attributes, children) {
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-const node = (tag, attributes, ...children) =>
-  fill(document.createElement(tag), attributes, children);
-const shape = (tag, attributes, ...children) =>
-  fill(document.createElementNS(SVG, tag), attributes, children);
-
-function padlock() {
-  return shape("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" },
-    shape("path", { d: "M5 8V5a3 3 0 0 1 6 0v3", class: "mop-shackle" }),
-    shape("rect", { x: 3, y: 7.5, width: 10, height: 7, rx: 1.5 }));
-}
+const SCALE_ENDS = [0.05, 0.1, 0.25, 0.5, 1];
 
 function buildRow(name) {
   const row = {
@@ -40,138 +24,91 @@ function buildRow(name) {
   return row;
 }
 
-function drawRow(row, i, { weights, locked, learned }, top) {
-  const most = reach(weights, locked, i);
-  const text = percent(weights[i]);
-  row.lock.setAttribute("aria-pressed", locked[i]);
-  row.lock.title = locked[i] ? "Let this weight move again" : "Keep this weight while others move";
-  row.slider.disabled = !movable(locked, i);
-  row.slider.max = most;
-  row.slider.value = weights[i];
+function bindRow(row, index, mixer, signal) {
+  row.lock.addEventListener("click", () => mixer.toggleLock(index), { signal });
+  row.slider.addEventListener("input", () => mixer.slide(index, row.slider.valueAsNumber), { signal });
+  onStepKey(row.slider, (change) => mixer.slide(index, mixer.read().weights[index] + change), signal);
+  onGestureEnd(row.slider, mixer.endGesture, signal);
+}
+
+function drawRow(row, index, { weights, locked, learned }, scaleEnd) {
+  const limit = reach(weights, locked, index);
+  const text = percent(weights[index]);
+  row.lock.setAttribute("aria-pressed", locked[index]);
+  row.lock.title = locked[index] ? "Unlock this weight" : "Lock this weight while others move";
+  row.slider.disabled = !isMovable(locked, index);
+  row.slider.max = limit;
+  row.slider.value = weights[index];
   row.slider.setAttribute("aria-valuetext", text);
-  row.slider.style.setProperty("--reach", most);
-  row.slider.style.setProperty("--filled", most > 0 ? Math.min(1, weights[i] / most) : 0);
+  drawRange(row.slider, weights[index], limit);
   row.number.textContent = text;
-  row.current.style.width = `${(100 * weights[i]) / top}%`;
-  row.learned.style.width = `${(100 * (learned[i] ?? 0)) / top}%`;
-  const told = learned.length ? `now ${text}, learned ${percent(learned[i])}` : `now ${text}`;
-  row.bars.setAttribute("aria-label", told);
-  row.bars.title = told;
+  row.current.style.width = `${(100 * weights[index]) / scaleEnd}%`;
+  row.learned.style.width = `${(100 * (learned[index] ?? 0)) / scaleEnd}%`;
+  const label = learned.length ? `now ${text}, learned ${percent(learned[index])}` : `now ${text}`;
+  row.bars.setAttribute("aria-label", label);
+  row.bars.title = label;
 }
 
 function buildLegend(scale) {
   return node("span", { class: "mop-legend", "aria-hidden": "true" },
     node("i", { class: "mop-current" }), "now ", node("i", { class: "mop-learned" }),
-    node("span", { class: "mop-learned-word" }, "learned "), scale);
+    node("span", { class: "mop-learned-label" }, "learned "), scale);
+}
+
+// Saved at once: otherwise the kernel's echo of the previous move would undo an unsaved one.
+function writeTo(model, { weights, locked }) {
+  model.set("weights", weights);
+  model.set("locked", locked);
+  model.save_changes();
+}
+
+const mixerOf = (model) => buildMixer({
+  read: () => ({ weights: model.get("weights"), locked: model.get("locked") }),
+  write: (state) => writeTo(model, state),
+  held: ({ locked }) => locked,
+  traits: ["weights", "locked"],
+});
+
+function buildTools(model, mixer, signal) {
+  return {
+    learned: button("Learned", "Give the unlocked weights their learned proportions",
+      () => mixer.spread(model.get("learned")), signal),
+    uniform: button("Uniform", "Make the unlocked weights equal",
+      () => mixer.spread(model.get("names").map(() => 1)), signal),
+    undo: button("Undo", "Undo the last change", mixer.undo, signal),
+    redo: button("Redo", "Redo the last undone change", mixer.redo, signal),
+  };
 }
 
 export default () => {
-  const past = [];
-  const future = [];
-  let gesture = null;
-
-  const read = (model) => ({ weights: model.get("weights"), locked: model.get("locked") });
-
-  // Saved at once: what is set but not yet saved, the kernel's echo of the move before undoes.
-  function write(model, { weights, locked }) {
-    model.set("weights", weights);
-    model.set("locked", locked);
-    model.save_changes();
-  }
-
-  function step(model, next) {
-    const now = read(model);
-    if (same(now.weights, next.weights) && same(now.locked, next.locked)) return;
-    past.push(now);
-    future.length = 0;
-    write(model, next);
-  }
-
-  function travel(model, from, to) {
-    if (!from.length) return;
-    to.push(read(model));
-    write(model, from.pop());
-  }
-
-  function slide(model, index, value) {
-    const { weights, locked } = read(model);
-    const going = gesture?.index === index && same(gesture.weights, weights);
-    const proportions = going ? gesture.proportions : weights;
-    const target = Math.round(1000 * value) / 1000;
-    const next = { weights: move(weights, locked, index, target, proportions), locked };
-    if (same(next.weights, weights)) return;
-    gesture = { index, proportions, weights: next.weights };
-    if (going) write(model, next);
-    else step(model, next);
-  }
-
-  const spread = (model, proportions) => {
-    const { weights, locked } = read(model);
-    if (locked.includes(false)) step(model, { weights: rescale(weights, locked, proportions), locked });
-  };
-
-  const turn = (model, index) => {
-    const { weights, locked } = read(model);
-    step(model, { weights, locked: locked.map((lock, i) => (i === index ? !lock : lock)) });
-  };
-
-  function bindRow(row, i, model, signal) {
-    row.lock.addEventListener("click", () => turn(model, i), { signal });
-    row.slider.addEventListener("input", () => slide(model, i, row.slider.valueAsNumber), { signal });
-    row.slider.addEventListener("keydown", (event) => {
-      if (!(event.key in KEYS) || event.ctrlKey || event.metaKey || event.altKey) return;
-      event.preventDefault();
-      slide(model, i, model.get("weights")[i] + KEYS[event.key]);
-    }, { signal });
-    for (const end of ["pointerdown", "blur"]) {
-      row.slider.addEventListener(end, () => { gesture = null; }, { signal });
-    }
-  }
-
-  function buildTools(model, signal) {
-    const button = (label, title, onClick) => {
-      const made = node("button", { type: "button", title }, label);
-      made.addEventListener("click", () => {
-        if (made.getAttribute("aria-disabled") !== "true") onClick();
-      }, { signal });
-      return made;
-    };
-    return {
-      learned: button("Learned", "Give the unlocked weights their learned proportions",
-        () => spread(model, model.get("learned"))),
-      uniform: button("Uniform", "Make the unlocked weights equal",
-        () => spread(model, model.get("names").map(() => 1))),
-      undo: button("Undo", "Take the last change back", () => travel(model, past, future)),
-      redo: button("Redo", "Make the change again", () => travel(model, future, past)),
-    };
-  }
+  let mixer;
 
   function render({ model, el, signal }) {
+    mixer ??= mixerOf(model);
     const rows = model.get("names").map(buildRow);
-    const tools = buildTools(model, signal);
+    const tools = buildTools(model, mixer, signal);
     const scale = node("span", {});
     const root = node("div", { class: "mop-weights", role: "group", "aria-label": "Persona weights" },
       node("div", { class: "mop-tools" }, ...Object.values(tools), buildLegend(scale)),
       node("div", { class: "mop-rows" }, ...rows.map((row) => row.element)));
-    rows.forEach((row, i) => bindRow(row, i, model, signal));
-    // The notebook's own shortcuts must not take the keys that work the panel.
+    rows.forEach((row, i) => bindRow(row, i, mixer, signal));
+    // The notebook's shortcuts must not take the keys that the panel uses.
     root.addEventListener("keydown", (event) => {
-      if (event.key in KEYS || event.key === "Enter" || event.key === " ") event.stopPropagation();
+      if (event.key in KEY_STEPS || event.key === "Enter" || event.key === " ") event.stopPropagation();
     }, { signal });
 
     function draw() {
-      const state = { ...read(model), learned: model.get("learned") };
+      const state = { ...mixer.read(), learned: model.get("learned") };
       const largest = Math.max(...state.weights, ...state.learned);
-      const top = [0.05, 0.1, 0.25, 0.5].find((size) => largest <= size) ?? 1;
-      const free = state.locked.filter((lock) => !lock).length > 1;
-      const enable = (tool, on) => tool.setAttribute("aria-disabled", !on);
-      enable(tools.learned, free && state.learned.length > 0);
-      enable(tools.uniform, free);
-      enable(tools.undo, past.length > 0);
-      enable(tools.redo, future.length > 0);
+      const scaleEnd = SCALE_ENDS.find((end) => largest <= end) ?? 1;
+      const canSpread = state.locked.filter((lock) => !lock).length > 1;
+      setEnabled(tools.learned, canSpread && state.learned.length > 0);
+      setEnabled(tools.uniform, canSpread);
+      setEnabled(tools.undo, mixer.canUndo());
+      setEnabled(tools.redo, mixer.canRedo());
       root.classList.toggle("mop-no-learned", state.learned.length === 0);
-      scale.textContent = `bars: 0\u2013${100 * top}%`;
-      rows.forEach((row, i) => drawRow(row, i, state, top));
+      scale.textContent = `bars: 0\u2013${100 * scaleEnd}%`;
+      rows.forEach((row, i) => drawRow(row, i, state, scaleEnd));
     }
 
     for (const trait of ["weights", "learned", "locked"]) model.on(`change:${trait}`, draw);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { figureNames, higherIsBetter } from "../../../../jupyter_mop/notebook/widgets/static/metrics/mixture_gradients.js";
-import { match } from "../../../../jupyter_mop/notebook/widgets/static/metrics/matching.js";
+import { higherIsBetter, metricNames } from "../../../../jupyter_mop/notebook/widgets/static/metrics/mixture_gradients.js";
+import { match } from "../../../../jupyter_mop/notebook/widgets/static/metrics/weight_matching.js";
 import { near, randomStatistics, seeded, sharedCases, simplexPoint } from "./tools.mjs";
 
 const SIZES = { personas: 5, axes: 4, clusters: 8, bins: 6, draws: 20 };
@@ -18,12 +18,12 @@ shared.matching.forEach((found, i) => {
   });
 });
 
-test("a figure gets no worse, what is held stays, and weights stay on the simplex", () => {
+test("a metric gets no worse, held weights stay, and weights stay on the simplex", () => {
   const random = seeded(8);
-  for (let turn = 0; turn < 5; turn += 1) {
+  for (let round = 0; round < 5; round += 1) {
     const statistics = randomStatistics(random, SIZES);
     const start = simplexPoint(random, 5);
-    for (const name of figureNames(statistics)) {
+    for (const name of metricNames(statistics)) {
       for (const held of [[], [false, true, false, false, true]]) {
         const { weights, before, after, steps } = match(statistics, name, start, held);
         near([weights.reduce((a, b) => a + b, 0)], [1]);
@@ -36,14 +36,14 @@ test("a figure gets no worse, what is held stays, and weights stay on the simple
   }
 });
 
-test("no better weights are near, without the penalty", () => {
+test("without the penalty, no close weights are better", () => {
   const random = seeded(9);
   const statistics = randomStatistics(random, SIZES);
   const { weights, after } = match(statistics, "KL cosine", START, [], 0);
-  for (let turn = 0; turn < 200; turn += 1) {
+  for (let round = 0; round < 200; round += 1) {
     const other = simplexPoint(random, 5);
-    const beside = weights.map((v, k) => 0.99 * v + 0.01 * other[k]);
-    assert.ok(match(statistics, "KL cosine", beside, [true, true, true, true, true]).before >= after - 1e-6);
+    const close = weights.map((v, k) => 0.99 * v + 0.01 * other[k]);
+    assert.ok(match(statistics, "KL cosine", close, [true, true, true, true, true]).before >= after - 1e-6);
   }
 });
 
@@ -53,7 +53,7 @@ test("a strong penalty keeps the weights where they are", () => {
   near(weights, [0.3, 0.3, 0.2, 0.1, 0.1], 1e-4);
 });
 
-test("a persona at nothing can come back, one without draws cannot", () => {
+test("a persona with weight 0 can gain weight, one without draws cannot", () => {
   const statistics = randomStatistics(seeded(11), SIZES);
   const own = statistics.clusters.personas.slice(4 * SIZES.clusters);
   statistics.clusters.target = [...own];
@@ -62,14 +62,14 @@ test("a persona at nothing can come back, one without draws cannot", () => {
   assert.equal(match(without, "MAUVE", START, [], 0).weights[4], 0);
 });
 
-test("where fewer than two are free, nothing moves", () => {
+test("with fewer than two free personas, no weight changes", () => {
   const statistics = randomStatistics(seeded(12), SIZES);
   const { weights, before, after, steps } = match(statistics, "FID", START, [true, true, true, true, false]);
   assert.deepEqual(weights, START);
   assert.deepEqual([after, steps], [before, 0]);
 });
 
-test("a figure that is not defined moves nothing", () => {
+test("an undefined metric changes no weight", () => {
   const statistics = { ...randomStatistics(seeded(13), SIZES), inverse_sizes: [1, 1, 1, 1, 1] };
   const { weights, after } = match(statistics, "FID", [1, 0, 0, 0, 0]);
   assert.deepEqual(weights, [1, 0, 0, 0, 0]);
