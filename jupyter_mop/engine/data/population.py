@@ -219,8 +219,8 @@ class Population(Viewed):
         return self if len(rows) == len(self) else self.take(rows)
 
     def weighted(self, vectors: Vectors) -> WeightedVectors:
-        """Return the vectors of the responses, shape (n, d), with the survey weights."""
-        return WeightedVectors(vectors, None if self.weight is None else self.weights)
+        """Return the vectors of the responses, shape (n, d), with the survey weights if they differ."""
+        return WeightedVectors(vectors, self.weights if np.ptp(self.weights) else None)
 
     def split(
         self, fraction: float = 0.5, *, random_state: int = 0

@@ -240,7 +240,9 @@ def _samples(
     real = WeightedVectors.of(target, at_least=1)
     methods = {name: _method(real, side) for name, side in simulated.items()}
     sizes = [real.effective_size / 2, *(method.effective_size for method in methods.values())]
-    n = max(int(min(sizes) + ROUNDING), min(MIN_PER_SIDE, len(real) // 2, *map(len, methods.values())))
+    n = max(
+        int(min(sizes) + ROUNDING), min(MIN_PER_SIDE, len(real) // 2, *map(len, methods.values()))
+    )
     half = min(rows_for(n, real), len(real) // 2)
     return (
         real.take(_some(len(real), 2 * half, random_state)),
@@ -270,9 +272,7 @@ def _check_settings(n_boot: int, n_splits: int, level: float) -> None:
         )
 
 
-def _check_size(
-    n: int, target: WeightedVectors, methods: Mapping[str, WeightedVectors]
-) -> None:
+def _check_size(n: int, target: WeightedVectors, methods: Mapping[str, WeightedVectors]) -> None:
     if n < MIN_PER_SIDE:
         raise DataError(
             f"Need at least {MIN_PER_SIDE} responses per side, got {n}.",

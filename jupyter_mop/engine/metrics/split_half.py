@@ -201,22 +201,16 @@ def _direct(
     def prepare(
         target: WeightedVectors, simulated: WeightedVectors, n: int, seed: int
     ) -> Statistic:
-        return lambda real_rows, rows: value(
-            target.take(real_rows), simulated.take(rows), n, seed
-        )
+        return lambda real_rows, rows: value(target.take(real_rows), simulated.take(rows), n, seed)
 
     return prepare
 
 
-def _clustered(
-    target: WeightedVectors, simulated: WeightedVectors, n: int, seed: int
-) -> Statistic:
+def _clustered(target: WeightedVectors, simulated: WeightedVectors, n: int, seed: int) -> Statistic:
     """Cluster once and count the rows of each subset in these clusters."""
     size = default_clusters(n)
     sides = target, simulated
-    labels = cluster_labels(
-        target.vectors, simulated.vectors, n_clusters=size, random_state=seed
-    )
+    labels = cluster_labels(target.vectors, simulated.vectors, n_clusters=size, random_state=seed)
     weights = [np.ones(len(side)) if side.weights is None else side.weights for side in sides]
 
     def counted(side: int, rows: Indices) -> Histogram:

@@ -183,9 +183,7 @@ class PersonaStatistics:
             clusters=label_shares_by_persona(codes, clusters[1], shares, (n, size)),
             target_labels=clusters[0],
             labels=clusters[1],
-            target_cosines=cosine_histogram(
-                target, weights=of_target, random_state=random_state
-            ),
+            target_cosines=cosine_histogram(target, weights=of_target, random_state=random_state),
             pairs=persona_pair_shares(simulated, codes, shares, n, random_state),
             sampled=len(simulated) > MAX_ALL_PAIRS,
             target_lengths=label_shares(target_lengths, n_lengths, real_shares),
