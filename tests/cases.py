@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jupyter_mop.engine.simulation.context_groups import ContextGroups, GroupedDraws
 from jupyter_mop.engine.weighting.human_floor import HumanFloor
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
@@ -38,10 +39,17 @@ SIMPLEX = [
 ]  # fmt: skip
 
 
-def statistics(seed: int, n_personas: int, *, closed: bool) -> PersonaStatistics:
+def statistics(
+    seed: int, n_personas: int, *, closed: bool, contextual: bool = False
+) -> PersonaStatistics:
     """Measure random responses, each persona's around its own centre."""
     rng = np.random.default_rng(seed)
     codes = np.r_[np.arange(n_personas), rng.integers(n_personas, size=40)]
+    draws = None
+    if contextual:
+        rows = rng.dirichlet(np.ones(n_personas), 3)
+        labels = rng.integers(3, size=len(codes))
+        draws = GroupedDraws(labels, ContextGroups(np.array([0.5, 0.3, 0.2]), rows))
     simulated = rng.normal(size=(n_personas, 5))[codes] + rng.normal(size=(len(codes), 5))
     words = rng.choice(OPTIONS, 90) if closed else ["w " * n for n in rng.poisson(5, 90)]
     texts = [str(word) for word in words]
@@ -53,6 +61,7 @@ def statistics(seed: int, n_personas: int, *, closed: bool) -> PersonaStatistics
         target_texts=texts[:50],
         texts=(texts * 2)[50 : 50 + len(codes)],
         question=ClosedQuestion(tuple(OPTIONS), ordered=True) if closed else None,
+        draws=draws,
         random_state=seed,
     )
 
@@ -77,7 +86,8 @@ def metric_case(name: str, found: PersonaStatistics, weights: list[float]) -> di
         },
         "contributions": found.contributions(weights),
         "ess": found.effective_sample_size(weights),
-        "shares": found.option_shares and found.option_shares.shares(np.array(weights)),
+        "shares": found.option_shares
+        and found.option_shares.shares(found.cells.shares(np.array(weights))),
     }
 
 
@@ -106,6 +116,10 @@ def cases() -> dict[str, object]:
         statistics(1, 3, closed=True),
         statistics(2, 1, closed=False),
     )
+    grouped, asked = (
+        statistics(5, 3, closed=False, contextual=True),
+        statistics(6, 3, closed=True, contextual=True),
+    )
     assert closed.option_shares is not None
     probabilities = np.random.default_rng(3).dirichlet([1, 1, 1], 3)
     known = replace(closed.option_shares, personas=probabilities, exact=True)
@@ -115,6 +129,8 @@ def cases() -> dict[str, object]:
         metric_case("a closed question", closed, [0.2, 0.5, 0.3]),
         metric_case("exact probabilities of the options", exact, [0.2, 0.5, 0.3]),
         metric_case("one persona", single, [1.0]),
+        metric_case("weights that depend on the context", grouped, [0.4, 0.35, 0.25]),
+        metric_case("a closed question in groups of contexts", asked, [0.2, 0.5, 0.3]),
         metric_case("a persona with no weight", opened, [0.5, 0.0, 0.25, 0.25]),
     ]
     free = [False] * 4

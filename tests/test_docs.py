@@ -100,6 +100,13 @@ def test_the_code_of_a_how_to_page_runs(how_to):
     assert snippets.check(how_to) > 1 or how_to.stem == "index"
 
 
+def test_the_smallest_backend_of_the_worked_examples_runs_and_is_small():
+    page = DOCS / "adding.md"
+    assert snippets.check(page) == 1
+    (_, code), *_ = snippets.snippets(page)
+    assert len(code.splitlines()) <= 25
+
+
 def test_code_that_fails_or_has_another_output_is_reported(tmp_path):
     page = tmp_path / "page.md"
     for code in (

@@ -155,9 +155,9 @@ def test_the_notebook_of_endpoints_runs_from_the_top_in_small(notebooks_store, m
     errors = [text for cell in code_cells(notebook) for text in _errors(cell)]
     expected = [
         "no model 'smolm'",
-        "no server",
-        "no log-probabilities",
-        "before the budget",
+        "Cannot reach a server",
+        "log-probabilities of a given text",
+        "exceed the budget",
         "Stopped",
     ]
     assert len(errors) == len(expected)

@@ -105,17 +105,17 @@ def _listed(words: Iterable[str]) -> str:
 @contextmanager
 def _recording(session: Session, verb: str, arguments: Mapping[str, Any]) -> Iterator[RunRecord]:
     """Record the run that happens inside a `with` block."""
-    books = RunRecord(session.store, verb, arguments, {"basis": _input_digests(session, verb)})
+    record = RunRecord(session.store, verb, arguments, {"basis": _input_digests(session, verb)})
     error, before = None, session.backend.usage
     try:
-        with use_record(books):
-            yield books
+        with use_record(record):
+            yield record
     except BaseException as raised:
         error = raised
         raise
     finally:
-        books.facts["usd"] = session.backend.spent(before)
-        _close(books, error)
+        record.facts["usd"] = session.backend.spent(before)
+        _close(record, error)
 
 
 def recorded(verb: Callable[P, R]) -> Callable[P, R]:
@@ -123,34 +123,34 @@ def recorded(verb: Callable[P, R]) -> Callable[P, R]:
     signature = inspect.signature(verb)
 
     @functools.wraps(verb)
-    def record(*args: P.args, **kwargs: P.kwargs) -> R:
+    def recording(*args: P.args, **kwargs: P.kwargs) -> R:
         session: Session = args[0].session  # type: ignore[attr-defined]
         if isinstance(vars(session).get("backend"), PlannedBackend):
             return verb(*args, **kwargs)
         given = _stored_arguments(session, dict(signature.bind(*args, **kwargs).arguments))
-        with _recording(session, verb.__name__, given) as books:
+        with _recording(session, verb.__name__, given) as record:
             result = verb(*args, **kwargs)
-            books.facts["provenance"] = _provenance(result)
+            record.facts["provenance"] = _provenance(result)
         return result
 
-    return record
+    return recording
 
 
-def _close(books: RunRecord, error: BaseException | None) -> None:
+def _close(record: RunRecord, error: BaseException | None) -> None:
     """End the record; one of a verb that failed before its first request is deleted."""
     stopped = isinstance(error, KeyboardInterrupt | BudgetError)
     state: EndState = "cancelled" if stopped else "failed" if error else "finished"
     if isinstance(error, Exception):
         ours = isinstance(error, MopError)
-        books.facts["error"] = str(error) if ours else type(error).__name__
+        record.facts["error"] = str(error) if ours else type(error).__name__
     try:
-        if isinstance(error, DataError | NotFittedError | ModelError) and not books.has_requests:
-            books.delete()
+        if isinstance(error, DataError | NotFittedError | ModelError) and not record.has_requests:
+            record.delete()
         else:
-            books.end(state)
+            record.end(state)
     except StoreError as fault:
         if not isinstance(error, StoreError):
-            message = f"The end of run {books.number} could not be recorded. {fault}"
+            message = f"The end of run {record.number} could not be recorded. {fault}"
             warnings.warn(message, stacklevel=4)
 
 

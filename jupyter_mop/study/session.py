@@ -18,6 +18,7 @@ from jupyter_mop.backends.opening import load_backend
 from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.sqlite_store import Store
+from jupyter_mop.engine.data.encoding import encode_groups
 from jupyter_mop.engine.data.exemplars import Exemplar, default_max_tokens
 from jupyter_mop.engine.data.persona_weights import PANEL, Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index

@@ -26,7 +26,7 @@ def test_an_endpoint_shows_its_capabilities_and_responds(
     found = shell.run_line_magic("mop_backend", f"{server.url} --model scripted")
     assert isinstance(found, Capabilities)
     assert "<table>" in found._repr_html_()
-    assert "scores of chat replies" in repr(found)
+    assert "scores of chat responses" in repr(found)
     simulation = shell.run_line_magic("mop_simulate", "a -n 4 --weights uniform")
     assert set(simulation.responses) == {"fine"}
     assert simulation.provenance["finished"] == {"stop": 4}
@@ -51,10 +51,10 @@ def test_learned_weights_are_kept_for_an_endpoint(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("http://127.0.0.1:9/v1", "no server at http://127.0.0.1:9/v1"),
+        ("http://127.0.0.1:9/v1", "Cannot reach a server at http://127.0.0.1:9/v1"),
         ("{url} --model gpt", "no model 'gpt'"),
         ("{url} --template chatmul", "no chat template"),
-        ("http://", "no http:// or https:// address"),
+        ("http://", "must begin with http:// or https://"),
         ("{url}/nowhere", "404"),
     ],
 )

@@ -118,14 +118,14 @@ def run_shown(notebook: SimpleNamespace, *steps: tuple[str, int]) -> list[dict[s
 def test_a_notebook_shows_one_panel_and_then_its_last_state_without_a_widget(
     notebook: SimpleNamespace,
 ) -> None:
-    first, *_, last = run_shown(notebook, ("draws", 4), ("figures", 2))
+    first, *_, last = run_shown(notebook, ("draws", 4), ("metrics", 2))
     assert set(first) == {WIDGET, "text/plain", "text/html"}
     assert set(last) == {"text/plain", "text/html"}
     lines = last["text/plain"].splitlines()
     assert re.search(r"draws: 100%.* 4/4 \[.*<.*/s\]", lines[0])
-    assert re.search(r"figures: 100%.* 2/2 \[.*<.*/s\]", lines[1])
+    assert re.search(r"metrics: 100%.* 2/2 \[.*<.*/s\]", lines[1])
     assert all(len(line) <= 80 for line in lines)
-    for cell in (">draws</td>", ">4\u00a0of\u00a04</td>", ">figures</td>", ">done</td>"):
+    for cell in (">draws</td>", ">4\u00a0of\u00a04</td>", ">metrics</td>", ">done</td>"):
         assert cell in last["text/html"]
 
 
@@ -348,9 +348,9 @@ def test_an_executed_notebook_shows_the_run_without_a_widget() -> None:
     assert re.search(r"held-out records: 100%.* tokens\]", fitted)
     assert re.search(r"slow: 100%.* 100/100 \[.*/s, \d+ tokens\]", simulated)
     assert re.search(r"slow: 100%.* 100/100 \[.*, 100 cached\]", again)
-    assert re.search(r"embeddings: 100%.*\nfigures: 100%", aligned)
+    assert re.search(r"embeddings: 100%.*\nmetrics: 100%", aligned)
     assert "cached" not in aligned
-    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 cached\]\nfigures: 100%.*/s\]", later)
+    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 cached\]\nmetrics: 100%.*/s\]", later)
     assert ">100\u00a0of\u00a0100</td>" in shown[1]["text/html"]
     assert "widgets" not in notebook.metadata
     page, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(notebook)

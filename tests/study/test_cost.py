@@ -182,8 +182,8 @@ def test_the_cost_of_an_unknown_model_is_unknown(study: Study, server: ScriptedS
     plan = study.plan("simulate", n=12, weights="uniform")
     assert len(server.seen) == before
     assert (plan.calls, plan.usd, plan.max_usd) == (12, None, None)
-    assert "unknown: state a price" in repr(plan)
-    assert "a guess" in plan.counted
+    assert "unknown: give a price" in repr(plan)
+    assert "an estimate" in plan.counted
     cost = study.simulate("x", 12, weights="uniform").provenance["cost"]
     assert cost["usd"] is None
     assert (cost["calls"], cost["tokens_in"], cost["tokens_out"]) == (12, 12 * 9, 12 * 3)
@@ -198,7 +198,7 @@ def test_a_plan_does_not_probe_an_endpoint(
     )
     lazy.personas, lazy.population, lazy.target = study.personas, study.population, study.target
     assert lazy.plan("simulate", n=5).calls == 5
-    with pytest.raises(ModelError, match="not been tried"):
+    with pytest.raises(ModelError, match="has not been probed"):
         lazy.plan("fit", **SMALL)
     assert not [seen for seen in server.seen if seen.path.endswith("completions")]
     lazy.store.close()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from jupyter_mop import config
 from jupyter_mop.backends.protocols import OnCompletion, OnStep
+from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.generation import responses
@@ -18,13 +21,14 @@ from jupyter_mop.engine.generation.baselines import (
 )
 from jupyter_mop.engine.generation.candidate_selection import MIN_RESPONSES, CandidateSelector
 from jupyter_mop.engine.generation.options import SimulationOptions
-from jupyter_mop.engine.mixture.weights import describe_weights
-from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.mixture.weights import describe_weights, gate_with_weights
+from jupyter_mop.engine.simulation.simulation import PERSONA_WEIGHTS, Simulation
 
 if TYPE_CHECKING:
     from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 
 _WITHOUT_EXEMPLARS = ("plain", "personas")  # baselines
+_NO_DIFFERENCE = 1e-6
 
 
 def simulate(
@@ -68,6 +72,7 @@ def simulate(
         provenance={
             "name": name,
             "weights": options.baseline or describe_weights(mixture, options.weights),
+            **_persona_weights(mixture, inputs.contexts, options),
         },
         selector=CandidateSelector(mixture.exemplars_, mixture.encoder, options.random_state),
         on_result=on_step(name, n_calls) if on_step and not on_result else on_result,
@@ -81,6 +86,20 @@ def _with_candidates(options: SimulationOptions, *, n_exemplars: int) -> Simulat
     is_enough = min(options.n, n_exemplars) >= MIN_RESPONSES
     several = is_enough and not options.baseline
     return replace(options, n_candidates=config.DEFAULT_CANDIDATES if several else 1)
+
+
+def _persona_weights(
+    mixture: MixtureOfPersonas, contexts: Population, options: SimulationOptions
+) -> dict[str, Any]:
+    """Return an entry for the provenance: persona weights by context, if they depend on it."""
+    if options.baseline:
+        return {}
+    texts = list(dict.fromkeys(contexts.contexts))
+    gate = gate_with_weights(mixture, options.weights)
+    weights = np.exp(gate.persona_log_weights(encode_each(mixture.encoder, texts)))
+    if np.ptp(weights, axis=0).max() < _NO_DIFFERENCE:
+        return {}
+    return {PERSONA_WEIGHTS: dict(zip(texts, weights.round(9).tolist(), strict=True))}
 
 
 def _inputs(

@@ -14,11 +14,14 @@ from jupyter_mop.engine.metrics.vectors import (
     checked_weights,
     effective_sample_size,
 )
+from jupyter_mop.engine.simulation.context_groups import ContextGroups, GroupedDraws
 from jupyter_mop.errors import DataError
 
 MIN_EFFECTIVE = 100
 MIN_TAIL = 5
 MAX_PARETO_K = 0.7
+
+_MAX_GAP = 1e-4  # of a persona's share that reweighting may miss
 
 
 def importance_weights(log_new: Vectors, log_old: Vectors) -> Vectors:
@@ -60,12 +63,18 @@ def importance_weights(log_new: Vectors, log_old: Vectors) -> Vectors:
 
 
 def share_weights(
-    codes: Indices, shares: Vectors, names: Sequence[str], *, weights: Vectors | None = None
+    codes: Indices,
+    shares: Vectors,
+    names: Sequence[str],
+    *,
+    draws: GroupedDraws | None = None,
+    weights: Vectors | None = None,
 ) -> Vectors:
     """Return the weight of each draw that gives the personas these shares, shape (n,), mean 1.
 
-    Draws of one persona keep their proportions (post-stratification), so that the random number of
-    draws of each persona does not affect the metrics.
+    The contexts keep their shares: the odds between two personas change by one factor in every
+    group of contexts. Draws of one persona in one group keep their proportions
+    (post-stratification), so that the random number of draws does not affect the metrics.
 
     Parameters
     ----------
@@ -75,13 +84,15 @@ def share_weights(
         The new persona weights, summing to 1.
     names : sequence of str
         The personas, for errors.
+    draws : GroupedDraws, optional
+        The groups of the draws' contexts; by default persona weights depend on no context.
     weights : ndarray, shape (n,), optional
         The current weights of the draws; equal by default.
 
     Raises
     ------
     DataError
-        If a persona with a share has no draws.
+        If a persona with a share has no draws, or too few contexts to reach it.
 
     Examples
     --------
@@ -98,8 +109,24 @@ def share_weights(
             f"The simulation has no draws of {absent[0]!r}, so reweighting cannot include it.",
             hint=f"Simulate again with some weight on {absent[0]!r}, or give it weight 0 here.",
         )
-    factors = np.divide(shares, drawn, out=np.zeros(len(shares)), where=drawn > 0)
-    return np.asarray(len(codes) * before * factors[codes])
+    if draws is None:
+        draws = GroupedDraws(
+            np.zeros_like(codes), ContextGroups(np.ones(1), np.ones((1, len(shares))))
+        )
+    cells = draws.cells(codes)
+    wanted = cells.shares(np.asarray(shares, dtype=np.float64))
+    reached = np.bincount(cells.persona, wanted, len(shares))
+    worst = int(np.abs(reached - shares).argmax())
+    if abs(reached[worst] - shares[worst]) > _MAX_GAP:
+        raise DataError(
+            f"A share of {shares[worst]:.3f} cannot be reached for {names[worst]!r}: in the "
+            f"contexts where it has draws, {reached[worst]:.3f} is the nearest.",
+            hint="Simulate with these weights instead.",
+        )
+    cell = cells.codes(draws.labels, codes)
+    mass = np.bincount(cell, before, len(cells))
+    factors = np.divide(wanted, mass, out=np.zeros(len(cells)), where=mass > 0)
+    return np.asarray(len(codes) * before * factors[cell])
 
 
 def pareto_smoothed(weights: Vectors) -> tuple[Vectors, float]:

@@ -16,6 +16,11 @@ from jupyter_mop.engine.data.persona_weights import describe_shares, named_share
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.simulation import export, importance_weights
+from jupyter_mop.engine.simulation.context_groups import (
+    MIN_DRAWS_PER_CELL,
+    GroupedDraws,
+    group_draws,
+)
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
@@ -31,6 +36,8 @@ WEIGHT = "weight"
 SEED = "seed"
 DRAW = "draw"
 EXEMPLARS_IN_PROMPT, INSTRUCTIONS = "shown", "wishes"  # keys of the provenance
+PERSONA_WEIGHTS, OPTION_TABLES = "persona_weights", "option_tables"  # by context
+CONTEXT_SHARES = "context_shares"
 COLUMNS = (CONTEXT, PERSONA, EXEMPLAR, RESPONSE, LOG_PROB, WEIGHT, SEED, DRAW)
 
 
@@ -48,7 +55,8 @@ class Simulation(Viewed):
     exemplars : sequence of Exemplar
         The pool that the exemplar column indexes.
     provenance : mapping
-        Name, personas, model, template, weights and sampling parameters. For baselines also
+        Name, personas, model, template, weights and sampling parameters; `persona_weights` by
+        context where they depend on it. For baselines also
         `shown`, the exemplars in the prompt of each draw, and `wishes`, the instructions below its
         question.
     """
@@ -140,6 +148,23 @@ class Simulation(Viewed):
         """Return this simulation with these entries added to its provenance."""
         return replace(self, provenance={**self.provenance, **facts})
 
+    def grouped_draws(self) -> GroupedDraws:
+        """Return the groups of contexts with alike persona weights, and the group of each draw.
+
+        The persona weights by context come from the provenance of the mixture's draws. Without
+        them, the draws of each context are counted where there are enough.
+        """
+        known, contexts = self.provenance.get(PERSONA_WEIGHTS), list(self.frame[CONTEXT])
+        if known is not None:
+            return group_draws(np.array([known[context] for context in contexts]))
+        codes, n_personas = self.codes(), len(self.names)
+        labels = pd.factorize(np.array(contexts, dtype=object))[0]
+        counts = np.zeros((labels.max(initial=0) + 1, n_personas))
+        np.add.at(counts, (labels, codes), 1.0)
+        if counts.sum(1).min() < MIN_DRAWS_PER_CELL * n_personas:
+            labels, counts = np.zeros_like(labels), counts.sum(0, keepdims=True)
+        return group_draws((counts / counts.sum(1, keepdims=True))[labels])
+
     def reweight(
         self,
         weights: Mapping[str, float] | None = None,
@@ -148,7 +173,8 @@ class Simulation(Viewed):
     ) -> Simulation:
         """Return the same responses with importance weights for other persona weights.
 
-        No model is called. `reliability` reports how far the result can be trusted.
+        No model is called. The contexts keep their shares, as in a new simulation with these
+        weights. `reliability` reports how far the result can be trusted.
 
         Parameters
         ----------
@@ -161,7 +187,8 @@ class Simulation(Viewed):
         Raises
         ------
         DataError
-            If a persona with a share has no draws, or not exactly one argument is given.
+            If a persona with a share has no draws, or draws in too few contexts to reach it, or not
+            exactly one argument is given.
 
         Examples
         --------
@@ -177,7 +204,11 @@ class Simulation(Viewed):
         if weights is not None:
             personas = [Persona(name, name) for name in self.names]
             values = importance_weights.share_weights(
-                self.codes(), named_shares(personas, weights), self.names, weights=self.weights
+                self.codes(),
+                named_shares(personas, weights),
+                self.names,
+                draws=self.grouped_draws(),
+                weights=self.weights,
             )
             description = describe_shares(personas, weights)
         else:

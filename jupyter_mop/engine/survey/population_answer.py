@@ -12,7 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.simulation.simulation import COLUMNS, Simulation
+from jupyter_mop.engine.simulation.simulation import (
+    COLUMNS,
+    CONTEXT_SHARES,
+    OPTION_TABLES,
+    PERSONA_WEIGHTS,
+    Simulation,
+)
 from jupyter_mop.engine.survey.answer_distances import distance_intervals, distances
 from jupyter_mop.engine.survey.option_probabilities import OptionTable
 from jupyter_mop.engine.survey.question import EVERYONE, SEPARATOR, Question
@@ -304,9 +310,16 @@ class PopulationAnswer(Viewed):
         if not self.is_plain and self.question.kind != "multiple":
             facts["shares"] = pd.DataFrame(self.by_draw, list(self.personas), list(self.options))
             facts["ordered"] = self.question.is_ordered
+            facts[OPTION_TABLES] = self._by_context(self.table.probabilities)
+            facts[CONTEXT_SHARES] = self._by_context(self.sizes)
+        if not self.is_plain and np.ptp(self.weights, axis=0).max() > 0:
+            facts[PERSONA_WEIGHTS] = self._by_context(self.weights)
         if self.cost is not None:
             facts["cost"] = self.cost
         return facts
+
+    def _by_context(self, values: Array) -> dict[str, Any]:
+        return dict(zip(self.context_texts, values.tolist(), strict=True))
 
     def __repr__(self) -> str:
         pairs = zip(self.options, self.shares(), strict=True)

@@ -14,6 +14,7 @@ from jupyter_mop.engine.data.persona_weights import named_shares
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.metrics.divergences import relative_entropy
 from jupyter_mop.engine.metrics.vectors import Vectors, checked_weights
+from jupyter_mop.engine.simulation.context_groups import ContextGroups, PersonaCells
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.weighting.marginals import (
     Marginal,
@@ -133,25 +134,89 @@ def calibrate(
     All 2 targets are reached. 0.193 nats from the start.
     """
     if isinstance(source, Simulation):
-        names, marginals = source.names, simulation_marginals(source, targets, of)
+        names, cells = source.names, source.grouped_draws().cells(source.codes())
+        marginals = simulation_marginals(source, targets, of)
         before = sum_by_persona(source.codes(), source.weights, len(names))
     else:
         names, marginals = probability_marginals(source, targets)
-        before = np.ones(len(names))
+        before, cells = np.ones(len(names)), PersonaCells.without_contexts(len(names))
     if start is not None:
         before = named_shares([Persona(name, name) for name in names], start)
-    known = np.all([marginal.personas.sum(axis=1) > 0 for marginal in marginals], axis=0)
-    before = checked_weights(np.where(known, before, 0.0), len(names))
-    gaps = np.hstack([marginal.personas - marginal.target for marginal in marginals])
-    if not nearest:
-        _check_reach(marginals, before, gaps)
-    found = nearest_weights(gaps, before, penalty=penalty)
+    known = np.all([marginal.cells.sum(axis=1) > 0 for marginal in marginals], axis=0)
+    drawn = sum_by_persona(cells.persona, known.astype(float), len(names)) > 0
+    before = checked_weights(np.where(drawn, before, 0.0), len(names))
+    found = _calibrated(marginals, cells, before, penalty=penalty, nearest=nearest)
     return Calibration(
         dict(zip(names, found.tolist(), strict=True)),
         dict(zip(names, before.tolist(), strict=True)),
-        _frame(marginals, before, found),
+        _frame(marginals, cells.shares(before), cells.shares(found)),
         float(relative_entropy(found, before)),
     )
+
+
+def _calibrated(
+    marginals: Sequence[Marginal],
+    cells: PersonaCells,
+    start: Vectors,
+    *,
+    penalty: float,
+    nearest: bool,
+) -> Vectors:
+    """Return the calibrated persona weights, shape (K,), or refuse targets out of reach."""
+    gaps = np.hstack([marginal.cells - marginal.target for marginal in marginals])
+    if not cells.is_contextual:
+        if not nearest:
+            _check_reach(marginals, start, gaps)
+        return nearest_weights(gaps, start, penalty=penalty)
+    found = nearest_weights_by_context(gaps, cells, start, penalty=penalty)
+    frame = _frame(marginals, cells.shares(start), cells.shares(found))
+    if not nearest and frame["gap"].abs().max() > TOLERANCE:
+        raise _out_of_reach(frame)
+    return found
+
+
+def nearest_weights_by_context(
+    gaps: Vectors, cells: PersonaCells, start: Vectors, *, penalty: float = PENALTY
+) -> Vectors:
+    """Return persona weights as `nearest_weights` does, where they depend on the context.
+
+    The odds between two personas change by one factor in every group of contexts, as they do in a
+    simulation with the weights that are returned.
+
+    Parameters
+    ----------
+    gaps : ndarray, shape (N, m)
+        Shares of each (group, persona) cell minus the targets.
+    cells : PersonaCells
+        The N cells.
+    start : ndarray, shape (K,)
+        Overall weights that sum to 1; zeros stay zero.
+    penalty : float
+        Reached in steps of a factor of ten, each started from the previous solution.
+    """
+    from scipy.optimize import minimize
+
+    groups = cells.groups.with_marginal(start)
+    table = np.zeros((*groups.base.shape, gaps.shape[1]))
+    table[cells.group, cells.persona] = gaps
+
+    def moved(logs: Vectors) -> ContextGroups:
+        return ContextGroups(groups.sizes, groups.weights, np.exp(logs - logs.max()))
+
+    def objective(logs: Vectors, strength: float) -> tuple[float, Vectors]:
+        now = moved(logs)
+        held = now.weights > 0
+        ratio = np.divide(now.weights, groups.weights, out=np.ones_like(now.weights), where=held)
+        gap = np.einsum("gk,gkm->m", now.shares, table)
+        slope = np.log(ratio) + strength * (table @ gap)
+        value = float((now.shares * np.log(ratio)).sum() + strength / 2 * gap @ gap)
+        centred = slope - (now.weights * slope).sum(1, keepdims=True)
+        return value, (now.shares * centred).sum(0)
+
+    logs = np.zeros(len(start))
+    for strength in _penalties(penalty):
+        logs = minimize(objective, logs, args=(strength,), jac=True, method="BFGS").x
+    return moved(logs).marginal
 
 
 def nearest_weights(gaps: Vectors, start: Vectors, *, penalty: float = PENALTY) -> Vectors:
@@ -255,15 +320,19 @@ def _check_reach(marginals: Sequence[Marginal], start: Vectors, gaps: Vectors) -
     free = start > 0
     if _min_gap(gaps[free]) <= TOLERANCE / 2:
         return
-    gap = largest_gap(_frame(marginals, start, nearest_weights(gaps, start)))
-    if all(_min_gap((m.personas - m.target)[free]) <= TOLERANCE / 2 for m in marginals):
+    frame = _frame(marginals, start, nearest_weights(gaps, start))
+    if all(_min_gap((m.cells - m.target)[free]) <= TOLERANCE / 2 for m in marginals):
         raise DataError(
             f"The targets contradict each other: each can be reached alone, but not together. "
-            f"At the nearest weights, {gap}.",
+            f"At the nearest weights, {largest_gap(frame)}.",
             hint="Leave one out, or take the nearest weights: nearest=True (--nearest).",
         )
-    raise DataError(
-        f"No persona weights reach these targets. At the nearest weights, {gap}.",
+    raise _out_of_reach(frame)
+
+
+def _out_of_reach(frame: pd.DataFrame) -> DataError:
+    return DataError(
+        f"No persona weights reach these targets. At the nearest weights, {largest_gap(frame)}.",
         hint="Take the nearest weights, nearest=True (--nearest), or add a persona who would give "
         "this answer.",
     )
@@ -276,8 +345,8 @@ def _frame(marginals: Sequence[Marginal], start: Vectors, found: Vectors) -> pd.
                 "marginal": marginal.name,
                 "option": marginal.options,
                 "target": marginal.target,
-                "start": start @ marginal.personas,
-                "reached": found @ marginal.personas,
+                "start": start @ marginal.cells,
+                "reached": found @ marginal.cells,
             }
         )
         for marginal in marginals

@@ -14,7 +14,15 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
 from jupyter_mop.engine.metrics.vectors import Indices, Vectors, WeightedVectors, project
-from jupyter_mop.engine.simulation.simulation import CONTEXT, PERSONA, Simulation
+from jupyter_mop.engine.simulation.context_groups import PersonaCells
+from jupyter_mop.engine.simulation.simulation import (
+    CONTEXT,
+    CONTEXT_SHARES,
+    OPTION_TABLES,
+    PERSONA,
+    PERSONA_WEIGHTS,
+    Simulation,
+)
 from jupyter_mop.engine.weighting.human_floor import N_FLOORS, HumanFloor, human_floor
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import MIN_TARGET, PersonaStatistics
@@ -188,6 +196,7 @@ def _measured(
         texts=simulation.responses,
         weights=simulation.weights,
         question=question,
+        draws=simulation.grouped_draws(),
         random_state=random_state,
     )
     statistics = _with_exact_shares(statistics, simulation)
@@ -239,7 +248,26 @@ def _with_exact_shares(statistics: PersonaStatistics, simulation: Simulation) ->
     if table is None or counted is None:
         return statistics
     exact = table.loc[list(statistics.names)].to_numpy()
+    if statistics.cells.is_contextual:
+        exact = _shares_by_cell(statistics.cells, simulation)
     return replace(statistics, option_shares=replace(counted, personas=exact, exact=True))
+
+
+def _shares_by_cell(cells: PersonaCells, simulation: Simulation) -> Vectors:
+    """Return the option probabilities of each (group, persona) cell, shape (N, A)."""
+    facts, labels = simulation.provenance, simulation.grouped_draws().labels
+    group = dict(zip(simulation.frame[CONTEXT], labels, strict=True))
+    contexts = [context for context in facts[OPTION_TABLES] if context in group]
+    tables, shares = (
+        np.array([facts[key][context] for context in contexts])
+        for key in (OPTION_TABLES, CONTEXT_SHARES)
+    )
+    joint = shares[:, None] * np.array([facts[PERSONA_WEIGHTS][context] for context in contexts])
+    member = np.array([group[context] for context in contexts])[:, None] == cells.group
+    weight = member * joint[:, cells.persona]
+    return np.asarray(
+        np.einsum("cn,cna->na", weight, tables[:, cells.persona]) / weight.sum(0)[:, None]
+    )
 
 
 def _points(

@@ -42,14 +42,15 @@ class Marginal:
         The variable.
     options : tuple of str
         Its A options.
-    target, personas : ndarray, shapes (A,) and (K, A)
-        Known population shares, and each persona's shares; zeros for a persona without responses.
+    target, cells : ndarray, shapes (A,) and (N, A)
+        Known population shares, and the shares of each (group of contexts, persona) cell: of each
+        persona where there is one group. Zeros for a cell without responses.
     """
 
     name: str
     options: tuple[str, ...]
     target: Vectors
-    personas: Vectors
+    cells: Vectors
 
 
 def checked_target(target: object, name: str) -> dict[str, float]:
@@ -106,7 +107,9 @@ def simulation_marginals(
     DataError
         For targets that `checked_target` refuses, or options that do not match the responses.
     """
-    codes, n = simulation.codes(), len(simulation.names)
+    draws = simulation.grouped_draws()
+    cells = draws.cells(simulation.codes())
+    codes, n = cells.codes(draws.labels, simulation.codes()), len(cells)
     weights = checked_weights(simulation.weights, len(simulation))
     within = shares_within_persona(codes, weights, n)
     found = []

@@ -45,7 +45,7 @@ class OptionShares:
     exact: bool = False
 
     def shares(self, weights: Vectors) -> Vectors:
-        """Return the share of each option at these persona weights, shape (A,)."""
+        """Return the share of each option at these cell shares (N,), shape (A,)."""
         return np.asarray(weights @ self.personas)
 
 

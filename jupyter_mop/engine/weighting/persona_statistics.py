@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,7 @@ from jupyter_mop.engine.metrics.vectors import (
     checked_pair,
     checked_weights,
 )
+from jupyter_mop.engine.simulation.context_groups import GroupedDraws, PersonaCells
 from jupyter_mop.engine.weighting.persona_counts import (
     ClosedQuestion,
     OptionShares,
@@ -58,9 +59,10 @@ class PersonaStatistics:
     ----------
     names : tuple of str
         The personas.
-    counts, inverse_sizes : ndarray, shape (K,)
-        Number of responses of each persona, and the sum of the squared shares of its responses
-        (1 / counts with equal weights).
+    counts : ndarray of int, shape (K,)
+        Number of responses of each persona.
+    inverse_sizes : ndarray, shape (N,)
+        Sum of the squared shares of each cell's responses (1 / counts with equal weights).
     moments : PersonaMoments
         For FID: moments on the r principal axes of the target.
     target_clusters, clusters : ndarray, shapes (C,) and (K, C)
@@ -78,6 +80,9 @@ class PersonaStatistics:
         For a closed question: shares of the options.
     target_size : float
         Effective sample size (Kish) of the real responses; n without survey weights.
+    cells : PersonaCells
+        The N cells (group of contexts, persona) that the tables above have a row for: the K
+        personas themselves where their weights depend on no context.
     """
 
     names: tuple[str, ...]
@@ -94,7 +99,8 @@ class PersonaStatistics:
     target_lengths: Vectors
     lengths: Vectors
     option_shares: OptionShares | None = None
-    target_size: float = np.nan
+    target_size: float = field(kw_only=True)
+    cells: PersonaCells = field(kw_only=True)
 
     @classmethod
     def measure(
@@ -108,6 +114,7 @@ class PersonaStatistics:
         texts: Sequence[str],
         weights: Vectors | None = None,
         question: ClosedQuestion | None = None,
+        draws: GroupedDraws | None = None,
         random_state: int = 0,
     ) -> PersonaStatistics:
         """Measure the responses of each persona once; then every mixture costs the same.
@@ -128,6 +135,9 @@ class PersonaStatistics:
             Weights of the simulated responses; equal by default.
         question : ClosedQuestion, optional
             The options, where the responses answer a closed question.
+        draws : GroupedDraws, optional
+            The groups of the simulated responses' contexts; by default persona weights depend on
+            no context.
         random_state : int
             Seed of k-means and of the pairs that are sampled above 5,000 responses.
 
@@ -156,7 +166,11 @@ class PersonaStatistics:
         _check(target, simulated, codes, texts, target_texts)
         real = WeightedVectors(target, of_target)
         real_shares = checked_weights(of_target, len(target))
-        n = len(names)
+        cells = draws.cells(codes) if draws else PersonaCells.without_contexts(len(names))
+        counts = np.bincount(codes, minlength=len(names))
+        if draws:
+            codes = cells.codes(draws.labels, codes)
+        n = len(cells)
         shares = shares_within_persona(codes, checked_weights(weights, len(simulated)), n)
         smaller = min(round(real.effective_size), len(simulated))
         size = min(default_clusters(smaller), MAX_CLUSTERS)
@@ -176,7 +190,7 @@ class PersonaStatistics:
             )
         return cls(
             names=tuple(names),
-            counts=np.bincount(codes, minlength=n),
+            counts=counts,
             inverse_sizes=sum_by_persona(codes, shares**2, n),
             moments=persona_moments(real, simulated, codes, shares, n),
             target_clusters=label_shares(clusters[0], size, real_shares),
@@ -190,14 +204,15 @@ class PersonaStatistics:
             lengths=label_shares_by_persona(codes, lengths, shares, (n, n_lengths)),
             option_shares=counted,
             target_size=real.effective_size,
+            cells=cells,
         )
 
     def metrics_and_gradients(
         self, weights: Sequence[float] | Vectors
     ) -> dict[str, ValueAndGradient]:
         """Return each metric with its gradient at these persona weights, shape (K,)."""
-        v = self.checked(weights)
-        c = self.inverse_sizes
+        persona_weights = self.checked(weights)
+        v, c = self.cells.shares(persona_weights), self.inverse_sizes
         found = {
             "FID": mixture_fid(v, c, self.moments),
             "MAUVE": mixture_mauve(v, self.target_clusters, self.clusters),
@@ -210,7 +225,10 @@ class PersonaStatistics:
             found["TV"] = mixture_total_variation(v, target, personas)
             if self.option_shares.ordered:
                 found["W1"] = mixture_wasserstein(v, target, personas)
-        return found
+        return {
+            name: replace(metric, gradient=self.cells.by_persona(persona_weights, metric.gradient))
+            for name, metric in found.items()
+        }
 
     def metrics(self, weights: Sequence[float] | Vectors) -> dict[str, float]:
         """Return each metric at these persona weights, shape (K,)."""
@@ -235,9 +253,10 @@ class PersonaStatistics:
     def effective_sample_size(self, weights: Sequence[float] | Vectors) -> float:
         """Return the effective sample size (Kish) of the responses at these persona weights.
 
-        It is 1 / sum_k v_k^2 c_k, with the sum c_k of the squared shares within persona k.
+        It is 1 / sum_i u_i^2 c_i, with the share u_i of each cell and the sum c_i of the squared
+        shares within it.
         """
-        return float(1 / (self.checked(weights) ** 2 @ self.inverse_sizes))
+        return float(1 / (self.cells.shares(self.checked(weights)) ** 2 @ self.inverse_sizes))
 
     def checked(self, weights: Sequence[float] | Vectors) -> Vectors:
         """Return persona weights as shares that sum to 1.
@@ -290,6 +309,18 @@ class PersonaStatistics:
             },
             "lengths": {"target": self.target_lengths, "personas": self.lengths.ravel()},
             "answers": options,
+            "groups": self._groups(),
+        }
+
+    def _groups(self) -> dict[str, Any] | None:
+        """Return the groups of contexts for the panel; None where there is only one."""
+        if not self.cells.is_contextual:
+            return None
+        return {
+            "sizes": self.cells.groups.sizes,
+            "base": self.cells.groups.base.ravel(),
+            "group": self.cells.group.tolist(),
+            "persona": self.cells.persona.tolist(),
         }
 
 

@@ -122,8 +122,8 @@ class EvaluateMagics(StudyMagics):
 
     @magic_arguments()
     @argument("name", nargs="?", help="A simulation. Default: the latest of the mixture.")
-    @argument("--copied", type=int, default=MIN_COPY_WORDS, help="Number of consecutive words shared "
-              "with an exemplar that make a response a copy.")  # fmt: skip
+    @argument("--copied", type=int, default=MIN_COPY_WORDS, help="Number of consecutive words "
+              "shared with an exemplar that make a response a copy.")  # fmt: skip
     @argument("--seed", type=arguments.seed, default=0, help="Seed of half samples, folds and "
               "clusters.")  # fmt: skip
     @line_magic

@@ -164,9 +164,8 @@ class PersonaPanel(anywidget.AnyWidget):
         elif action in EDITS:
             self._edit(message)
         elif action == "state":
-            self._write(
-                edits.set_weights(self._study.personas, list(self._study.weights().values()))
-            )
+            weights = list(self._study.weights().values())
+            self._write(edits.set_weights(self._study.personas, weights))
         elif action == "preview":
             self.preview(message["at"])
         elif action in ("undo", "redo"):

@@ -41,7 +41,7 @@ LISTS = "1. Topic: what it is about\n2. **Tone**\n- mood\n- length"
 class Recorder(ToyBackend):
     """Records every request with its seed, draw and parameters."""
 
-    can_tell_first_tokens = False
+    can_score_first_tokens = False
 
     def __init__(self, reply: str = "") -> None:
         super().__init__(WORDS)
@@ -65,7 +65,7 @@ class Recorder(ToyBackend):
 
 class FirstTokenRecorder(Recorder):
     can_score = False
-    can_tell_first_tokens = True
+    can_score_first_tokens = True
 
 
 def turns(prompt: Prompt) -> list[tuple[str, str]]:

@@ -144,7 +144,7 @@ def test_a_lone_surrogate_is_refused_and_nothing_is_written(
     else:
         value = (Exemplar({"a": bad}, "b"),) if where == "exemplars" else {"name": bad}
         simulation = Simulation(simulation.frame, **{where: value})
-    with pytest.raises(DataError, match="half a character") as caught:
+    with pytest.raises(DataError, match="half of a character") as caught:
         getattr(simulation, f"to_{kind}")(tmp_path / f"a.{kind}")
     assert "replace" in caught.value.hint
     assert not list(tmp_path.iterdir())

@@ -575,7 +575,7 @@ def test_the_number_of_personas_is_chosen_with_a_curve(
         shell.display_formatter.format(made)
     assert sorted(captured.outputs[0].data) == ["text/html", "text/plain"]
     assert "image/png" in captured.outputs[1].data
-    assert "k chosen among 1, 3" in captured.outputs[0].data["text/html"]
+    assert "k chosen from 1, 3" in captured.outputs[0].data["text/html"]
 
 
 @pytest.mark.usefixtures("ready")

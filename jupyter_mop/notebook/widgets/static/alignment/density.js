@@ -1,12 +1,15 @@
 // Response similarity: the densities of pairwise cosines of real and of simulated responses.
 
+import { cellShares } from "../metrics/context_groups.js";
 import { node, svgNode } from "../shared/elements.js";
 
 const [WIDTH, HEIGHT, BASELINE] = [360, 140, 118];
 const MIN_VISIBLE_SHARE = 0.002;
 
 /** The shares of cosines in each bin under these weights, over pairs of different draws. */
-export function cosineShares({ inverse_sizes: sizes, cosines }, weights) {
+export function cosineShares(statistics, personaWeights) {
+  const { inverse_sizes: sizes, cosines } = statistics;
+  const weights = cellShares(statistics, personaWeights);
   const bins = cosines.target.length;
   const shares = new Float64Array(bins);
   const total = 1 - weights.reduce((diagonal, v, k) => diagonal + v * v * sizes[k], 0);

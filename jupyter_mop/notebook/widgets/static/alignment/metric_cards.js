@@ -1,6 +1,7 @@
 // One card a metric: its value, its human floor on a small scale, and its change since the start.
 
 import { formatNumber, node, svgNode, updateText } from "../shared/elements.js";
+import { cellShares } from "../metrics/context_groups.js";
 import { humanFloor } from "../metrics/human_floor.js";
 import { higherIsBetter } from "../metrics/mixture_gradients.js";
 import { blend } from "../metrics/statistics.js";
@@ -95,7 +96,8 @@ function drawExact(card, exact, isRequested) {
   updateText(card.exact, found ? `exact: ${formatNumber(found.value)} [${formatNumber(found.low)}, ${formatNumber(found.high)}]` : isRequested ? "exact: \u2026" : "");
 }
 
-function buildAnswers({ options, target, personas, exact }) {
+function buildAnswers(statistics) {
+  const { options, target, personas, exact } = statistics.answers;
   const rows = options.map((option) => {
     const bar = node("i", { class: "mop-simulated" });
     const number = node("span", { class: "mop-number" });
@@ -109,7 +111,7 @@ function buildAnswers({ options, target, personas, exact }) {
   const element = node("section", { class: "mop-card mop-answers", "aria-label": "Answers" },
     node("h4", {}, "Answers", node("small", {}, ` bar: ${exact ? "exact shares" : "simulated"}, outline: real`)), ...rows.map((row) => row.element));
   function draw({ weights }) {
-    const shares = blend(weights, personas, options.length);
+    const shares = blend(cellShares(statistics, weights), personas, options.length);
     rows.forEach(({ option, bar, number, element: row }, a) => {
       const share = shares[a];
       bar.style.setProperty("--at", share / top);
@@ -123,7 +125,7 @@ function buildAnswers({ options, target, personas, exact }) {
 
 export function buildMetricCards({ statistics }, names) {
   const cards = names.map((name) => buildCard(name, statistics.space.target_variances.length));
-  const answers = statistics.answers && buildAnswers(statistics.answers);
+  const answers = statistics.answers && buildAnswers(statistics);
   if (answers) answers.element.style.gridColumn = `span ${names.length % 2 ? 1 : 2}`;
   const element = node("div", { class: "mop-cards" }, ...cards.map((card) => card.element), ...(answers ? [answers.element] : []));
   function draw(scene) {

@@ -1,5 +1,6 @@
 // Missing clusters: those with a larger share of the real responses than of the simulated ones.
 
+import { cellShares } from "../metrics/context_groups.js";
 import { button, node, updateText } from "../shared/elements.js";
 import { buildItem, onItemClick } from "./response_list.js";
 
@@ -10,7 +11,9 @@ const MIN_GAP = 1e-4;
 const SORTED_AFTER = 150;
 
 /** Target share minus simulated share of each cluster. */
-export function clusterGaps({ clusters: { target, personas } }, weights) {
+export function clusterGaps(statistics, personaWeights) {
+  const { target, personas } = statistics.clusters;
+  const weights = cellShares(statistics, personaWeights);
   return Array.from(target, (share, c) =>
     share - weights.reduce((total, v, k) => total + v * personas[k * target.length + c], 0));
 }

@@ -2,6 +2,7 @@
 // from statistics of each persona's draws. The formulas are those of
 // engine/metrics/mixture_gradients.py. Weights sum to 1.
 
+import { byPersona, cellShares } from "./context_groups.js";
 import { eigen } from "./eigen.js";
 import { SMOOTHING, blend, inner, prepare, project } from "./statistics.js";
 
@@ -217,15 +218,18 @@ export function metricNames({ answers }) {
 }
 
 /** One metric and its partial derivatives by the weights: { value, gradient }. */
-export const metric = (statistics, name, weights) => METRICS[name](statistics, weights);
+export function metric(statistics, name, weights) {
+  const { value, gradient } = METRICS[name](statistics, cellShares(statistics, weights));
+  return { value, gradient: byPersona(statistics, weights, gradient) };
+}
 
 /** All metrics by name, each { value, gradient }. */
 export const metrics = (statistics, weights) => Object.fromEntries(
   metricNames(statistics).map((name) => [name, metric(statistics, name, weights)]));
 
 /** The effective sample size (Kish) of the draws under these weights. */
-export const effectiveSampleSize = ({ inverse_sizes }, weights) =>
-  1 / weights.reduce((total, v, k) => total + v * v * inverse_sizes[k], 0);
+export const effectiveSampleSize = (statistics, weights) =>
+  1 / cellShares(statistics, weights).reduce((total, v, i) => total + v * v * statistics.inverse_sizes[i], 0);
 
 /** How a metric changes per unit of weight given to each persona, taken from the others in proportion. */
 export function contributions(gradient, weights) {

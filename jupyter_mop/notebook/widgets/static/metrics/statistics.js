@@ -74,12 +74,12 @@ function prepareCosines({ target, pairs, cap }, count) {
 export function prepare(statistics) {
   const cached = prepared.get(statistics);
   if (cached) return cached;
-  const { names, inverse_sizes, space, clusters, cosines, lengths, answers } = statistics;
+  const { inverse_sizes, space, clusters, cosines, lengths, answers } = statistics;
   const result = {
     inverse: Float64Array.from(inverse_sizes),
-    space: prepareSpace(space, names.length),
+    space: prepareSpace(space, inverse_sizes.length),
     clusters: shareTable(clusters),
-    cosines: prepareCosines(cosines, names.length),
+    cosines: prepareCosines(cosines, inverse_sizes.length),
     lengths: shareTable(lengths),
     answers: answers && shareTable(answers),
     ordered: Boolean(answers?.ordered),
