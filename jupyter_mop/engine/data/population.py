@@ -219,7 +219,7 @@ class Population(Viewed):
         return self if len(rows) == len(self) else self.take(rows)
 
     def weighted(self, vectors: Vectors) -> WeightedVectors:
-        """Return the vectors of the responses, shape (n, d), with the survey weights if they differ."""
+        """Return vectors of the responses, shape (n, d), with survey weights unless all are equal."""
         return WeightedVectors(vectors, self.weights if np.ptp(self.weights) else None)
 
     def split(

@@ -59,7 +59,7 @@ def missing_clusters(
     from scipy.stats import norm
 
     v = statistics.checked(list(statistics.counts) if weights is None else weights)
-    real, simulated = statistics.target_clusters, v @ statistics.clusters
+    real, simulated = statistics.target_clusters, statistics.cells.shares(v) @ statistics.clusters
     n, m = statistics.target_size, statistics.effective_sample_size(v)
     pooled = (n * real + m * simulated) / (n + m)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))

@@ -13,7 +13,13 @@ from jupyter_mop.engine.data.encoding import encode_groups, sample_rows, shown_r
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
-from jupyter_mop.engine.metrics.vectors import Indices, Vectors, WeightedVectors, project
+from jupyter_mop.engine.metrics.vectors import (
+    Indices,
+    Vectors,
+    WeightedVectors,
+    effective_sample_size,
+    project,
+)
 from jupyter_mop.engine.simulation.context_groups import PersonaCells
 from jupyter_mop.engine.simulation.simulation import (
     CONTEXT,
@@ -65,7 +71,12 @@ class Comparison:
     target: WeightedVectors
     vectors: Vectors
 
-    def floors(self, weights: Sequence[float] | Vectors) -> dict[str, float]:
+    @property
+    def floors(self) -> dict[str, float]:
+        """The human floor of each metric at the simulation's own weights; see `floors_at`."""
+        return self.floor.at(effective_sample_size(self.simulation.weights))
+
+    def floors_at(self, weights: Sequence[float] | Vectors) -> dict[str, float]:
         """Return the human floor of each metric at these persona weights, shape (K,).
 
         It is what people would score against people, with as many responses on each side as
@@ -290,7 +301,7 @@ def _points(
             "place": np.arange(n + len(simulation)),
         }
     )
-    dots = everyone.iloc[np.r_[shown, np.arange(n, len(everyone))]]
+    dots = everyone.take(np.r_[shown, np.arange(n, len(everyone))])
     rows = np.sort(sample_rows(len(dots), MAX_POINTS, random_state=random_state))
     points = dots.iloc[rows].reset_index(drop=True)
     simulated = points["source"] == "simulated"

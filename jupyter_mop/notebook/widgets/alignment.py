@@ -185,7 +185,7 @@ class AlignmentPanel(PersonaWeightsPanel):
 
     def _static_tables(self) -> str:
         statistics = self.comparison.statistics
-        floors = self.comparison.floors(self.weights)
+        floors = self.comparison.floors_at(self.weights)
         learned = [f"{share:.1%}" for share in self.learned] or [""] * len(self.names)
         shares = [f"{weight:.1%}" for weight in self.weights]
         counts = [f"{count:,}" for count in statistics.counts]
