@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Real
@@ -19,6 +20,7 @@ from jupyter_mop.errors import DataError
 Documented = TypeVar("Documented", bound=Callable[..., Any])
 _KEY = "option"
 _PLACEHOLDER = "**options"
+_TAB, _DOC_WIDTH = " " * 4, 88
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,12 @@ def _with_options(doc: str, declared: Sequence[tuple[str, Any, Option]]) -> str:
     if not placeholder:
         return doc
     indent = before.rpartition("\n")[2]
-    entries = [
-        f"{name} : {found.kind}, default {default!r}\n    {found.help}"
-        for name, default, found in declared
-    ]
-    text = "\n".join(entries).replace("\n", f"\n{indent}")
+    text = "\n".join(_entry(*found) for found in declared).replace("\n", f"\n{indent}")
     return f"{before}{text}{after}"
+
+
+def _entry(name: str, default: object, declared: Option) -> str:
+    """Return an option as an entry of a numpydoc section."""
+    given = "optional" if default is None else f"default {default!r}"
+    lines = textwrap.wrap(declared.help, _DOC_WIDTH, initial_indent=_TAB, subsequent_indent=_TAB)
+    return "\n".join([f"{name} : {declared.kind}, {given}", *lines])

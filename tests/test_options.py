@@ -158,7 +158,7 @@ def test_the_docstring_lists_the_options_in_place_of_the_placeholder() -> None:
     assert lines[start : start + 5] == [
         "minutes : int, default 3",
         "    Brewing time.",
-        "sugar : float, default None",
+        "sugar : float, optional",
         "    Spoons per cup.",
         "",
     ]

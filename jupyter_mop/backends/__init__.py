@@ -1,1 +1,1 @@
-"""Language models, encoders and the store that remembers their answers."""
+"""Language models, encoders, and the store of their cached answers."""

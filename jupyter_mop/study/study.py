@@ -244,6 +244,7 @@ class Study:
         context: str | Sequence[str],
         response: str,
         weight: str | None = None,
+        group: str | None = None,
         held_out: float = 0.5,
         random_state: int = 0,
     ) -> Population:
@@ -261,6 +262,9 @@ class Study:
             Column of the responses.
         weight : str, optional
             Column of survey weights.
+        group : str, optional
+            Column whose rows belong together, such as the respondent's number; they are not split.
+            Rows with the same free text are never split.
         held_out : float
             Share of the records that is held out, between 0 and 1.
         random_state : int
@@ -271,8 +275,11 @@ class Study:
         Population
             The training records; `target` has the held-out ones.
         """
-        records = Population.from_frame(df, context=context, response=response, weight=weight)
-        self.population, self.target = records.split(1 - held_out, random_state=random_state)
+        records = Population.from_frame(
+            df, context=context, response=response, weight=weight, group=group
+        )
+        train, self.target = records.split(1 - held_out, random_state=random_state)
+        self.population = replace(train, n_left_out=records.n_left_out)
         self.mixture, self.alignment = None, None
         return self.population
 

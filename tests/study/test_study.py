@@ -253,8 +253,8 @@ def test_the_status_counts_what_is_there(study: Study) -> None:
     study.simulate("a", 7)
     status = study.status()
     assert status["personas"] == "sunny, rainy, windy"
-    assert status["population"].startswith("Population(240 records")
-    assert (status["held out"], status["weights"]) == (240, "learned")
+    assert status["population"].startswith("Population(239 records")  # equal texts together
+    assert (status["held out"], status["weights"]) == (241, "learned")
     assert status["simulations"] == "a (7)"
     assert status["model"].startswith("toy:")
     assert "7 responses" in status["cached"]
@@ -364,8 +364,9 @@ def test_a_reweighted_simulation_can_be_named_and_aligned(study: Study) -> None:
     assert (reweighted.name, study.simulations["sunnier"]) == ("sunnier", reweighted)
     frame = study.align("first", "sunnier").frame
     ess = frame.groupby("method", sort=False)["ess"].first()
-    assert ess["first"] == pytest.approx(120)
-    assert ess["sunnier"] < 120
+    n = frame["n"].iloc[0]
+    assert ess["first"] == pytest.approx(n)
+    assert ess["sunnier"] < n
 
 
 def test_impossible_reweighting_is_refused(study: Study) -> None:
@@ -482,10 +483,11 @@ def test_the_panel_has_the_exact_shares_of_an_answer_at_any_weights(survey: Stud
     assert statistics.option_shares.exact
     assert statistics.option_shares.options == answer.options
     assert statistics.option_shares.target[3] == 0
-    own = statistics.option_shares.shares(answer.persona_weights)
-    np.testing.assert_allclose(own, answer.shares(), atol=1e-12)
+    own = statistics.option_shares.shares(statistics.cells.shares(answer.persona_weights))
+    np.testing.assert_allclose(own, answer.shares(), atol=1e-4)  # alike contexts are one group
     drawn = statistics.counts / 60
-    gap = statistics.option_shares.shares(drawn) - statistics.option_shares.target
+    shares = statistics.option_shares.shares(statistics.cells.shares(drawn))
+    gap = shares - statistics.option_shares.target
     assert statistics.metrics(drawn)["TV"] == pytest.approx(abs(gap).sum() / 2)
     uniform = survey.ask(question, "even", 60, weights="uniform")
     survey.reweight("even", {"rainy": 0.7, "sunny": 0.2}, kept_as="moved")

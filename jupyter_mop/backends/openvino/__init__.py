@@ -1,1 +1,1 @@
-"""A language model and an encoder in this process, by OpenVINO."""
+"""A language model and an encoder in this process, run by OpenVINO."""

@@ -1,1 +1,1 @@
-"""One SQLite file that remembers every answer, and the runs that asked for them."""
+"""One SQLite file of cached answers, and the records of the runs that requested them."""

@@ -126,7 +126,7 @@ class CachedBackend(_HitCounts):
 
     @property
     def meter(self) -> Meter:
-        """The meter of the model's calls: an endpoint's own, or one kept here."""
+        """The meter of the model's calls: an endpoint's own, or this object's."""
         return getattr(self.backend, "meter", self._meter)
 
     @property

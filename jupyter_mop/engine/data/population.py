@@ -64,12 +64,18 @@ class Population(Viewed):
         Name of the response column.
     weight : str or None
         Name of the weight column.
+    group : str or None
+        Name of the column whose rows belong together, such as a respondent's.
+    n_left_out : int
+        Rows of the data frame that had no response and were left out.
     """
 
     frame: pd.DataFrame
     context: tuple[str, ...]
     response: str
     weight: str | None = None
+    group: str | None = None
+    n_left_out: int = 0
 
     @classmethod
     def from_frame(
@@ -79,6 +85,7 @@ class Population(Viewed):
         context: str | Sequence[str],
         response: str,
         weight: str | None = None,
+        group: str | None = None,
     ) -> Population:
         """Create a population from a data frame with one row per response.
 
@@ -92,11 +99,15 @@ class Population(Viewed):
             Column with the responses.
         weight : str, optional
             Column with survey weights of zero or more.
+        group : str, optional
+            Column whose rows belong together, such as the respondent's number; `split` keeps
+            them on one side.
 
         Raises
         ------
         DataError
-            If a column is missing, there are no rows, values are missing or weights are invalid.
+            If a column is missing, no row has a response, a context is missing or weights are
+            invalid. Rows without a response are left out and counted in `n_left_out`.
 
         Warns
         -----
@@ -111,20 +122,27 @@ class Population(Viewed):
         """
         df = pandas_frame(df)
         columns = (context,) if isinstance(context, str) else tuple(context)
-        used = [*columns, response, *([weight] if weight else [])]
+        used = [*columns, response, *filter(None, (weight, group))]
         _check_columns(df, used)
         if df.empty:
             raise DataError(
                 "The population is empty: the data frame has no rows.",
                 hint="Check the filter that selects its rows.",
             )
-        _check_values(df, [*columns, response])
+        answered = df[[not _is_empty(value) for value in df[response]]]
+        if answered.empty:
+            raise DataError(
+                f"The column {response!r} has no response in any of its {len(df)} rows.",
+                hint="Name the column that contains the responses.",
+            )
+        _check_values(answered, [*columns, response])
         if weight:
-            _check_weights(df[weight], weight)
-            fault = design_warning(df[weight].to_numpy(dtype=np.float64), "the records")
+            _check_weights(answered[weight], weight)
+            fault = design_warning(answered[weight].to_numpy(dtype=np.float64), "the records")
             if fault:
                 warnings.warn(fault, UserWarning, stacklevel=2)
-        return cls(df[list(dict.fromkeys(used))].reset_index(drop=True), columns, response, weight)
+        frame = answered[list(dict.fromkeys(used))].reset_index(drop=True)
+        return cls(frame, columns, response, weight, group, len(df) - len(answered))
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -135,8 +153,11 @@ class Population(Viewed):
             weights = f", weight: {self.weight}, effective sample size {self.effective_size:,.0f}"
         return (
             f"Population({len(self)} records, context: {', '.join(self.context)}, "
-            f"response: {self.response}{weights})"
+            f"response: {self.response}{weights}{self._note()})"
         )
+
+    def _note(self) -> str:
+        return f"; {self.n_left_out:,} without a response left out" if self.n_left_out else ""
 
     @cached_property
     def contexts(self) -> list[str]:
@@ -211,7 +232,7 @@ class Population(Viewed):
     def take(self, indices: Sequence[int] | NDArray[np.intp]) -> Population:
         """Return the records at `indices` in the given order."""
         rows = self.frame.iloc[list(indices)].reset_index(drop=True)
-        return Population(rows, self.context, self.response, self.weight)
+        return Population(rows, self.context, self.response, self.weight, self.group)
 
     def counted(self) -> Population:
         """Return the records with weights above zero."""
@@ -219,13 +240,16 @@ class Population(Viewed):
         return self if len(rows) == len(self) else self.take(rows)
 
     def weighted(self, vectors: Vectors) -> WeightedVectors:
-        """Return vectors of the responses, shape (n, d), with survey weights unless all are equal."""
+        """Return vectors of the responses, (n, d), with survey weights unless these are equal."""
         return WeightedVectors(vectors, self.weights if np.ptp(self.weights) else None)
 
     def split(
         self, fraction: float = 0.5, *, random_state: int = 0
     ) -> tuple[Population, Population]:
         """Split the records at random into two disjoint populations.
+
+        Rows of one `group`, and rows with the same free text, stay on one side: what a model has
+        seen in training must not be compared with.
 
         Parameters
         ----------
@@ -243,17 +267,45 @@ class Population(Viewed):
         DataError
             If one of the two populations would be empty, or all its weights zero.
         """
-        first = round(len(self) * fraction) if 0 < fraction < 1 else 0
-        if not 0 < first < len(self):
+        wanted = round(len(self) * fraction) if 0 < fraction < 1 else 0
+        units = self._units()
+        sizes = np.bincount(units)
+        order = np.random.default_rng(random_state).permutation(len(sizes))
+        if not 0 < wanted < len(self) or len(sizes) < 2:  # noqa: PLR2004
             raise DataError(
-                f"Splitting {len(self)} records at {fraction:g} leaves one part empty.",
-                hint="Use a fraction between 0 and 1 and at least two records.",
+                f"Splitting {len(self)} records in {len(sizes)} groups at {fraction:g} leaves one "
+                "part empty.",
+                hint="Use a fraction between 0 and 1, and at least two groups of records.",
             )
-        order = np.random.default_rng(random_state).permutation(len(self))
-        parts = self.take(order[:first]), self.take(order[first:])
+        n_units = 1 + int(np.abs(np.cumsum(sizes[order])[:-1] - wanted).argmin())
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        rows = np.argsort(place[units], kind="stable")
+        n_first = int(sizes[order[:n_units]].sum())
+        parts = self.take(rows[:n_first]), self.take(rows[n_first:])
         for part in parts:
             part.weights  # noqa: B018  raises where all are zero
         return parts
+
+    def _units(self) -> NDArray[np.intp]:
+        """Return which records stay together in a split, shape (n,): numbers from 0."""
+        links = [] if self.group is None else [pd.factorize(self.frame[self.group])[0]]
+        if not self.is_closed:
+            links.append(pd.factorize(np.array(self.responses, dtype=object))[0])
+        if all(len(np.unique(link[link >= 0])) == (link >= 0).sum() for link in links):
+            return np.arange(len(self))
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        n, start, rows, nodes = len(self), len(self), [], []
+        for link in links:
+            rows.append(np.flatnonzero(link >= 0))
+            nodes.append(start + link[link >= 0])
+            start += int(link.max()) + 1
+        edges = np.concatenate(rows), np.concatenate(nodes)
+        graph = coo_array((np.ones(len(edges[0])), edges), shape=(start, start))
+        labels = connected_components(graph, directed=False)[1][:n]
+        return np.asarray(pd.factorize(labels)[0], dtype=np.intp)
 
     def draw(self, n: int, *, random_state: int = 0) -> NDArray[np.intp]:
         """Draw the indices of `n` records with probability proportional to weight, shape (n,).
@@ -289,6 +341,10 @@ def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:
                 f"There is no column {column!r}; the columns are {list(df.columns)}.",
                 hint="Use one of these columns.",
             )
+
+
+def _is_empty(value: object) -> bool:
+    return bool(pd.isna(value) is True or not str(value).strip())  # type: ignore[call-overload]
 
 
 def _check_values(df: pd.DataFrame, used: Sequence[str]) -> None:

@@ -170,7 +170,7 @@ def _verdict(low: float, high: float, better: str) -> str:
     return "better" if (high < 0) == (better == "lower") else "worse"
 
 
-def _check_against(simulated: Mapping[str, Vectors], against: str) -> None:
+def _check_against(simulated: Mapping[str, Responses], against: str) -> None:
     if against not in simulated:
         raise DataError(
             f"There is no method {against!r} to compare with.",

@@ -190,7 +190,7 @@ class PersonaCells:
         return self.groups.with_marginal(weights).by_marginal(full)
 
 
-def group_draws(weights: Array) -> GroupedDraws:
+def group_draws(weights: Array, mass: Array | None = None) -> GroupedDraws:
     """Return the groups of contexts of n draws.
 
     Parameters
@@ -198,6 +198,8 @@ def group_draws(weights: Array) -> GroupedDraws:
     weights : numpy.ndarray, shape (n, K)
         Persona weights pi(x) in the context of each draw. Where many contexts differ, the most
         alike share a group (k-means), so that a cell holds about ten draws or more.
+    mass : numpy.ndarray, shape (n,), optional
+        What each draw counts in the size of its group; equal by default.
 
     Examples
     --------
@@ -207,9 +209,10 @@ def group_draws(weights: Array) -> GroupedDraws:
     n, n_personas = weights.shape
     most = min(MAX_GROUPS, MAX_CELLS // n_personas, n // (MIN_DRAWS_PER_CELL * n_personas))
     labels = _labels(weights, max(most, 1))
-    sizes = np.bincount(labels) / n
-    sums = [np.bincount(labels, column, len(sizes)) for column in weights.T]
-    return GroupedDraws(labels, ContextGroups(sizes, np.stack(sums, axis=1) / n / sizes[:, None]))
+    share = np.full(n, 1 / n) if mass is None else mass / mass.sum()
+    sizes = np.asarray(np.bincount(labels, share), dtype=np.float64)
+    sums = [np.bincount(labels, share * column, len(sizes)) for column in weights.T]
+    return GroupedDraws(labels, ContextGroups(sizes, np.stack(sums, axis=1) / sizes[:, None]))
 
 
 def _labels(weights: Array, max_groups: int) -> Indices:

@@ -156,7 +156,9 @@ class Simulation(Viewed):
         """
         known, contexts = self.provenance.get(PERSONA_WEIGHTS), list(self.frame[CONTEXT])
         if known is not None:
-            return group_draws(np.array([known[context] for context in contexts]))
+            return group_draws(
+                np.array([known[context] for context in contexts]), self._context_mass(contexts)
+            )
         codes, n_personas = self.codes(), len(self.names)
         labels = pd.factorize(np.array(contexts, dtype=object))[0]
         counts = np.zeros((labels.max(initial=0) + 1, n_personas))
@@ -164,6 +166,14 @@ class Simulation(Viewed):
         if counts.sum(1).min() < MIN_DRAWS_PER_CELL * n_personas:
             labels, counts = np.zeros_like(labels), counts.sum(0, keepdims=True)
         return group_draws((counts / counts.sum(1, keepdims=True))[labels])
+
+    def _context_mass(self, contexts: Sequence[str]) -> NDArray[np.float64] | None:
+        """Return what each draw counts where the shares of the contexts are known, shape (n,)."""
+        shares = self.provenance.get(CONTEXT_SHARES)
+        if shares is None:
+            return None
+        counts = pd.Series(contexts).value_counts()
+        return np.array([shares[context] / counts[context] for context in contexts])
 
     def reweight(
         self,

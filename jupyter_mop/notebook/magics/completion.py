@@ -33,7 +33,7 @@ _OPTIONS: dict[str, type[Options]] = {
     "mop_simulate": SimulationOptions,
     "mop_ask": ElicitationOptions,
 }
-_COLUMN_OPTIONS = ("--context", "--response", "--weight")
+_COLUMN_OPTIONS = ("--context", "--response", "--weight", "--group")
 
 
 def register(shell: InteractiveShell, magics: MopMagics) -> None:

@@ -141,6 +141,8 @@ class SetupMagics(StudyMagics):
               "to. Several columns are separated by commas.")  # fmt: skip
     @argument("--response", required=True, help="Column of the responses.")
     @argument("--weight", help="Column of survey weights. Default: all records count equally.")
+    @argument("--group", help="Column whose rows belong together, such as the respondent's number; "
+              "they are not split.")  # fmt: skip
     @argument("--held-out", type=float, default=0.5, help="Share of the records to hold out for "
               "comparison.")  # fmt: skip
     @argument("--seed", type=arguments.seed, default=0, help="Seed of the split.")
@@ -157,6 +159,7 @@ class SetupMagics(StudyMagics):
             context=[name.strip() for name in arguments.unquoted(args.context).split(",")],
             response=arguments.unquoted(args.response),
             weight=args.weight and arguments.unquoted(args.weight),
+            group=args.group and arguments.unquoted(args.group),
             held_out=args.held_out,
             random_state=args.seed,
         )

@@ -65,8 +65,6 @@ def test_take_keeps_order_and_repeats() -> None:
         (FRAME, {"response": "answer"}, ["'answer'"]),
         (FRAME, {"weight": "heft"}, ["'heft'"]),
         (FRAME.head(0), {}, ["empty"]),
-        (FRAME.assign(text=["hot", None, "cold", np.nan]), {}, ["'text'", "2 missing"]),
-        (FRAME.assign(text=["hot", "", "cold", "  "]), {}, ["'text'", "2 missing"]),
         (FRAME.assign(topic=["tea", None, "milk", "milk"]), {}, ["'topic'", "1 missing"]),
         (FRAME.assign(w=[1, -1, 1, 1]), {"weight": "w"}, ["'w'", "zero or more"]),
         (FRAME.assign(w=[1, np.nan, 1, 1]), {"weight": "w"}, ["'w'"]),
@@ -143,3 +141,63 @@ def test_a_lone_surrogate_is_refused_with_its_row():
     frame = pd.DataFrame({"topic": ["a", "b"], "text": ["c", "\ud83d d"]}, dtype=object)
     with pytest.raises(DataError, match="Row 1 of the column 'text' contains a lone surrogate"):
         Population.from_frame(frame, context="topic", response="text")
+
+
+def test_rows_of_one_respondent_stay_on_one_side() -> None:
+    rng = np.random.default_rng(0)
+    who = rng.integers(60, size=200)
+    frame = pd.DataFrame({"x": "a", "text": [f"answer {i}" for i in range(200)], "who": who})
+    whole = Population.from_frame(frame, context="x", response="text", group="who")
+    for seed in range(5):
+        first, second = whole.split(random_state=seed)
+        assert not set(first.frame["who"]) & set(second.frame["who"])
+        assert len(first) + len(second) == 200
+        assert abs(len(first) - 100) <= 8
+
+
+def test_the_same_text_is_not_on_both_sides() -> None:
+    texts = [f"comment {i}" for i in range(100)] * 2
+    whole = Population.from_frame(
+        pd.DataFrame({"x": "a", "text": texts}), context="x", response="text"
+    )
+    first, second = whole.split()
+    assert not set(first.responses) & set(second.responses)
+    assert (len(first), len(second)) == (100, 100)
+
+
+def test_texts_join_respondents_that_share_them() -> None:
+    frame = pd.DataFrame(
+        {
+            "x": "a",
+            "text": ["same", "one", "same", "two", "three", "four"],
+            "who": [1, 1, 2, 2, 3, 4],
+        }
+    )
+    whole = Population.from_frame(frame, context="x", response="text", group="who")
+    for seed in range(4):
+        parts = [set(part.frame["who"]) for part in whole.split(random_state=seed)]
+        assert any({1, 2} <= part for part in parts)
+
+
+def test_equal_answers_to_a_closed_question_are_split_freely() -> None:
+    frame = pd.DataFrame({"x": "a", "text": ["yes", "no"] * 50})
+    first, second = Population.from_frame(frame, context="x", response="text").split()
+    assert set(first.responses) == set(second.responses) == {"yes", "no"}
+
+
+def test_one_group_cannot_be_split() -> None:
+    frame = pd.DataFrame({"x": "a", "text": ["one", "two", "three"], "who": 1})
+    whole = Population.from_frame(frame, context="x", response="text", group="who")
+    with pytest.raises(DataError, match="3 records in 1 groups") as caught:
+        whole.split()
+    assert "two groups" in caught.value.hint
+
+
+def test_rows_without_a_response_are_left_out_and_counted() -> None:
+    frame = pd.DataFrame({"x": "a", "text": ["one", None, " ", "two", float("nan")]})
+    found = Population.from_frame(frame, context="x", response="text")
+    assert found.responses == ["one", "two"]
+    assert found.n_left_out == 3
+    assert "3 without a response left out" in repr(found)
+    with pytest.raises(DataError, match="no response in any of its 2 rows"):
+        Population.from_frame(frame.iloc[1:3], context="x", response="text")
