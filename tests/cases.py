@@ -12,13 +12,23 @@ from pathlib import Path
 import numpy as np
 
 from jupyter_mop.engine.simulation.context_groups import ContextGroups, GroupedDraws
+from jupyter_mop.engine.weighting.human_floor import HumanFloor
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.engine.weighting.weight_matching import match
 
 FILE = Path(__file__).parent / "data" / "weights_cases.json"
 OPTIONS = ["never", "sometimes", "always"]
-FLOORS = {"FID": 0.1, "MAUVE": 0.9, "KL cosine": 0.01, "length": 0.5}
+FLOOR = HumanFloor(
+    {
+        "FID": [0.1, 3.0, 0.0],
+        "MAUVE": [0.01, 2.0, 0.0],
+        "KL cosine": [-0.1, 0.5, 20.0],
+        "length": [0.04, 1.5, 6.0],
+        "TV": [-1.0, 0.0, 0.0],
+    }
+)
+SIZES = [5.0, 40.0, 1000.0]
 SIMPLEX = [
     {"call": "move", "arguments": [[0.4, 0.3, 0.2, 0.1], [False] * 4, 0, 0.7],
      "expected": [0.7, 0.15, 0.1, 0.05]},
@@ -68,7 +78,7 @@ def metric_case(name: str, found: PersonaStatistics, weights: list[float]) -> di
     metrics = found.metrics_and_gradients(weights)
     return {
         "name": name,
-        "statistics": found.to_dict() | {"floors": FLOORS},
+        "statistics": found.to_dict(),
         "weights": weights,
         "expected": {
             metric: {"value": value.value, "gradient": value.gradient}
@@ -126,6 +136,10 @@ def cases() -> dict[str, object]:
     free = [False] * 4
     return {
         "simplex": SIMPLEX,
+        "floors": {
+            "floors": FLOOR.to_dict(),
+            "expected": [{"size": size, "floors": FLOOR.at(size)} for size in SIZES],
+        },
         "figures": metrics,
         "matching": [
             matching_case(0, opened, "FID", [0.25] * 4, free),

@@ -206,5 +206,4 @@ def _span(values: pd.Series[float]) -> list[float]:
 
 def alignment_table(alignment: Alignment) -> str:
     """Return the metrics of each method as an HTML table, the human floor last."""
-    n = int(alignment.frame["n"].iloc[0])
-    return f"{alignment.table.to_html()}<p>{n} responses a side; 95 % intervals</p>"
+    return f"{alignment.table.to_html()}<p>{alignment.n_per_side}; 95 % intervals</p>"

@@ -25,6 +25,7 @@ from jupyter_mop.engine.data.personas import Persona, persona_index
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.generation.persona_preview import default_pool
+from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
 from jupyter_mop.engine.survey.answer_matching import read_option
@@ -224,11 +225,11 @@ class Session:
 
     def encoded_with_target(
         self, simulation: Simulation, on_step: OnStep | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the vectors of the target's responses and of the simulation's."""
+    ) -> tuple[WeightedVectors, np.ndarray]:
+        """Return vectors of the target's responses, with weights, and of the simulation's."""
         texts = [self.comparison_target.responses, simulation.responses]
         target, vectors = encode_groups(texts, self.encoder, on_step)
-        return target, vectors
+        return self.comparison_target.weighted(target), vectors
 
     def last_mixture_simulation(self) -> str:
         """Return the name of the latest simulation in which every response has a persona."""

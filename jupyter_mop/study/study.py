@@ -625,7 +625,7 @@ class Study:
             human=self.session.human_answers(human, of),
             answer=answer,
             level=level,
-            n_contexts=len(self.session.comparison_target),
+            n_contexts=self.session.comparison_target.effective_size,
             missing=missing,
         )
 

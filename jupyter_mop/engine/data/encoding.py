@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import Encoder, OnStep
-from jupyter_mop.engine.metrics.vectors import Vectors
+from jupyter_mop.engine.metrics.vectors import Vectors, WeightedVectors, checked_weights
 
 
 def encode_distinct(encoder: Encoder, texts: Sequence[str]) -> tuple[Vectors, NDArray[np.intp]]:
@@ -56,8 +56,12 @@ def encode_groups(
     return np.split(vectors, np.cumsum([len(group) for group in groups])[:-1])
 
 
-def sample_rows(n: int, size: int, *, random_state: int) -> NDArray[np.intp]:
+def sample_rows(
+    n: int, size: int, *, random_state: int, weights: Vectors | None = None
+) -> NDArray[np.intp]:
     """Return `size` of n row numbers in random order, or all n in order if `size` >= n.
+
+    With `weights`, shape (n,), rows are drawn in proportion to them, without replacement.
 
     Examples
     --------
@@ -66,4 +70,18 @@ def sample_rows(n: int, size: int, *, random_state: int) -> NDArray[np.intp]:
     """
     if n <= size:
         return np.arange(n)
-    return np.random.default_rng(random_state).permutation(n)[:size]
+    rng = np.random.default_rng(random_state)
+    if weights is None:
+        return rng.permutation(n)[:size]
+    return rng.choice(n, size, replace=False, p=checked_weights(weights, n))
+
+
+def shown_rows(side: WeightedVectors, *, random_state: int) -> NDArray[np.intp]:
+    """Return the rows of a map on which each dot stands for as many people: all, or a sample.
+
+    With weights, as many rows as the effective sample size are drawn in proportion to them.
+    """
+    if side.weights is None:
+        return np.arange(len(side))
+    size = max(1, round(side.effective_size))
+    return np.sort(sample_rows(len(side), size, random_state=random_state, weights=side.weights))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,13 @@ from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.dataframes import column_texts, pandas_frame, value_text
 from jupyter_mop.engine.data.surrogates import has_lone_surrogate, lone_surrogate_error
+from jupyter_mop.engine.metrics.vectors import (
+    Vectors,
+    WeightedVectors,
+    design_warning,
+    effective_sample_size,
+    weight_fault,
+)
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
@@ -102,6 +110,11 @@ class Population(Viewed):
             If a column is missing, no row has a response, a context is missing or weights are
             invalid. Rows without a response are left out and counted in `n_left_out`.
 
+        Warns
+        -----
+        UserWarning
+            Where the weights leave an effective sample size of less than half the records.
+
         Examples
         --------
         >>> df = pd.DataFrame({"topic": ["tea", "tea"], "text": ["hot", "mild"]})
@@ -126,6 +139,9 @@ class Population(Viewed):
         _check_values(answered, [*columns, response])
         if weight:
             _check_weights(answered[weight], weight)
+            fault = design_warning(answered[weight].to_numpy(dtype=np.float64), "the records")
+            if fault:
+                warnings.warn(fault, UserWarning, stacklevel=2)
         frame = answered[list(dict.fromkeys(used))].reset_index(drop=True)
         return cls(frame, columns, response, weight, group, len(df) - len(answered))
 
@@ -133,9 +149,12 @@ class Population(Viewed):
         return len(self.frame)
 
     def __repr__(self) -> str:
+        weights = ""
+        if self.weight is not None:
+            weights = f", weight: {self.weight}, effective sample size {self.effective_size:,.0f}"
         return (
             f"Population({len(self)} records, context: {', '.join(self.context)}, "
-            f"response: {self.response}{self._note()})"
+            f"response: {self.response}{weights}{self._note()})"
         )
 
     def _note(self) -> str:
@@ -177,11 +196,28 @@ class Population(Viewed):
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
-        """Survey weights with mean 1, shape (n,)."""
+        """Survey weights with mean 1, shape (n,).
+
+        Raises
+        ------
+        DataError
+            If all are zero, which a part of a population can have.
+        """
         if self.weight is None:
             return np.ones(len(self))
         values = self.frame[self.weight].to_numpy(dtype=np.float64)
+        if not values.any():
+            raise DataError(
+                f"All {len(self)} records here have a weight of zero in the column "
+                f"{self.weight!r}.",
+                hint="Use another seed of the split, or leave out records of weight zero.",
+            )
         return np.asarray(values / values.mean())
+
+    @cached_property
+    def effective_size(self) -> float:
+        """The effective sample size (Kish) under the survey weights."""
+        return effective_sample_size(self.weights)
 
     @cached_property
     def n_distinct(self) -> int:
@@ -212,6 +248,15 @@ class Population(Viewed):
         rows = self.frame.iloc[list(indices)].reset_index(drop=True)
         return Population(rows, self.context, self.response, self.weight, self.group)
 
+    def counted(self) -> Population:
+        """Return the records with weights above zero."""
+        rows = np.flatnonzero(self.weights)
+        return self if len(rows) == len(self) else self.take(rows)
+
+    def weighted(self, vectors: Vectors) -> WeightedVectors:
+        """Return vectors of the responses, (n, d), with survey weights unless these are equal."""
+        return WeightedVectors(vectors, self.weights if np.ptp(self.weights) else None)
+
     def split(
         self, fraction: float = 0.5, *, random_state: int = 0
     ) -> tuple[Population, Population]:
@@ -234,7 +279,7 @@ class Population(Viewed):
         Raises
         ------
         DataError
-            If one of the two populations would be empty.
+            If one of the two populations would be empty, or all its weights zero.
         """
         wanted = round(len(self) * fraction) if 0 < fraction < 1 else 0
         units = self._units()
@@ -251,7 +296,10 @@ class Population(Viewed):
         place[order] = np.arange(len(order))
         rows = np.argsort(place[units], kind="stable")
         n_first = int(sizes[order[:n_units]].sum())
-        return self.take(rows[:n_first]), self.take(rows[n_first:])
+        parts = self.take(rows[:n_first]), self.take(rows[n_first:])
+        for part in parts:
+            part.weights  # noqa: B018  raises where all are zero
+        return parts
 
     def _units(self) -> NDArray[np.intp]:
         """Return which records stay together in a split, shape (n,): numbers from 0."""
@@ -345,10 +393,11 @@ def _check_values(df: pd.DataFrame, used: Sequence[str]) -> None:
 
 def _check_weights(weights: pd.Series, name: str) -> None:
     values = pd.to_numeric(weights, errors="coerce").to_numpy(dtype=np.float64)
-    if not np.isfinite(values).all() or (values < 0).any() or values.sum() <= 0:
+    fault = weight_fault(values)
+    if fault:
         raise DataError(
-            f"The weight column {name!r} must contain numbers of zero or more, not all zero.",
-            hint="Check it with df[weight].describe().",
+            f"The weight column {name!r} must contain numbers of zero or more: {fault}.",
+            hint=f"Check it with df[{name!r}].describe().",
         )
 
 

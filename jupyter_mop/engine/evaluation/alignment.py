@@ -12,10 +12,16 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.backends.protocols import Encoder, OnStep
-from jupyter_mop.engine.data.encoding import encode_groups, sample_rows
+from jupyter_mop.engine.data.encoding import encode_groups, sample_rows, shown_rows
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
-from jupyter_mop.engine.metrics.vectors import Vectors, project
+from jupyter_mop.engine.metrics.split_half import rows_for
+from jupyter_mop.engine.metrics.vectors import (
+    Vectors,
+    WeightedVectors,
+    effective_sample_size,
+    project,
+)
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed, view
@@ -35,7 +41,8 @@ class Alignment(Viewed):
     frame : pandas.DataFrame
         One row per method and metric; see `alignment_table.align`.
     points : pandas.DataFrame
-        x, y, source, persona and response of every real and simulated response.
+        x, y, source, persona and response of the real and simulated responses; where these have
+        weights, of a sample drawn by them.
     personas : tuple of str
         All persona names in the study's order, which determines their colours.
     sets : dict or None
@@ -116,8 +123,15 @@ class Alignment(Viewed):
         return wide.rename_axis(index=None, columns=None)
 
     def __repr__(self) -> str:
+        return f"{self.table.to_string()}\n({self.n_per_side}; 95 % intervals)"
+
+    @property
+    def n_per_side(self) -> str:
+        """The number of responses per side in words; the effective number where weights count."""
         n = int(self.frame["n"].iloc[0])
-        return f"{self.table.to_string()}\n({n} responses a side; 95 % intervals)"
+        sides = [self.sets["target"], *self.sets["simulated"].values()] if self.sets else []
+        effective = "effective " if any(side.weights is not None for side in sides) else ""
+        return f"{n} {effective}responses a side"
 
 
 def align(
@@ -133,8 +147,8 @@ def align(
     Parameters
     ----------
     target : Population or sequence of str
-        Held-out real responses. Twice as many as in each simulation are best, since the human
-        floor compares two halves of them.
+        Held-out real responses; the survey weights of a population count. Twice as many as in
+        each simulation are best, since the human floor compares two halves of them.
     simulations : mapping of str to Simulation, Population or sequence of str
         The responses of each method, by name.
     encoder : Encoder
@@ -164,20 +178,21 @@ def align(
     """
     if not simulations:
         raise DataError("There is no simulation to compare.", hint="Simulate first.")
+    target = target.counted() if isinstance(target, Population) else target
     texts = {name: _texts(simulation) for name, simulation in simulations.items()}
+    responses, weights = _texts(target), _weights(target)
     n = min(map(len, texts.values()))
-    responses = _texts(target)
-    real = [responses[i] for i in sample_rows(len(responses), 2 * n, random_state=random_state)]
+    if weights is not None:
+        n = round(n * len(weights) / effective_sample_size(weights))
+    rows = sample_rows(len(responses), 2 * n, random_state=random_state)
+    real = [responses[i] for i in rows]
     target_vectors, *rest = encode_groups([real, *texts.values()], encoder, on_step)
-    vectors = dict(zip(texts, rest, strict=True))
-    tick = on_step("metrics", 1 + 3 * len(vectors)) if on_step else None
+    tick = on_step("metrics", 1 + 3 * len(texts)) if on_step else None
     sets: dict[str, Any] = {
-        "target_vectors": target_vectors,
-        "simulated": vectors,
-        "weights": {
-            name: simulation.weights
-            for name, simulation in simulations.items()
-            if isinstance(simulation, Simulation)
+        "target": _side(target_vectors, None if weights is None else weights[rows]),
+        "simulated": {
+            name: _side(vectors, _weights(simulations[name]))
+            for name, vectors in zip(texts, rest, strict=True)
         },
         "random_state": random_state,
     }
@@ -186,8 +201,19 @@ def align(
         on_result=(lambda done, _total: tick(done - 1, None)) if tick else None,
     )
     n = int(frame["n"].iloc[0])
-    points = _points(real[:n], target_vectors[:n], simulations, vectors)
+    points = _points(real, simulations, sets, n)
     return Alignment(frame, points, _personas(simulations), sets)
+
+
+def _weights(source: Texts) -> Vectors | None:
+    """Return survey weights of a population or importance weights of a simulation, if any."""
+    if isinstance(source, Simulation):
+        return source.weights
+    return source.weights if isinstance(source, Population) and source.weight else None
+
+
+def _side(vectors: Vectors, weights: Vectors | None) -> WeightedVectors:
+    return WeightedVectors(vectors, None if weights is None or not np.ptp(weights) else weights)
 
 
 def _texts(source: Texts) -> list[str]:
@@ -201,19 +227,28 @@ def _texts(source: Texts) -> list[str]:
 
 
 def _points(
-    real: Sequence[str],
-    target: Vectors,
-    simulations: Mapping[str, Texts],
-    vectors: Mapping[str, Vectors],
+    real: Sequence[str], simulations: Mapping[str, Texts], sets: Mapping[str, Any], n: int
 ) -> pd.DataFrame:
-    sources = [pd.DataFrame({"source": "real", PERSONA: None, RESPONSE: list(real)})]
+    """Return the dots of the map; with weights, a sample in which each dot counts the same."""
+    target = sets["target"].take(np.arange(min(len(real), rows_for(n, sets["target"]))))
+    shown = shown_rows(target, random_state=sets["random_state"])
+    sources = [_dots("real", None, [real[i] for i in shown])]
+    vectors = [target.vectors[shown]]
     for name, simulation in simulations.items():
-        persona = simulation.frame[PERSONA] if isinstance(simulation, Simulation) else None
-        responses = _texts(simulation)
-        sources.append(pd.DataFrame({"source": name, PERSONA: persona, RESPONSE: responses}))
+        side, responses = sets["simulated"][name], _texts(simulation)
+        rows = shown_rows(side, random_state=sets["random_state"])
+        personas = None
+        if isinstance(simulation, Simulation):
+            personas = simulation.frame[PERSONA].to_numpy()[rows]
+        sources.append(_dots(name, personas, [responses[i] for i in rows]))
+        vectors.append(side.vectors[rows])
     points = pd.concat([source.astype(object) for source in sources], ignore_index=True)
-    x, y = project(target, np.concatenate(list(vectors.values()))).T
+    x, y = project(target, np.concatenate(vectors))[len(target) :].T
     return points.assign(x=x, y=y)
+
+
+def _dots(source: str, personas: object, responses: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame({"source": source, PERSONA: personas, RESPONSE: list(responses)})
 
 
 def _personas(simulations: Mapping[str, Texts]) -> tuple[str, ...]:

@@ -8,14 +8,22 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from jupyter_mop.engine.data.encoding import sample_rows
 from jupyter_mop.engine.evaluation.controllability import Controllability, controllability
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, copies
 from jupyter_mop.engine.evaluation.diversity import distinct_n, vendi_score
 from jupyter_mop.engine.evaluation.missing_clusters import missing_clusters
 from jupyter_mop.engine.metrics.half_sampling import IDENTITY, centred_interval
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
-from jupyter_mop.engine.metrics.split_half import WeightedVectors
-from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked_pair
+from jupyter_mop.engine.metrics.split_half import rows_for
+from jupyter_mop.engine.metrics.vectors import (
+    Indices,
+    Vectors,
+    WeightedVectors,
+    as_weighted,
+    checked_pair,
+    effective_sample_size,
+)
 from jupyter_mop.engine.simulation.simulation import EXEMPLAR, PERSONA, Simulation
 from jupyter_mop.engine.weighting.persona_counts import sum_by_persona
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
@@ -25,6 +33,7 @@ from jupyter_mop.rendering import Viewed
 N_HALVES = 60
 LEVEL = 0.95
 MIN_RESPONSES = 20
+ROUNDING = 1e-9
 REAL, CHANCE = "real responses", "chance"
 
 
@@ -88,7 +97,7 @@ class Diagnosis(Viewed):
 
 def diagnose(
     texts: Sequence[str],
-    target: Vectors,
+    target: Vectors | WeightedVectors,
     simulation: Simulation,
     vectors: Vectors,
     *,
@@ -101,10 +110,10 @@ def diagnose(
     ----------
     texts : sequence of str
         Held-out real responses.
-    target : ndarray, shape (n, d)
-        Their vectors.
+    target : ndarray, shape (n, d), or WeightedVectors
+        Their vectors; with survey weights if there are any.
     simulation : Simulation
-        Its importance weights apply to the Vendi score and the clusters.
+        Its importance weights apply to all metrics but controllability.
     vectors : ndarray, shape (m, d)
         Vectors of its responses.
     copied : int
@@ -124,7 +133,9 @@ def diagnose(
     Notes
     -----
     Diversity depends on the number of responses, so it is measured on equal numbers of real and
-    simulated ones. Its intervals come from random halves (`metrics.half_sampling`).
+    simulated ones; with weights, on equal effective numbers. Vendi score and clusters use the
+    weights as they are. For distinct-n, as many responses as the effective sample size are drawn by
+    weight. Intervals come from random halves (`metrics.half_sampling`), which carry the weights.
 
     Examples
     --------
@@ -138,39 +149,50 @@ def diagnose(
     >>> diagnosis.frame.set_index("figure")["value"].round(2).to_dict()["controllability"]
     1.0
     """
-    target, vectors = checked_pair(target, vectors, at_least=1)
+    target = as_weighted(target)
+    checked_pair(target.vectors, vectors, at_least=1)
     _check(len(texts), len(simulation), len(target), len(vectors))
+    kept, real = _positive(target)
+    texts = [texts[i] for i in kept]
     codes, names = _personas(simulation)
     rng = np.random.default_rng(random_state)
-    n = min(len(target), len(vectors))
-    real, rows = (np.sort(rng.permutation(size)[:n]) for size in (len(target), len(vectors)))
+    drawn, simulated = _positive(WeightedVectors(vectors, simulation.weights))
+    n = int(min(real.effective_size, simulated.effective_size) + ROUNDING)
+    responses = [simulation.responses[i] for i in drawn]
+    real_side, simulated_side = _side(texts, real, n, rng), _side(responses, simulated, n, rng)
     control = _controllability(vectors, codes, names, random_state)
     pool = [exemplar.response for exemplar in simulation.exemplars]
     copied_runs = copies(simulation.responses, pool, _exemplars(simulation), copied=copied)
-    metrics = _diversity_rows(
-        ([texts[i] for i in real], target[real], None),
-        ([simulation.responses[i] for i in rows], vectors[rows], simulation.weights[rows]),
-        rng,
-    )
+    metrics = _diversity_rows(real_side, simulated_side, n, rng)
     if control:
         metrics.append(_controllability_row(control))
     if pool:
-        drawn = [int(j) for j in rng.integers(len(pool), size=len(texts))]
-        metrics += _copy_rows(copied_runs, copies(texts, pool, drawn, copied=copied))
+        shown = [int(j) for j in rng.integers(len(pool), size=len(texts))]
+        real_runs = copies(texts, pool, shown, copied=copied)
+        metrics += _copy_rows(
+            copied_runs.assign(weight=simulation.weights),
+            real_runs.assign(weight=1.0 if real.weights is None else real.weights),
+        )
     return Diagnosis(
         simulation.name,
         pd.DataFrame(metrics),
         control,
         copied_runs,
         copied,
-        _missing(texts, target, simulation, vectors, random_state),
+        _missing(texts, real, simulation, vectors, random_state),
         tuple(simulation.personas),
     )
 
 
+def _positive(side: WeightedVectors) -> tuple[Indices, WeightedVectors]:
+    """Return the rows with weights above zero, and these responses."""
+    weights = np.ones(len(side)) if side.weights is None else side.weights
+    return np.flatnonzero(weights), WeightedVectors.of(side)
+
+
 def _missing(
     texts: Sequence[str],
-    target: Vectors,
+    target: WeightedVectors,
     simulation: Simulation,
     vectors: Vectors,
     random_state: int,
@@ -186,31 +208,55 @@ def _missing(
         random_state=random_state,
     )
     shares = sum_by_persona(codes, simulation.weights, len(names))
-    return missing_clusters(statistics, texts, target, weights=shares)
+    return missing_clusters(statistics, texts, target.vectors, weights=shares)
 
 
-Side = tuple[Sequence[str], Vectors, Vectors | None]
+@dataclass(frozen=True)
+class _Side:
+    """Real or simulated responses, as many as give the effective sample size."""
+
+    texts: Sequence[str]
+    vectors: WeightedVectors
+
+    def vendi_score(self, rows: Indices) -> float:
+        part = self.vectors.take(rows)
+        return vendi_score(part.vectors, weights=part.weights)
+
+    def drawn(self, rows: Indices, n: int) -> list[str]:
+        """Return the texts at `rows`; with weights, a sample drawn by them, n of all rows."""
+        if self.vectors.weights is None:
+            return [self.texts[i] for i in rows]
+        size, weights = round(n * len(rows) / len(self.texts)), self.vectors.weights[rows]
+        chosen = sample_rows(len(rows), size, random_state=int(rows.sum()), weights=weights)
+        return [self.texts[i] for i in rows[chosen]]
+
+
+def _side(texts: Sequence[str], side: WeightedVectors, n: int, rng: np.random.Generator) -> _Side:
+    """Return random responses with an effective sample size of n."""
+    rows = np.sort(rng.permutation(len(side))[: rows_for(n, side)])
+    return _Side([texts[i] for i in rows], side.take(rows))
 
 
 def _diversity_rows(
-    real: Side, simulated: Side, rng: np.random.Generator
+    real: _Side, simulated: _Side, n: int, rng: np.random.Generator
 ) -> list[dict[str, object]]:
-    """Return Vendi score and distinct-n of both sides, which have equal numbers of responses."""
-    metrics: dict[str, Callable[[Side, Indices], float]] = {
-        "Vendi score": lambda side, rows: vendi_score(
-            side[1][rows], weights=None if side[2] is None else side[2][rows]
-        ),
-        "distinct-1": lambda side, rows: distinct_n([side[0][i] for i in rows], 1),
-        "distinct-2": lambda side, rows: distinct_n([side[0][i] for i in rows], 2),
+    """Return Vendi score and distinct-n of both sides, for n effective responses."""
+    metrics: dict[str, Callable[[_Side, Indices], float]] = {
+        "Vendi score": lambda side, rows: side.vendi_score(rows),
+        "distinct-1": lambda side, rows: distinct_n(side.drawn(rows, n), 1),
+        "distinct-2": lambda side, rows: distinct_n(side.drawn(rows, n), 2),
     }
-    n = len(real[0])
-    halves = [rng.permutation(n)[: n // 2] for _ in range(N_HALVES)]
+    halves = {
+        size: [rng.permutation(size)[: size // 2] for _ in range(N_HALVES)]
+        for size in dict.fromkeys(len(side.texts) for side in (real, simulated))
+    }
     rows = []
     for name, metric in metrics.items():
         sides = []
         for side in (simulated, real):
-            value = metric(side, np.arange(n))
-            replicates = [metric(side, half) for half in halves]
+            size = len(side.texts)
+            value = metric(side, np.arange(size))
+            replicates = [metric(side, half) for half in halves[size]]
             interval = centred_interval(value, [replicates], level=LEVEL, scale=IDENTITY)
             sides.append((value, *interval))
         rows.append(_row(name, sides[0], REAL, sides[1], n))
@@ -225,7 +271,7 @@ def _copy_rows(simulated: pd.DataFrame, real: pd.DataFrame) -> list[dict[str, ob
     kinds = {"copies of its own exemplar": "is_copy", "copies of any exemplar": "is_pool_copy"}
     rows = {"is_copy": simulated[simulated["run"].notna()], "is_pool_copy": simulated}
     return [
-        _row(name, _share(rows[kind][kind]), REAL, _share(real[kind]), len(rows[kind]))
+        _row(name, _share(rows[kind], kind), REAL, _share(real, kind), len(rows[kind]))
         for name, kind in kinds.items()
         if len(rows[kind])
     ]
@@ -249,10 +295,11 @@ def _row(
     return {"figure": name, **ends, "against": against, **floors, "n": n}
 
 
-def _share(flags: pd.Series) -> tuple[float, float, float]:
-    """Return the share of true values with its interval."""
-    share = float(flags.mean())
-    return (share, *share_interval(share, len(flags), level=LEVEL))
+def _share(rows: pd.DataFrame, kind: str) -> tuple[float, float, float]:
+    """Return the weighted share of true values with its interval."""
+    weights = rows["weight"].to_numpy(dtype=np.float64)
+    share = float(np.average(rows[kind], weights=weights))
+    return (share, *share_interval(share, effective_sample_size(weights), level=LEVEL))
 
 
 def _controllability(

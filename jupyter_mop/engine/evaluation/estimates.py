@@ -96,7 +96,7 @@ def estimate(
     human: Population | None = None,
     answer: str | None = None,
     level: float = 0.9,
-    n_contexts: int | None = None,
+    n_contexts: float | None = None,
     missing: str | Sequence[str] | None = None,
 ) -> Estimates:
     """Estimate a population's mean or shares from a simulation and a few human answers.
@@ -117,9 +117,9 @@ def estimate(
         Estimate the share of this label alone.
     level : float
         Confidence level.
-    n_contexts : int, optional
-        The number of real records that the simulation's contexts were drawn from, where it is
-        smaller than the number of responses.
+    n_contexts : float, optional
+        The number of real records that the simulation's contexts were drawn from, or their
+        effective sample size, where it is smaller than the number of responses.
     missing : str or sequence of str, optional
         Human answers to set aside, such as "Refused|Don't know".
 
@@ -358,7 +358,12 @@ def _simulation_only(numbers: Vectors, shares: Vectors, level: float) -> dict[st
 
 
 def _combined(
-    means: _ContextMeans, simulated: Vectors, real: Vectors, *, level: float, n_contexts: int | None
+    means: _ContextMeans,
+    simulated: Vectors,
+    real: Vectors,
+    *,
+    level: float,
+    n_contexts: float | None,
 ) -> dict[str, float]:
     """Return the estimate from both sources, and from each alone."""
     is_share = set(np.r_[simulated, real]) <= {0.0, 1.0}

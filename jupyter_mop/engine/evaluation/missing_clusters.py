@@ -26,7 +26,8 @@ def missing_clusters(
     Parameters
     ----------
     statistics : PersonaStatistics
-        Statistics of the simulation against these real responses, with the clusters.
+        Statistics of the simulation against these real responses, with the clusters and the
+        survey weights.
     texts : sequence of str
         The n real responses.
     vectors : ndarray, shape (n, d)
@@ -44,7 +45,7 @@ def missing_clusters(
     Notes
     -----
     The verdict is a two-sample z-test of the shares at 95 % over all clusters together
-    (Bonferroni).
+    (Bonferroni), with the effective sample sizes of both sides.
 
     Examples
     --------
@@ -58,8 +59,8 @@ def missing_clusters(
     from scipy.stats import norm
 
     v = statistics.checked(list(statistics.counts) if weights is None else weights)
-    real, simulated = statistics.target_clusters, v @ statistics.clusters
-    n, m = len(statistics.target_labels), statistics.effective_sample_size(v)
+    real, simulated = statistics.target_clusters, statistics.cells.shares(v) @ statistics.clusters
+    n, m = statistics.target_size, statistics.effective_sample_size(v)
     pooled = (n * real + m * simulated) / (n + m)
     error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     limit = float(norm.ppf(1 - (1 - LEVEL) / 2 / len(real)))

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
-from jupyter_mop.engine.metrics.split_half import METRICS, SplitHalf, WeightedVectors
+from jupyter_mop.engine.metrics.split_half import METRICS, SplitHalf, rows_for
 from jupyter_mop.engine.metrics.vectors import (
     Indices,
     Vectors,
-    checked,
+    WeightedVectors,
     checked_pair,
-    checked_weights,
+    design_warning,
 )
 from jupyter_mop.errors import DataError
 
@@ -24,14 +24,14 @@ OnResult = Callable[[int, int], None]
 
 MIN_PER_SIDE = 20
 FEW_PER_SIDE = 100
-MIN_EFFICIENCY = 0.5
+ROUNDING = 1e-9
+Responses = Vectors | WeightedVectors
 
 
 def align(
-    target_vectors: Vectors,
-    simulated: Mapping[str, Vectors],
+    target: Responses,
+    simulated: Mapping[str, Responses],
     *,
-    weights: Mapping[str, Vectors] | None = None,
     n_boot: int = 200,
     n_splits: int = 20,
     level: float = 0.95,
@@ -42,16 +42,15 @@ def align(
 
     Value and human floor are means over the same `n_splits` random halves of the real responses,
     with n responses per side. The value compares a half with n simulated responses, the floor
-    compares it with the other half.
+    compares it with the other half. Weights count on both sides; n is then the effective sample
+    size of every side, so that value and floor stay comparable.
 
     Parameters
     ----------
-    target_vectors : ndarray, shape (N, d)
-        Vectors of real responses, held out from the fit.
-    simulated : mapping of str to ndarray, shape (m, d)
-        Vectors of the responses of each method.
-    weights : mapping of str to ndarray, shape (m,), optional
-        Importance weights of the responses, by method; equal by default.
+    target : ndarray, shape (N, d), or WeightedVectors
+        Vectors of real responses, held out from the fit; with survey weights if there are any.
+    simulated : mapping of str to ndarray, shape (m, d), or WeightedVectors
+        Vectors of the responses of each method; with importance weights if there are any.
     n_boot : int
         Number of random halves for each interval.
     n_splits : int
@@ -68,8 +67,8 @@ def align(
     DataFrame
         One row per method and metric, in the order given: `method`, `figure` (the metric),
         `value`, `low`, `high`, `floor`, `floor_low`, `floor_high`, `n`, `better`, `ess`. n is the
-        smaller of N / 2 and the smallest simulation. Of the real responses and of each method, at
-        most 2 n random ones are used.
+        smaller of N / 2 and the smallest simulation, in effective responses. Of the real responses
+        and of each method, at most 2 n effective ones, chosen at random, are used.
 
     Raises
     ------
@@ -79,8 +78,8 @@ def align(
     Warns
     -----
     UserWarning
-        Below 100 responses per side, and where the effective sample size under the weights is
-        below half the responses.
+        Below 100 effective responses per side, and where the weights of a side leave an effective
+        sample size below half its responses.
 
     Notes
     -----
@@ -99,21 +98,19 @@ def align(
     >>> frame.pivot(index="figure", columns="method", values="value").loc["FID"].round(0).tolist()
     [0.0, 21.0]
     """
-    target, methods, n = _samples(target_vectors, simulated, weights or {}, random_state)
+    target, methods, n = _samples(target, simulated, random_state)
     _check_settings(n_boot, n_splits, level)
-    _check_size(n)
-    _check_weights(methods)
+    _check_size(n, target, methods)
     halves = SplitHalf(target, n, n_boot, n_splits, level, random_state)
     with one_thread():
         return pd.DataFrame(_rows(halves, methods, on_result))
 
 
 def differences(
-    target_vectors: Vectors,
-    simulated: Mapping[str, Vectors],
+    target: Responses,
+    simulated: Mapping[str, Responses],
     *,
     against: str,
-    weights: Mapping[str, Vectors] | None = None,
     n_boot: int = 200,
     n_splits: int = 20,
     level: float = 0.95,
@@ -130,15 +127,16 @@ def differences(
     ----------
     against : str
         The reference method.
-    target_vectors, simulated, weights, n_boot, n_splits, level, random_state, on_result
+    target, simulated, n_boot, n_splits, level, random_state, on_result
         As for `align`.
 
     Returns
     -------
     DataFrame
         One row per other method and metric: `method`, `against`, `figure` (the metric),
-        `difference` (method minus against), `low`, `high`, `better`, `verdict` ("better", "worse"
-        or "no clear difference" where the interval contains 0) and `n`.
+        `difference` (method minus against), `low`, `high`, `better`, `verdict` ("better", "worse",
+        "no clear difference" where the interval contains 0, or "equal" where the metrics of all
+        halves are the same) and `n`.
 
     Raises
     ------
@@ -156,21 +154,23 @@ def differences(
     [['close', 'better']]
     """
     _check_against(simulated, against)
-    target, methods, n = _samples(target_vectors, simulated, weights or {}, random_state)
+    target, methods, n = _samples(target, simulated, random_state)
     _check_settings(n_boot, n_splits, level)
-    _check_size(n)
+    _check_size(n, target, methods)
     halves = SplitHalf(target, n, n_boot, n_splits, level, random_state)
     with one_thread():
         return pd.DataFrame(_difference_rows(halves, methods, against, on_result))
 
 
 def _verdict(low: float, high: float, better: str) -> str:
+    if low == high == 0:
+        return "equal"
     if low <= 0 <= high:
         return "no clear difference"
     return "better" if (high < 0) == (better == "lower") else "worse"
 
 
-def _check_against(simulated: Mapping[str, Vectors], against: str) -> None:
+def _check_against(simulated: Mapping[str, Responses], against: str) -> None:
     if against not in simulated:
         raise DataError(
             f"There is no method {against!r} to compare with.",
@@ -227,37 +227,37 @@ def _difference_rows(
 
 
 def _samples(
-    target_vectors: Vectors,
-    simulated: Mapping[str, Vectors],
-    weights: Mapping[str, Vectors],
-    random_state: int,
-) -> tuple[Vectors, dict[str, WeightedVectors], int]:
-    """Return 2 n real rows, at most 2 n simulated rows of each method, and n."""
+    target: Responses, simulated: Mapping[str, Responses], random_state: int
+) -> tuple[WeightedVectors, dict[str, WeightedVectors], int]:
+    """Return the real and the simulated responses to use, and n.
+
+    Each side has at most as many random rows as give an effective sample size of 2 n.
+    """
     if not simulated:
         raise DataError(
             "There are no simulated responses to compare.", hint="Simulate first, then align."
         )
-    target = checked(target_vectors, at_least=1)
-    methods = {
-        name: _weighted(checked_pair(target, vectors, at_least=1)[1], weights.get(name))
-        for name, vectors in simulated.items()
-    }
-    n = min(len(target) // 2, *map(len, methods.values()))
-    rows = {name: _some(len(method), 2 * n, random_state) for name, method in methods.items()}
+    real = WeightedVectors.of(target, at_least=1)
+    methods = {name: _method(real, side) for name, side in simulated.items()}
+    sizes = [real.effective_size / 2, *(method.effective_size for method in methods.values())]
+    n = max(
+        int(min(sizes) + ROUNDING), min(MIN_PER_SIDE, len(real) // 2, *map(len, methods.values()))
+    )
+    half = min(rows_for(n, real), len(real) // 2)
     return (
-        target[_some(len(target), 2 * n, random_state)],
-        {name: method.take(rows[name]) for name, method in methods.items()},
+        real.take(_some(len(real), 2 * half, random_state)),
+        {
+            name: method.take(_some(len(method), 2 * rows_for(n, method), random_state))
+            for name, method in methods.items()
+        },
         n,
     )
 
 
-def _weighted(vectors: Vectors, weights: Vectors | None) -> WeightedVectors:
-    """Drop responses of weight 0, and the weights if the others are equal."""
-    shares = checked_weights(weights, len(vectors))
-    positive = np.flatnonzero(shares)
-    if np.ptp(shares[positive]) == 0:
-        return WeightedVectors(vectors[positive])
-    return WeightedVectors(vectors[positive], shares[positive])
+def _method(real: WeightedVectors, side: Responses) -> WeightedVectors:
+    method = WeightedVectors.of(side, at_least=1)
+    checked_pair(real.vectors[:1], method.vectors[:1], at_least=1)
+    return method
 
 
 def _some(n: int, size: int, random_state: int) -> Indices:
@@ -272,29 +272,23 @@ def _check_settings(n_boot: int, n_splits: int, level: float) -> None:
         )
 
 
-def _check_size(n: int) -> None:
+def _check_size(n: int, target: WeightedVectors, methods: Mapping[str, WeightedVectors]) -> None:
     if n < MIN_PER_SIDE:
         raise DataError(
             f"Need at least {MIN_PER_SIDE} responses per side, got {n}.",
             hint=f"Hold out {2 * MIN_PER_SIDE} real responses and simulate {MIN_PER_SIDE}.",
         )
+    sides = {"the real responses": target} | {repr(name): side for name, side in methods.items()}
+    found = (
+        None if side.weights is None else design_warning(side.weights, name)
+        for name, side in sides.items()
+    )
+    faults = [f"{fault} All sides are compared at {n}." for fault in found if fault]
     if n < FEW_PER_SIDE:
-        warnings.warn(
+        faults.append(
             f"Only {n} responses per side: at this size metrics vary a lot by chance, and two "
             f"halves of the real responses look far apart too. {FEW_PER_SIDE} per side need "
-            f"{2 * FEW_PER_SIDE} real and {FEW_PER_SIDE} simulated responses.",
-            UserWarning,
-            stacklevel=3,
+            f"{2 * FEW_PER_SIDE} real and {FEW_PER_SIDE} simulated responses."
         )
-
-
-def _check_weights(methods: Mapping[str, WeightedVectors]) -> None:
-    for name, method in methods.items():
-        if method.efficiency < MIN_EFFICIENCY:
-            warnings.warn(
-                f"The weights of {name!r} leave an effective sample size of "
-                f"{method.efficiency:.0%} of its responses: its metrics vary more by chance and "
-                "look worse than the floor. Simulate with these weights.",
-                UserWarning,
-                stacklevel=3,
-            )
+    for fault in faults:
+        warnings.warn(fault, UserWarning, stacklevel=3)

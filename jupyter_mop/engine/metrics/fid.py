@@ -28,6 +28,7 @@ from jupyter_mop.engine.metrics.mixture_gradients import (
 from jupyter_mop.engine.metrics.vectors import (
     Indices,
     Vectors,
+    WeightedVectors,
     checked_pair,
     checked_weights,
     principal_components,
@@ -39,7 +40,11 @@ ROUNDING = 1e-14
 
 
 def frechet_distance(
-    target: Vectors, simulated: Vectors, *, weights: Vectors | None = None
+    target: Vectors,
+    simulated: Vectors,
+    *,
+    weights: Vectors | None = None,
+    target_weights: Vectors | None = None,
 ) -> float:
     """Return the Frechet distance between Gaussian fits of two sets of vectors (FID).
 
@@ -49,8 +54,9 @@ def frechet_distance(
         Vectors of real responses.
     simulated : ndarray, shape (m, d)
         Vectors of simulated responses.
-    weights : ndarray, shape (m,), optional
-        Importance weights of the simulated responses; equal by default.
+    weights, target_weights : ndarray, shapes (m,) and (n,), optional
+        Importance weights of the simulated responses, and survey weights of the real ones; equal
+        by default.
 
     Returns
     -------
@@ -68,7 +74,8 @@ def frechet_distance(
     -----
     With centred and scaled data matrices A and B, ``S1 = A'A`` and ``S2 = B'B``, the trace of the
     root is the nuclear norm of ``A B'``. This is exact for covariances without full rank and needs
-    no matrix root. See the module for the sources.
+    no matrix root. A weighted covariance is divided by ``1 - sum_i s_i^2`` for shares ``s``, which
+    is 1 - 1 / n with equal weights. See the module for the sources.
 
     Examples
     --------
@@ -80,10 +87,13 @@ def frechet_distance(
     from scipy.linalg import svdvals
 
     target, simulated = checked_pair(target, simulated)
-    shares = checked_weights(weights, len(simulated))
-    a, b = _root_factor(target, checked_weights(None, len(target))), _root_factor(simulated, shares)
+    real, shares = (
+        checked_weights(of_side, len(side))
+        for of_side, side in ((target_weights, target), (weights, simulated))
+    )
+    a, b = _root_factor(target, real), _root_factor(simulated, shares)
     trace_of_root = svdvals(a @ b.T, check_finite=False).sum()
-    shift = target.mean(axis=0) - shares @ simulated
+    shift = real @ target - shares @ simulated
     return float(max(0.0, shift @ shift + np.sum(a * a) + np.sum(b * b) - 2 * trace_of_root))
 
 
@@ -119,14 +129,16 @@ class PersonaMoments:
 
 
 def persona_moments(
-    target: Vectors, simulated: Vectors, codes: Indices, shares: Vectors, n_personas: int
+    target: WeightedVectors, simulated: Vectors, codes: Indices, shares: Vectors, n_personas: int
 ) -> PersonaMoments:
     """Measure what `mixture_fid` needs, on at most 32 principal axes of the target.
 
     Parameters
     ----------
-    target, simulated : ndarray, shapes (n, d) and (m, d)
-        Vectors of real and of simulated responses.
+    target : WeightedVectors, n of d dimensions
+        Vectors of real responses, with their survey weights.
+    simulated : ndarray, shape (m, d)
+        Vectors of simulated responses.
     codes : ndarray of int, shape (m,)
         The persona of each simulated response.
     shares : ndarray, shape (m,)
@@ -137,17 +149,19 @@ def persona_moments(
     Examples
     --------
     >>> x = np.array([[0.0], [2.0]])
-    >>> persona_moments(x, x, np.array([0, 1]), np.ones(2), 2).means.tolist()
+    >>> real = WeightedVectors(x)
+    >>> persona_moments(real, x, np.array([0, 1]), np.ones(2), 2).means.tolist()
     [[-1.0], [1.0]]
     """
-    ratios, axes = principal_components(target)
-    size = min(MAX_AXES, len(target) - 1, target.shape[1])
-    origin = target.mean(axis=0)
-    real, scores = (target - origin) @ axes[:, :size], (simulated - origin) @ axes[:, :size]
+    ratios, axes = principal_components(target.vectors, weights=target.weights)
+    size = max(1, min(MAX_AXES, int((ratios > RANK_TOLERANCE).sum())))
+    of_target = checked_weights(target.weights, len(target))
+    origin = of_target @ target.vectors
+    real, scores = ((side - origin) @ axes[:, :size] for side in (target.vectors, simulated))
     by_persona = [np.flatnonzero(codes == k) for k in range(n_personas)]
     weighted = [(scores[rows], shares[rows, None]) for rows in by_persona]
     return PersonaMoments(
-        variances=real.var(axis=0, ddof=1),
+        variances=of_target @ real**2 / (1 - np.sum(of_target**2)),
         means=np.stack([(w * x).sum(axis=0) for x, w in weighted]),
         second_moments=np.stack([x.T @ (w * x) for x, w in weighted]),
         explained=float(ratios[:size].sum()),

@@ -1,9 +1,12 @@
 """KL cosine, a metric of diversity: the KL divergence of histograms of pairwise cosines.
 
-For the histograms p and q of the cosines of all pairs within the real and within the simulated
-responses, with half a pair added to every bin:
+For the shares p and q of the cosines of all pairs within the real and within the simulated
+responses, counted as the pairs of the smaller set, with half a pair added to every bin:
 
     KL cosine = KL(p || q) = sum_b p_b log(p_b / q_b)
+
+Half a pair weighs more in a small set than in a large one. Added to sets of different sizes, it
+would make two samples of one distribution differ, the more so the larger the second set is.
 
 The diversity metric of Bui et al. (2025), *Mixture-of-Personas Language Models for Population
 Simulation*, Findings of ACL; the bins and the smoothing are this project's.
@@ -47,6 +50,7 @@ def kl_cosine(
     simulated: Vectors,
     *,
     weights: Vectors | None = None,
+    target_weights: Vectors | None = None,
     n_bins: int = N_BINS,
     random_state: int = 0,
 ) -> float:
@@ -58,8 +62,9 @@ def kl_cosine(
         Vectors of real responses.
     simulated : ndarray, shape (m, d)
         Vectors of simulated responses.
-    weights : ndarray, shape (m,), optional
-        Importance weights of the simulated responses; equal by default.
+    weights, target_weights : ndarray, shapes (m,) and (n,), optional
+        Importance weights of the simulated responses, and survey weights of the real ones; equal
+        by default.
     n_bins : int
         Number of equal bins from -1 to 1.
     random_state : int
@@ -88,9 +93,10 @@ def kl_cosine(
     0.0
     """
     target, simulated = checked_pair(target, simulated)
-    p = cosine_histogram(target, n_bins, random_state=random_state)
+    p = cosine_histogram(target, n_bins, weights=target_weights, random_state=random_state)
     q = cosine_histogram(simulated, n_bins, weights=weights, random_state=random_state)
-    return kl_divergence(p, q)
+    total = min(p.sum(), q.sum())
+    return kl_divergence(p * (total / p.sum()), q * (total / q.sum()))
 
 
 def cosine_histogram(
@@ -257,7 +263,8 @@ def mixture_kl_cosine(
 
     The shares of the mixture's cosines are
     q = (sum_kl v_k v_l q_kl - sum_k v_k^2 c_k q_kk) / (1 - sum_k v_k^2 c_k), since a response is
-    never paired with itself; they count as the pairs of the effective sample size.
+    never paired with itself. Both sides count as the pairs of the effective sample size, or as the
+    target's if these are fewer.
 
     Parameters
     ----------
@@ -291,14 +298,15 @@ def mixture_kl_cosine(
     same_draw = weights * inverse_sizes
     q = (weights @ cross - (weights * same_draw) @ own) / unbiased
     size = 1 / (1 - unbiased) if unbiased < 1 else np.inf
-    total = n_pairs(size, max_pairs)
+    limit = min(max_pairs, float(target.sum()))
+    total = n_pairs(size, limit)
     d_total = np.zeros(len(weights))
-    if total < max_pairs:
+    if total < limit:
         d_total = (0.5 - size) * 2 * size**2 * same_draw
     d_q = 2 * (cross - same_draw[:, None] * own + np.outer(same_draw, q)) / unbiased
-    n_added = SMOOTHING * len(q)
-    first = (target + SMOOTHING) / (target.sum() + n_added)
-    second = (total * q + SMOOTHING) / (total + n_added)
-    d_second = (np.outer(d_total, q) + total * d_q - np.outer(d_total, second)) / (total + n_added)
+    p, whole = target / target.sum(), total + SMOOTHING * len(q)
+    first, second = ((total * side + SMOOTHING) / whole for side in (p, q))
+    d_first = np.outer(d_total, p - first) / whole
+    d_second = (np.outer(d_total, q - second) + total * d_q) / whole
     value = max(0.0, float(relative_entropy(first, second)))
-    return ValueAndGradient(value, -d_second @ (first / second))
+    return ValueAndGradient(value, d_first @ np.log(first / second) - d_second @ (first / second))

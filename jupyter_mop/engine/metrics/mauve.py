@@ -46,6 +46,7 @@ def mauve_score(
     simulated: Vectors,
     *,
     weights: Vectors | None = None,
+    target_weights: Vectors | None = None,
     n_clusters: int | None = None,
     scaling: float = SCALING,
     random_state: int = 0,
@@ -58,9 +59,9 @@ def mauve_score(
         Vectors of real responses.
     simulated : ndarray, shape (m, d)
         Vectors of simulated responses.
-    weights : ndarray, shape (m,), optional
-        Importance weights of the simulated responses; equal by default. They weight the shares of
-        the clusters and do not move the clusters.
+    weights, target_weights : ndarray, shapes (m,) and (n,), optional
+        Importance weights of the simulated responses, and survey weights of the real ones; equal
+        by default. They weight the shares of the clusters and do not move the clusters.
     n_clusters : int, optional
         Number of k-means clusters; by default a tenth of the smaller set, at least 2.
     scaling : float
@@ -91,7 +92,12 @@ def mauve_score(
     1.0
     """
     p, q = cluster_histograms(
-        target, simulated, weights=weights, n_clusters=n_clusters, random_state=random_state
+        target,
+        simulated,
+        weights=weights,
+        target_weights=target_weights,
+        n_clusters=n_clusters,
+        random_state=random_state,
     )
     return mauve_from_histograms(p, q, scaling=scaling)
 
@@ -101,6 +107,7 @@ def cluster_histograms(
     simulated: Vectors,
     *,
     weights: Vectors | None = None,
+    target_weights: Vectors | None = None,
     n_clusters: int | None = None,
     random_state: int = 0,
 ) -> tuple[Vectors, Vectors]:
@@ -120,9 +127,11 @@ def cluster_histograms(
     """
     labels = cluster_labels(target, simulated, n_clusters=n_clusters, random_state=random_state)
     size = max(int(side.max()) for side in labels) + 1
-    shares = checked_weights(weights, len(simulated))
-    p = np.bincount(labels[0], minlength=size) / len(target)
-    return p, np.asarray(np.bincount(labels[1], shares, size), dtype=np.float64)
+    p, q = (
+        np.bincount(of_side, checked_weights(weight, len(of_side)), size)
+        for of_side, weight in zip(labels, (target_weights, weights), strict=True)
+    )
+    return np.asarray(p), np.asarray(q)
 
 
 def cluster_labels(

@@ -1,7 +1,9 @@
 """Split-half evaluation: value, interval and human floor of a metric over random halves.
 
 The real responses are split into random halves. The value compares one half with simulated
-responses, the human floor compares it with the other half, at the same sample size.
+responses, the human floor compares it with the other half, at the same sample size. Where responses
+have weights, halves are drawn uniformly and carry them, and every side has as many responses as
+give the same effective sample size n.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jupyter_mop.engine.metrics.divergences import Histogram
 from jupyter_mop.engine.metrics.fid import frechet_distance
 from jupyter_mop.engine.metrics.half_sampling import (
     IDENTITY,
@@ -29,7 +32,7 @@ from jupyter_mop.engine.metrics.mauve import (
     mauve_from_histograms,
     mauve_score,
 )
-from jupyter_mop.engine.metrics.vectors import Indices, Vectors, effective_sample_size
+from jupyter_mop.engine.metrics.vectors import Indices, WeightedVectors
 
 MIN_PER_GROUP = 20
 
@@ -47,11 +50,11 @@ class MetricResult:
     floor, floor_low, floor_high : float
         The human floor, and the band that contains single splits of the real responses.
     n : int
-        Responses per side, the same for the value and for the floor.
+        Effective responses per side, the same for the value and for the floor.
     better : str
         "lower" or "higher".
     ess : float
-        Effective sample size of the simulated responses; n with equal weights.
+        Effective sample size of the simulated responses; below n where their weights leave less.
     """
 
     name: str
@@ -64,27 +67,6 @@ class MetricResult:
     n: int
     better: str
     ess: float
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedVectors:
-    """Vectors of a method's simulated responses, with weights unless they are equal."""
-
-    vectors: Vectors
-    weights: Vectors | None = None
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    @property
-    def efficiency(self) -> float:
-        """The effective sample size as a share of the responses, in (0, 1]."""
-        return 1.0 if self.weights is None else effective_sample_size(self.weights) / len(self)
-
-    def take(self, rows: Indices) -> WeightedVectors:
-        """Return the responses at `rows`."""
-        weights = None if self.weights is None else self.weights[rows]
-        return WeightedVectors(self.vectors[rows], weights)
 
 
 Statistic = Callable[[Indices, Indices], float]
@@ -101,9 +83,9 @@ class Metric:
     scale : Scale
         The transformation on which its interval is taken.
     value : callable
-        (real vectors, simulated, seed) -> the metric.
+        (real, simulated, n, seed) -> the metric, for n effective responses per side.
     prepare : callable
-        (real vectors, simulated, n, seed) -> a function of real and simulated row numbers.
+        (real, simulated, n, seed) -> a function of real and simulated row numbers.
     n_groups : int
         Number of seeds among which the replicates are divided.
     """
@@ -111,16 +93,19 @@ class Metric:
     name: str
     better: str
     scale: Scale
-    value: Callable[[Vectors, WeightedVectors, int], float]
-    prepare: Callable[[Vectors, WeightedVectors, int, int], Statistic]
+    value: Callable[[WeightedVectors, WeightedVectors, int, int], float]
+    prepare: Callable[[WeightedVectors, WeightedVectors, int, int], Statistic]
     n_groups: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class SplitHalf:
-    """The real responses (2 n of them) and the settings that all methods share."""
+    """The real responses, which are split into halves, and the settings that all methods share.
 
-    target: Vectors
+    `n` is the effective number of responses per side.
+    """
+
+    target: WeightedVectors
     n: int
     n_boot: int
     n_splits: int
@@ -129,9 +114,9 @@ class SplitHalf:
 
     def floor(self, metric: Metric) -> list[float]:
         """Return the metric between the two halves of each split."""
-        splits = self._splits(self.n_splits, self.n, self.n)
+        splits = self._splits(self.n_splits, 1, 1)
         return [
-            metric.value(self.target[s.first], WeightedVectors(self.target[s.second]), seed)
+            metric.value(self.target.take(s.first), self.target.take(s.second), self.n, seed)
             for seed, s in enumerate(splits, self.random_state)
         ]
 
@@ -152,7 +137,7 @@ class SplitHalf:
             floor_high,
             self.n,
             metric.better,
-            self.n * simulated.efficiency,
+            min(self.n, rows_for(self.n, simulated) * simulated.efficiency),
         )
 
     def difference(
@@ -172,9 +157,9 @@ class SplitHalf:
         return centred_interval(value, groups, level=self.level, inflate=inflate, scale=scale)
 
     def _values(self, metric: Metric, simulated: WeightedVectors) -> list[float]:
-        splits = self._splits(self.n_splits, len(simulated), self.n)
+        splits = self._splits(self.n_splits, len(simulated), rows_for(self.n, simulated))
         return [
-            metric.value(self.target[s.first], simulated.take(s.simulated), seed)
+            metric.value(self.target.take(s.first), simulated.take(s.simulated), self.n, seed)
             for seed, s in enumerate(splits, self.random_state)
         ]
 
@@ -189,45 +174,79 @@ class SplitHalf:
 
     def _splits(self, n_samples: int, n_simulated: int, size: int) -> list[HalfSample]:
         return half_samples(
-            self.n, n_simulated, n_samples=n_samples, size=size, random_state=self.random_state
+            len(self.target) // 2,
+            n_simulated,
+            n_samples=n_samples,
+            size=size,
+            random_state=self.random_state,
         )
 
 
-def _direct(value: Callable[[Vectors, WeightedVectors, int], float]) -> Callable[..., Statistic]:
+def rows_for(n: float, responses: WeightedVectors) -> int:
+    """Return how many of the responses have an effective sample size of n, at most all.
+
+    Examples
+    --------
+    >>> rows_for(3, WeightedVectors(np.ones((8, 2)), np.array([3.0, 1.0] * 4)))
+    4
+    """
+    return min(len(responses), round(n / responses.efficiency))
+
+
+def _direct(
+    value: Callable[[WeightedVectors, WeightedVectors, int, int], float],
+) -> Callable[..., Statistic]:
     """Compute a metric anew on each subset."""
 
     def prepare(
-        target: Vectors,
-        simulated: WeightedVectors,
-        n: int,  # noqa: ARG001
-        seed: int,
+        target: WeightedVectors, simulated: WeightedVectors, n: int, seed: int
     ) -> Statistic:
-        return lambda real_rows, rows: value(target[real_rows], simulated.take(rows), seed)
+        return lambda real_rows, rows: value(target.take(real_rows), simulated.take(rows), n, seed)
 
     return prepare
 
 
-def _clustered(target: Vectors, simulated: WeightedVectors, n: int, seed: int) -> Statistic:
+def _clustered(target: WeightedVectors, simulated: WeightedVectors, n: int, seed: int) -> Statistic:
     """Cluster once and count the rows of each subset in these clusters."""
     size = default_clusters(n)
-    real, labels = cluster_labels(target, simulated.vectors, n_clusters=size, random_state=seed)
-    weights = np.ones(len(simulated)) if simulated.weights is None else simulated.weights
-    return lambda real_rows, rows: mauve_from_histograms(
-        np.bincount(real[real_rows], minlength=size),
-        np.bincount(labels[rows], weights=weights[rows], minlength=size),
+    sides = target, simulated
+    labels = cluster_labels(target.vectors, simulated.vectors, n_clusters=size, random_state=seed)
+    weights = [np.ones(len(side)) if side.weights is None else side.weights for side in sides]
+
+    def counted(side: int, rows: Indices) -> Histogram:
+        return np.bincount(labels[side][rows], weights[side][rows], size)
+
+    return lambda real_rows, rows: mauve_from_histograms(counted(0, real_rows), counted(1, rows))
+
+
+def _fid(target: WeightedVectors, simulated: WeightedVectors, _n: int, _seed: int) -> float:
+    return frechet_distance(
+        target.vectors,
+        simulated.vectors,
+        weights=simulated.weights,
+        target_weights=target.weights,
     )
 
 
-def _fid(target: Vectors, simulated: WeightedVectors, _seed: int) -> float:
-    return frechet_distance(target, simulated.vectors, weights=simulated.weights)
+def _mauve(target: WeightedVectors, simulated: WeightedVectors, n: int, seed: int) -> float:
+    return mauve_score(
+        target.vectors,
+        simulated.vectors,
+        weights=simulated.weights,
+        target_weights=target.weights,
+        n_clusters=default_clusters(n),
+        random_state=seed,
+    )
 
 
-def _mauve(target: Vectors, simulated: WeightedVectors, seed: int) -> float:
-    return mauve_score(target, simulated.vectors, weights=simulated.weights, random_state=seed)
-
-
-def _kl_cosine(target: Vectors, simulated: WeightedVectors, seed: int) -> float:
-    return kl_cosine(target, simulated.vectors, weights=simulated.weights, random_state=seed)
+def _kl_cosine(target: WeightedVectors, simulated: WeightedVectors, _n: int, seed: int) -> float:
+    return kl_cosine(
+        target.vectors,
+        simulated.vectors,
+        weights=simulated.weights,
+        target_weights=target.weights,
+        random_state=seed,
+    )
 
 
 METRICS = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,9 @@ from jupyter_mop.errors import DataError
 
 Vectors = NDArray[np.float64]
 Indices = NDArray[np.intp]
+
+MAX_WEIGHT = 1e100
+MIN_EFFICIENCY = 0.5
 
 
 def checked(vectors: Vectors, *, at_least: int = 2) -> Vectors:
@@ -92,10 +97,13 @@ def unit(vectors: Vectors) -> Vectors:
     return np.asarray(vectors / norms)
 
 
-def principal_components(vectors: Vectors) -> tuple[Vectors, Vectors]:
+def principal_components(
+    vectors: Vectors, *, weights: Vectors | None = None
+) -> tuple[Vectors, Vectors]:
     """Return the explained variance ratios (d,) and the axes (d, d), largest first.
 
-    Axes are columns. The largest entry of each is positive, so that charts do not flip.
+    Axes are columns. The largest entry of each is positive, so that charts do not flip. The rows
+    have equal weights by default.
 
     Examples
     --------
@@ -104,7 +112,11 @@ def principal_components(vectors: Vectors) -> tuple[Vectors, Vectors]:
     >>> ratios.tolist()
     [1.0, 0.0]
     """
-    centred = vectors - vectors.mean(axis=0)
+    if weights is None:
+        centred = vectors - vectors.mean(axis=0)
+    else:
+        shares = checked_weights(weights, len(vectors))
+        centred = (vectors - shares @ vectors) * np.sqrt(len(vectors) * shares)[:, None]
     variances, axes = np.linalg.eigh(centred.T @ centred)
     variances, axes = variances[::-1].clip(min=0.0), axes[:, ::-1]
     peaks = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
@@ -125,12 +137,12 @@ def reduced(vectors: Vectors, *, explained: float) -> Vectors:
     return np.asarray((vectors - vectors.mean(axis=0)) @ axes[:, :n_axes])
 
 
-def project(target: Vectors, simulated: Vectors) -> Vectors:
+def project(target: Vectors | WeightedVectors, simulated: Vectors) -> Vectors:
     """Project both sets onto the first two principal components of `target`.
 
     Parameters
     ----------
-    target : ndarray, shape (n, d)
+    target : ndarray, shape (n, d), or WeightedVectors
         Vectors of real responses. They alone define the plane and its origin.
     simulated : ndarray, shape (m, d)
         Vectors of simulated responses.
@@ -152,14 +164,16 @@ def project(target: Vectors, simulated: Vectors) -> Vectors:
     >>> project(x, x[:4]).shape
     (34, 2)
     """
-    target, simulated = checked_pair(target, simulated, at_least=1)
-    if len(target) <= 2 or target.shape[1] < 2:  # noqa: PLR2004
+    weights = as_weighted(target).weights
+    real, simulated = checked_pair(as_weighted(target).vectors, simulated, at_least=1)
+    if len(real) <= 2 or real.shape[1] < 2:  # noqa: PLR2004
         raise DataError(
-            f"Cannot project {len(target)} vectors of {target.shape[1]} dimensions onto a plane.",
+            f"Cannot project {len(real)} vectors of {real.shape[1]} dimensions onto a plane.",
             hint="Pass at least three real responses and two dimensions.",
         )
-    axes = principal_components(target)[1][:, :2]
-    return np.asarray((np.vstack([target, simulated]) - target.mean(axis=0)) @ axes)
+    axes = principal_components(real, weights=weights)[1][:, :2]
+    origin = np.average(real, axis=0, weights=weights)
+    return np.asarray((np.vstack([real, simulated]) - origin) @ axes)
 
 
 def checked_weights(weights: Vectors | None, n: int) -> Vectors:
@@ -168,7 +182,8 @@ def checked_weights(weights: Vectors | None, n: int) -> Vectors:
     Raises
     ------
     DataError
-        If there is not one weight per response, or a weight is negative or not finite.
+        If there is not one weight per response, a weight is negative, not finite or too large to
+        add up, or all are zero.
 
     Examples
     --------
@@ -183,12 +198,38 @@ def checked_weights(weights: Vectors | None, n: int) -> Vectors:
             f"Need {n} weights, one per response, got an array of shape {values.shape}.",
             hint="Pass the weight column of the same simulation.",
         )
-    if not np.isfinite(values).all() or (values < 0).any() or not values.sum() > 0:
+    fault = weight_fault(values)
+    if fault:
         raise DataError(
-            "Weights must be finite and not negative, and at least one must be above zero.",
-            hint="Leave the weights out to weight all responses equally.",
+            f"Weights must be finite and not negative, and at least one above zero: {fault}.",
+            hint="Correct them, or leave the weights out to weight all responses equally.",
         )
+    values = values / values.max()
     return np.asarray(values / values.sum())
+
+
+def weight_fault(values: Vectors) -> str | None:
+    """Return what makes weights unusable, or None.
+
+    Examples
+    --------
+    >>> weight_fault(np.array([1.0, np.nan])), weight_fault(np.zeros(3))
+    ('1 is missing or not finite', 'all 3 are zero')
+    >>> weight_fault(np.array([1.0, 1e308]))
+    '1e+308 is too large to add up'
+    """
+    for wrong, words in (
+        (~np.isfinite(values), "missing or not finite"),
+        (values < 0, "negative"),
+    ):
+        if wrong.any():
+            n = int(wrong.sum())
+            return f"{n} {'is' if n == 1 else 'are'} {words}"
+    if not values.any():
+        return f"all {len(values)} are zero"
+    if values.max() > MAX_WEIGHT:
+        return f"{values.max():g} is too large to add up"
+    return None
 
 
 def effective_sample_size(weights: Vectors) -> float:
@@ -221,3 +262,86 @@ def effective_sample_size(weights: Vectors) -> float:
     2.0
     """
     return float(1 / np.sum(np.square(checked_weights(weights, len(weights)))))
+
+
+def design_warning(weights: Vectors, of: str) -> str | None:
+    """Return a sentence where weights leave less than half of the sample, or None.
+
+    Examples
+    --------
+    >>> print(design_warning(np.array([6.0, 1.0, 1.0, 1.0]), "the real responses"))
+    The weights of the real responses leave an effective sample size of 2.1 of 4: the largest is \
+67% of the total.
+    >>> design_warning(np.ones(4), "the real responses") is None
+    True
+    """
+    size = effective_sample_size(weights)
+    if size >= MIN_EFFICIENCY * len(weights):
+        return None
+    largest = float(np.max(checked_weights(weights, len(weights))))
+    return (
+        f"The weights of {of} leave an effective sample size of {size:.3g} of {len(weights):,}: "
+        f"the largest is {largest:.2g} of the total."
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WeightedVectors:
+    """Vectors of responses with their weights; None where all weights are equal.
+
+    Attributes
+    ----------
+    vectors : ndarray, shape (n, d)
+        One row per response.
+    weights : ndarray, shape (n,), or None
+        Survey weights of real responses, importance weights of simulated ones.
+
+    Examples
+    --------
+    >>> WeightedVectors(np.ones((4, 2)), np.array([3.0, 1.0, 1.0, 1.0])).effective_size
+    3.0
+    """
+
+    vectors: Vectors
+    weights: Vectors | None = None
+
+    @classmethod
+    def of(cls, side: Vectors | WeightedVectors, *, at_least: int = 2) -> WeightedVectors:
+        """Return vectors that are checked, without responses of weight zero.
+
+        Raises
+        ------
+        DataError
+            If vectors or weights are unusable.
+        """
+        side = as_weighted(side)
+        vectors = checked(side.vectors, at_least=at_least)
+        if side.weights is None:
+            return cls(vectors)
+        shares = checked_weights(side.weights, len(vectors))
+        positive = np.flatnonzero(shares)
+        equal = np.ptp(shares[positive]) == 0
+        return cls(vectors[positive], None if equal else shares[positive])
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def effective_size(self) -> float:
+        """The effective sample size (Kish)."""
+        return float(len(self)) if self.weights is None else effective_sample_size(self.weights)
+
+    @property
+    def efficiency(self) -> float:
+        """The effective sample size as a share of the responses, in (0, 1]."""
+        return self.effective_size / len(self)
+
+    def take(self, rows: Indices) -> WeightedVectors:
+        """Return the responses at `rows`."""
+        weights = None if self.weights is None else self.weights[rows]
+        return WeightedVectors(self.vectors[rows], weights)
+
+
+def as_weighted(side: Vectors | WeightedVectors) -> WeightedVectors:
+    """Return vectors as `WeightedVectors`, with equal weights if they have none."""
+    return side if isinstance(side, WeightedVectors) else WeightedVectors(side)

@@ -161,12 +161,18 @@ class Simulation(Viewed):
         The persona weights by context come from the provenance of the mixture's draws. Without
         them, the draws of each context are counted where there are enough.
         """
-        known, contexts = self.provenance.get(PERSONA_WEIGHTS), list(self.frame[CONTEXT])
+        known, codes, n_personas = (
+            self.provenance.get(PERSONA_WEIGHTS),
+            self.codes(),
+            len(self.names),
+        )
+        if CONTEXT not in self.frame:
+            return group_draws(np.full((len(self), n_personas), 1 / n_personas))
+        contexts = list(self.frame[CONTEXT])
         if known is not None:
             return group_draws(
                 np.array([known[context] for context in contexts]), self._context_mass(contexts)
             )
-        codes, n_personas = self.codes(), len(self.names)
         labels = pd.factorize(np.array(contexts, dtype=object))[0]
         counts = np.zeros((labels.max(initial=0) + 1, n_personas))
         np.add.at(counts, (labels, codes), 1.0)

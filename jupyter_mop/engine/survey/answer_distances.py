@@ -55,6 +55,7 @@ def distance_intervals(
     weights: Array,
     shares: Array,
     *,
+    n_simulated: float = np.inf,
     random_state: int = 0,
 ) -> dict[str, Mapping[str, float]]:
     """Return the bootstrap interval and the human floor of each distance.
@@ -65,30 +66,55 @@ def distance_intervals(
     selected : ndarray of bool, shape (n, A)
         The options that real people selected.
     weights : ndarray, shape (n,)
-        Their weights.
+        Their survey weights.
     shares : ndarray, shape (A,)
         The simulated shares.
+    n_simulated : float
+        Effective number of replies that the simulated shares were counted from; infinite for
+        shares that are known exactly.
     random_state : int
         Seed of the bootstrap.
 
     Returns
     -------
     dict of str to mapping
-        For each distance: low and high (95 % interval over real answers) and floor (the mean
-        distance between two samples of n real answers).
+        For each distance: low and high (95 % interval over real answers), floor (the mean distance
+        of a simulation without error: between a sample like the real answers and the shares that
+        it was drawn from) and floor_high (exceeded by 2.5 % of such distances).
+
+    Notes
+    -----
+    People are resampled uniformly and carry their weights, so that intervals and floors have the
+    design effect of the weights (Rust and Rao 1996, *Variance estimation for complex surveys using
+    replication techniques*, Statistical Methods in Medical Research 5). Drawing people by weight
+    would treat them as so many people of equal weight.
     """
     rng = np.random.default_rng(random_state)
-    size = 2, N_BOOTSTRAP, len(selected)
-    drawn = rng.choice(len(selected), size, p=weights / weights.sum())
-    first, second = selected[drawn].mean(axis=2)
-    values = pd.DataFrame([distances(question, sample, shares) for sample in first])
-    pairs = zip(first, second, strict=True)
+    people = np.flatnonzero(weights)
+    drawn = rng.choice(people, (N_BOOTSTRAP, len(people)))
+    mass = weights[drawn] / weights[drawn].sum(axis=1, keepdims=True)
+    samples = np.einsum("bn,bna->ba", mass, selected[drawn])
+    truth = np.average(selected, axis=0, weights=weights)
+    counted = _counted(question, truth, n_simulated, rng)
+    values = pd.DataFrame([distances(question, sample, shares) for sample in samples])
+    pairs = zip(samples, counted, strict=True)
     floors = pd.DataFrame([distances(question, *pair) for pair in pairs])
     return {
         str(name): {
             "low": float(values[name].quantile(LEVEL[0])),
             "high": float(values[name].quantile(LEVEL[1])),
             "floor": float(floors[name].mean()),
+            "floor_high": float(floors[name].quantile(LEVEL[1])),
         }
         for name in values
     }
+
+
+def _counted(question: Question, truth: Array, n: float, rng: np.random.Generator) -> Array:
+    """Return shares that `n` replies give if people answer with these shares, (B, A)."""
+    if not np.isfinite(n):
+        return np.tile(truth, (N_BOOTSTRAP, 1))
+    size = max(1, round(n))
+    if question.kind == "multiple":
+        return rng.binomial(size, truth, (N_BOOTSTRAP, len(truth))) / size
+    return np.asarray(rng.multinomial(size, truth / truth.sum(), N_BOOTSTRAP) / size)

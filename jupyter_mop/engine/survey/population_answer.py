@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.metrics.vectors import design_warning, effective_sample_size
 from jupyter_mop.engine.simulation.simulation import (
     COLUMNS,
     CONTEXT_SHARES,
@@ -25,6 +27,7 @@ from jupyter_mop.engine.simulation.simulation import (
 from jupyter_mop.engine.survey.answer_distances import distance_intervals, distances
 from jupyter_mop.engine.survey.multiple_choice import draw_sets
 from jupyter_mop.engine.survey.option_probabilities import OptionTable
+from jupyter_mop.engine.survey.options import SAMPLED
 from jupyter_mop.engine.survey.question import Group, Question
 from jupyter_mop.engine.survey.subgroups import EVERYONE, Subgroups
 from jupyter_mop.errors import DataError, ModelError
@@ -263,16 +266,23 @@ class PopulationAnswer(Viewed):
         Returns
         -------
         pandas.DataFrame
-            answer (its name), column and group, n (real answers), figure (the metric: "JS" in
-            nats, "TV", and for a scale "W1" in steps), value, low and high (95 % bootstrap interval
-            over real answers) and floor (the mean distance between two samples of n real answers).
-            Interval and floor are NaN without real answers. For a multiple-choice question, the
-            distances are means over the options, each as a yes-no question.
+            answer (its name), column and group, n (real answers), ess (their effective sample
+            size under the survey weights), figure (the metric: "JS" in nats, "TV", and for a scale
+            "W1" in steps), value, low and high (95 % bootstrap interval over real answers), floor
+            (the mean distance of a simulation without error, from a sample of as many real
+            answers) and floor_high (exceeded by 2.5 % of such distances). Interval and floor are
+            NaN without real answers. For a multiple-choice question, the distances are means over
+            the options, each as a yes-no question.
 
         Raises
         ------
         DataError
             If no answer is known.
+
+        Warns
+        -----
+        UserWarning
+            Where survey weights leave an effective sample size below half the real answers.
         """
         rows = [
             row
@@ -286,7 +296,13 @@ class PopulationAnswer(Viewed):
                 hint="Set targets of the question, or use a population whose responses are its "
                 "options.",
             )
+        self._warn_of_weights()
         return pd.DataFrame(rows)
+
+    def _warn_of_weights(self) -> None:
+        fault = self.real and design_warning(self.real.weights, "the real answers")
+        if fault:
+            warnings.warn(fault, UserWarning, stacklevel=3)
 
     def reweighted(
         self, weights: Array | Sequence[float], *, weights_label: str = "given"
@@ -493,16 +509,31 @@ class PopulationAnswer(Viewed):
         selected = np.array([found[responses[i]] for i in rows], dtype=bool)
         return selected.reshape(-1, len(self.options)), self.real.weights[rows]
 
+    def _n_replies(self, group: Group) -> float:
+        """Return the effective number of sampled replies behind a subgroup's shares."""
+        if self.method != SAMPLED:
+            return np.inf
+        n_cells = self.weights.size * (len(self.options) if self.question.kind == "multiple" else 1)
+        sizes = np.where(self.subgroups.members(group), self.sizes, 0.0)
+        shares = (sizes[:, None] * self.weights) / sizes.sum()
+        return float(self.n * self.table.matched / n_cells / np.sum(shares**2))
+
     def _distances(self, group: Group, random_state: int) -> list[dict[str, object]]:
         shares, target = self.shares(group), self.target(group)
         assert target is not None  # noqa: S101  checked by the caller
         intervals: dict[str, Mapping[str, float]] = {}
-        n, unknown = 0, dict.fromkeys(("low", "high", "floor"), np.nan)
+        n, ess = 0, np.nan
+        unknown = dict.fromkeys(("low", "high", "floor", "floor_high"), np.nan)
         if group not in self._targets:
             selected, weights = self._real_answers(group)
-            n = len(selected)
+            n, ess = len(selected), effective_sample_size(weights)
             intervals = distance_intervals(
-                self.question, selected, weights, shares, random_state=random_state
+                self.question,
+                selected,
+                weights,
+                shares,
+                n_simulated=self._n_replies(group),
+                random_state=random_state,
             )
         return [
             {
@@ -510,6 +541,7 @@ class PopulationAnswer(Viewed):
                 "column": group[0],
                 "group": group[1],
                 "n": n,
+                "ess": ess,
                 "figure": name,
                 "value": value,
                 **intervals.get(name, unknown),

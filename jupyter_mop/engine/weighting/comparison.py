@@ -9,12 +9,17 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.backends.protocols import Encoder, OnStep
-from jupyter_mop.engine.data.encoding import encode_groups, sample_rows
+from jupyter_mop.engine.data.encoding import encode_groups, sample_rows, shown_rows
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
-from jupyter_mop.engine.metrics.split_half import WeightedVectors
-from jupyter_mop.engine.metrics.vectors import Indices, Vectors, project
+from jupyter_mop.engine.metrics.vectors import (
+    Indices,
+    Vectors,
+    WeightedVectors,
+    effective_sample_size,
+    project,
+)
 from jupyter_mop.engine.simulation.context_groups import PersonaCells
 from jupyter_mop.engine.simulation.simulation import (
     CONTEXT,
@@ -26,12 +31,12 @@ from jupyter_mop.engine.simulation.simulation import (
 )
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import read_answers, without_missing
+from jupyter_mop.engine.weighting.human_floor import N_FLOORS, HumanFloor, human_floor
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import MIN_TARGET, PersonaStatistics
 from jupyter_mop.errors import DataError
 
 MAX_POINTS = 50_000
-N_FLOORS = 5
 N_BOOT = 60
 N_SPLITS = 5
 
@@ -44,26 +49,42 @@ class Comparison:
     ----------
     statistics : PersonaStatistics
         Statistics that give the metrics at any persona weights.
-    floors : dict of str to float
-        The human floor of each metric: its value between halves of the real responses.
+    floor : HumanFloor
+        The human floor of each metric at any effective number of simulated responses.
     points : pandas.DataFrame
         One row per response on the map, the real ones first: x, y, source ("real" or "simulated"),
-        persona, cluster, response, context, exemplar, prompt, and row (in its own set).
+        persona, cluster, response, context, exemplar, prompt, and row (in its own set). Of real
+        responses with survey weights, a sample drawn by them.
     thinned : tuple of int or None
         The number of responses on the map and of all responses, where the map has not all.
     simulation : Simulation
         The simulation that is compared.
-    target_vectors, vectors : ndarray, shapes (N, d) and (m, d)
-        Vectors of the real responses, twice as many as the statistics use, and of the simulated.
+    target : WeightedVectors
+        Vectors and survey weights of the real responses, twice as many as the statistics use.
+    vectors : ndarray, shape (m, d)
+        Vectors of the simulated responses.
     """
 
     statistics: PersonaStatistics
-    floors: dict[str, float]
+    floor: HumanFloor
     points: pd.DataFrame
     thinned: tuple[int, int] | None
     simulation: Simulation
-    target_vectors: Vectors
+    target: WeightedVectors
     vectors: Vectors
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """The human floor of each metric at the simulation's own weights; see `floors_at`."""
+        return self.floor.at(effective_sample_size(self.simulation.weights))
+
+    def floors_at(self, weights: Sequence[float] | Vectors) -> dict[str, float]:
+        """Return the human floor of each metric at these persona weights, shape (K,).
+
+        It is what people would score against people, with as many responses on each side as
+        these weights leave.
+        """
+        return self.floor.at(self.statistics.effective_sample_size(weights))
 
     def reweighted(self, weights: Sequence[float] | Vectors) -> Simulation:
         """Return the simulation with these persona weights, shape (K,)."""
@@ -78,9 +99,8 @@ class Comparison:
         """
         simulation = self.reweighted(weights)
         return alignment_table.align(
-            self.target_vectors,
-            {simulation.name: self.vectors},
-            weights={simulation.name: simulation.weights},
+            self.target,
+            {simulation.name: WeightedVectors(self.vectors, simulation.weights)},
             n_boot=N_BOOT,
             n_splits=N_SPLITS,
             random_state=random_state,
@@ -100,7 +120,8 @@ def compare(
     Parameters
     ----------
     target : Population
-        Held-out real responses. Half of them are compared; the floor needs both halves.
+        Held-out real responses; their survey weights count. Half of them are compared; the floor
+        needs both halves.
     simulation : Simulation
         A simulation of the mixture, so that each response has a persona.
     encoder : Encoder
@@ -131,11 +152,11 @@ def compare(
     >>> comparison.statistics.names
     ('a', 'b')
     """
-    codes = simulation.codes()
-    target = _read_target(target, simulation)
+    codes, target = simulation.codes(), _read_target(target, simulation).counted()
     _check(target, simulation)
     order = np.random.default_rng(random_state).permutation(len(target))
-    chosen = target.take(order[: 2 * len(simulation)])
+    half = round(len(simulation) * len(target) / target.effective_size)
+    chosen = target.take(order[: 2 * half])
     target_vectors, vectors = encode_groups(
         [chosen.responses, simulation.responses], encoder, on_step
     )
@@ -193,8 +214,9 @@ def _measured(
     on_step: OnStep | None,
 ) -> Comparison:
     half = len(chosen) // 2
+    real = chosen.weighted(target_vectors)
     statistics = PersonaStatistics.measure(
-        target_vectors[:half],
+        real.take(np.arange(half)),
         WeightedVectors(vectors, simulation.weights),
         codes,
         simulation.names,
@@ -206,17 +228,32 @@ def _measured(
     )
     statistics = _with_exact_shares(statistics, simulation)
     tick = on_step("human floor", N_FLOORS) if on_step else None
-    floors = _floors(target_vectors, chosen, question, random_state, tick)
-    points, thinned = _points(chosen.take(range(half)), simulation, statistics, random_state)
-    x, y = project(target_vectors[:half], vectors)[points["place"]].T
+    floor = human_floor(
+        real,
+        chosen.responses,
+        question=question,
+        random_state=random_state,
+        on_split=(lambda split: tick(split, None)) if tick else None,
+    )
+    if statistics.option_shares and statistics.option_shares.exact:
+        floor = floor.against_exact(frozenset({"JS", "TV", "W1"}))
+    compared = real.take(np.arange(half))
+    points, thinned = _points(
+        chosen.take(range(half)),
+        simulation,
+        statistics,
+        shown_rows(compared, random_state=random_state),
+        random_state,
+    )
+    x, y = project(compared, vectors)[points["place"]].T
     points = points.assign(x=x, y=y)
     return Comparison(
         statistics,
-        floors,
+        floor,
         points.drop(columns="place"),
         thinned,
         simulation,
-        target_vectors,
+        real,
         vectors,
     )
 
@@ -260,38 +297,12 @@ def _shares_by_cell(cells: PersonaCells, simulation: Simulation) -> Vectors:
     )
 
 
-def _floors(
-    vectors: Vectors,
-    real: Population,
-    question: ClosedQuestion | None,
-    random_state: int,
-    tick: object,
-) -> dict[str, float]:
-    """Return the mean of each metric between random halves of the real responses."""
-    texts = real.responses
-    rng, half = np.random.default_rng(random_state), len(texts) // 2
-    found = []
-    for split in range(N_FLOORS):
-        order = rng.permutation(2 * half)
-        first, second = order[:half], order[half:]
-        between = PersonaStatistics.measure(
-            vectors[first],
-            vectors[second],
-            np.zeros(half, dtype=np.intp),
-            ["real"],
-            target_texts=[texts[i] for i in first],
-            texts=[texts[i] for i in second],
-            question=question,
-            random_state=random_state + split,
-        )
-        found.append(between.metrics([1.0]))
-        if callable(tick):
-            tick(split, None)
-    return {name: float(np.mean([metrics[name] for metrics in found])) for name in found[0]}
-
-
 def _points(
-    real: Population, simulation: Simulation, statistics: PersonaStatistics, random_state: int
+    real: Population,
+    simulation: Simulation,
+    statistics: PersonaStatistics,
+    shown: Indices,
+    random_state: int,
 ) -> tuple[pd.DataFrame, tuple[int, int] | None]:
     """Return the responses on the map, and how many of how many if not all."""
     n = len(real)
@@ -306,8 +317,9 @@ def _points(
             "place": np.arange(n + len(simulation)),
         }
     )
-    rows = np.sort(sample_rows(len(everyone), MAX_POINTS, random_state=random_state))
-    points = everyone.iloc[rows].reset_index(drop=True)
+    dots = everyone.take(np.r_[shown, np.arange(n, len(everyone))])
+    rows = np.sort(sample_rows(len(dots), MAX_POINTS, random_state=random_state))
+    points = dots.iloc[rows].reset_index(drop=True)
     simulated = points["source"] == "simulated"
     sources = [_source(simulation, row) for row in points.loc[simulated, "row"]]
     unknown = [(None, None)] * int((~simulated).sum())

@@ -60,9 +60,9 @@ def shares_within_persona(codes: Indices, weights: Vectors, n_personas: int) -> 
     return np.divide(weights, totals, out=np.zeros(len(weights)), where=totals > 0)
 
 
-def label_shares(labels: Indices, n_labels: int) -> Vectors:
-    """Return the share of each label, shape (n_labels,)."""
-    return np.asarray(np.bincount(labels, minlength=n_labels) / len(labels))
+def label_shares(labels: Indices, n_labels: int, weights: Vectors) -> Vectors:
+    """Return the share of each label, shape (n_labels,), under weights that sum to 1."""
+    return np.asarray(np.bincount(labels, weights, n_labels), dtype=np.float64)
 
 
 def label_shares_by_persona(
@@ -86,6 +86,7 @@ def count_options(
     *,
     n_personas: int,
     question: ClosedQuestion,
+    real_shares: Vectors,
 ) -> OptionShares:
     """Count the answers to a closed question.
 
@@ -101,6 +102,8 @@ def count_options(
         The number of personas, K.
     question : ClosedQuestion
         The options.
+    real_shares : ndarray, shape (n,)
+        Survey weights of the real answers, summing to 1.
 
     Raises
     ------
@@ -111,7 +114,8 @@ def count_options(
     --------
     >>> question = ClosedQuestion(("yes", "no"))
     >>> codes, even = np.array([0, 1]), np.ones(2)
-    >>> found = count_options(["yes"], ["no", "yes"], codes, even, n_personas=2, question=question)
+    >>> found = count_options(["yes"], ["no", "yes"], codes, even, n_personas=2, question=question,
+    ...                       real_shares=np.ones(1))
     >>> found.personas.tolist()
     [[0.0, 1.0], [1.0, 0.0]]
     """
@@ -127,6 +131,6 @@ def count_options(
     return OptionShares(
         question.options,
         question.ordered,
-        label_shares(target, shape[1]),
+        label_shares(target, shape[1], real_shares),
         label_shares_by_persona(codes, labels, shares, shape),
     )

@@ -24,8 +24,15 @@ from jupyter_mop.engine.metrics.kl_cosine import (
 )
 from jupyter_mop.engine.metrics.mauve import cluster_labels, default_clusters, mixture_mauve
 from jupyter_mop.engine.metrics.mixture_gradients import TINY, ValueAndGradient
-from jupyter_mop.engine.metrics.split_half import METRICS, WeightedVectors
-from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked_pair, checked_weights
+from jupyter_mop.engine.metrics.split_half import METRICS
+from jupyter_mop.engine.metrics.vectors import (
+    Indices,
+    Vectors,
+    WeightedVectors,
+    as_weighted,
+    checked_pair,
+    checked_weights,
+)
 from jupyter_mop.engine.simulation.context_groups import GroupedDraws, PersonaCells
 from jupyter_mop.engine.weighting.persona_counts import (
     ClosedQuestion,
@@ -71,6 +78,8 @@ class PersonaStatistics:
         Shares of responses of 0, 1, ... words; the last bin includes longer ones.
     option_shares : OptionShares or None
         For a closed question: shares of the options.
+    target_size : float
+        Effective sample size (Kish) of the real responses; n without survey weights.
     cells : PersonaCells
         The N cells (group of contexts, persona) that the tables above have a row for: the K
         personas themselves where their weights depend on no context.
@@ -90,12 +99,13 @@ class PersonaStatistics:
     target_lengths: Vectors
     lengths: Vectors
     option_shares: OptionShares | None = None
+    target_size: float = field(kw_only=True)
     cells: PersonaCells = field(kw_only=True)
 
     @classmethod
     def measure(
         cls,
-        target: Vectors,
+        target: Vectors | WeightedVectors,
         simulated: Vectors | WeightedVectors,
         codes: Indices,
         names: Sequence[str],
@@ -110,10 +120,8 @@ class PersonaStatistics:
 
         Parameters
         ----------
-        target : ndarray, shape (n, d)
-            Vectors of real responses.
-        simulated : ndarray, shape (m, d), or WeightedVectors
-            Vectors of simulated responses; with weights if these differ.
+        target, simulated : ndarray, shapes (n, d) and (m, d), or WeightedVectors
+            Vectors of real and of simulated responses; with weights if these differ.
         codes : ndarray of int, shape (m,)
             The persona of each simulated response, as a position in `names`.
         names : sequence of str
@@ -148,41 +156,51 @@ class PersonaStatistics:
         >>> list(statistics.metrics([0.5, 0.5]))
         ['FID', 'MAUVE', 'KL cosine', 'length']
         """
-        weights = simulated.weights if isinstance(simulated, WeightedVectors) else None
-        if isinstance(simulated, WeightedVectors):
-            simulated = simulated.vectors
-        target, simulated = checked_pair(target, simulated)
+        of_target, weights = as_weighted(target).weights, as_weighted(simulated).weights
+        target, simulated = checked_pair(
+            as_weighted(target).vectors, as_weighted(simulated).vectors
+        )
         _check(target, simulated, codes, texts, target_texts)
+        real = WeightedVectors(target, of_target)
+        real_shares = checked_weights(of_target, len(target))
         cells = draws.cells(codes) if draws else PersonaCells.without_contexts(len(names))
         counts = np.bincount(codes, minlength=len(names))
         if draws:
             codes = cells.codes(draws.labels, codes)
         n = len(cells)
         shares = shares_within_persona(codes, checked_weights(weights, len(simulated)), n)
-        size = min(default_clusters(min(len(target), len(simulated))), MAX_CLUSTERS)
+        smaller = min(round(real.effective_size), len(simulated))
+        size = min(default_clusters(smaller), MAX_CLUSTERS)
         clusters = cluster_labels(target, simulated, n_clusters=size, random_state=random_state)
         target_lengths, lengths = n_words(target_texts), n_words(texts)
         n_lengths = 1 + int(max(target_lengths.max(), lengths.max()))
         counted = None
         if question:
             counted = count_options(
-                target_texts, texts, codes, shares, n_personas=n, question=question
+                target_texts,
+                texts,
+                codes,
+                shares,
+                n_personas=n,
+                question=question,
+                real_shares=real_shares,
             )
         return cls(
             names=tuple(names),
             counts=counts,
             inverse_sizes=sum_by_persona(codes, shares**2, n),
-            moments=persona_moments(target, simulated, codes, shares, n),
-            target_clusters=label_shares(clusters[0], size),
+            moments=persona_moments(real, simulated, codes, shares, n),
+            target_clusters=label_shares(clusters[0], size, real_shares),
             clusters=label_shares_by_persona(codes, clusters[1], shares, (n, size)),
             target_labels=clusters[0],
             labels=clusters[1],
-            target_cosines=cosine_histogram(target, random_state=random_state),
+            target_cosines=cosine_histogram(target, weights=of_target, random_state=random_state),
             pairs=persona_pair_shares(simulated, codes, shares, n, random_state),
             sampled=len(simulated) > MAX_ALL_PAIRS,
-            target_lengths=label_shares(target_lengths, n_lengths),
+            target_lengths=label_shares(target_lengths, n_lengths, real_shares),
             lengths=label_shares_by_persona(codes, lengths, shares, (n, n_lengths)),
             option_shares=counted,
+            target_size=real.effective_size,
             cells=cells,
         )
 

@@ -97,7 +97,7 @@ class AlignmentPanel(PersonaWeightsPanel):
         refuse_unknown(self, traits)
         self.comparison = comparison
         names = list(comparison.statistics.names)
-        statistics = comparison.statistics.to_dict() | {"floors": comparison.floors}
+        statistics = comparison.statistics.to_dict() | {"floors": comparison.floor.to_dict()}
         super().__init__(
             names,
             weights=_simulated_weights(comparison) if weights is None else weights,
@@ -184,7 +184,8 @@ class AlignmentPanel(PersonaWeightsPanel):
         return self._live_html(max_points=_MAX_SAVED_POINTS, with_real_texts=False)
 
     def _static_tables(self) -> str:
-        statistics, floors = self.comparison.statistics, self.comparison.floors
+        statistics = self.comparison.statistics
+        floors = self.comparison.floors_at(self.weights)
         learned = [f"{share:.1%}" for share in self.learned] or [""] * len(self.names)
         shares = [f"{weight:.1%}" for weight in self.weights]
         counts = [f"{count:,}" for count in statistics.counts]
@@ -232,10 +233,16 @@ def _notes(comparison: Comparison) -> list[str]:
         notes.append(f"The map shows {shown:,} of {total:,} responses; the metrics use all.")
     if comparison.statistics.sampled:
         notes.append("KL cosine uses a sample of all pairs of responses.")
-    n_real = int((comparison.points["source"] == "real").sum())
+    n_real, kind = round(comparison.statistics.target_size), "real"
+    if comparison.target.weights is not None:
+        kind = "effective real"
+        notes.append(
+            f"Survey weights count on the real side, where {n_real:,} responses of equal weight "
+            "would be as precise. Its dots on the map are a sample drawn by weight."
+        )
     if n_real < _FEW_RECORDS:
         notes.append(
-            f"The target has {n_real} real records: with so few, metrics and human floors are "
+            f"The target has {n_real} {kind} records: with so few, metrics and human floors are "
             "mostly noise. Hold out more records."
         )
     return notes

@@ -2,6 +2,7 @@
 
 import { formatNumber, node, svgNode, updateText } from "../shared/elements.js";
 import { cellShares } from "../metrics/context_groups.js";
+import { humanFloor } from "../metrics/human_floor.js";
 import { higherIsBetter } from "../metrics/mixture_gradients.js";
 import { blend } from "../metrics/statistics.js";
 
@@ -34,16 +35,16 @@ function sparklinePath(values) {
   return finite.length > 1 ? `M${finite.map(point).join("L")}` : "";
 }
 
-function buildCard(name, floor, dimensions) {
+function buildCard(name, dimensions) {
   const better = higherIsBetter(name) ? "higher" : "lower";
-  const card = { name, better, floor, history: [], top: name === "MAUVE" ? 1 : 0 };
+  const card = { name, better, floor: NaN, history: [], top: name === "MAUVE" ? 1 : 0 };
   card.value = node("output", { class: "mop-value" });
   card.change = node("div", { class: "mop-change", title: "since the start" });
   card.sparkline = svgNode("path", {});
   card.fill = node("i", { class: "mop-fill" });
   card.start = node("i", { class: "mop-start", title: "value at the start" });
   card.floorMark = node("i", { class: "mop-floor" });
-  card.floorText = node("div", { class: "mop-floor-text", title: "the metric between two halves of the real responses" });
+  card.floorText = node("div", { class: "mop-floor-text", title: "what people would score against people, with as many responses on each side" });
   card.exact = node("div", { class: "mop-exact", role: "status" });
   const direction = better === "lower" ? "\u2193 better" : "\u2191 better";
   const unit = name === "FID" ? `, in ${dimensions} dimensions` : UNITS[name] ?? "";
@@ -84,8 +85,7 @@ function drawCard(card, value, hasMoved) {
   if (card.history.length > HISTORY_LENGTH) card.history.shift();
   updateText(card.value, formatNumber(value));
   card.element.dataset.value = value;
-  const isReached = card.better === "lower" ? value <= card.floor : value >= card.floor;
-  updateText(card.floorText, Number.isFinite(card.floor) ? `human floor ${formatNumber(card.floor)}${isReached ? " \u2713" : ""}` : "no human floor");
+  updateText(card.floorText, Number.isFinite(card.floor) ? `human floor ${formatNumber(card.floor)}` : "no human floor");
   card.sparkline.setAttribute("d", sparklinePath(card.history));
   drawChange(card, value);
   drawScale(card, value);
@@ -124,12 +124,13 @@ function buildAnswers(statistics) {
 }
 
 export function buildMetricCards({ statistics }, names) {
-  const cards = names.map((name) => buildCard(name, statistics.floors?.[name] ?? NaN, statistics.space.target_variances.length));
+  const cards = names.map((name) => buildCard(name, statistics.space.target_variances.length));
   const answers = statistics.answers && buildAnswers(statistics);
   if (answers) answers.element.style.gridColumn = `span ${names.length % 2 ? 1 : 2}`;
   const element = node("div", { class: "mop-cards" }, ...cards.map((card) => card.element), ...(answers ? [answers.element] : []));
   function draw(scene) {
     cards.forEach((card, i) => {
+      card.floor = humanFloor(statistics.floors?.[card.name], scene.size);
       drawCard(card, scene.metrics[i].value, scene.hasMoved);
       drawExact(card, scene.exact, scene.isExactRequested);
     });

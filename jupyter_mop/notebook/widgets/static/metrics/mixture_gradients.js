@@ -133,7 +133,7 @@ export function mauve(statistics, weights) {
 
 /** The KL divergence of pairwise cosines, from target to simulated. */
 export function klCosine(statistics, weights) {
-  const { inverse, cosines: { size, shares, own, pairs, cap } } = prepare(statistics);
+  const { inverse, cosines: { size, shares, own, pairs, limit } } = prepare(statistics);
   const count = weights.length;
   const chance = perDraw(weights, inverse);
   const unbiased = 1 - inner(weights, chance);
@@ -145,17 +145,19 @@ export function klCosine(statistics, weights) {
   }
   for (let b = 0; b < size; b += 1) q[b] /= unbiased;
   const draws = 1 / (1 - unbiased);
-  const total = Math.min((draws * (draws - 1)) / 2, cap);
+  const total = Math.min((draws * (draws - 1)) / 2, limit);
   const whole = total + SMOOTHING * size;
-  const second = q.map((share) => (total * share + SMOOTHING) / whole);
-  const ratio = shares.map((share, b) => share / second[b]);
-  const value = shares.reduce((sum, share, b) => sum + share * Math.log(ratio[b]), 0);
-  const [toQ, toSecond] = [inner(ratio, q), inner(ratio, second)];
+  const [first, second] = [shares, q].map((side) => side.map((share) => (total * share + SMOOTHING) / whole));
+  const ratio = first.map((share, b) => share / second[b]);
+  const logs = ratio.map(Math.log);
+  const value = inner(first, logs);
+  const toQ = inner(ratio, q);
+  const byCount = inner(shares, logs) - value - toQ + inner(ratio, second);
   const owns = project(own, ratio, count);
   const gradient = chance.map((part, k) => {
     const shareChange = (2 * (inner(ratio, cross[k]) - part * owns[k] + part * toQ)) / unbiased;
-    const countChange = total < cap ? (0.5 - draws) * 2 * draws * draws * part : 0;
-    return -(countChange * (toQ - toSecond) + total * shareChange) / whole;
+    const countChange = total < limit ? (0.5 - draws) * 2 * draws * draws * part : 0;
+    return (countChange * byCount - total * shareChange) / whole;
   });
   return { value: Math.max(0, value), gradient };
 }

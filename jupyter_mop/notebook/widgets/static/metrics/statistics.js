@@ -57,17 +57,17 @@ function prepareSpace({ target_variances, means, moments }, count) {
   return { size, scale, length, upper, traces, spread, means: Float64Array.from(means), scaled };
 }
 
-/** Shares of pairwise cosines, with the smoothing of the KL divergence. */
+/** Shares of pairwise cosines, and as how many pairs they count at most. */
 function prepareCosines({ target, pairs, cap }, count) {
   const size = target.length;
-  const all = target.reduce((total, n) => total + n + SMOOTHING, 0);
+  const all = target.reduce((total, n) => total + n, 0);
   const own = new Float64Array(count * size);
   for (let k = 0; k < count; k += 1) {
     const row = (k * count + k) * size;
     for (let b = 0; b < size; b += 1) own[k * size + b] = pairs[row + b];
   }
-  const shares = Float64Array.from(target, (n) => (n + SMOOTHING) / all);
-  return { size, shares, own, pairs: Float64Array.from(pairs), cap };
+  const shares = Float64Array.from(target, (n) => n / all);
+  return { size, shares, own, pairs: Float64Array.from(pairs), limit: Math.min(cap, all) };
 }
 
 /** Everything that does not depend on the weights, computed once for each `statistics`. */
