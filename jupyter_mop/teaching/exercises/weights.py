@@ -20,9 +20,10 @@ _MIN_POINTS = 80
 def importance(answer: object, *, simulation: Simulation, shares: Mapping[str, float]) -> Verdict:
     """Judge importance weights: the new share of a response's persona over its old one."""
     given = numbers(answer, len(simulation))
-    expected, codes = simulation.reweight(shares).weights, simulation.codes()
+    codes = simulation.codes()
     new = np.array([shares[name] for name in simulation.names])[codes]
     drawn = (np.bincount(codes) / len(codes))[codes]
+    expected = _scaled(new / drawn)
     if (given < 0).any() or not given.sum():
         return not_yet("Weights must be zero or more, and at least one must be above zero.")
     if _proportional(given, expected):
