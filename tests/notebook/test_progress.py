@@ -348,9 +348,9 @@ def test_an_executed_notebook_says_what_was_done_without_a_widget() -> None:
     assert re.search(r"held-out records: 100%.* tokens\]", fitted)
     assert re.search(r"slow: 100%.* 100/100 \[.*/s, \d+ tokens\]", simulated)
     assert re.search(r"slow: 100%.* 100/100 \[.*, 100 kept\]", again)
-    assert re.search(r"embeddings: 100%.*\nfigures: 100%", aligned)
+    assert re.search(r"embeddings: 100%.*\nmetrics: 100%", aligned)
     assert "kept" not in aligned
-    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 kept\]\nfigures: 100%.*/s\]", later)
+    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 kept\]\nmetrics: 100%.*/s\]", later)
     assert ">100\u00a0of\u00a0100</td>" in shown[1]["text/html"]
     assert "widgets" not in notebook.metadata
     page, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(notebook)
