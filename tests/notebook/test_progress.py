@@ -347,17 +347,10 @@ def test_an_executed_notebook_shows_the_run_without_a_widget() -> None:
     fitted, simulated, again, aligned, later = [data["text/plain"] for data in shown]
     assert re.search(r"held-out records: 100%.* tokens\]", fitted)
     assert re.search(r"slow: 100%.* 100/100 \[.*/s, \d+ tokens\]", simulated)
-<<<<<<< HEAD
     assert re.search(r"slow: 100%.* 100/100 \[.*, 100 cached\]", again)
     assert re.search(r"embeddings: 100%.*\nmetrics: 100%", aligned)
     assert "cached" not in aligned
     assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 cached\]\nmetrics: 100%.*/s\]", later)
-=======
-    assert re.search(r"slow: 100%.* 100/100 \[.*, 100 kept\]", again)
-    assert re.search(r"embeddings: 100%.*\nmetrics: 100%", aligned)
-    assert "kept" not in aligned
-    assert re.search(r"embeddings: 100%.* (\d+)/\1 \[.*, \1 kept\]\nmetrics: 100%.*/s\]", later)
->>>>>>> h-measure
     assert ">100\u00a0of\u00a0100</td>" in shown[1]["text/html"]
     assert "widgets" not in notebook.metadata
     page, _ = HTMLExporter(require_js_url="", mathjax_url="").from_notebook_node(notebook)
