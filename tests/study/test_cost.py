@@ -164,6 +164,18 @@ def test_runs_report_their_cost_and_a_budget_cancels_a_run(study: Study) -> None
     assert f"{resumed.usd:.4f}" in study.runs()._repr_html_()
 
 
+@pytest.mark.parametrize("method", ["sampled", "first-token"])
+def test_placeholders_of_a_dry_run_are_no_unmatched_replies(
+    study: Study, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setattr(ToyBackend, "can_score_first_tokens", True, raising=False)
+    monkeypatch.setattr(ToyBackend, "first_tokens", lambda *_: [], raising=False)
+    question = Question("At {topic}?", WORDS)
+    plan = study.plan("ask", question, weights="uniform", method=method)
+    assert plan.calls > 0
+    assert study.backend.backend.n_generated == 0
+
+
 def test_a_budget_is_a_number_and_needs_a_price(study: Study, server: ScriptedServer) -> None:
     for usd in (-1, float("nan"), float("inf")):
         with pytest.raises(DataError), study.within(usd):
