@@ -12,7 +12,7 @@ from jupyter_mop.engine.metrics.split_half import (
 
 FID = METRICS[0]
 REAL, SIMULATED = (np.random.default_rng(seed).normal(size=(80, 4)) for seed in (0, 1))
-HALVES = SplitHalf(REAL, n=40, n_boot=20, n_splits=3, level=0.9, random_state=5)
+HALVES = SplitHalf(WeightedVectors(REAL), n=40, n_boot=20, n_splits=3, level=0.9, random_state=5)
 
 
 def test_a_metric_result_is_frozen():
