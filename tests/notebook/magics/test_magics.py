@@ -238,9 +238,9 @@ def test_a_closed_question_is_asked_answered_and_shown(
     scale = cell(shell, 'mop_ask s --scale --options "sun|rain" --baseline plain --open', "What?")
     assert scale.question.is_ordered
     assert (scale.is_plain, scale.n) == (True, 4)
-    drawn = cell(
-        shell, 'mop_ask d --options "sun|rain|wind|fog" --method sampled --draws 5', "What?"
-    )
+    ready.backend.backend.length = 1  # one word, so that each reply names an option
+    ask = 'mop_ask d --options "sun|rain|wind|fog" --method sampled --draws 5'
+    drawn = cell(shell, ask, "What?")
     assert drawn.method == "sampled"
     several = cell(shell, 'mop_ask m --multiple --options "fog|wind" --method sampled', "Which?")
     assert several.question.kind == "multiple"
