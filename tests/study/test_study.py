@@ -502,6 +502,51 @@ def test_the_panel_has_the_exact_shares_of_an_answer_at_any_weights(survey: Stud
     np.testing.assert_allclose(moved.shares(weights), expected, atol=1e-12)
 
 
+def with_refusals(study: Study) -> None:
+    """Let some of the records have no answer that is an option, in both halves."""
+    frame = pd.concat([study.population.frame, study.target.frame], ignore_index=True)
+    column = frame.columns[-1]
+    frame[column] = frame[column].astype(object)
+    frame.loc[[3, 400], column] = "Refused"
+    frame.loc[[5], column] = " Sun "
+    study.use_population(frame, context="topic", response=column)
+
+
+def test_answers_set_aside_leave_weights_learned_and_targets_known(survey: Study) -> None:
+    with_refusals(survey)
+    for question in ("What of {topic}?", Question("What of {topic}?", WORDS[:3])):
+        answer = survey.ask(question, "sky", missing="refused")
+        assert answer.weights_label == "learned"
+        assert answer.target() is not None
+        assert answer.set_aside == {"refused": 2}
+        assert sorted(answer.options) == ["rain", "sun", "wind"]
+        assert "2 real answers are set aside: refused 2." in repr(answer)
+        assert "2 real answers are set aside" in answer._repr_html_()
+        comparison = survey.compare("sky")
+        assert comparison.statistics.option_shares is not None
+    with pytest.raises(DataError, match=r"1 of 300 real answers .* 'Refused' \(1\)"):
+        survey.ask(Question("What of {topic}?", WORDS[:3]), "sky")
+
+
+def test_a_run_keeps_the_whole_question(survey: Study) -> None:
+    question = Question(
+        "What of {topic}?",
+        ["rain", "sun", "wind"],
+        "scale",
+        {("topic", "dawn"): [0.2, 0.7, 0.1]},
+        last=["wind"],
+    )
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        survey.ask(question, "sky", missing=["Refused"], on_step=lambda *_: stop)
+    answer = survey.resume()
+    assert answer.question == question
+    assert answer.target(("topic", "dawn")).tolist() == pytest.approx([0.2, 0.7, 0.1])
+
+
 def test_free_text_has_no_closed_answers_in_the_panel(study: Study) -> None:
     study.simulate("first", 60)
     assert study.compare("first").statistics.option_shares is None

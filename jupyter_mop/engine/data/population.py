@@ -344,8 +344,8 @@ def context_label(values: Sequence[str]) -> str:
     >>> context_label(["cook, baker"]), context_label(["old", "north"])
     ('cook, baker', 'old, north')
     """
-    if len(values) == 1:
-        return values[0]
+    if len(values) == 1 or not any(", " in value or value.startswith(QUOTE) for value in values):
+        return ", ".join(values)
     quoted = [f'"{value.replace(QUOTE, 2 * QUOTE)}"' for value in values]
     needed = [", " in value or value.startswith(QUOTE) for value in values]
     return ", ".join(

@@ -90,7 +90,8 @@ def read_option(text: str, options: Sequence[str]) -> int | None:
 def match_option(text: str, options: Sequence[str]) -> int | None:
     """Return the index of the option that a model's reply names; None for none or several.
 
-    A reply that is an option as a whole, or begins with one as a sentence of its own, names it.
+    A reply that is an option as a whole, or begins with one as a line or sentence of its own, names
+    it; a reply that lists the options names none.
     Otherwise it names the only option that it mentions. Longer options come before shorter ones,
     exact characters before folded ones, and numbers are compared as numbers. An option that is
     negated ("not satisfied") is not named.
@@ -114,13 +115,16 @@ def match_option(text: str, options: Sequence[str]) -> int | None:
     found = _whole(text, options)
     if found is not None:
         return found
+    first, *others = [_whole(line, options) for line in text.splitlines() if line.strip()] or [None]
+    if first is not None:
+        return first if set(others) <= {None, first} else None  # it lists the options
     numbers = [_as_number(option) for option in options]
     if None not in numbers:
         mentioned = _mentioned_numbers(text)
         known = len(mentioned) == 1 and mentioned <= set(numbers)
         return numbers.index(mentioned.pop()) if known else None
-    first = _LEADING_SENTENCE.match(text)
-    found = _whole(first[1], options) if first else None
+    sentence = _LEADING_SENTENCE.match(text)
+    found = _whole(sentence[1], options) if sentence else None
     if found is not None:
         return found
     fold = _folded if len(set(map(_folded, options))) == len(options) else normalised

@@ -21,7 +21,7 @@ from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import NO_PERSONA, PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
-from jupyter_mop.engine.survey.real_answers import read_answers, without_missing
+from jupyter_mop.engine.survey.real_answers import read_answers, too_few_read, without_missing
 
 Array = NDArray[np.float64]
 
@@ -81,6 +81,7 @@ def ask(
         table,
         real=read_answers(population, question),
         set_aside=set_aside,
+        not_real=too_few_read(population, question),
     )
     return answer.reweighted(shares, weights_label=weights_label)
 

@@ -35,6 +35,7 @@ from jupyter_mop.rendering import Viewed
 
 Array = NDArray[np.float64]
 NO_PERSONA = "no persona"
+MIN_UNMATCHED = 0.005  # share of replies from which examples are shown
 _UNITS = {
     "scored": "options scored",
     "first-token": "first tokens read",
@@ -74,6 +75,8 @@ class PopulationAnswer(Viewed):
         Cost of asking: calls, cache hits, tokens and US dollars.
     set_aside : mapping of str to int
         Number of real answers that were set aside, by name.
+    not_real : str
+        Why the population's responses are not compared with, though some are options; else empty.
 
     Examples
     --------
@@ -99,6 +102,7 @@ class PopulationAnswer(Viewed):
     report: pd.DataFrame | None = None
     cost: Mapping[str, Any] | None = None
     set_aside: Mapping[str, int] = field(default_factory=dict)
+    not_real: str = ""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -437,7 +441,7 @@ class PopulationAnswer(Viewed):
     @property
     def notes(self) -> list[str]:
         """What was left out, with numbers: unmatched replies, personas, real answers, targets."""
-        found = [self._unmatched_note(), *self._left_out_notes()]
+        found = [self._unmatched_note(), *self._left_out_notes(), self.not_real]
         if self.set_aside:
             counts = ", ".join(f"{name} {count}" for name, count in self.set_aside.items())
             found.append(f"{sum(self.set_aside.values())} real answers are set aside: {counts}.")
@@ -447,7 +451,7 @@ class PopulationAnswer(Viewed):
         return [note for note in found if note]
 
     def _unmatched_note(self) -> str:
-        if not self.table.unmatched:
+        if not self.table.unmatched or 1 - self.table.matched < MIN_UNMATCHED:
             return ""
         said = ", ".join(map(repr, self.table.unmatched))
         return f"{1 - self.table.matched:.1%} name no option and do not count, such as {said}."

@@ -117,6 +117,27 @@ def read_answers(population: Population, question: Question) -> Population | Non
     )
 
 
+def too_few_read(population: Population, question: Question) -> str:
+    """Return why responses are no answers to the question though some are options; "" otherwise.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"age": "old", "vote": ["yes", "well", "oh", "hm"]})
+    >>> population = Population.from_frame(df, context="age", response="vote")
+    >>> too_few_read(population, Question("Vote?", ["yes", "no"]))
+    'Only 1 of 4 responses of the population are options, so they are not compared with.'
+    """
+    _, unread = _readings(population.responses, question)
+    n, n_read = len(population), len(population) - sum(unread.values())
+    if n_read == 0 or n_read >= MIN_READ * n:
+        return ""
+    return (
+        f"Only {n_read} of {n} responses of the population are options, so they are not compared "
+        "with."
+    )
+
+
 def unread_error(unread: Mapping[str, int], n: int, options: Sequence[str]) -> DataError:
     """Return the error for answers that are none of the options, with their values and counts."""
     values = [f"{text[:60]!r} ({count})" for text, count in Counter(unread).most_common(MAX_NAMED)]

@@ -20,6 +20,9 @@ from jupyter_mop.engine.survey.answer_matching import (
 # Options, and for each reply the option that it names ("" for none).
 REPLIES: dict[str, dict[str, str]] = {
     "-2|-1|0|1|2": {
+        "- -2\n\nSo, this option is only 2 but it": "-2",
+        "- 2\n- 1\n- -2": "",
+        "- 1\n\nHere, we have four options:\n\n1.": "1",
         "2": "2",
         "-2": "-2",
         "I'd say 2.": "2",
@@ -56,6 +59,13 @@ REPLIES: dict[str, dict[str, str]] = {
         ">50%": ">50%",
         "It is >50%.": ">50%",
         "50%": "",
+    },
+    "Very satisfied|Satisfied|Not satisfied|Don't know": {
+        "- Satisfied\nThere is no middle option out of this list.": "Satisfied",
+        "- Satisfied\nTo get your fix, it's essential to know, just don": "Satisfied",
+        "- Very satisfied\n\nHere is the option to choose:\n\n- not satisfied\n": "",
+        "I'm not satisfied with my job.": "Not satisfied",
+        "I'm not happy with my life.": "",
     },
     "Satisfied|Unsatisfied": {
         "Not satisfied": "",

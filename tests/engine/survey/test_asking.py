@@ -456,7 +456,11 @@ def test_codes_spellings_and_booleans_are_read_as_the_options(values, options) -
 def test_answers_to_another_question_are_no_real_answers(backend) -> None:
     frame = pd.DataFrame({"age": "old", "text": ["tea", *(f"I say {i}" for i in range(9))]})
     records = Population.from_frame(frame, context="age", response="text")
-    assert ask(QUESTION, records, PERSONAS, backend).real is None
+    answer = ask(QUESTION, records, PERSONAS, backend)
+    assert answer.real is None
+    assert answer.notes == [
+        "Only 1 of 10 responses of the population are options, so they are not compared with."
+    ]
 
 
 def test_an_exclusive_option_is_drawn_alone_and_learned_from_as_a_set() -> None:

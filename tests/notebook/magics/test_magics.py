@@ -238,12 +238,30 @@ def test_a_closed_question_is_asked_answered_and_shown(
     scale = cell(shell, 'mop_ask s --scale --options "sun|rain" --baseline plain --open', "What?")
     assert scale.question.is_ordered
     assert (scale.is_plain, scale.n) == (True, 4)
-    ready.backend.backend.length = 1  # one word, so that each reply names an option
-    ask = 'mop_ask d --options "sun|rain|wind|fog" --method sampled --draws 5'
-    drawn = cell(shell, ask, "What?")
+    ready.use_backend(ToyBackend([*WORDS, "yes", "no"], length=1))
+    drawn = cell(
+        shell, 'mop_ask d --options "sun|rain|wind|fog" --method sampled --draws 50', "What?"
+    )
     assert drawn.method == "sampled"
-    with pytest.raises(ModelError, match="100% of the model's replies name none"):  # no yes or no
-        cell(shell, 'mop_ask m --multiple --options "fog|wind" --method sampled', "Which?")
+    assert 0.6 < drawn.table.matched < 1
+    assert "name no option and do not count, such as &#x27;no&#x27;" in html(shell, drawn)
+    ready.use_backend(ToyBackend(["yes", "no"], length=1))
+    several = cell(shell, 'mop_ask m --multiple --options "fog|wind" --method sampled', "Which?")
+    assert several.question.kind == "multiple"
+    ready.use_backend(ToyBackend(WORDS))
+    last = cell(
+        shell,
+        """mop_ask s --scale --options "sun|rain|wind" --last wind --missing "Refused|Don't know" """,
+        "What?",
+    )
+    assert (last.question.last, last.n) == (("wind",), 2 * 3 * 2 * 3)
+    ready.use_backend(ToyBackend(["yes", "no"]))
+    choice = cell(
+        shell,
+        'mop_ask m --multiple --options "fog|wind|sun" --separator ";" --exclusive sun',
+        "Which?",
+    ).question
+    assert (choice.separator, choice.exclusive) == (";", "sun")
 
 
 def test_a_question_is_escaped(shell: InteractiveShell, ready: Study) -> None:
@@ -348,6 +366,8 @@ def test_help_shows_the_description_and_lists_the_options(
         ('mop_ask --options "sun|Sun"', "Which?", DataError, ["twice"]),
         ('mop_ask --options "sun||rain"', "Which?", DataError, ["empty"]),
         ('mop_ask --options "sun|rain" --scale --multiple', "Which?", DataError, ["not both"]),
+        ("mop_ask --last Other", "Which?", DataError, ["--last", "need options"]),
+        ('mop_ask --options "sun|rain" --last fog', "Which?", DataError, ["'fog' is not one"]),
         ("mop_ask --scale", "Which?", DataError, ["need options"]),
         ('mop_ask --options "sun|rain"', "At {hour}?", DataError, ["hour"]),
         (
