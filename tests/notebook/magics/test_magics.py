@@ -154,7 +154,7 @@ def test_the_options_of_a_population(shell: InteractiveShell, study: Study) -> N
     )
     assert isinstance(population, Population)
     assert population.context == ("the topic", "age")
-    assert (population.weight, len(population), len(study.target)) == ("w", 360, 120)
+    assert (population.weight, len(population), len(study.target)) == ("w", 354, 126)
     everyone = Population.from_frame(
         shell.user_ns["df"], context=["the topic", "age"], response="text", weight="w"
     )
@@ -233,12 +233,14 @@ def test_a_closed_question_is_asked_answered_and_shown(
     assert answer.persona_weights.tolist() == pytest.approx([0.5, 0.25, 0.25])
     shown = html(shell, answer)
     assert "At {topic}, what?" in shown
-    assert "36 options scored" in shown
+    assert "54 options scored" in shown
     assert set(ready.simulations["sky"].responses) == {"sun", "rain", "wind"}
     scale = cell(shell, 'mop_ask s --scale --options "sun|rain" --baseline plain --open', "What?")
     assert scale.question.is_ordered
     assert (scale.is_plain, scale.n) == (True, 4)
-    drawn = cell(shell, 'mop_ask d --options "sun|rain" --method sampled --draws 5', "What?")
+    drawn = cell(
+        shell, 'mop_ask d --options "sun|rain|wind|fog" --method sampled --draws 5', "What?"
+    )
     assert drawn.method == "sampled"
     several = cell(shell, 'mop_ask m --multiple --options "fog|wind" --method sampled', "Which?")
     assert several.question.kind == "multiple"
@@ -322,7 +324,7 @@ def test_help_shows_the_description_and_lists_the_options(
         ("mop_population df --context a --response text", None, DataError, ["'a'", "topic"]),
         ("mop_population df --context topic --response b", None, DataError, ["'b'"]),
         ("mop_population none --context topic --response text", None, DataError, ["no rows"]),
-        ("mop_population holes --context topic --response text", None, DataError, ["missing"]),
+        ("mop_population holes --context topic --response text", None, DataError, ["no response"]),
         (
             "mop_population df --context topic --response text --held-out 1",
             None,
