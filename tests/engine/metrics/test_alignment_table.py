@@ -225,8 +225,8 @@ def test_differences_use_the_weights() -> None:
     first = np.r_[np.ones(50), np.zeros(50)]
     mixed = {"mixed": np.r_[cloud(50, 0, 4), cloud(50, 3, 5)], "near": METHODS["near"][:50]}
     frame = differences(REAL, mixed, against="near", **SMALL)
-    heavy = {**mixed, "mixed": WeightedVectors(mixed["mixed"], first)}
-    weighted = differences(REAL, heavy, against="near", **SMALL)
+    by_weight = mixed | {"mixed": WeightedVectors(mixed["mixed"], first)}
+    weighted = differences(REAL, by_weight, against="near", **SMALL)
     assert set(frame["verdict"]) == {"worse"}
     assert weighted["difference"].abs().iloc[0] < 0.2 * frame["difference"].abs().iloc[0]
 
