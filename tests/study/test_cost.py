@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ SMALL = {"n_exemplars": 20, "n_records": 24, "n_components": 8}
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
     rng = np.random.default_rng(0)
-    texts = [" ".join(rng.choice(WORDS, size=4)) for _ in range(160)]
+    distinct = [" ".join(words) for words in product(WORDS, repeat=4)]
+    texts = [distinct[i] for i in rng.permutation(len(distinct))[:160]]
     return pd.DataFrame({"topic": ["dawn", "dusk"] * 80, "text": texts})
 
 

@@ -269,10 +269,9 @@ def design_warning(weights: Vectors, of: str) -> str | None:
 
     Examples
     --------
-    >>> print(design_warning(np.array([6.0, 1.0, 1.0, 1.0]), "the real responses"))
-    The weights of the real responses leave an effective sample size of 2.1 of 4: the largest is \
-67% of the total.
-    >>> design_warning(np.ones(4), "the real responses") is None
+    >>> design_warning(np.array([9.0, 1.0, 1.0, 1.0]), "these")
+    'The weights of these leave an effective sample size of 1.7 of 4; the largest is 75% of all.'
+    >>> design_warning(np.ones(4), "these") is None
     True
     """
     size = effective_sample_size(weights)
@@ -280,9 +279,13 @@ def design_warning(weights: Vectors, of: str) -> str | None:
         return None
     largest = float(np.max(checked_weights(weights, len(weights))))
     return (
-        f"The weights of {of} leave an effective sample size of {size:.3g} of {len(weights):,}: "
-        f"the largest is {largest:.2g} of the total."
+        f"The weights of {of} leave an effective sample size of {_digits(size)} of "
+        f"{len(weights):,}; the largest is {largest:.0%} of all."
     )
+
+
+def _digits(size: float) -> str:
+    return f"{size:.1f}" if size < 10 else f"{size:,.0f}"  # noqa: PLR2004
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -298,8 +301,8 @@ class WeightedVectors:
 
     Examples
     --------
-    >>> WeightedVectors(np.ones((4, 2)), np.array([3.0, 1.0, 1.0, 1.0])).effective_size
-    3.0
+    >>> WeightedVectors(np.ones((4, 2)), np.array([1.0, 1.0, 0.0, 0.0])).effective_size
+    2.0
     """
 
     vectors: Vectors

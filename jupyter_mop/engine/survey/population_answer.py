@@ -413,7 +413,7 @@ class PopulationAnswer(Viewed):
             facts["ordered"] = self.question.is_ordered and not self.question.last
             facts[OPTION_TABLES] = self._by_context(self.table.probabilities[:, answered])
             facts[CONTEXT_SHARES] = self._by_context(self._context_shares)
-        if not self.is_plain and np.ptp(self.weights, axis=0).max() > 0:
+        if not self.is_plain:
             facts[PERSONA_WEIGHTS] = self._by_context(self.weights[:, answered])
         if self.cost is not None:
             facts["cost"] = self.cost

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,7 +150,9 @@ class AlignmentPanel(PersonaWeightsPanel):
     def _exact_metrics(self) -> dict[str, Any]:
         weights = list(self.weights)
         try:
-            frame = self.comparison.exact(np.array(weights))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # the panel notes the sample size
+                frame = self.comparison.exact(np.array(weights))
         except Exception as error:  # noqa: BLE001  the panel shows any error
             return {"weights": weights, "error": f"No exact metrics: {error}"}
         metrics = frame.set_index("figure")[["value", "low", "high"]].to_dict("index")

@@ -102,8 +102,9 @@ def test_take_keeps_order_and_repeats() -> None:
         (FRAME.assign(w=[1, -1, 1, 1]), {"weight": "w"}, ["'w'", "zero or more"]),
         (FRAME.assign(w=[1, np.nan, 1, 1]), {"weight": "w"}, ["'w'"]),
         (FRAME.assign(w=[1, np.inf, 1, 1]), {"weight": "w"}, ["'w'"]),
-        (FRAME.assign(w=0), {"weight": "w"}, ["'w'", "not all zero"]),
-        (FRAME.assign(w="heavy"), {"weight": "w"}, ["'w'"]),
+        (FRAME.assign(w=0), {"weight": "w"}, ["'w'", "all 4 are zero"]),
+        (FRAME.assign(w="heavy"), {"weight": "w"}, ["'w'", "4 are missing or not finite"]),
+        (FRAME.assign(w=[1, 1, 1, 1e308]), {"weight": "w"}, ["'w'", "1e+308 is too large"]),
     ],
 )
 def test_invalid_frames_are_refused(frame: pd.DataFrame, columns: dict, words: list[str]) -> None:

@@ -11,6 +11,7 @@ from jupyter_mop.engine.metrics.alignment_table import align, differences
 from jupyter_mop.engine.metrics.fid import frechet_distance
 from jupyter_mop.engine.metrics.kl_cosine import kl_cosine
 from jupyter_mop.engine.metrics.mauve import mauve_score
+from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore:Only")
@@ -201,7 +202,7 @@ def test_shared_noise_cancels_in_a_difference() -> None:
     same = {"one": METHODS["far"], "two": METHODS["far"]}
     frame = differences(REAL, same, against="one", **SMALL)
     assert (frame[["difference", "low", "high"]] == 0).all(axis=None)
-    assert set(frame["verdict"]) == {"no clear difference"}
+    assert set(frame["verdict"]) == {"equal"}
     nearly = {"one": METHODS["far"], "two": METHODS["far"] + 0.02}
     paired = differences(REAL, nearly, against="one", **SMALL).set_index("figure").loc["FID"]
     alone = align(REAL, nearly, **SMALL).set_index(["method", "figure"]).loc[("one", "FID")]
@@ -224,7 +225,8 @@ def test_differences_use_the_weights() -> None:
     first = np.r_[np.ones(50), np.zeros(50)]
     mixed = {"mixed": np.r_[cloud(50, 0, 4), cloud(50, 3, 5)], "near": METHODS["near"][:50]}
     frame = differences(REAL, mixed, against="near", **SMALL)
-    weighted = differences(REAL, mixed, against="near", weights={"mixed": first}, **SMALL)
+    by_weight = mixed | {"mixed": WeightedVectors(mixed["mixed"], first)}
+    weighted = differences(REAL, by_weight, against="near", **SMALL)
     assert set(frame["verdict"]) == {"worse"}
     assert weighted["difference"].abs().iloc[0] < 0.2 * frame["difference"].abs().iloc[0]
 

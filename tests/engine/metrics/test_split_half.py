@@ -3,16 +3,12 @@ import pytest
 
 from jupyter_mop.engine.metrics.fid import frechet_distance
 from jupyter_mop.engine.metrics.half_sampling import half_samples
-from jupyter_mop.engine.metrics.split_half import (
-    METRICS,
-    MetricResult,
-    SplitHalf,
-    WeightedVectors,
-)
+from jupyter_mop.engine.metrics.split_half import METRICS, MetricResult, SplitHalf
+from jupyter_mop.engine.metrics.vectors import WeightedVectors
 
 FID = METRICS[0]
 REAL, SIMULATED = (np.random.default_rng(seed).normal(size=(80, 4)) for seed in (0, 1))
-HALVES = SplitHalf(REAL, n=40, n_boot=20, n_splits=3, level=0.9, random_state=5)
+HALVES = SplitHalf(WeightedVectors(REAL), n=40, n_boot=20, n_splits=3, level=0.9, random_state=5)
 
 
 def test_a_metric_result_is_frozen():

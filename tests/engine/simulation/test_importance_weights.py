@@ -119,5 +119,5 @@ def test_unusable_input_is_refused():
         importance_weights(np.zeros(2), np.array([0, np.nan]))
     with pytest.raises(DataError, match="none is possible"):
         importance_weights(np.full(2, -np.inf), np.zeros(2))
-    with pytest.raises(DataError, match="at least one must be above zero"):
+    with pytest.raises(DataError, match="all 3 are zero"):
         effective_sample_size(np.zeros(3))

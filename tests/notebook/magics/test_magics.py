@@ -154,7 +154,7 @@ def test_the_options_of_a_population(shell: InteractiveShell, study: Study) -> N
     )
     assert isinstance(population, Population)
     assert population.context == ("the topic", "age")
-    assert (population.weight, len(population), len(study.target)) == ("w", 360, 120)
+    assert (population.weight, len(population), len(study.target)) == ("w", 354, 126)
     everyone = Population.from_frame(
         shell.user_ns["df"], context=["the topic", "age"], response="text", weight="w"
     )
@@ -342,7 +342,7 @@ def test_help_shows_the_description_and_lists_the_options(
         ("mop_population df --context a --response text", None, DataError, ["'a'", "topic"]),
         ("mop_population df --context topic --response b", None, DataError, ["'b'"]),
         ("mop_population none --context topic --response text", None, DataError, ["no rows"]),
-        ("mop_population holes --context topic --response text", None, DataError, ["missing"]),
+        ("mop_population holes --context topic --response text", None, DataError, ["no response"]),
         (
             "mop_population df --context topic --response text --held-out 1",
             None,

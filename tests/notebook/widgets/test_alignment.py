@@ -123,7 +123,7 @@ def test_statistics_and_points_are_sent_as_bytes(comparison, panel):
     statistics, points = panel.statistics, panel.points
     sent = np.frombuffer(statistics["cosines"]["pairs"])
     assert np.array_equal(sent, comparison.statistics.pairs.ravel())
-    assert statistics["floors"] == comparison.floors
+    assert statistics["floors"] == comparison.floor.to_dict()
     places = np.frombuffer(points["xy"], "<f4").reshape(-1, 2)
     assert np.allclose(places, comparison.points[["x", "y"]])
     codes = np.frombuffer(points["persona"], "<i2")
@@ -151,6 +151,7 @@ def test_a_lone_surrogate_does_not_break_the_panel(comparison):
     assert wire_statistics({"options": "\ud83d"}) == {"options": "?"}
 
 
+@pytest.mark.filterwarnings("ignore:Only .* responses per side")
 def test_exact_metrics_are_computed_once_for_each_weights(panel):
     assert panel.exact == {}
     panel._handle_custom_msg({"type": "release"}, [])
@@ -189,7 +190,7 @@ def test_the_bundle_has_a_live_view_and_a_static_table():
     still = data["text/html"]
     assert "<td>&lt;b&gt;critic&lt;/b&gt;</td><td>40</td><td>50.0%</td>" in still
     assert "<b>" not in still
-    floor = panel.comparison.floors["MAUVE"]
+    floor = panel.comparison.floors_at(panel.weights)["MAUVE"]
     value = panel.comparison.statistics.metrics(panel.weights)["MAUVE"]
     assert f"<td>MAUVE</td><td>{value:.3g}</td><td>{floor:.3g}</td>" in still
 
@@ -211,7 +212,7 @@ def test_the_page_is_one_file(panel, tmp_path):
 
 
 def test_the_scripts_stay_small():
-    assert len(script("alignment").encode()) + len(style("alignment").encode()) < 95_000
+    assert len(script("alignment").encode()) + len(style("alignment").encode()) < 97_000
 
 
 def words_held(text):

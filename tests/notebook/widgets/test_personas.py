@@ -387,7 +387,12 @@ def test_synced_state_is_plain_json(study):
 
 
 def test_long_responses_are_clipped(study):
-    frame = pd.DataFrame({"topic": "x", "text": ["sun " * 30_000, "rain", "sun", "wind"] * 4})
+    frame = pd.DataFrame(
+        {
+            "topic": "x",
+            "text": ["sun " * 30_000 + str(i) if i % 4 == 0 else f"sun {i}" for i in range(16)],
+        }
+    )
     study.use_population(frame, context="topic", response="text")
     panel = persona_panel(study)
     panel.find_nearest()
