@@ -251,7 +251,8 @@ def test_a_closed_question_is_asked_answered_and_shown(
     ready.use_backend(ToyBackend(WORDS))
     last = cell(
         shell,
-        """mop_ask s --scale --options "sun|rain|wind" --last wind --missing "Refused|Don't know" """,
+        """mop_ask s --scale --options "sun|rain|wind" --last wind """
+        """--missing "Refused|Don't know" """,
         "What?",
     )
     assert (last.question.last, last.n) == (("wind",), 2 * 3 * 2 * 3)
