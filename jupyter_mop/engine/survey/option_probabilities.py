@@ -7,13 +7,15 @@ beginning get letters. Otherwise replies are sampled and matched with the option
 spread over all options, is added to the counts of each component, so that no option has
 probability zero. A reply that names no option is not counted, a persona without any counted reply
 in a context has no answer there, and a question for which over a third of the replies is not
-counted is an error. No exemplar is shown, since the model would copy the respondent's answer.
+counted is an error. First tokens are compared with one another, so they only need a warning there.
+No exemplar is shown, since the model would copy the respondent's answer.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -124,6 +126,7 @@ def option_probabilities(
         If the question uses a column that the contexts do not have.
     ModelError
         If the model does not support the method, or over a third of its replies name no option.
+        First tokens of which over a third begin no option are a UserWarning.
 
     Examples
     --------
@@ -161,17 +164,26 @@ def _together(question: Question, parts: Sequence[OptionTable]) -> OptionTable:
 
 
 def _check_matched(question: Question, table: OptionTable) -> None:
-    if 1 - table.matched <= MAX_UNMATCHED + _ROUNDING:
+    """Refuse replies, and report first tokens, of which over a third name no option.
+
+    The ratio of the options' first tokens holds whatever else a model might say first; a count of
+    few replies is no answer.
+    """
+    unmatched = 1 - table.matched
+    if unmatched <= MAX_UNMATCHED + _ROUNDING:
         return
-    said = ", ".join(map(repr, table.unmatched))
     is_token = table.method == FIRST_TOKEN
     what = "first tokens, by probability, begin" if is_token else "replies name"
-    raise ModelError(
-        f"{1 - table.matched:.0%} of the model's {what} none of the options "
-        f"{list(question.options)[:N_OPTIONS]}: it says {said}.",
-        hint="Ask for an option in the question, use shorter options or another model"
-        + (", or sample replies: --method sampled." if is_token else "."),
-    )
+    said = ", ".join(map(repr, table.unmatched))
+    names = list(question.options)[:N_OPTIONS]
+    found = f"{unmatched:.0%} of the model's {what} none of the options {names}: it says {said}."
+    advice = "Ask for an option in the question, use shorter options or another model"
+    if not is_token:
+        raise ModelError(found, hint=f"{advice}.")
+    advice += ", or sample replies: --method sampled."
+    if not table.matched:
+        raise ModelError(found, hint=advice)
+    warnings.warn(f"{found} {advice}", UserWarning, stacklevel=3)
 
 
 def _examples(texts: Iterable[str]) -> tuple[str, ...]:

@@ -129,7 +129,8 @@ def test_first_tokens_are_those_of_the_embedded_model(llama, local):
 def test_a_closed_question_is_answered_by_first_tokens(llama, local):
     question = Question("Is water wet?", ["yes", "no"])
     personas = [Persona("a", "You always say yes."), Persona("b", "You always say no.")]
-    table = option_probabilities(question, [{}], personas, llama)
+    with pytest.warns(UserWarning, match="of the model's first tokens, by probability, begin none"):
+        table = option_probabilities(question, [{}], personas, llama)
     assert (table.method, table.n_asked) == ("first-token", 4)
     assert 0 < table.matched <= 1
     np.testing.assert_allclose(table.probabilities.sum(-1), 1)

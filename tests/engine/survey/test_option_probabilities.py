@@ -195,11 +195,17 @@ def test_over_a_third_of_unmatched_replies_is_an_error_that_says_what_was_said()
                              options=ElicitationOptions(n_draws=7))  # fmt: skip
     assert "'As a language model I cannot, 0.'" in str(caught.value)
     assert caught.value.hint
+
+
+def test_first_tokens_that_begin_no_option_are_a_warning_and_none_at_all_an_error() -> None:
     backend = FirstTokenModel([*DRINKS, "well", "oh", "hm"])
-    with pytest.raises(ModelError, match="50% of the model's first tokens") as caught:
-        option_probabilities(QUESTION, RECORDS, [None], backend)
-    assert "'well', 'oh', 'hm'" in str(caught.value)
-    assert "--method sampled" in caught.value.hint
+    with pytest.warns(UserWarning, match="50% of the model's first tokens") as caught:
+        table = option_probabilities(QUESTION, RECORDS, [None], backend)
+    assert "'well', 'oh', 'hm'" in str(caught[0].message)
+    assert "--method sampled" in str(caught[0].message)
+    np.testing.assert_allclose(table.probabilities, 1 / 3)
+    with pytest.raises(ModelError, match="100% of the model's first tokens"):
+        option_probabilities(QUESTION, RECORDS, [None], FirstTokenModel(["well", "oh", "hm"]))
 
 
 @pytest.mark.parametrize(
