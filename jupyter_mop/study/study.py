@@ -32,13 +32,14 @@ from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.generation.persona_preview import preview
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.mixture.options import FitOptions
 from jupyter_mop.engine.simulation.export import write_simulation
 from jupyter_mop.engine.simulation.outcomes import Outcome
 from jupyter_mop.engine.simulation.simulation import RESPONSE, Simulation
 from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
-from jupyter_mop.engine.synthesis.options import LADDER
+from jupyter_mop.engine.synthesis.options import SynthesisOptions
 from jupyter_mop.engine.synthesis.synthesis import Synthesis, synthesize_personas
 from jupyter_mop.engine.weighting.calibration import Calibration, calibrate
 from jupyter_mop.engine.weighting.comparison import Comparison, compare
@@ -197,15 +198,14 @@ class Study:
         return self.personas
 
     @recorded
+    @takes_options(SynthesisOptions)
     def synthesize(
         self,
         k: int | str = "auto",
         *,
-        template: str | None = None,
-        ladder: Sequence[int] = LADDER,
         weighted: bool = False,
         on_step: OnStep | None = None,
-        **options: int,
+        **options: Any,  # noqa: ANN401  those of SynthesisOptions
     ) -> Synthesis:
         """Write `k` personas from the training records and use them.
 
@@ -213,24 +213,17 @@ class Study:
         ----------
         k : int or "auto"
             Number of personas; "auto" chooses it by held-out likelihood.
-        template : str, optional
-            Prompt template for "auto", with {column} names; default: the context itself.
-        ladder : sequence of int
-            Numbers of personas that "auto" compares.
         weighted : bool
             State each persona's weight as the share of its group of records.
         on_step : callable, optional
             Called with (what, total); returns a callback for each finished item.
         **options
-            Other arguments of `synthesize_personas`: n_records, n_draws, n_shown, random_state.
         """
         synthesis = synthesize_personas(
             self.session.require_population(),
             k,
             self.backend,
             self.encoder,
-            template=template,
-            ladder=ladder,
             on_step=on_step,
             **options,
         )
@@ -284,15 +277,15 @@ class Study:
         return self.population
 
     @recorded
+    @takes_options(FitOptions, exclude=["template"])
     def fit(
         self,
         template: str | None = None,
         *,
-        stratify: str | None = None,
         n_refits: int = 0,
         client: Client | None = None,
         on_step: OnStep | None = None,
-        **options: int,
+        **options: Any,  # noqa: ANN401  those of FitOptions
     ) -> MixtureOfPersonas:
         """Learn persona and exemplar weights from the training records.
 
@@ -300,8 +293,6 @@ class Study:
         ----------
         template : str, optional
             Prompt template with {column} names; default: the context itself.
-        stratify : str, optional
-            Spread the exemplars evenly over this context column, or over "cluster".
         n_refits : int
             Number of bootstrap refits for intervals of the persona weights.
         client : dask.distributed.Client, optional
@@ -309,10 +300,8 @@ class Study:
         on_step : callable, optional
             Called with (what, total); returns a callback for each finished item.
         **options
-            Other arguments of `MixtureOfPersonas`: n_exemplars, n_records, n_components,
-            random_state.
         """
-        mixture = self.session.new_mixture(template, stratify=stratify, **options)
+        mixture = self.session.new_mixture(template, **options)
         before = self.backend.usage
         with model_on_cluster(self.session, client):
             self.mixture = mixture.fit(self.session.require_population(), on_step=on_step)

@@ -27,7 +27,8 @@ def option_values(
     """Return the values of a set of options from a magic's parsed line."""
     names = [name for name, _, declared in declared_options(kind) if declared.flags]
     values = {name: getattr(args, name) for name in names}
-    return values | {"weights": weights(shell, args.weights)}
+    values = {k: unquoted(v) if isinstance(v, str) else v for k, v in values.items()}
+    return values | ({"weights": weights(shell, args.weights)} if "weights" in names else {})
 
 
 def variable_or_none(shell: InteractiveShell, name: str) -> Any:  # noqa: ANN401  the user's own
@@ -167,11 +168,6 @@ def seed(text: str) -> int:
 def number_or_auto(text: str) -> int | str:
     """Return the number of personas that `text` gives, or "auto"."""
     return text if text == "auto" else int(text)
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Return the comma-separated whole numbers in `text`."""
-    return tuple(int(part) for part in text.split(",") if part.strip())
 
 
 def unquoted(text: str) -> str:

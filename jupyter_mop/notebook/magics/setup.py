@@ -9,12 +9,17 @@ import pandas as pd
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
-from jupyter_mop import config
-from jupyter_mop.engine.data.clustering import MAX_RECORDS
-from jupyter_mop.engine.synthesis.options import LADDER
-from jupyter_mop.engine.synthesis.persona_writing import N_DRAWS, N_SHOWN
+from jupyter_mop.engine.mixture.options import FitOptions
+from jupyter_mop.engine.synthesis.options import SynthesisOptions
 from jupyter_mop.notebook.magics import arguments
-from jupyter_mop.notebook.magics.base import StudyMagics, argument, cost_arguments, parsed, run
+from jupyter_mop.notebook.magics.base import (
+    StudyMagics,
+    argument,
+    cost_arguments,
+    option_arguments,
+    parsed,
+    run,
+)
 from jupyter_mop.notebook.progress import progress
 
 if TYPE_CHECKING:
@@ -101,17 +106,9 @@ class SetupMagics(StudyMagics):
     @magic_arguments()
     @argument("-k", type=arguments.number_or_auto, default="auto", help="Number of personas; auto "
               "chooses it by held-out likelihood, with some thousand scores.")  # fmt: skip
-    @argument("--records", type=int, default=MAX_RECORDS, help="Largest number of records to "
-              "cluster.")  # fmt: skip
-    @argument("--draws", type=int, default=N_DRAWS, help="Descriptions drawn for each persona, of "
-              "which the best is selected.")  # fmt: skip
-    @argument("--shown", type=int, default=N_SHOWN, help="Records in one prompt; a large model can "
-              "use more.")  # fmt: skip
-    @argument("--ladder", type=arguments.numbers, default=LADDER, help="Numbers of personas that "
-              "auto compares, separated by commas.")  # fmt: skip
+    @option_arguments(SynthesisOptions)
     @argument("--weighted", action="store_true", help="State each persona's weight as the share of "
               "its group of records.")  # fmt: skip
-    @argument("--seed", type=arguments.seed, default=0, help="Random seed.")
     @line_cell_magic
     @output_can_be_silenced
     def mop_synthesize(self, line: str, cell: str | None = None) -> Synthesis:
@@ -125,14 +122,10 @@ class SetupMagics(StudyMagics):
         with progress(self.shell, self.study) as on_step:
             return self.study.synthesize(
                 args.k,
-                weighted=args.weighted,
-                n_records=args.records,
-                n_draws=args.draws,
-                n_shown=args.shown,
-                ladder=args.ladder,
                 template=cell,
-                random_state=args.seed,
+                weighted=args.weighted,
                 on_step=on_step,
+                **arguments.option_values(self.shell, SynthesisOptions, args),
             )
 
     @magic_arguments()
@@ -165,17 +158,9 @@ class SetupMagics(StudyMagics):
         )
 
     @magic_arguments()
-    @argument("--exemplars", type=int, default=config.DEFAULT_EXEMPLARS, help="Number of exemplars "
-              "in the pool (J).")  # fmt: skip
-    @argument("--records", type=int, default=config.DEFAULT_RECORDS, help="Largest number of "
-              "training records.")  # fmt: skip
-    @argument("--components", type=int, default=config.DEFAULT_COMPONENTS, help="Components scored "
-              "for each record (M).")  # fmt: skip
+    @option_arguments(FitOptions)
     @argument("--refits", type=int, default=0, help="Number of bootstrap refits, such as 100, for "
               "intervals of the persona weights; they call no model.")  # fmt: skip
-    @argument("--stratify", help="Spread the exemplars evenly over this context column, or over "
-              "cluster (groups of similar responses). Default: over the contexts.")  # fmt: skip
-    @argument("--seed", type=arguments.seed, default=0, help="Random seed.")
     @argument("--client", help="Variable with a dask.distributed.Client, whose workers score the "
               "responses.")  # fmt: skip
     @cost_arguments
@@ -195,14 +180,10 @@ class SetupMagics(StudyMagics):
                 "fit",
                 args,
                 cell,
-                n_exemplars=args.exemplars,
-                n_records=args.records,
-                n_components=args.components,
                 n_refits=args.refits,
-                stratify=args.stratify and arguments.unquoted(args.stratify),
-                random_state=args.seed,
                 client=arguments.client(self.shell, args.client),
                 on_step=on_step,
+                **arguments.option_values(self.shell, FitOptions, args),
             )
         return mixture
 

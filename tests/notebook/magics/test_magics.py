@@ -414,6 +414,13 @@ def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
     assert study.simulations == {}
 
 
+@pytest.mark.parametrize("verb", ["fit", "simulate", "synthesize"])
+@pytest.mark.usefixtures("ready")
+def test_a_value_outside_its_limit_names_the_argument(shell: InteractiveShell, verb: str) -> None:
+    with pytest.raises(DataError, match=r"`random_state` \(--seed\) must be at least 0, got -1"):
+        shell.run_line_magic(f"mop_{verb}", "--seed -1")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -421,7 +428,7 @@ def test_an_error_is_a_short_block_with_a_hint_and_changes_nothing(
         "mop_simulate -n x",
         "mop_simulate a b",
         "mop_simulate --tempo 1",
-        "mop_fit --seed -1",
+        "mop_fit --seed x",
         "mop_fit --records many",
         "mop_synthesize -k many",
         "mop_synthesize --ladder 2,x",
