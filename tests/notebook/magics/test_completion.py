@@ -135,4 +135,3 @@ def test_a_column_with_a_space_or_comma_is_completed_in_quotes(shell: Interactiv
     shell.user_ns["odd"] = pd.DataFrame(columns=["Age, in years", "Q1.1", 2024])
     found = complete(shell, "%mop_population odd --context ")
     assert {'"Age, in years"', "Q1.1", "2024"} <= set(found)
-    assert complete(shell, '%mop_population odd --context "Ag') == ['"Age, in years"']
