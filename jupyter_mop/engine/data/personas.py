@@ -88,7 +88,7 @@ def read_personas(source: object) -> list[Persona]:
     Warns
     -----
     UserWarning
-        Where rows of another tool have columns that are not used.
+        Where there are columns or keys that are not used.
 
     Examples
     --------

@@ -99,7 +99,8 @@ def test_names_can_contain_spaces_digits_and_any_script() -> None:
 
 def test_a_frame_without_weights_and_with_other_columns() -> None:
     frame = FRAME.drop(columns="weight").assign(age=30)
-    assert [persona.weight for persona in read_personas(frame)] == [None, None]
+    with pytest.warns(UserWarning, match="not used: age"):
+        assert [persona.weight for persona in read_personas(frame)] == [None, None]
 
 
 @pytest.mark.parametrize(

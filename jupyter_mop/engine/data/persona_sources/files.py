@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -65,7 +66,7 @@ def _table(path: Path, text: str) -> pd.DataFrame:
     header = text.partition("\n")[0]
     separator = max(SEPARATORS, key=header.count)
     try:
-        rows = [row for row in csv.reader(text.splitlines(keepends=True), delimiter=separator,
+        rows = [row for row in csv.reader(StringIO(text, newline=""), delimiter=separator,
                                           strict=True) if any(map(str.strip, row))]  # fmt: skip
     except csv.Error as error:
         raise _unreadable(path, "check its quotes", str(error)) from error

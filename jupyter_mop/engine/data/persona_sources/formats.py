@@ -33,7 +33,7 @@ def persona_rows(items: Iterable[object]) -> list[object]:
     Warns
     -----
     UserWarning
-        Where rows of another tool have columns that are not used.
+        Where rows have columns that are not used.
 
     Examples
     --------
@@ -91,6 +91,7 @@ def has_personas(columns: Iterable[object]) -> bool:
 def _read_row(row: Row, number: int, unused: dict[str, None]) -> object:
     keys = _folded(row)
     if {"name", "description"} <= set(keys):
+        unused.update(dict.fromkeys(str(key) for key in row if _fold(key) not in _OWN))
         return {key: keys.get(key) for key in _OWN}
     if _is_agent(keys):
         return _edsl_agent(row, number)

@@ -24,7 +24,7 @@ def read_json(text: str) -> Any:  # noqa: ANN401  what the JSON holds
     try:
         return _loaded(text)
     except json.JSONDecodeError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
+        lines = [line for line in text.split("\n") if line.strip()]
         if len(lines) < 2 or not error.msg.startswith("Extra data"):  # noqa: PLR2004
             raise _invalid(f"{error.msg} in line {error.lineno}") from error
     try:

@@ -17,8 +17,10 @@ _LINE = re.compile(
     r":(?!//|(?<=\d:)\d)(?P<description>.*)"
 )
 _COMMENT = re.compile(r"\s*#(\s|#|$)")
-_YAML_BEGINS = re.compile(r"(---|%YAML|-$|-\s|[\[{])")
-_YAML_LINE = re.compile(r"(?i)\s*(-\s+)?(description|weight)\s*:(\s.*)?|\S.*:\s*[|>][-+\d]*\s*")
+_KEY = r"(name|description|weight)[ \t]*:(\s|$)"
+_YAML_BEGINS = re.compile(rf"(?i)---|%YAML|-(\s|$)|{_KEY}")
+# A name with a block of text or with keys below it.
+_YAML_ITEM = re.compile(rf"(?im)^\S.*:[ \t]*([|>][-+\d]*[ \t]*$|(#.*)?\n[ \t]+{_KEY})")
 _BRACKETED_NAME = re.compile(r"[^:]*([\[{].*:\s|\[\s*[\d.]+\s*%?\s*\])")
 
 
@@ -26,7 +28,8 @@ def read_text(text: str) -> object:
     r"""Return the personas in a text: mappings with name, description and weight.
 
     Lines are lines; a line without a name continues the one above, and so does an indented one.
-    Text that begins with `---`, `- `, `[` or `{`, or has a line `description:`, is YAML or JSON.
+    Text is YAML or JSON if it begins with `---`, `- `, `name:`, `[` or `{`, or if a name has
+    `description:` or a block of text below it.
 
     Raises
     ------
@@ -40,12 +43,12 @@ def read_text(text: str) -> object:
     """
     text = text.removeprefix("\ufeff")
     lines = [line for line in text.splitlines() if line.strip() and not _COMMENT.match(line)]
-    lines = textwrap.dedent("\n".join(lines)).split("\n") if lines else []
-    if lines and lines[0][0] in "[{":
+    content = textwrap.dedent("\n".join(lines))
+    if content.startswith(("[", "{")):
         return _from_brackets(text)
-    if (lines and _YAML_BEGINS.match(lines[0])) or any(map(_YAML_LINE.fullmatch, lines)):
+    if _YAML_BEGINS.match(content) or _YAML_ITEM.search(content):
         return read_yaml(textwrap.dedent(text))
-    return _from_lines(lines)
+    return _from_lines(content.split("\n") if content else [])
 
 
 def _from_brackets(text: str) -> object:

@@ -10,7 +10,6 @@ from jupyter_mop.errors import DataError
 if TYPE_CHECKING:
     from yaml.nodes import Node, ScalarNode
 
-_KEYS = ("name", "description", "weight")
 _NULL = ("", "~", "null")
 _CUT = re.compile(r"[ \t]+(#\S.*)")
 _EXAMPLE = "Write one persona per line as `name [0.4]: text`, or `- name:` items in YAML."
@@ -22,8 +21,8 @@ def read_yaml(text: str) -> Any:  # noqa: ANN401  what the YAML holds
     Raises
     ------
     DataError
-        If it is not valid, a key occurs twice, an item has an unknown key, or a comment without a
-        space after its # cuts a text.
+        If it is not valid, a key occurs twice, or a comment without a space after its # cuts a
+        text.
 
     Examples
     --------
@@ -34,27 +33,13 @@ def read_yaml(text: str) -> Any:  # noqa: ANN401  what the YAML holds
 
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-        loaded = [] if node is None else _value(node, text)
+        return [] if node is None else _value(node, text)
     except yaml.YAMLError as error:
         raise DataError(
             f"The personas are not valid YAML: {_reason(error)}.", hint=_EXAMPLE
         ) from error
     except RecursionError as error:
         raise DataError("The YAML of the personas is too deep.", hint=_EXAMPLE) from error
-    for item in [loaded, *(loaded.values() if isinstance(loaded, dict) else loaded)]:
-        _check_keys(item)
-    return loaded
-
-
-def _check_keys(item: object) -> None:
-    """Raise a DataError if a persona has a key that would be ignored."""
-    keys = [key.strip().casefold() for key in item] if isinstance(item, dict) else []
-    unknown = [key for key in keys if key not in _KEYS]
-    if unknown and "description" in keys:
-        raise DataError(
-            f"A persona in the YAML has the unknown key {unknown[0]!r}.",
-            hint=f"Use {', '.join(_KEYS)}.",
-        )
 
 
 def _value(node: Node, text: str) -> Any:  # noqa: ANN401

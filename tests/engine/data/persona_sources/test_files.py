@@ -48,6 +48,22 @@ def test_every_file_is_read_with_and_without_a_byte_order_mark(
 
 
 @pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.csv", "name,description\na,one\u2028two\nb,x\n"),
+        (
+            "p.jsonl",
+            '{"name": "a", "description": "one\u2028two"}\n{"name": "b", "description": "x"}',
+        ),
+    ],
+)
+def test_a_line_separator_in_a_text_ends_no_row(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    assert read_personas(path) == [Persona("a", "one\u2028two"), Persona("b", "x")]
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words", "hint"),
     [
         ("p.xlsx", b"PK", "a .xlsx file", "pd.read_excel"),

@@ -39,6 +39,11 @@ def test_a_text_below_its_name_is_the_description() -> None:
     )
 
 
+def test_a_wrapped_line_that_begins_as_a_key_makes_no_yaml() -> None:
+    text = "critic [0.8]: You keep an eye on your\n  weight: it matters.\nfan: x"
+    assert [p.weight for p in read_personas(text)] == [0.8, None]
+
+
 def test_times_and_addresses_are_no_names() -> None:
     text = "early: You come\nat 10:30 and read\nhttps://example.org each day."
     assert read_personas(text) == [

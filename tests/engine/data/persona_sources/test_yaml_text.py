@@ -22,8 +22,6 @@ def test_a_weight_behind_a_name_counts_in_yaml_and_in_a_mapping() -> None:
     [
         ("---\na: x\na: y", ["'a'", "more than once", "line 3"]),
         ("- name: a\n  description: You post #MeToo stories", ["'#MeToo stories'", "line 2"]),
-        ("- name: a\n  description: x\n  wieght: 0.4", ["'wieght'"]),
-        ("a:\n  description: x\n  share: 0.4", ["'share'"]),
         ("- name: a\n  description: x: y", ["not valid YAML", "line 2"]),
         ("- name: a\n  description: [x, y]", ["must be a text"]),
         ("---\na: x\n---\nb: y", ["not valid YAML"]),
@@ -41,3 +39,10 @@ def test_yaml_that_would_lose_a_part_is_refused(text: str, words: list[str]) -> 
 def test_a_comment_in_yaml_is_a_comment_and_a_quoted_hash_is_text() -> None:
     text = '- name: a # the first\n  description: "You post #MeToo stories"'
     assert read_personas(text) == [Persona("a", "You post #MeToo stories")]
+
+
+@pytest.mark.parametrize("text", ["- name: a\n  description: x\n  wieght: 0.4",
+                                  "a:\n  description: x\n  wieght: 0.4"])  # fmt: skip
+def test_an_unknown_key_is_reported(text: str) -> None:
+    with pytest.warns(UserWarning, match="not used: wieght"):
+        assert read_personas(text) == [Persona("a", "x")]
