@@ -91,16 +91,6 @@ def test_another_column_and_survey_weights(study: Study) -> None:
     del study.simulations["long"]
 
 
-def test_human_answers_and_their_weights_are_found_by_columns_that_are_integers(
-    study: Study,
-) -> None:
-    df = pd.DataFrame({1: ["dawn", "dusk"] * 10, 2: ["sun", "rain"] * 10, 3: [1.0, 2.0] * 10})
-    study.use_population(df, context=["1"], response="2", weight="3")
-    human = study.session.human_answers(df, "response")
-    assert human is not None
-    assert (human.context, human.response, human.weight) == (("1",), "2", "3")
-
-
 def test_without_human_answers_an_estimate_is_marked_not_valid(study: Study) -> None:
     found = study.estimate("plain", first)
     for text in (repr(found), found._repr_html_(), str(found.plot().to_dict())):
