@@ -30,6 +30,7 @@ PROTOCOLS = ("backends.protocols", "backends.chat_templates")
 BACKENDS = ("cost", "endpoint", "openvino", "store", "cluster")
 ENGINE = (  # a folder imports from those before it
     "metrics",
+    "data.persona_sources",
     "data",
     "gate",
     "simulation",

@@ -18,6 +18,7 @@ from jupyter_mop.backends.opening import load_backend
 from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.sqlite_store import Store
+from jupyter_mop.engine.data.dataframes import value_text
 from jupyter_mop.engine.data.encoding import encode_groups
 from jupyter_mop.engine.data.exemplars import Exemplar, default_max_tokens
 from jupyter_mop.engine.data.persona_weights import PANEL, Weights
@@ -208,7 +209,8 @@ class Session:
             return human
         own = self.require_population()
         column = of if isinstance(of, str) and of != RESPONSE else own.response
-        weight = own.weight if own.weight in getattr(human, "columns", ()) else None
+        texts = [value_text(name) for name in getattr(human, "columns", ())]
+        weight = own.weight if own.weight in texts else None
         return Population.from_frame(human, context=own.context, response=column, weight=weight)
 
     def persona(self, persona: str | Persona) -> Persona:

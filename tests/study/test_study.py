@@ -626,3 +626,13 @@ def test_a_failed_save_or_load_changes_nothing(
     file.write_text(file.read_text().replace("You say sun.", "You say fog."))
     fails(study, lambda: study.load(tmp_path / "mix"), DataError, "edited after the fit")
     assert study.mixture is mixture
+
+
+def test_human_answers_and_their_weights_are_found_by_columns_that_are_integers(
+    study: Study,
+) -> None:
+    df = pd.DataFrame({1: ["dawn", "dusk"] * 10, 2: ["sun", "rain"] * 10, 3: [1.0, 2.0] * 10})
+    study.use_population(df, context=["1"], response="2", weight="3")
+    human = study.session.human_answers(df, "response")
+    assert human is not None
+    assert (human.context, human.response, human.weight) == (("1",), "2", "3")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.errors import missing
+from jupyter_mop.errors import DataError, missing
 
 _ARROW_STREAM = "__arrow_c_stream__"
 
@@ -53,6 +53,34 @@ def pandas_frame(value: Any) -> Any:  # noqa: ANN401  any object may be passed
         if isinstance(frame, v2.DataFrame):
             return pd.DataFrame({c.name: _column(c) for c in frame.iter_columns()})
         raise missing("pyarrow", "export") from None
+
+
+def text_columns(df: pd.DataFrame) -> pd.DataFrame:
+    """Return a data frame whose column names are texts, as templates and magics write them.
+
+    Raises
+    ------
+    DataError
+        If the columns have several levels of names, or two have the same name.
+
+    Examples
+    --------
+    >>> list(text_columns(pd.DataFrame({2024: ["yes"], "Q1.1": ["no"]})))
+    ['2024', 'Q1.1']
+    """
+    if df.columns.nlevels > 1:
+        raise DataError(
+            f"The columns of the data frame have {df.columns.nlevels} levels of names (a "
+            f"MultiIndex): {list(df.columns[:3])}.",
+            hint='Join them: df.columns = [" ".join(map(str, names)) for names in df.columns]',
+        )
+    names = pd.Index([value_text(name) for name in df.columns], dtype=object)
+    if not names.is_unique:
+        duplicate = names[names.duplicated()][0]
+        raise DataError(
+            f"The data frame has more than one column {duplicate!r}.", hint="Rename one of them."
+        )
+    return df if list(names) == list(df.columns) else df.set_axis(names, axis=1)
 
 
 def value_text(value: object) -> str:

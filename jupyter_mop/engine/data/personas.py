@@ -1,11 +1,9 @@
-"""Personas: descriptions of subgroups, read from text, YAML, a data frame or a file."""
+"""Personas: descriptions of subgroups, read from text, a data frame, a mapping or a file."""
 
 from __future__ import annotations
 
 import difflib
 import math
-import re
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.dataframes import pandas_frame
-from jupyter_mop.errors import DataError
-
-_LINE = re.compile(
-    r"(?P<name>[^\s:\[\]{}\-#][^:\[\]{}]*?)\s*(\[(?P<weight>[^\]]*)\])?\s*:(?P<text>.*)"
+from jupyter_mop.engine.data.dataframes import pandas_frame, text_columns
+from jupyter_mop.engine.data.persona_sources.files import read_file
+from jupyter_mop.engine.data.persona_sources.formats import (
+    has_personas,
+    mapping_items,
+    persona_rows,
 )
-_EXAMPLE = 'Write one persona per line, for example "critic [0.4]: You review films for a living."'
+from jupyter_mop.engine.data.persona_sources.lines import EXAMPLE, read_text
+from jupyter_mop.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +53,10 @@ class Persona:
         if not self.name.strip():
             raise DataError(
                 f"A persona needs a name, got none for {self.description!r}.",
-                hint=_EXAMPLE,
+                hint=EXAMPLE,
             )
         if not self.description.strip():
-            raise DataError(f"The persona {self.name!r} has no description.", hint=_EXAMPLE)
+            raise DataError(f"The persona {self.name!r} has no description.", hint=EXAMPLE)
         if self.weight is not None and not 0 <= _number(self.name, self.weight) < math.inf:
             raise DataError(
                 f"The weight of persona {self.name!r} must be zero or more, got {self.weight}.",
@@ -70,9 +70,10 @@ def read_personas(source: object) -> list[Persona]:
     Parameters
     ----------
     source : str, pathlib.Path, pandas.DataFrame, mapping or iterable
-        Text with one `name: description` or `name [0.4]: description` per line, or YAML; the path
-        of such a file or of a CSV file; a data frame with the columns name, description and
-        optionally weight; or a mapping from name to description.
+        Text with one `name: description` or `name [0.4]: description` per line, or YAML; a data
+        frame with the columns name, description and optionally weight; a mapping from name to
+        description; or the path of a .txt, .yaml, .json, .jsonl, .csv or .tsv file. Rows of
+        PersonaHub and Nemotron-Personas, and agents of EDSL and TinyTroupe, are read too.
 
     Returns
     -------
@@ -81,8 +82,13 @@ def read_personas(source: object) -> list[Persona]:
     Raises
     ------
     DataError
-        If there are no personas, a description is missing, a name occurs twice or a weight is
-        invalid.
+        If there are no personas, a description is missing, a name occurs twice, a weight is
+        invalid or a file cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        Where there are columns or keys that are not used.
 
     Examples
     --------
@@ -91,7 +97,7 @@ def read_personas(source: object) -> list[Persona]:
     """
     personas = [_persona(item) for item in _items(source)]
     if not personas:
-        raise DataError("There are no personas.", hint=_EXAMPLE)
+        raise DataError("There are no personas.", hint=EXAMPLE)
     twice = [name for name, count in Counter(p.name for p in personas).items() if count > 1]
     if twice:
         raise DataError(
@@ -162,20 +168,20 @@ def normalised(weights: Iterable[float], names: Sequence[str]) -> NDArray[np.flo
     return np.asarray(values / values.sum())
 
 
-def _items(source: object) -> Iterable[Any]:
+def _items(source: object) -> list[Any]:
     source = pandas_frame(source)
     if isinstance(source, Path):
-        return _from_file(source)
-    if isinstance(source, str):
-        return _from_text(source)
+        source = read_file(source)
+    elif isinstance(source, str):
+        source = read_text(source)
     if isinstance(source, pd.DataFrame):
-        return _from_frame(source)
+        return persona_rows(_from_frame(source))
     if isinstance(source, Mapping):
-        return [_named(name, value) for name, value in source.items()]
-    if isinstance(source, Iterable):
-        return list(source)
+        return persona_rows(mapping_items(source))
+    if isinstance(source, Iterable) and not isinstance(source, str):
+        return persona_rows(source)
     raise DataError(
-        f"Cannot read personas from {type(source).__name__!r}.",
+        f"Cannot read personas from {source!r:.80}, which is a {type(source).__name__}.",
         hint="Pass text, a DataFrame, a mapping, a path or a list of Persona.",
     )
 
@@ -184,18 +190,20 @@ def _persona(item: Any) -> Persona:  # noqa: ANN401  the type is checked here
     if isinstance(item, Persona):
         return item
     if not isinstance(item, Mapping) or "name" not in item:
-        raise DataError(f"A persona needs a name and a description, got {item!r}.", hint=_EXAMPLE)
-    name, text, weight = _text(item["name"]), _text(item.get("description")), item.get("weight")
-    return Persona(name, text, _number(name, weight) if _text(weight) else None)
+        raise DataError(
+            f"A persona needs a name and a description, got {item!r:.200}.", hint=EXAMPLE
+        )
+    name, text, weight = _text(item["name"]), item.get("description"), item.get("weight")
+    if isinstance(text, list | Mapping):
+        raise DataError(
+            f"The description of persona {name!r} must be a text, got {text!r:.80}.", hint=EXAMPLE
+        )
+    return Persona(name, _text(text), _number(name, weight) if _text(weight) else None)
 
 
 def _text(value: object) -> str:
     """Return `value` as text; a missing value is empty."""
     return "" if pd.isna(value) is True else str(value).strip()  # type: ignore[call-overload]
-
-
-def _named(name: object, value: object) -> Mapping[str, object]:
-    return {"name": name, **(value if isinstance(value, Mapping) else {"description": value})}
 
 
 def _number(name: str, weight: object) -> float:
@@ -208,51 +216,11 @@ def _number(name: str, weight: object) -> float:
         ) from None
 
 
-def _from_file(path: Path) -> Iterable[Any]:
-    if not path.is_file():
-        raise DataError(f"There is no personas file {str(path)!r}.", hint="Check the path.")
-    try:
-        if path.suffix == ".csv":
-            return _from_frame(pd.read_csv(path))
-        return _from_text(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise DataError(
-            f"Cannot read the personas file {str(path)!r}: {str(error).strip()}.",
-            hint="Save it as UTF-8 text, YAML or CSV.",
-        ) from error
-
-
-def _from_frame(frame: pd.DataFrame) -> Iterable[Any]:
-    if not {"name", "description"} <= set(frame.columns):
+def _from_frame(frame: pd.DataFrame) -> list[Any]:
+    frame = text_columns(frame)
+    if not has_personas(frame.columns):
         raise DataError(
             f"A data frame of personas needs the columns name and description, got {list(frame)}.",
             hint="Rename its columns with df.rename(columns={...}).",
         )
     return frame.to_dict("records")
-
-
-def _from_text(text: str) -> Iterable[Any]:
-    text = textwrap.dedent(text)
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    matches = [_LINE.fullmatch(line) for line in lines]
-    if not all(matches):
-        return _from_yaml(text)
-    return [
-        {"name": m["name"], "weight": m["weight"], "description": m["text"]} for m in matches if m
-    ]
-
-
-def _from_yaml(text: str) -> Iterable[Any]:
-    import yaml
-
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise DataError(
-            "The personas are neither one per line nor valid YAML.", hint=_EXAMPLE
-        ) from error
-    if isinstance(loaded, str | int | float):
-        raise DataError(
-            f"A persona needs a name, a colon and a description, got {loaded!r}.", hint=_EXAMPLE
-        )
-    return _items(loaded if loaded is not None else [])

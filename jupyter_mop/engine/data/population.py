@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.dataframes import column_texts, pandas_frame, value_text
+from jupyter_mop.engine.data.dataframes import column_texts, pandas_frame, text_columns, value_text
 from jupyter_mop.engine.data.surrogates import has_lone_surrogate, lone_surrogate_error
 from jupyter_mop.engine.metrics.vectors import (
     Vectors,
@@ -93,7 +93,8 @@ class Population(Viewed):
         Parameters
         ----------
         df : pandas.DataFrame
-            One row per response; polars and Arrow frames are converted.
+            One row per response; polars and Arrow frames are converted. Column names that are no
+            text become text: the column 2024 is "2024".
         context : str or sequence of str
             Column or columns with the question or the respondent's attributes.
         response : str
@@ -107,8 +108,9 @@ class Population(Viewed):
         Raises
         ------
         DataError
-            If a column is missing, no row has a response, a context is missing or weights are
-            invalid. Rows without a response are left out and counted in `n_left_out`.
+            If the columns are a MultiIndex, a column is missing, no row has a response, a context
+            is missing or weights are invalid. Rows without a response are left out and counted in
+            `n_left_out`.
 
         Warns
         -----
@@ -121,8 +123,11 @@ class Population(Viewed):
         >>> Population.from_frame(df, context="topic", response="text")
         Population(2 records, context: topic, response: text)
         """
-        df = pandas_frame(df)
-        columns = (context,) if isinstance(context, str) else tuple(context)
+        df = _checked_frame(df)
+        is_one = isinstance(context, str) or not isinstance(context, Iterable)
+        columns = tuple(map(value_text, [context] if is_one else context))
+        response = value_text(response)
+        weight, group = (None if name is None else value_text(name) for name in (weight, group))
         used = [*columns, response, *filter(None, (weight, group))]
         _check_columns(df, used)
         if df.empty:
@@ -354,17 +359,18 @@ def context_label(values: Sequence[str]) -> str:
     )
 
 
-def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:
+def _checked_frame(df: object) -> pd.DataFrame:
+    """Return a data frame of any library as a pandas one whose column names are texts."""
+    df = pandas_frame(df)
     if not isinstance(df, pd.DataFrame):
         raise DataError(
             f"A population requires a DataFrame, got {type(df).__name__!r}.",
             hint="Create one with pd.DataFrame(...).",
         )
-    if not df.columns.is_unique:
-        duplicate = df.columns[df.columns.duplicated()][0]
-        raise DataError(
-            f"The data frame has more than one column {duplicate!r}.", hint="Rename one of them."
-        )
+    return text_columns(df)
+
+
+def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:
     for column in used:
         if column not in df.columns:
             raise DataError(

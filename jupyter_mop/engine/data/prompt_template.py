@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from string import Formatter
 
 from jupyter_mop.backends.protocols import Message, Prompt
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.errors import DataError
+
+QUOTE = '"'
+# A doubled brace, a column in quotes, a column, a single brace, or text between these.
+_PART = re.compile(r'{{|}}|{"((?:[^"]|"")*)"}|{([^{}]*)}|[{}]|[^{}]+')
+_JINJA = re.compile(r"(?<!{){{([^{}]*)}}(?!})")
+_BRACES = frozenset("{}")
 
 
 @dataclass(frozen=True)
@@ -19,8 +26,9 @@ class PromptTemplate:
     Parameters
     ----------
     text : str
-        For example "Write one sentence of a {sentiment} film review." Write `{{` or `}}` for a
-        literal brace.
+        For example "Write one sentence of a {sentiment} film review." A name is everything
+        between the braces, such as `{Q1.1}` or `{Age, in years}`; one with braces is written in
+        quotes, `{"Q1 {a}"}`. Write `{{` or `}}` for a literal brace.
 
     Attributes
     ----------
@@ -30,7 +38,7 @@ class PromptTemplate:
     Raises
     ------
     DataError
-        If the template is empty or contains anything but plain `{column}` placeholders.
+        If the template is empty, a placeholder has no name or a brace is single.
 
     Examples
     --------
@@ -52,16 +60,33 @@ class PromptTemplate:
                 hint="Write the question, with {column} placeholders.",
             )
         object.__setattr__(self, "text", text)
-        object.__setattr__(self, "columns", frozenset(_columns(text)))
+        columns = frozenset(column for _, column in _parts(text) if column is not None)
+        object.__setattr__(self, "columns", columns)
 
     def check(self, available: Iterable[str]) -> None:
-        """Raise a DataError if the template uses a column that is not `available`."""
-        absent = sorted(self.columns - set(available))
+        """Raise a DataError if the text uses a column that is not `available`.
+
+        So it does if a column is in doubled braces, as in Jinja, which would not be filled in.
+        """
+        names = list(available)
+        for doubled in _JINJA.finditer(self.text):
+            written = doubled[1].partition("|")[0].strip().casefold()
+            for name in names:
+                if name.casefold() == written:
+                    raise DataError(
+                        f"The template has {doubled[0]}, which the model reads as "
+                        f"{doubled[0][1:-1]}: doubled braces are literal braces.",
+                        hint=f"Write {placeholder(name)} for the column {name!r}.",
+                    )
+        absent = sorted(self.columns - set(names))
         if absent:
+            near = difflib.get_close_matches(absent[0], names, 1)
             raise DataError(
-                f"The template uses {{{absent[0]}}}, which is not a context column; "
-                f"the columns are {', '.join(map(repr, available))}.",
-                hint="Use one of these columns, or add the column to --context.",
+                f"The template uses {placeholder(absent[0])}, which is not a context column; "
+                f"the columns are {', '.join(map(repr, names))}.",
+                hint=f"Did you mean {placeholder(near[0])}?"
+                if near
+                else "Use one of these columns, or add the column to --context.",
             )
 
     def render(
@@ -96,9 +121,22 @@ class PromptTemplate:
 
     def question(self, record: Mapping[str, str]) -> str:
         """Return the text with the columns of `record` filled in."""
-        # str.format would read a column named 2024 as a position.
-        parts = Formatter().parse(self.text)
-        return "".join(text + ("" if name is None else record[name]) for text, name, *_ in parts)
+        return "".join(
+            part if column is None else record[column] for part, column in _parts(self.text)
+        )
+
+
+def placeholder(column: str) -> str:
+    """Return what stands for a column in a template.
+
+    Examples
+    --------
+    >>> placeholder("Q1.1"), placeholder("Q1 {a}")
+    ('{Q1.1}', '{"Q1 {a}"}')
+    """
+    if column and not column.startswith(QUOTE) and not _BRACES & set(column):
+        return f"{{{column}}}"
+    return f"{{{QUOTE}{column.replace(QUOTE, 2 * QUOTE)}{QUOTE}}}"
 
 
 def template_or_context(text: str | None, columns: Sequence[str]) -> PromptTemplate:
@@ -109,25 +147,26 @@ def template_or_context(text: str | None, columns: Sequence[str]) -> PromptTempl
     >>> template_or_context(None, ["age", "topic"]).text
     '{age}, {topic}'
     """
-    return PromptTemplate(text or ", ".join(f"{{{column}}}" for column in columns))
+    return PromptTemplate(text or ", ".join(map(placeholder, columns)))
 
 
-def _columns(text: str) -> Iterable[str]:
-    try:
-        fields = [
-            (name, spec, conversion)
-            for _, name, spec, conversion in Formatter().parse(text)
-            if name is not None
-        ]
-    except ValueError as error:
-        raise DataError(
-            f"Cannot parse the template: {error}.",
-            hint="Write a literal brace twice: {{ or }}.",
-        ) from None
-    for name, spec, conversion in fields:
-        if spec or conversion or not name or set(name) & set(".[]"):
+def _parts(text: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the parts of a template: literal text and None, or "" and a column."""
+    for match in _PART.finditer(text):
+        part, quoted, plain = match[0], match[1], match[2]
+        if quoted is not None:
+            yield "", quoted.replace(2 * QUOTE, QUOTE)
+        elif plain is not None:
+            if not plain or plain.startswith(QUOTE):
+                raise DataError(
+                    f"The template has {part}, which names no column.",
+                    hint="Write {column}; write a literal brace twice: {{ or }}.",
+                )
+            yield "", plain
+        elif part in _BRACES:
             raise DataError(
-                f"The template may contain only plain column names, got {{{name}}}.",
+                f"The template has a single {part!r} at {text[match.start() :][:20]!r}.",
                 hint="Write {column}; write a literal brace twice: {{ or }}.",
             )
-        yield name
+        else:
+            yield (part[0] if part in ("{{", "}}") else part), None

@@ -139,7 +139,7 @@ def option_probabilities(
     """
     options = options or ElicitationOptions()
     for record in records[:1]:
-        question.template().check(record)
+        PromptTemplate(question.text).check(record)
     whole = _Elicitation(question, records, personas, backend, options, on_step)
     parts = [replace(whole, question=part).run() for part in question.subquestions]
     table = parts[0] if question.kind != "multiple" else _together(question, parts)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from jupyter_mop.engine.data.dataframes import pandas_frame
+from jupyter_mop.engine.data.dataframes import pandas_frame, value_text
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.data.personas import Persona, persona_shares
 from jupyter_mop.engine.survey.question import SEPARATOR, Question
@@ -19,6 +20,8 @@ from jupyter_mop.options import Options, declared_options
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
+
+_COLUMN = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]*?))\s*(?:,|$)""")
 
 
 def option_values(
@@ -52,6 +55,23 @@ def frame(shell: InteractiveShell, name: str) -> pd.DataFrame:
         f"The variable {name!r} must be a DataFrame, but {found}.",
         hint="Create it first, such as df = pd.read_csv(...).",
     )
+
+
+def columns(df: pd.DataFrame, text: str) -> list[str]:
+    r"""Return the columns that `text` names: one, or several separated by commas.
+
+    A name with a comma is in quotes if there are several.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame(columns=["Age, in years", "Q1.1", 2024])
+    >>> columns(df, '"Age, in years"'), columns(df, "\"'Age, in years', 2024\"")
+    (['Age, in years'], ['Age, in years', '2024'])
+    """
+    text = unquoted(text)
+    if text in map(value_text, df.columns):
+        return [text]
+    return ["".join(names) for names in _COLUMN.findall(text) if any(names)] or [text]
 
 
 def variable_or_path(shell: InteractiveShell, name: str | None) -> object:

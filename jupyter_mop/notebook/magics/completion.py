@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from jupyter_mop.backends.chat_templates import TEMPLATES
-from jupyter_mop.engine.data.dataframes import is_frame, pandas_frame
+from jupyter_mop.engine.data.dataframes import is_frame, pandas_frame, value_text
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.survey.options import ElicitationOptions
@@ -75,7 +76,7 @@ class _Completer:
             "--start": lambda: self._variables((Mapping, pd.Series)),
             "-k": lambda: ["auto", "4", "8", "16"],
             "--stratify": lambda: [
-                *(study.population.context if study.population else ()),
+                *map(_quoted, study.population.context if study.population else ()),
                 "cluster",
             ],
             **dict.fromkeys(_COLUMN_OPTIONS, lambda: self._columns(words)),
@@ -119,4 +120,10 @@ class _Completer:
 
     def _columns(self, words: list[str]) -> list[str]:
         frames = (self.magics.shell.user_ns.get(word) for word in words)
-        return [str(c) for frame in frames if is_frame(frame) for c in pandas_frame(frame)]
+        found = [c for frame in frames if is_frame(frame) for c in pandas_frame(frame)]
+        return [_quoted(value_text(column)) for column in found]
+
+
+def _quoted(column: str) -> str:
+    """Return a column's name as a magic's line needs it: in quotes if it has a space or comma."""
+    return f'"{column}"' if re.search(r"[\s,]", column) else column

@@ -83,14 +83,16 @@ class SetupMagics(StudyMagics):
 
     @magic_arguments()
     @argument("source", nargs="?", help="Variable with a DataFrame (columns name and description), "
-              "a text or a mapping; or a .txt, .yaml or .csv file. Default: the cell.")  # fmt: skip
+              "a text or a mapping; or a .txt, .yaml, .json, .jsonl, .csv or .tsv file. Default: "
+              "the cell.")  # fmt: skip
     @argument("--edit", action="store_true", help="Open the persona panel to edit the personas.")
     @line_cell_magic
     @output_can_be_silenced
     def mop_personas(self, line: str, cell: str | None = None) -> pd.DataFrame | PersonaPanel:
         """Describe the personas, the subgroups of the population.
 
-        The cell has a line `name: description` or `name [0.4]: description` for each, or YAML.
+        The cell has a line `name: description` or `name [0.4]: description` for each; a line
+        without a name continues the one above. YAML begins with `- name:` or `---`.
 
         Example: %%mop_personas --edit
         """
@@ -131,7 +133,7 @@ class SetupMagics(StudyMagics):
     @magic_arguments()
     @argument("frame", help="Variable with a DataFrame, one row per response.")
     @argument("--context", required=True, help="Column of the context: what the person responded "
-              "to. Several columns are separated by commas.")  # fmt: skip
+              "to. Several columns are separated by commas: \"'Age, in years',Q1.1\".")  # fmt: skip
     @argument("--response", required=True, help="Column of the responses.")
     @argument("--weight", help="Column of survey weights. Default: all records count equally.")
     @argument("--group", help="Column whose rows belong together, such as the respondent's number; "
@@ -147,9 +149,10 @@ class SetupMagics(StudyMagics):
         Example: %mop_population reviews --context sentiment --response review
         """
         args = parsed(self.mop_population, line)
+        df = arguments.frame(self.shell, args.frame)
         return self.study.use_population(
-            arguments.frame(self.shell, args.frame),
-            context=[name.strip() for name in arguments.unquoted(args.context).split(",")],
+            df,
+            context=arguments.columns(df, args.context),
             response=arguments.unquoted(args.response),
             weight=args.weight and arguments.unquoted(args.weight),
             group=args.group and arguments.unquoted(args.group),

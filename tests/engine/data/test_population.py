@@ -235,3 +235,28 @@ def test_rows_without_a_response_are_left_out_and_counted() -> None:
     assert "3 without a response left out" in repr(found)
     with pytest.raises(DataError, match="no response in any of its 2 rows"):
         Population.from_frame(frame.iloc[1:3], context="x", response="text")
+
+
+def test_column_names_become_texts() -> None:
+    df = pd.DataFrame({2024: ["a", "b"], 1.5: ["x", "y"], 0: [1.0, 1.0]})
+    population = Population.from_frame(df, context=2024, response=1.5, weight=0)  # type: ignore[arg-type]
+    assert (population.context, population.response, population.weight) == (("2024",), "1.5", "0")
+    assert population.records == [{"2024": "a"}, {"2024": "b"}]
+    assert Population.from_frame(df, context=["2024"], response="1.5").contexts == ["a", "b"]
+    assert list(df.columns) == [2024, 1.5, 0]
+
+
+def test_columns_with_several_levels_are_one_clear_error() -> None:
+    columns = pd.MultiIndex.from_tuples([("Q1", "age"), ("Q1", "vote")])
+    df = pd.DataFrame([["old", "yes"]], columns=columns)
+    with pytest.raises(DataError) as caught:
+        Population.from_frame(df, context=("Q1", "age"), response="vote")
+    assert "2 levels of names (a MultiIndex)" in caught.value.message
+    exec(caught.value.hint.removeprefix("Join them: "), {"df": df, "str": str, "map": map})  # noqa: S102
+    assert len(Population.from_frame(df, context="Q1 age", response="Q1 vote")) == 1
+
+
+def test_columns_with_the_same_text_are_refused() -> None:
+    df = pd.DataFrame([["a", "b", "c"]], columns=[1, "1", "x"])
+    with pytest.raises(DataError, match="more than one column '1'"):
+        Population.from_frame(df, context="1", response="x")

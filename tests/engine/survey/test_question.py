@@ -35,7 +35,7 @@ def test_invalid_options_are_refused(options, words) -> None:
     ("arguments", "words"),
     [
         ({"text": "  "}, "empty"),
-        ({"text": "A {b.c}?"}, "plain column names"),
+        ({"text": "A {b?"}, "a single '{'"),
         ({"kind": "ranking"}, "Unknown kind of question 'ranking'"),
         ({"kind": "multiple", "options": ["a|b", "c"]}, r"must not contain '\|'"),
         ({"targets": {"everyone": {"tea": 0.5, "milk": 0.5}}}, "a share for each of the options"),

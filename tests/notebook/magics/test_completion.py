@@ -129,3 +129,9 @@ def test_numbers_of_personas_and_strata_are_completed(shell: InteractiveShell) -
     assert complete(shell, "%mop_synthesize -k au") == ["auto"]
     assert complete(shell, "%mop_synthesize --la") == ["--ladder"]
     assert {"topic", "cluster"} <= set(complete(shell, "%%mop_fit --stratify "))
+
+
+def test_a_column_with_a_space_or_comma_is_completed_in_quotes(shell: InteractiveShell) -> None:
+    shell.user_ns["odd"] = pd.DataFrame(columns=["Age, in years", "Q1.1", 2024])
+    found = complete(shell, "%mop_population odd --context ")
+    assert {'"Age, in years"', "Q1.1", "2024"} <= set(found)

@@ -144,6 +144,47 @@ def test_personas_from_yaml_in_the_cell(shell: InteractiveShell, study: Study) -
     assert [(p.name, p.weight) for p in study.personas] == [("sunny", 0.3)]
 
 
+AWKWARD = ["Q1.1", "Q1[SQ001]", "Age, in years", "2024", "Your {age}: now!"]
+
+
+@pytest.mark.parametrize(
+    ("context", "names"),
+    [
+        ("Q1.1", ["Q1.1"]),
+        ("Q1[SQ001],2024", ["Q1[SQ001]", "2024"]),
+        ("'Age, in years'", ["Age, in years"]),
+        ("\"Q1.1, 'Age, in years',2024\"", ["Q1.1", "Age, in years", "2024"]),
+        ("'Your {age}: now!'", ["Your {age}: now!"]),
+    ],
+)
+def test_any_column_name_works_in_magics_and_in_the_default_template(
+    shell: InteractiveShell, ready: Study, context: str, names: list[str]
+) -> None:
+    df = shell.user_ns["df"]
+    columns = {int(name) if name == "2024" else name: df["topic"] for name in AWKWARD}
+    shell.user_ns["awkward"] = pd.DataFrame({**columns, 7: df["text"]})
+    population = line(shell, f"mop_population awkward --context {context} --response 7")
+    assert population.context == tuple(names)
+    line(shell, "mop_fit --exemplars 4 --records 40 --components 4")
+    assert ready.mixture.template_.question(dict.fromkeys(names, "x")) == ", ".join(
+        "x" for _ in names
+    )
+    assert len(line(shell, "mop_simulate a -n 10")) == 10
+
+
+@pytest.mark.usefixtures("ready")
+def test_columns_are_named_in_templates_and_jinja_is_refused(shell: InteractiveShell) -> None:
+    df = shell.user_ns["df"]
+    shell.user_ns["df"] = df.rename(columns={"topic": "Q1.1"})
+    line(shell, "mop_population df --context Q1.1 --response text")
+    simulation = cell(shell, "mop_simulate a -n 10 --baseline plain", "What of {Q1.1}?")
+    assert len(simulation) == 10
+    for name in ("mop_fit", "mop_simulate b -n 10", 'mop_ask c --options "yes|no"'):
+        with pytest.raises(DataError, match="doubled braces are literal braces") as caught:
+            shell.find_cell_magic(name.split()[0])(name.partition(" ")[2], "What of {{ Q1.1 }}?")
+        assert "Write {Q1.1}" in caught.value.hint
+
+
 def test_the_options_of_a_population(shell: InteractiveShell, study: Study) -> None:
     df = shell.user_ns["df"]
     shell.user_ns["df"] = df.rename(columns={"topic": "the topic"}).assign(age=30, w=2.0)
