@@ -194,7 +194,7 @@ def main():
     report.ratio("generation, 64, against the rounded weights", figures, None, "tokens/s")
     pipeline = raw.load(folder, tokenizer, prefix_caching=False)
     figures = scoring(backend, pipeline, frame, shared=True)
-    report.ratio("scoring 5 personas x 8 exemplars x 40 records", figures, 2.5, "pairs/s")
+    report.ratio("scoring 5 personas x 8 exemplars x 40 records", figures, 2.3, "pairs/s")
     figures = scoring(backend, pipeline, frame, shared=False)
     report.ratio("scoring, nothing shared", figures, None, "pairs/s")
     few, many = reweighting.updates()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -67,6 +68,7 @@ class LocalBackend:
         blocks = config.cache_blocks() if cache_blocks is None else cache_blocks
         self.path = None if model is None else Path(model).expanduser().absolute()
         self.cache_blocks = blocks
+        self._turn = threading.RLock()  # a call has the key-value cache to itself
         self._pipeline = Pipeline(self.path or language_model_path(), cache_blocks=blocks)
 
     @cached_property
@@ -127,9 +129,10 @@ class LocalBackend:
             for index, request in enumerate(requests)
         ]
         pairs = [Pair(job.tokens, len(job.tokens)) for job in jobs]
-        for window in self._plan(pairs):
-            members = [jobs[member] for member in window.members]
-            self._pipeline.run(members, report, waves=window.waves)
+        with self._turn:
+            for window in self._plan(pairs):
+                members = [jobs[member] for member in window.members]
+                self._pipeline.run(members, report, waves=window.waves)
         return [results[index] for index in range(len(requests))]
 
     def score(
@@ -175,7 +178,8 @@ class LocalBackend:
                 if on_result is not None:
                     on_result(index, scores)
 
-        self._score_pairs(pairs, report)
+        with self._turn:
+            self._score_pairs(pairs, report)
         return [results[index] for index in range(len(requests))]
 
     def _score_pairs(self, pairs: Sequence[Pair], report: OnScores) -> None:

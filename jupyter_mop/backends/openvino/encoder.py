@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -62,6 +63,7 @@ class MiniLMEncoder:
         files = encoder_paths() if self.path is None else _own_files(self.path)
         self._tokenizer = _load_tokenizer(files.tokenizer)
         self._model, self.dimension = _compile(files.model)
+        self._running = threading.Lock()  # the model has one request; threads take turns
         self._fingerprint = _fingerprint(files)
 
     @property
@@ -114,7 +116,8 @@ class MiniLMEncoder:
             "attention_mask": np.ones_like(ids),
             "token_type_ids": np.zeros_like(ids),
         }
-        return unit_vectors(self._model(feed)[0].mean(axis=1))
+        with self._running:
+            return unit_vectors(self._model(feed)[0].mean(axis=1))
 
 
 class CallableEncoder:

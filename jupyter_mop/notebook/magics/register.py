@@ -28,8 +28,13 @@ class MopMagics(*_GROUPS):  # type: ignore[misc]
 
 
 def register(shell: InteractiveShell) -> None:
-    """Add the magics, their completion and the display of results to `shell`."""
-    magics = MopMagics(shell)
+    """Add the magics, their completion and the display of results to `shell`.
+
+    `%reload_ext jupyter_mop` keeps the study.
+    """
+    before = shell.magics_manager.registry.get(MopMagics.__name__)
+    magics = MopMagics(shell, before and before.study)
     shell.register_magics(magics)
-    completion.register(shell, magics)
+    if before is None:
+        completion.register(shell, magics)
     display.register(shell)

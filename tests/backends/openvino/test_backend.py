@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -392,3 +393,20 @@ def test_an_error_in_a_callback_leaves_a_working_model(backend):
     with pytest.raises(LookupError):
         backend.score(requests, on_result=fail)
     assert len(backend.score(requests)) == 5
+
+
+def test_threads_take_turns_and_get_the_results_of_one(backend):
+    requests = [GenerationRequest(ask(f"You are critic {i}."), i) for i in range(8)]
+    params = SamplingParams(max_tokens=8)
+    pairs = [ScoreRequest(request.prompt, "A joy.") for request in requests]
+
+    def ask_all(_):
+        texts = [completion.text for completion in backend.generate(requests, params)]
+        return texts, [score.total for score in backend.score(pairs)]
+
+    alone = ask_all(0)
+    with ThreadPoolExecutor(4) as threads:
+        together = list(threads.map(ask_all, range(4)))
+    for texts, totals in together:
+        assert texts == alone[0]
+        np.testing.assert_allclose(totals, alone[1], atol=1e-3)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -116,3 +118,11 @@ def test_a_text_is_truncated_at_256_tokens(minilm):
 @pytest.mark.model
 def test_the_fingerprint_is_the_same_for_the_same_files(minilm):
     assert minilm.fingerprint == MiniLMEncoder().fingerprint
+
+
+def test_threads_take_turns_and_get_the_vectors_of_one(minilm):
+    texts = [f"Film {i} is {'very ' * (i % 7)}good." for i in range(64)]
+    alone = minilm.encode(texts)
+    with ThreadPoolExecutor(4) as threads:
+        for vectors in threads.map(minilm.encode, [texts] * 8):
+            np.testing.assert_array_equal(vectors, alone)

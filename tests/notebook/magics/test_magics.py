@@ -99,6 +99,22 @@ def test_loading_twice_is_no_error(shell: InteractiveShell) -> None:
     assert isinstance(shell.magics_manager.registry["MopMagics"], MopMagics)
 
 
+@pytest.mark.usefixtures("ready")
+def test_reloading_the_extension_keeps_the_study(shell: InteractiveShell) -> None:
+    line(shell, "mop_simulate kept -n 120")
+    before = shell.magics_manager.registry["MopMagics"].study
+    names = vars(before) | vars(before.session)
+    offered = shell.complete("", "%mop_align ", 11)[1]
+    with capture_output():
+        shell.run_line_magic("reload_ext", "jupyter_mop")
+    after = shell.magics_manager.registry["MopMagics"].study
+    assert after is before
+    assert vars(after) | vars(after.session) == names
+    assert set(line(shell, "mop_align").frame["method"]) == {"kept"}
+    assert shell.complete("", "%mop_align ", 11)[1] == offered
+    assert "kept" in offered
+
+
 def test_the_main_workflow(shell: InteractiveShell, study: Study) -> None:
     cell(shell, "mop_personas", LINES)
     line(shell, "mop_population df --context topic --response text")
