@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mop.charts.alignment import alignment_chart, response_map
 from jupyter_mop.charts.persona_weights import likelihood_chart, weights_chart, weights_map
+from jupyter_mop.charts.style.html_table import literal
 from jupyter_mop.charts.style.png import png
 from jupyter_mop.charts.style.theme import GREY, PERSONA_COLOURS, persona_colours
 from jupyter_mop.charts.synthesis import ladder_chart
@@ -44,4 +45,4 @@ def html(value: object) -> str:
     """Return the table of a result as HTML."""
     from jupyter_mop.charts import registry  # it imports the whole engine
 
-    return registry.html(value)
+    return literal(registry.html(value))

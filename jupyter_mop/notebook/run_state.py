@@ -16,6 +16,7 @@ from typing import Any
 from tqdm.std import tqdm
 
 from jupyter_mop.charts.runs_and_costs import progress_table
+from jupyter_mop.charts.style.html_table import literal
 
 N_LATEST = 5
 _MAX_LINE_LENGTH = 280
@@ -201,7 +202,7 @@ class Run:
     def html(self) -> str:
         """Return the steps as an HTML table without script."""
         notes = [*[""] * (len(self.steps) - 1), self.status]
-        return progress_table(map(_row, self.steps, notes), self.failures)
+        return literal(progress_table(map(_row, self.steps, notes), self.failures))
 
 
 def _notes(step: Step) -> str:

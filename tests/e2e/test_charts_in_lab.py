@@ -140,6 +140,42 @@ def test_hostile_text_is_text_in_charts_and_tables(lab, page):
     assert page.evaluate("() => window.ran_evil") is None
 
 
+MONEY = r"tea for $5 and cake for $6, or $$7$$ and \(8\)"
+MONEY_SETUP = """
+from IPython.display import HTML
+import pandas as pd
+from jupyter_mop import Study, ToyBackend, ToyEncoder
+from jupyter_mop.notebook.panels import persona_panel
+from jupyter_mop.teaching.verdicts import right
+words = ["tea", "cake", "rain"]
+study = Study(ToyBackend(words, length=9), ToyEncoder(words), store="STORE")
+study.use_personas({"guest of $1 or $2": MONEY, "other": "You say rain."})
+frame = pd.DataFrame({"topic": [MONEY] * 20, "text": [f"{i} {MONEY}" for i in range(20)]})
+study.use_population(frame, context="topic", response="text")
+simulation = study.simulate("first", 20)
+"""
+MONEY_SHOWN = [
+    "HTML(f'<p>{MONEY}</p>')",
+    "study",
+    "study.population",
+    "simulation",
+    "right(MONEY)",
+    "persona_panel(study)",
+]
+
+
+def test_dollars_in_texts_are_no_formulas(lab, page, tmp_path):
+    setup = f"MONEY = {MONEY!r}" + MONEY_SETUP.replace("STORE", str(tmp_path / "store.sqlite"))
+    notebook = lab.open(page, [setup, *MONEY_SHOWN])
+    notebook.run_all()
+    by_hand, *ours = (outputs(notebook, cell) for cell in range(1, 1 + len(MONEY_SHOWN)))
+    by_hand.locator("mjx-container").first.wait_for()  # MathJax is at work
+    for name, output in zip(MONEY_SHOWN[1:], ours, strict=True):
+        assert output.locator("mjx-container").count() == 0, name
+    assert "for $5 and cake for $6" in ours[1].inner_text()
+    assert "for $5 and cake for $6" in page.locator(".mop-personas").inner_text()
+
+
 def test_exported_html_shows_the_charts_from_disk(notebook, page, tmp_path):
     notebook.page.evaluate("() => jupyterapp.commands.execute('docmanager:save')")
     notebook.settle()

@@ -18,6 +18,17 @@ BAR_BLOCKS = 12
 LEFT = "text-align: left; vertical-align: top; padding: 2px 8px"
 
 
+def literal(html: str) -> str:
+    """Return HTML whose texts MathJax leaves alone: "$5 for tea and $6" is no formula.
+
+    Examples
+    --------
+    >>> literal("$5 or $6")
+    '<div class="tex2jax_ignore mathjax_ignore">$5 or $6</div>'
+    """
+    return f'<div class="tex2jax_ignore mathjax_ignore">{html}</div>'
+
+
 def table(
     heads: Sequence[str],
     rows: Iterable[Sequence[str]],
@@ -77,7 +88,7 @@ def card(title: str, facts: Mapping[str, object], weights: Mapping[str, float]) 
     parts = [f"<p><b>{cell(title)}</b></p>", table(["", ""], rows)]
     if weights:
         parts.append(weights_table(pd.DataFrame(weights.items(), columns=["persona", "weight"])))
-    return "".join(parts)
+    return literal("".join(parts))
 
 
 def weights_table(frame: pd.DataFrame) -> str:
@@ -102,11 +113,11 @@ def note(head: str, text: str) -> str:
 
     Examples
     --------
-    >>> note("2.1 right:", "1 < 2").endswith("<b>2.1 right:</b> 1 &lt; 2</div>")
+    >>> "<b>2.1 right:</b> 1 &lt; 2</div>" in note("2.1 right:", "1 < 2")
     True
     """
     style = "border-left: 4px solid currentColor; padding: 2px 12px; margin: 4px 0"
-    return f'<div style="{style}" role="status"><b>{escape(head)}</b> {escape(text)}</div>'
+    return literal(f'<div style="{style}" role="status"><b>{escape(head)}</b> {escape(text)}</div>')
 
 
 def bullet_list(head: str, lines: Iterable[str]) -> str:
@@ -114,8 +125,8 @@ def bullet_list(head: str, lines: Iterable[str]) -> str:
 
     Examples
     --------
-    >>> bullet_list("Score", ["40 points"])
-    '<p><b>Score</b></p><ul><li>40 points</li></ul>'
+    >>> "<p><b>Score</b></p><ul><li>40 points</li></ul>" in bullet_list("Score", ["40 points"])
+    True
     """
     items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f"<p><b>{escape(head)}</b></p><ul>{items}</ul>"
+    return literal(f"<p><b>{escape(head)}</b></p><ul>{items}</ul>")

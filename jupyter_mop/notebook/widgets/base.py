@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 from traitlets import TraitType
 
+from jupyter_mop.charts.style.html_table import literal
 from jupyter_mop.notebook.widgets.traits import (
     InvalidTraitError,
     as_flags,
@@ -62,7 +63,7 @@ class PersonaWeightsPanel(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: dict[str, Any]) -> Bundle | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
-            bundle[0]["text/html"] = self._static_html()
+            bundle[0]["text/html"] = literal(self._static_html())
         return bundle
 
     @traitlets.validate("names")

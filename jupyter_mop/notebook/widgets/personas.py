@@ -10,6 +10,7 @@ import anywidget
 import traitlets
 
 from jupyter_mop.charts import PERSONA_COLOURS
+from jupyter_mop.charts.style.html_table import literal
 from jupyter_mop.engine.data import persona_edits as edits
 from jupyter_mop.engine.data.nearest_records import MAX_RECORDS
 from jupyter_mop.engine.data.personas import Persona, read_personas
@@ -270,7 +271,7 @@ class PersonaPanel(anywidget.AnyWidget):
         self.refresh()
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
-            bundle[0]["text/html"] = self._static_html()
+            bundle[0]["text/html"] = literal(self._static_html())
         return bundle
 
     def _static_html(self) -> str:

@@ -5,7 +5,7 @@ import { buildAlign } from "./align.js";
 import { codeOf } from "../shared/code.js";
 import { decode } from "./decode.js";
 import { buildDensity } from "./density.js";
-import { button, node, setEnabled, updateText } from "../shared/elements.js";
+import { button, node, panel, setEnabled, updateText } from "../shared/elements.js";
 import { buildExact } from "./exact.js";
 import { buildMap } from "./map.js";
 import { buildMetricCards } from "./metric_cards.js";
@@ -113,7 +113,7 @@ function measure({ statistics, undrawn }, names, weights) {
 }
 
 function buildRoot(model, tools, { align, copy, personas, cards, map, density, responses, missing }, notes) {
-  return node("div", { class: `mop-alignment${model.get("live") ? " mop-live" : ""}`, role: "group", "aria-label": "Alignment panel" },
+  return panel(`mop-alignment${model.get("live") ? " mop-live" : ""}`, "Alignment panel",
     node("div", { class: "mop-tools" },
       node("span", { class: "mop-group" }, tools.learned, tools.uniform), node("span", { class: "mop-group" }, tools.undo, tools.redo),
       node("span", { class: "mop-group" }, align.tool, align.choice), align.message, copy.tool),

@@ -1,7 +1,7 @@
 // The run monitor. The view is drawn from the trait `state`, which only Python writes. Requests
 // are sent as messages: { do: "hello" | "pause" | "resume" | "cancel" }.
 
-import { node } from "../shared/elements.js";
+import { node, panel } from "../shared/elements.js";
 
 const STATUS = { running: "Running", paused: "Paused", done: "Done", stopped: "Stopped", failed: "Failed" };
 const HELLO_DELAYS = [0, 300, 1000, 3000, 8000, 20000];
@@ -130,7 +130,7 @@ function render({ model, el, signal }) {
   view.cancel.addEventListener("click", () => request("cancel", view.cancel, "Cancelling\u2026"), { signal });
   view.buttons.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
 
-  el.append(node("div", { class: "mop-monitor", role: "group", "aria-label": "Run monitor" },
+  el.append(panel("mop-monitor", "Run monitor",
     view.head, view.counts, view.steps, view.latest));
   model.on("change:state", redraw);
   model.on("msg:custom", showButtons);

@@ -2,7 +2,7 @@
 // drawn from model.get. A view requests an edit by a message; Python makes it, or puts the reason
 // why not on the card. Typed text, a merge in progress and the next focus exist in the view only.
 
-import { node, onPress, setEnabled } from "../shared/elements.js";
+import { node, onPress, panel, setEnabled } from "../shared/elements.js";
 import { buildCard, buildForm, drawCard, drawMerge, fillField, plainButton, showText } from "./card.js";
 
 const quoted = (name) => `\u201c${name}\u201d`;
@@ -22,7 +22,7 @@ function render({ model, el, signal }) {
   const code = node("textarea", { class: "mop-code", readonly: "", hidden: "", rows: 6, "aria-label": "The cell" });
   const note = node("p", { class: "mop-note" });
   const grid = node("div", { class: "mop-cards" }, form.element);
-  const root = node("div", { class: "mop-personas", role: "group", "aria-label": "Personas" },
+  const root = panel("mop-personas", "Personas",
     node("div", { class: "mop-tools" }, ...Object.values(tools), message), noticeRow, code, grid, note);
   const cards = [];
   const requested = new Map();

@@ -14,6 +14,10 @@ export const node = (tag, attributes = {}, ...children) =>
 export const svgNode = (tag, attributes = {}, ...children) =>
   assemble(document.createElementNS(SVG, tag), attributes, children);
 
+/** A panel's outermost element; MathJax leaves its texts alone: "$5 or $6" is no formula. */
+export const panel = (className, label, ...children) =>
+  node("div", { class: `${className} tex2jax_ignore mathjax_ignore`, role: "group", "aria-label": label }, ...children);
+
 /** Text from a user or a model; its writing direction does not affect the text around it. */
 export const quotedText = (tag, className, text) => node(tag, { class: className, dir: "auto" }, text);
 

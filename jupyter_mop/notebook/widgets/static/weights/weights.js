@@ -2,7 +2,7 @@
 // drawn from model.get. Undo, redo and the current gesture exist in the browser only; the views
 // of one model share them.
 
-import { node, setEnabled, button } from "../shared/elements.js";
+import { node, panel, setEnabled, button } from "../shared/elements.js";
 import { buildMixer } from "../shared/mixer.js";
 import { isMovable, percent, reach } from "../shared/simplex.js";
 import { KEY_STEPS, drawRange, onGestureEnd, onStepKey, padlock } from "../shared/slider.js";
@@ -88,7 +88,7 @@ export default () => {
     const rows = model.get("names").map(buildRow);
     const tools = buildTools(model, mixer, signal);
     const scale = node("span", {});
-    const root = node("div", { class: "mop-weights", role: "group", "aria-label": "Persona weights" },
+    const root = panel("mop-weights", "Persona weights",
       node("div", { class: "mop-tools" }, ...Object.values(tools), buildLegend(scale)),
       node("div", { class: "mop-rows" }, ...rows.map((row) => row.element)));
     rows.forEach((row, i) => bindRow(row, i, mixer, signal));
