@@ -27,7 +27,7 @@ class OpenAIEncoder:
     Raises
     ------
     DataError
-        `base_url` is not an http:// or https:// address.
+        `base_url` is not an HTTP or HTTPS address.
     """
 
     def __init__(
