@@ -153,24 +153,28 @@ study.use_personas({"guest of $1 or $2": MONEY, "other": "You say rain."})
 frame = pd.DataFrame({"topic": [MONEY] * 20, "text": [f"{i} {MONEY}" for i in range(20)]})
 study.use_population(frame, context="topic", response="text")
 simulation = study.simulate("first", 20)
+people = {"guest": MONEY, "other": "You say rain."}
+%load_ext jupyter_mop
 """
+MONEY_BY_HAND = "HTML(f'<p>{MONEY}</p>')"
 MONEY_SHOWN = [
-    "HTML(f'<p>{MONEY}</p>')",
     "study",
     "study.population",
     "simulation",
     "right(MONEY)",
     "persona_panel(study)",
+    "%mop_personas people",
 ]
 
 
 def test_dollars_in_texts_are_no_formulas(lab, page, tmp_path):
     setup = f"MONEY = {MONEY!r}" + MONEY_SETUP.replace("STORE", str(tmp_path / "store.sqlite"))
-    notebook = lab.open(page, [setup, *MONEY_SHOWN])
+    notebook = lab.open(page, [setup, MONEY_BY_HAND, *MONEY_SHOWN, MONEY_BY_HAND])
     notebook.run_all()
-    by_hand, *ours = (outputs(notebook, cell) for cell in range(1, 1 + len(MONEY_SHOWN)))
-    by_hand.locator("mjx-container").first.wait_for()  # MathJax is at work
-    for name, output in zip(MONEY_SHOWN[1:], ours, strict=True):
+    first, *ours, last = (outputs(notebook, cell) for cell in range(1, 3 + len(MONEY_SHOWN)))
+    for by_hand in (first, last):  # MathJax is at work, and has been at all between
+        by_hand.locator("mjx-container").first.wait_for()
+    for name, output in zip(MONEY_SHOWN, ours, strict=True):
         assert output.locator("mjx-container").count() == 0, name
     assert "for $5 and cake for $6" in ours[1].inner_text()
     assert "for $5 and cake for $6" in page.locator(".mop-personas").inner_text()

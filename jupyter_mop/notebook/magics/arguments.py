@@ -16,6 +16,7 @@ from jupyter_mop.engine.data.personas import Persona, persona_shares
 from jupyter_mop.engine.survey.question import SEPARATOR, Question
 from jupyter_mop.engine.survey.real_answers import split_names
 from jupyter_mop.errors import DataError
+from jupyter_mop.notebook.display import TextFrame
 from jupyter_mop.options import Options, declared_options
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def unquoted(text: str) -> str:
 
 def personas_frame(personas: Sequence[Persona]) -> pd.DataFrame:
     """Return the personas as a table of name, description and weight."""
-    return pd.DataFrame(
+    return TextFrame(
         {
             "name": [persona.name for persona in personas],
             "description": [persona.description for persona in personas],

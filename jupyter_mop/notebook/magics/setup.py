@@ -11,6 +11,7 @@ from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop.engine.mixture.options import FitOptions
 from jupyter_mop.engine.synthesis.options import SynthesisOptions
+from jupyter_mop.notebook.display import TextFrame
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
     StudyMagics,
@@ -226,4 +227,4 @@ class SetupMagics(StudyMagics):
         Example: %mop_status
         """
         parsed(self.mop_status, line)
-        return self.study.status().to_frame("")
+        return TextFrame(self.study.status().to_frame(""))
