@@ -153,8 +153,9 @@ def test_each_result_has_a_picture_and_an_escaped_table(study: Study) -> None:
     made = study.simulations["mixed"]
     rows = made.frame.assign(response=[f"{EVIL} {text}" for text in made.responses])
     rows["persona"] = rows["persona"] + EVIL
+    rows = rows.drop(columns=["first_response", "first_seed"])
     names = tuple(f"{name}{EVIL}" for name in ("sunny", "rainy", "windy"))
-    facts = {**made.provenance, "personas": names, "name": EVIL}
+    facts = {**made.provenance, "personas": names, "name": EVIL, "n_candidates": 1}
     study.simulations[EVIL] = type(made)(rows, made.exemplars, facts)
 
     def kind(text: str) -> str:

@@ -343,7 +343,7 @@ def test_a_simulation_is_reweighted_by_shares_with_no_model_call(study: Study) -
     heavy = study.reweight("first", {"rainy": 0.8})
     shares = heavy.frame.groupby("persona")["weight"].sum() / 120
     assert shares.to_dict() == pytest.approx({"sunny": 0.1, "rainy": 0.8, "windy": 0.1})
-    assert heavy.responses == study.simulations["first"].responses
+    assert heavy.responses == study.simulations["first"].first_candidates().responses
     assert toy(study).n_generated == n_calls
     assert list(study.simulations) == ["first"]
 
