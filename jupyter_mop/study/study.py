@@ -597,6 +597,7 @@ class Study:
         answer: str | None = None,
         level: float = 0.9,
         missing: str | Sequence[str] | None = None,
+        poststratify: bool = False,
     ) -> Estimates:
         """Estimate a mean or shares of the population from a simulation and a few human answers.
 
@@ -607,15 +608,19 @@ class Study:
         of : str or callable
             A column of the simulation and of the answers, or a function of a response.
         human : DataFrame or Population, optional
-            Human answers, with the context columns of the study's population; in a DataFrame, `of`
-            "response" means the population's response column. Without human answers the interval
-            is valid for the simulation only.
+            Human answers, with the context columns of the study's population and its weight
+            column, if it has one; in a DataFrame, `of` "response" means the population's response
+            column. They must not be training records. Without human answers the interval is valid
+            for the simulation only.
         answer : str, optional
             The single answer whose share to estimate.
         level : float
             Coverage probability of the interval.
         missing : str or sequence of str, optional
             Human answers to set aside, such as "Refused|Don't know".
+        poststratify : bool
+            Weight the human answers so that their contexts have the shares of the simulation, for
+            people who are no random sample of the population.
         """
         return estimate(
             self.session.simulation(name),
@@ -625,6 +630,7 @@ class Study:
             level=level,
             n_contexts=self.session.comparison_target.effective_size,
             missing=missing,
+            poststratify=poststratify,
         )
 
     def diagnose(

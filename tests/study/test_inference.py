@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mop import Study, ToyBackend, ToyEncoder, charts
+from jupyter_mop import Population, Study, ToyBackend, ToyEncoder, charts
 from jupyter_mop.errors import DataError, MopError, NotFittedError
 
 WORDS = ["sun", "rain", "wind", "fog"]
@@ -104,6 +104,21 @@ def test_the_last_simulation_of_the_mixture_is_diagnosed(study: Study) -> None:
     assert len(found.copies) == 120
     assert found.confusion.shape == (3, 3)
     assert study.diagnose("plain").confusion is None
+
+
+def test_human_answers_without_the_studys_weight_column_are_an_error(tmp_path: Path) -> None:
+    study = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "w.sqlite")
+    study.use_personas(PERSONAS)
+    rows = records(200, 3).assign(w=1.0)
+    study.use_population(rows, context="topic", response="text", weight="w")
+    study.simulate("made", 60, n_candidates=1)
+    few = records(40, 4).drop(columns="w")
+    unweighted = Population.from_frame(few, context="topic", response="text")
+    for human in (few, unweighted):
+        with pytest.raises(DataError, match="no weight column 'w'"):
+            study.estimate("made", first, human=human, answer="sun")
+    assert study.estimate("made", first, human=few.assign(w=2.0), answer="sun").n_human == 40
+    study.store.close()
 
 
 @pytest.mark.filterwarnings("ignore:Only")
