@@ -260,7 +260,7 @@ class _ContextMeans:
     ) -> None:
         index = {context: c for c, context in enumerate(dict.fromkeys(contexts))}
         self.simulated = np.array([index[context] for context in contexts], dtype=np.intp)
-        self.mass = np.bincount(self.simulated, shares)
+        self.mass = np.asarray(np.bincount(self.simulated, shares), dtype=np.float64)
         labels = human.context_labels
         people = np.array([index.get(label, -1) for label in labels], dtype=np.intp)
         unknown = (people < 0) | (self.mass[people] <= 0)

@@ -282,8 +282,8 @@ class Simulation(Viewed):
             drawn = np.asarray(self.frame[LOG_PROB], dtype=np.float64)
             raw = importance_weights.importance_weights(np.asarray(log_prob), drawn)
             values, description = importance_weights.pareto_smoothed(raw)[0], "reweighted"
-        drawn = self.first_candidates()
-        return replace(drawn, frame=drawn.frame.assign(**{WEIGHT: values})).with_facts(
+        first = self.first_candidates()
+        return replace(first, frame=first.frame.assign(**{WEIGHT: values})).with_facts(
             weights=description
         )
 

@@ -35,7 +35,7 @@ def test_people_in_other_contexts_are_a_warning_and_not_valid() -> None:
         found = estimate(halves(), human=people(80, 20), answer="yes")
     assert not found.is_valid
     assert "Not valid for the population" in found.note
-    assert "'young' has 80%" in found._repr_html_()
+    assert "has 80% of the human answers" in found._repr_html_()
 
 
 def test_a_random_sample_and_right_survey_weights_are_no_warning() -> None:
