@@ -636,3 +636,15 @@ def test_human_answers_and_their_weights_are_found_by_columns_that_are_integers(
     human = study.session.human_answers(df, "response")
     assert human is not None
     assert (human.context, human.response, human.weight) == (("1",), "2", "3")
+
+
+def test_a_loaded_mixture_selects_candidates_by_the_records_of_the_study(
+    study: Study, tmp_path: Path
+) -> None:
+    study.fit(n_exemplars=40, n_records=60)
+    study.save(tmp_path / "mixture")
+    study.load(tmp_path / "mixture")
+    assert study.simulate("a", 40).provenance["n_candidates"] == 4
+    study.session.population = None
+    study.load(tmp_path / "mixture")
+    assert "n_candidates" not in study.simulate("b", 40).provenance
