@@ -12,7 +12,13 @@ from generate.shell import Bundle, private_shell, run
 # (magic, cell), run in this order in one notebook. Without a magic's name a cell is not shown.
 CELLS = [
     ("mop_backend", "toy = ToyBackend(words)\n%mop_backend toy"),
-    ("mop_population", "people = %mop_population guests --context hour --response said\npeople"),
+    (
+        "mop_population",
+        (
+            "others = guests.head(440)\n"
+            "people = %mop_population others --context hour --response said\npeople"
+        ),
+    ),
     ("mop_population", "people.plot()"),
     (
         "mop_personas",
@@ -41,7 +47,7 @@ CELLS = [
         (
             "def first(said):\n    word = said.split()[0]\n"
             "    return word if word in known else 'other'\n\n"
-            "known = {'warm': 0.25, 'cheap': 0.15, 'other': 0.6}\n"
+            "known = {'warm': 0.23, 'cheap': 0.14, 'other': 0.63}\n"
             "found = %mop_calibrate even --targets known --of first\nfound"
         ),
     ),

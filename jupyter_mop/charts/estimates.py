@@ -32,7 +32,7 @@ def estimates_chart(estimates: Estimates) -> alt.LayerChart:
         dot.encode(alt.X("value:Q"), tooltip=numbers),
         tick.encode(alt.X("simulated:Q")),
     ]
-    if estimates.is_valid:
+    if estimates.n_human:
         human = base.mark_rule(color=GREY, strokeWidth=3, yOffset=10)
         layers.insert(0, human.encode(alt.X("human_low:Q"), alt.X2("human_high:Q")))
     title = alt.TitleParams(
@@ -40,7 +40,7 @@ def estimates_chart(estimates: Estimates) -> alt.LayerChart:
         subtitle=[
             estimates.note,
             "Dot: estimate; grey line: human answers alone; tick: simulation alone."
-            if estimates.is_valid
+            if estimates.n_human
             else "Dot and tick: simulation.",
         ],
     )
@@ -56,12 +56,12 @@ def estimates_table(estimates: Estimates) -> str:
     for row in estimates.frame[[*columns, "worth"]].to_numpy():
         name, value, low, high, simulated, *human, worth = row
         cells = [cell(name), f"<b>{value:.3f}</b>", _interval(low, high), f"{simulated:.3f}"]
-        if estimates.is_valid:
+        if estimates.n_human:
             cells += [f"{human[0]:.3f}", _interval(*human[1:]), f"{worth:.0f}"]
         rows.append(cells)
-    if estimates.is_valid:
+    if estimates.n_human:
         heads += ["human answers alone", "interval", "equivalent answers"]
-    note = cell(estimates.note, 400)
+    note = cell(estimates.note, 600)
     shown = note if estimates.is_valid else f"<b>{note}</b>"
     return f"<p>{cell(estimates.of)}</p>{table(heads, rows)}<p>{shown}</p>"
 

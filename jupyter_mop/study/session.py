@@ -204,14 +204,30 @@ class Session:
     def human_answers(
         self, human: pd.DataFrame | Population | None, of: object
     ) -> Population | None:
-        """Return human answers as a population with the context columns of the study's own."""
-        if human is None or isinstance(human, Population):
+        """Return human answers as a population with the context columns of the study's own.
+
+        Raises
+        ------
+        DataError
+            If the study's population has survey weights and the human answers have none.
+        """
+        if human is None:
             return human
         own = self.require_population()
-        column = of if isinstance(of, str) and of != RESPONSE else own.response
-        texts = [value_text(name) for name in getattr(human, "columns", ())]
-        weight = own.weight if own.weight in texts else None
-        return Population.from_frame(human, context=own.context, response=column, weight=weight)
+        if not isinstance(human, Population):
+            column = of if isinstance(of, str) and of != RESPONSE else own.response
+            names = [value_text(name) for name in getattr(human, "columns", ())]
+            weight = own.weight if own.weight in names else None
+            human = Population.from_frame(
+                human, context=own.context, response=column, weight=weight
+            )
+        if own.weight is not None and human.weight is None:
+            raise DataError(
+                f"The human answers have no weight column {own.weight!r}, which the study's "
+                "population has.",
+                hint=f"Add their survey weights; {own.weight} = 1.0 if each person counts alike.",
+            )
+        return human
 
     def persona(self, persona: str | Persona) -> Persona:
         """Return the persona of this name, or the persona itself."""

@@ -319,10 +319,12 @@ class Study:
     def load(self, path: str | Path) -> MixtureOfPersonas:
         """Load a mixture from a folder and use it with its personas and the current model.
 
-        It simulates without its population. To compare with records, set them before loading:
-        `use_population` discards the mixture.
+        It simulates without its population. To compare with records, or to select one of several
+        candidates by them, set them before loading: `use_population` discards the mixture.
         """
         mixture = MixtureOfPersonas.load(path, self.backend, self.encoder)
+        if self.population and self.population.context == mixture.population_.context:
+            mixture.records_ = self.population
         self.mixture, self.personas, self.panel_weights = mixture, mixture.personas, None
         return mixture
 
@@ -521,10 +523,16 @@ class Study:
         on_step : callable, optional
             Called with (what, total); returns a callback for each finished item.
         """
+        simulation = self.session.simulation(name or self.session.last_mixture_simulation())
+        return self._compare(simulation, random_state, on_step)
+
+    def _compare(
+        self, simulation: Simulation, random_state: int, on_step: OnStep | None
+    ) -> Comparison:
         self.session.require_population()
         return compare(
             self.session.comparison_target,
-            self.session.simulation(name or self.session.last_mixture_simulation()),
+            simulation,
             encoder=self.encoder,
             random_state=random_state,
             on_step=on_step,
@@ -541,7 +549,7 @@ class Study:
         """Find the persona weights at which one metric of a simulation is best.
 
         For models that give no likelihoods: simulate with uniform weights, then match. No model
-        is called.
+        is called. Of several candidates the first is used (see `Simulation.first_candidates`).
 
         Parameters
         ----------
@@ -559,7 +567,8 @@ class Study:
         dict of str to float
             A weight for each persona, for `simulate(weights=...)` and `reweight`.
         """
-        comparison = self.compare(name, random_state=random_state, on_step=on_step)
+        simulation = self.session.simulation(name or self.session.last_mixture_simulation())
+        comparison = self._compare(simulation.first_candidates(), random_state, on_step)
         return matched_weights(comparison.statistics, figure)
 
     def calibrate(
@@ -588,6 +597,7 @@ class Study:
         answer: str | None = None,
         level: float = 0.9,
         missing: str | Sequence[str] | None = None,
+        poststratify: bool = False,
     ) -> Estimates:
         """Estimate a mean or shares of the population from a simulation and a few human answers.
 
@@ -598,15 +608,19 @@ class Study:
         of : str or callable
             A column of the simulation and of the answers, or a function of a response.
         human : DataFrame or Population, optional
-            Human answers, with the context columns of the study's population; in a DataFrame, `of`
-            "response" means the population's response column. Without human answers the interval
-            is valid for the simulation only.
+            Human answers, with the context columns of the study's population and its weight
+            column, if it has one; in a DataFrame, `of` "response" means the population's response
+            column. They must not be training records. Without human answers the interval is valid
+            for the simulation only.
         answer : str, optional
             The single answer whose share to estimate.
         level : float
             Coverage probability of the interval.
         missing : str or sequence of str, optional
             Human answers to set aside, such as "Refused|Don't know".
+        poststratify : bool
+            Weight the human answers so that their contexts have the shares of the simulation, for
+            people who are no random sample of the population.
         """
         return estimate(
             self.session.simulation(name),
@@ -616,6 +630,7 @@ class Study:
             level=level,
             n_contexts=self.session.comparison_target.effective_size,
             missing=missing,
+            poststratify=poststratify,
         )
 
     def diagnose(

@@ -277,7 +277,7 @@ def test_a_dry_run_without_typical_answers_plans_the_longest(study: Study) -> No
 def test_candidates_are_planned_and_an_endpoint_uses_one(
     study: Study, server: ScriptedServer
 ) -> None:
-    frame = pd.DataFrame({"topic": "dawn", "text": [f"sun {i}" for i in range(80)]})
+    frame = pd.DataFrame({"topic": "dawn", "text": [f"sun {i}" for i in range(160)]})
     study.use_population(frame, context="topic", response="text")
     assert study.plan("simulate", n=24, weights="uniform").calls == 96
     study.use_backend(OpenAIBackend(server.url, "scripted"))

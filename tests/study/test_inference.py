@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mop import Study, ToyBackend, ToyEncoder, charts
+from jupyter_mop import Population, Study, ToyBackend, ToyEncoder, charts
 from jupyter_mop.errors import DataError, MopError, NotFittedError
 
 WORDS = ["sun", "rain", "wind", "fog"]
@@ -106,6 +106,21 @@ def test_the_last_simulation_of_the_mixture_is_diagnosed(study: Study) -> None:
     assert study.diagnose("plain").confusion is None
 
 
+def test_human_answers_without_the_studys_weight_column_are_an_error(tmp_path: Path) -> None:
+    study = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "w.sqlite")
+    study.use_personas(PERSONAS)
+    rows = records(200, 3).assign(w=1.0)
+    study.use_population(rows, context="topic", response="text", weight="w")
+    study.simulate("made", 60, n_candidates=1)
+    few = records(40, 4).drop(columns="w")
+    unweighted = Population.from_frame(few, context="topic", response="text")
+    for human in (few, unweighted):
+        with pytest.raises(DataError, match="no weight column 'w'"):
+            study.estimate("made", first, human=human, answer="sun")
+    assert study.estimate("made", first, human=few.assign(w=2.0), answer="sun").n_human == 40
+    study.store.close()
+
+
 @pytest.mark.filterwarnings("ignore:Only")
 def test_paired_differences_of_an_alignment(study: Study) -> None:
     frame = study.align().differences("plain", n_boot=20, n_splits=3)
@@ -153,8 +168,9 @@ def test_each_result_has_a_picture_and_an_escaped_table(study: Study) -> None:
     made = study.simulations["mixed"]
     rows = made.frame.assign(response=[f"{EVIL} {text}" for text in made.responses])
     rows["persona"] = rows["persona"] + EVIL
+    rows = rows.drop(columns=["first_response", "first_seed"])
     names = tuple(f"{name}{EVIL}" for name in ("sunny", "rainy", "windy"))
-    facts = {**made.provenance, "personas": names, "name": EVIL}
+    facts = {**made.provenance, "personas": names, "name": EVIL, "n_candidates": 1}
     study.simulations[EVIL] = type(made)(rows, made.exemplars, facts)
 
     def kind(text: str) -> str:

@@ -343,7 +343,7 @@ def test_a_simulation_is_reweighted_by_shares_with_no_model_call(study: Study) -
     heavy = study.reweight("first", {"rainy": 0.8})
     shares = heavy.frame.groupby("persona")["weight"].sum() / 120
     assert shares.to_dict() == pytest.approx({"sunny": 0.1, "rainy": 0.8, "windy": 0.1})
-    assert heavy.responses == study.simulations["first"].responses
+    assert heavy.responses == study.simulations["first"].first_candidates().responses
     assert toy(study).n_generated == n_calls
     assert list(study.simulations) == ["first"]
 
@@ -636,3 +636,15 @@ def test_human_answers_and_their_weights_are_found_by_columns_that_are_integers(
     human = study.session.human_answers(df, "response")
     assert human is not None
     assert (human.context, human.response, human.weight) == (("1",), "2", "3")
+
+
+def test_a_loaded_mixture_selects_candidates_by_the_records_of_the_study(
+    study: Study, tmp_path: Path
+) -> None:
+    study.fit(n_exemplars=40, n_records=60)
+    study.save(tmp_path / "mixture")
+    study.load(tmp_path / "mixture")
+    assert study.simulate("a", 40).provenance["n_candidates"] == 4
+    study.session.population = None
+    study.load(tmp_path / "mixture")
+    assert "n_candidates" not in study.simulate("b", 40).provenance

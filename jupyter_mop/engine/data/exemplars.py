@@ -13,6 +13,7 @@ from jupyter_mop import config
 from jupyter_mop.engine.data.population import Population, context_label
 from jupyter_mop.errors import DataError
 
+_MIN_TO_DIVIDE = 80  # distinct responses, a quarter of which are enough to estimate odds
 _COVERED_SHARE, _BYTES_PER_TOKEN = 0.9, 4
 
 
@@ -92,6 +93,25 @@ def draw_exemplars(
     positions = _rotation([strata[i] for i in distinct])[:n]
     rows = [distinct[position] for position in positions]
     return [Exemplar(population.records[i], population.responses[i]) for i in rows]
+
+
+def pool_size(population: Population, n: int) -> int:
+    """Return the size of the exemplar pool: `n`, or fewer where there are not enough responses.
+
+    From 80 distinct responses on, a quarter of them stay outside of the pool: they are the real
+    side of the odds by which one of several candidates is selected.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"age": "old", "text": [f"text {i}" for i in range(100)]})
+    >>> population = Population.from_frame(df, context="age", response="text")
+    >>> pool_size(population, 50), pool_size(population, 1000)
+    (50, 75)
+    """
+    n_distinct = population.n_distinct
+    n_outside = n_distinct // 4 if n_distinct >= _MIN_TO_DIVIDE else 0
+    return min(n, n_distinct - n_outside)
 
 
 def default_max_tokens(exemplars: Sequence[Exemplar]) -> int:

@@ -22,6 +22,7 @@ from jupyter_mop.engine.data.persona_sources.formats import (
     persona_rows,
 )
 from jupyter_mop.engine.data.persona_sources.lines import EXAMPLE, read_text
+from jupyter_mop.engine.metrics.vectors import MAX_WEIGHT
 from jupyter_mop.errors import DataError
 
 
@@ -151,13 +152,18 @@ def normalised(weights: Iterable[float], names: Sequence[str]) -> NDArray[np.flo
     Raises
     ------
     DataError
-        If a weight is negative or not finite, or all weights are zero.
+        If a weight is negative, not finite or too large to add up, or all weights are zero.
     """
     values = np.asarray(list(weights), dtype=np.float64)
     for name, value in zip(names, values, strict=True):
         if not (np.isfinite(value) and value >= 0):
             raise DataError(
                 f"The weight of persona {name!r} must be zero or more, got {value:g}.",
+                hint="Use a share such as 0.4.",
+            )
+        if value > MAX_WEIGHT:
+            raise DataError(
+                f"The weight of persona {name!r} is too large to add up: {value:g}.",
                 hint="Use a share such as 0.4.",
             )
     if values.sum() <= 0:

@@ -206,7 +206,8 @@ class Population(Viewed):
         Raises
         ------
         DataError
-            If all are zero, which a part of a population can have.
+            If all are zero, which a part of a population can have, or one is negative, not
+            finite or too large to add up.
         """
         if self.weight is None:
             return np.ones(len(self))
@@ -217,6 +218,7 @@ class Population(Viewed):
                 f"{self.weight!r}.",
                 hint="Use another seed of the split, or leave out records of weight zero.",
             )
+        _check_weights(self.frame[self.weight], self.weight)
         return np.asarray(values / values.mean())
 
     @cached_property

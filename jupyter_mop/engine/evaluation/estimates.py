@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.evaluation.context_shares import ContextShares
 from jupyter_mop.engine.metrics.prediction_powered import (
     PoweredMean,
     mean_interval,
@@ -34,6 +36,7 @@ from jupyter_mop.rendering import Viewed
 MIN_HUMAN = 10
 MEAN, SHARE = "mean", "share"
 NOT_VALID = "Without human answers: about the simulation only, not valid for the real population."
+OTHER_CONTEXTS = "The human answers are no random sample of the simulation's contexts:"
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,13 @@ class Estimates(Viewed):
         Effective sample size of the simulated responses.
     set_aside : mapping of str to int
         Number of human answers that were set aside, by name.
+    difference : str
+        How the contexts of the human answers differ from those of the simulation; "" where they do
+        not, or were made equal by post-stratification.
+    is_post_stratified : bool
+        Whether each context counts by its share in the simulation.
+    never_given : str
+        An answer that neither people nor the simulation gave, or "".
     """
 
     frame: pd.DataFrame
@@ -65,21 +75,34 @@ class Estimates(Viewed):
     n_human: int
     n_simulated: float
     set_aside: Mapping[str, int] = field(default_factory=dict)
+    difference: str = ""
+    is_post_stratified: bool = False
+    never_given: str = ""
 
     @property
     def is_valid(self) -> bool:
-        """Whether the intervals are valid for the real population, which needs human answers."""
-        return self.n_human > 0
+        """Whether the intervals are valid for the real population.
+
+        This needs human answers, from people in the contexts of the simulation.
+        """
+        return self.n_human > 0 and not self.difference
 
     @property
     def note(self) -> str:
         """One sentence on what the intervals are based on."""
         basis = f"{self.level:.0%} intervals, {self.n_simulated:.0f} simulated responses"
-        if not self.is_valid:
-            return f"{NOT_VALID} ({basis})"
+        never = f" Nobody gave the answer {self.never_given!r}." if self.never_given else ""
+        if not self.n_human:
+            return f"{NOT_VALID} ({basis}){never}"
         aside = ", ".join(f"{name} {count}" for name, count in self.set_aside.items())
         without = f" Set aside: {aside}." if aside else ""
-        return f"Simulation and {self.n_human} human answers together ({basis}).{without}"
+        how = (
+            f"{self.n_human} human answers, post-stratified to the contexts of the simulation"
+            if self.is_post_stratified
+            else f"Simulation and {self.n_human} human answers together"
+        )
+        other = f" Not valid for the population. {OTHER_CONTEXTS} " if self.difference else ""
+        return f"{how} ({basis}).{without}{never}{other}{self.difference}"
 
     def __repr__(self) -> str:
         rows = [
@@ -98,6 +121,7 @@ def estimate(
     level: float = 0.9,
     n_contexts: float | None = None,
     missing: str | Sequence[str] | None = None,
+    poststratify: bool = False,
 ) -> Estimates:
     """Estimate a population's mean or shares from a simulation and a few human answers.
 
@@ -122,6 +146,9 @@ def estimate(
         effective sample size, where it is smaller than the number of responses.
     missing : str or sequence of str, optional
         Human answers to set aside, such as "Refused|Don't know".
+    poststratify : bool
+        Whether to weight the human answers so that their contexts have the shares of the
+        simulation. For human answers that are no random sample of the population.
 
     Returns
     -------
@@ -132,7 +159,14 @@ def estimate(
     DataError
         For fewer than ten human answers, a context that never occurs in the simulation, human
         answers that are none of the options or all unlike the simulated ones, or free text, which
-        has neither a mean nor shares.
+        has neither a mean nor shares. With `poststratify`, for a context with fewer than two human
+        answers.
+
+    Warns
+    -----
+    UserWarning
+        If the contexts of the human answers differ from those of the simulation by more than
+        chance, and `poststratify` is not set.
 
     Notes
     -----
@@ -141,7 +175,9 @@ def estimate(
     that context. f is averaged over every simulated context, and the mean gap between human
     answers and their predictions corrects it. This helps only as far as contexts differ: with one
     context for all, the estimate is the human mean itself. People are assumed to be sampled at
-    random; nothing is assumed about the simulation.
+    random; nothing is assumed about the simulation. With `poststratify` people only have to be
+    sampled at random within a context. All people of a context have the same prediction, so that
+    the simulation then contributes the shares of the contexts and not its responses (power 0).
 
     Examples
     --------
@@ -157,6 +193,10 @@ def estimate(
     """
     if not 0 < level < 1:
         raise DataError(f"`level` must be between 0 and 1, got {level}.", hint="Use 0.9.")
+    if poststratify and human is None:
+        raise DataError(
+            "Post-stratification needs human answers, got none.", hint="Pass them as `human`."
+        )
     human, set_aside = (None, {}) if human is None else without_missing(human, missing)
     simulated = outcomes(simulation.frame, of, RESPONSE)
     real = pd.Series(dtype=float) if human is None else _answers(human, of)
@@ -167,29 +207,60 @@ def estimate(
     else:
         read = _numbers(simulated, real, name, answer)
     options, simulated_numbers, real_numbers = read
+    size = effective_sample_size(simulation.weights)
+    difference = ""
     if human is None:
         rows = [_simulation_only(numbers, shares, level) for numbers in simulated_numbers]
     else:
         contexts = [str(context) for context in simulation.frame[CONTEXT]]
-        means = _ContextMeans(contexts, shares, human)
+        means = _ContextMeans(contexts, shares, human, min(size, n_contexts or size))
+        difference = _difference(means.context_shares, poststratify)
+        combined = _post_stratified if poststratify else _combined
         rows = [
-            _combined(means, z, y, level=level, n_contexts=n_contexts)
+            combined(means, z, y, level=level)
             for z, y in zip(simulated_numbers, real_numbers, strict=True)
         ]
     frame = pd.DataFrame(rows)
     frame.insert(0, "option", options)
+    is_given = any(numbers.any() for numbers in (*simulated_numbers, *real_numbers))
     return Estimates(
-        frame, name, level, len(real), effective_sample_size(simulation.weights), set_aside
+        frame,
+        name,
+        level,
+        len(real),
+        size,
+        set_aside,
+        difference,
+        poststratify,
+        answer if answer is not None and not is_given else "",
     )
+
+
+def _difference(shares: ContextShares, poststratify: bool) -> str:
+    """Return how people's contexts differ from the simulation's, with a warning; "" if mended."""
+    if poststratify:
+        shares.check_every_context_has_people()
+        return ""
+    difference = shares.difference()
+    if difference:
+        warnings.warn(
+            f"{OTHER_CONTEXTS} {difference} The interval is not valid for the population. Use "
+            "poststratify=True (--poststratify), or survey weights.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return difference
 
 
 class _ContextMeans:
     """The prediction for a person: the weighted mean of the responses in the same context."""
 
-    def __init__(self, contexts: Sequence[str], shares: Vectors, human: Population) -> None:
+    def __init__(
+        self, contexts: Sequence[str], shares: Vectors, human: Population, n_contexts: float
+    ) -> None:
         index = {context: c for c, context in enumerate(dict.fromkeys(contexts))}
         self.simulated = np.array([index[context] for context in contexts], dtype=np.intp)
-        self.mass = np.bincount(self.simulated, shares)
+        self.mass = np.asarray(np.bincount(self.simulated, shares), dtype=np.float64)
         labels = human.context_labels
         people = np.array([index.get(label, -1) for label in labels], dtype=np.intp)
         unknown = (people < 0) | (self.mass[people] <= 0)
@@ -200,6 +271,9 @@ class _ContextMeans:
                 hint="Simulate those contexts too, or more responses.",
             )
         self.people, self.shares, self.weights = people, shares, human.weights
+        self.context_shares = ContextShares(
+            tuple(index), self.mass, n_contexts, people, human.weights
+        )
 
     def __call__(self, numbers: Vectors) -> tuple[Vectors, Vectors]:
         """Return the predictions for the people who answered, (n,), and for each response, (N,)."""
@@ -228,12 +302,13 @@ def _numbers(simulated: pd.Series, real: pd.Series, name: str, answer: str | Non
     options, sides = _joint_labels(labels(simulated), labels(real), name, answer)
     if answer is not None:
         chosen = read_option(answer, options)
-        if chosen is None:
+        if chosen is None and len(options) > MAX_OPTIONS:
             raise DataError(
                 f"No human or simulated response has the answer {answer!r}.",
                 hint=f"Use one of the answers, such as {options[:5]}.",
             )
-        rows = [chosen]
+        rows = [len(options) if chosen is None else chosen]
+        options = [*options, answer]
     else:
         rows = list(range(len(options)))
     indicators = [[np.asarray(side == a, dtype=np.float64) for a in rows] for side in sides]
@@ -363,36 +438,61 @@ def _combined(
     real: Vectors,
     *,
     level: float,
-    n_contexts: float | None,
 ) -> dict[str, float]:
     """Return the estimate from both sources, and from each alone."""
-    is_share = set(np.r_[simulated, real]) <= {0.0, 1.0}
+    is_share, human = _human_mean(means, simulated, real)
     predictions, unlabelled = means(simulated)
-    human = powered_mean(real, np.zeros(len(real)), np.zeros(1), weights=means.weights)
-    if np.ptp(real) == 0 and not is_share:
-        raise DataError(
-            f"All {len(real)} human answers are the same number, so their variance is unknown.",
-            hint="Ask more people.",
-        )
     both = powered_mean(
         real,
         predictions,
         unlabelled,
         weights=means.weights,
         unlabelled_weights=means.shares,
-        n_unlabelled=n_contexts,
+        n_unlabelled=means.context_shares.n_simulated,
     )
     worth = human.size * (human.error / both.error) ** 2 if both.error else human.size
     low, high = _interval(both, level, worth=worth, is_share=is_share)
-    human_low, human_high = _interval(human, level, worth=human.size, is_share=is_share)
     return {
         "value": min(max(both.value, 0.0), 1.0) if is_share else both.value,
         "low": low,
         "high": high,
         "simulated": float(means.shares @ simulated),
-        "human": human.value,
-        "human_low": human_low,
-        "human_high": human_high,
+        **_human_only(human, level, is_share=is_share),
         "power": both.power,
         "worth": worth,
     }
+
+
+def _post_stratified(
+    means: _ContextMeans, simulated: Vectors, real: Vectors, *, level: float
+) -> dict[str, float]:
+    """Return the estimate from people whose contexts count by their shares in the simulation."""
+    is_share, human = _human_mean(means, simulated, real)
+    found = means.context_shares.post_stratified(real, level=level, is_share=is_share)
+    return {
+        "value": found["value"],
+        "low": found["low"],
+        "high": found["high"],
+        "simulated": float(means.shares @ simulated),
+        **_human_only(human, level, is_share=is_share),
+        "power": 0.0,
+        "worth": found["worth"],
+    }
+
+
+def _human_mean(
+    means: _ContextMeans, simulated: Vectors, real: Vectors
+) -> tuple[bool, PoweredMean]:
+    """Return whether the outcome is a share, and the mean of the human answers alone."""
+    is_share = set(np.r_[simulated, real]) <= {0.0, 1.0}
+    if np.ptp(real) == 0 and not is_share:
+        raise DataError(
+            f"All {len(real)} human answers are the same number, so their variance is unknown.",
+            hint="Ask more people.",
+        )
+    return is_share, powered_mean(real, np.zeros(len(real)), np.zeros(1), weights=means.weights)
+
+
+def _human_only(human: PoweredMean, level: float, *, is_share: bool) -> dict[str, float]:
+    low, high = _interval(human, level, worth=human.size, is_share=is_share)
+    return {"human": human.value, "human_low": low, "human_high": high}

@@ -9,16 +9,19 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import Encoder
 from jupyter_mop.engine.data.exemplars import Exemplar
+from jupyter_mop.engine.data.population import Population
 
-MIN_RESPONSES = 20  # draws and real responses that are needed to estimate odds
+MIN_RESPONSES = 20  # draws, and real responses that are no exemplars, to estimate odds
 _BATCH_SIZE = 1000  # draws; bounds the memory
 _MAX_REAL = 4000
 _MAX_CONTEXTS, _MIN_PER_CONTEXT = 8, 50  # contexts with odds of their own, real responses of each
 _N_FOLDS = 5
+_MIN_LEFT = 5
 _INVERSE_PENALTY = 2.0  # chosen by log-loss on training reviews
 
 
@@ -39,13 +42,91 @@ class SelectedCandidates:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Entries for the provenance: R and the mean effective number of candidates (Kish)."""
+        """Entries for the provenance: R, the mean effective number of candidates (Kish), effect.
+
+        The effect is the mean total variation of the probabilities of selection from 1 / R: no
+        share of the responses can have moved by more.
+        """
+        n_candidates = self.log_odds.shape[1]
         weights = np.exp(self.log_odds - self.log_odds.max(1, keepdims=True))
-        effective = weights.sum(1) ** 2 / (weights**2).sum(1)
+        shares = weights / weights.sum(1, keepdims=True)
+        effect = np.abs(shares - 1 / n_candidates).sum(1) / 2
         return {
-            "n_candidates": self.log_odds.shape[1],
-            "effective_candidates": round(float(effective.mean()), 2),
+            "n_candidates": n_candidates,
+            "effective_candidates": round(float((1 / (shares**2).sum(1)).mean()), 2),
+            "selection_effect": round(float(effect.mean()), 3),
         }
+
+
+@dataclass(frozen=True)
+class RealResponses:
+    """Real responses that are no exemplars: the real side of the odds.
+
+    A model copies its exemplar at times. If the exemplar were on the real side, the copies would
+    look real.
+
+    Attributes
+    ----------
+    responses : list of Exemplar
+        At most 4,000 records outside of the pool, in random order.
+    weights : ndarray, shape (n,)
+        Their weights, which give the contexts the shares that they have among all records.
+    used_up : frozenset of str
+        Contexts with five records or more, fewer than five of them outside of the pool. No odds
+        can be learned for them.
+    """
+
+    responses: Sequence[Exemplar]
+    weights: NDArray[np.float64]
+    used_up: frozenset[str] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.responses)
+
+    @classmethod
+    def outside(
+        cls, population: Population, exemplars: Sequence[Exemplar], *, random_state: int = 0
+    ) -> RealResponses:
+        """Return the records of a population that are no exemplars.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> df = pd.DataFrame({"topic": ["noon"] * 6, "text": ["sun"] * 3 + ["hot"] * 3})
+        >>> population = Population.from_frame(df, context="topic", response="text")
+        >>> found = RealResponses.outside(population, [Exemplar({"topic": "noon"}, "sun")])
+        >>> sorted(response.response for response in found.responses)
+        ['hot', 'hot', 'hot', 'sun', 'sun']
+        """
+        labels, texts, weights = population.context_labels, population.responses, population.weights
+        counted = np.flatnonzero(weights).tolist()
+        rows = _without(exemplars, [(labels[i], texts[i]) for i in counted], counted)
+        n_before, n_left = (Counter(labels[i] for i in some) for some in (counted, rows))
+        used_up = {c for c, n in n_before.items() if n_left[c] < _MIN_LEFT <= n}
+        rows = [i for i in rows if labels[i] not in used_up]
+        before = pd.Series(weights).groupby(labels).sum()
+        left = pd.Series(weights[rows]).groupby([labels[i] for i in rows]).sum()
+        order = np.random.default_rng([random_state, 5]).permutation(rows).astype(np.intp)
+        order = order[:_MAX_REAL]
+        return cls(
+            [Exemplar(population.records[i], texts[i]) for i in order],
+            np.array([weights[i] * before[labels[i]] / left[labels[i]] for i in order]),
+            frozenset(used_up),
+        )
+
+
+def _without(
+    exemplars: Sequence[Exemplar], records: Sequence[tuple[str, str]], rows: Sequence[int]
+) -> list[int]:
+    """Return the rows whose record is no exemplar; each exemplar is one of equal records."""
+    shown = Counter((exemplar.label, exemplar.response) for exemplar in exemplars)
+    left = []
+    for row, record in zip(rows, records, strict=True):
+        if shown[record] > 0:
+            shown[record] -= 1
+        else:
+            left.append(row)
+    return left
 
 
 @dataclass(frozen=True)
@@ -57,13 +138,14 @@ class CandidateSelector:
     a logistic regression on the vector of the response predicts (Sugiyama, Suzuki and Kanamori
     2012). Contexts with many real responses have coefficients of their own. The odds of a draw's
     candidates come from a fit without these candidates (cross-fitting). All candidates of a draw
-    have the same persona and exemplar, so the selection does not change the weights of the
-    mixture; it changes the responses of each component.
+    have the same persona and exemplar, so the selection changes no weights, but the responses of
+    each component. p_model is the mixture that was drawn: under other weights the odds would be
+    others. Reweighting therefore uses the first candidate of each draw.
 
     Parameters
     ----------
-    real : sequence of Exemplar
-        Real responses.
+    real : RealResponses or sequence of Exemplar
+        Real responses that are no exemplars.
     encoder : Encoder
         Text to unit vectors.
     random_state : int
@@ -79,7 +161,7 @@ class CandidateSelector:
     np.True_
     """
 
-    real: Sequence[Exemplar]
+    real: RealResponses | Sequence[Exemplar]
     encoder: Encoder
     random_state: int = 0
 
@@ -114,12 +196,12 @@ class CandidateSelector:
         ]
         has_text = np.array([bool(response.response.strip()) for response in responses])
         log_odds = np.where(has_text, 0.0, -np.inf)
-        if n >= MIN_RESPONSES and len(self.real) >= MIN_RESPONSES:
-            draw = np.repeat(np.arange(n), n_candidates)
-            texts = [
-                response for response, is_text in zip(responses, has_text, strict=True) if is_text
-            ]
-            log_odds[has_text] = self._crossfitted(texts, draw[has_text])
+        used_up = self._real.used_up
+        judged = has_text & np.array([response.label not in used_up for response in responses])
+        draw = np.repeat(np.arange(n), n_candidates)
+        if min(len(np.unique(draw[judged])), len(self._real)) >= MIN_RESPONSES:
+            texts = [responses[i] for i in np.flatnonzero(judged)]
+            log_odds[judged] = self._crossfitted(texts, draw[judged])
         table = log_odds.reshape(n, n_candidates)
         table[~has_text.reshape(table.shape).any(1)] = 0.0
         return table
@@ -131,7 +213,7 @@ class CandidateSelector:
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GroupKFold, cross_val_predict
 
-        real = self._real_features
+        real, weights = self._real_features, self._real.weights
         real_groups = -1 - np.arange(len(real))
         log_odds = cross_val_predict(
             LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced", max_iter=1000),
@@ -140,6 +222,7 @@ class CandidateSelector:
             groups=np.concatenate([real_groups, draw]),
             cv=GroupKFold(_N_FOLDS),
             method="decision_function",
+            params={"sample_weight": np.r_[weights / weights.mean(), np.ones(len(responses))]},
         )
         return np.asarray(log_odds[len(real) :], dtype=np.float64)
 
@@ -151,12 +234,18 @@ class CandidateSelector:
         return np.hstack([vectors, *own])
 
     @cached_property
+    def _real(self) -> RealResponses:
+        if isinstance(self.real, RealResponses):
+            return self.real
+        return RealResponses(self.real[:_MAX_REAL], np.ones(len(self.real[:_MAX_REAL])))
+
+    @cached_property
     def _real_features(self) -> NDArray[np.float64]:
-        return self._features(self.real[:_MAX_REAL])
+        return self._features(self._real.responses)
 
     @cached_property
     def _contexts(self) -> list[str]:
         """The contexts with coefficients of their own."""
-        counts = Counter(response.label for response in self.real)
+        counts = Counter(response.label for response in self._real.responses)
         most = counts.most_common(_MAX_CONTEXTS)
         return [context for context, n in most if n >= _MIN_PER_CONTEXT]

@@ -60,7 +60,7 @@ class SimulationOptions(Options):
         limit=at_least(1),
         help="Candidate responses per draw; one is selected by its odds of being real. Multiplies "
         f"the number of calls. Default: {config.DEFAULT_CANDIDATES}; 1 for a baseline, an "
-        "endpoint, or fewer than 20 responses or exemplars.",
+        "endpoint, or fewer than 20 responses, exemplars or real responses that are no exemplars.",
     )
     template: str | None = option(
         None,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from jupyter_mop import config
 from jupyter_mop.backends.protocols import Backend
-from jupyter_mop.engine.data.exemplars import Exemplar, draw_exemplars
+from jupyter_mop.engine.data.exemplars import Exemplar, draw_exemplars, pool_size
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import template_or_context
@@ -85,7 +85,7 @@ def default_pool(population: Population) -> list[Exemplar]:
     >>> sorted(exemplar.response for exemplar in default_pool(population))
     ['rain', 'sun']
     """
-    return draw_exemplars(population, min(config.DEFAULT_EXEMPLARS, population.n_distinct))
+    return draw_exemplars(population, pool_size(population, config.DEFAULT_EXEMPLARS))
 
 
 def _uniform_components(n: int, n_exemplars: int, random_state: int) -> pd.DataFrame:

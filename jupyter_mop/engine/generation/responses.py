@@ -128,6 +128,7 @@ class _Responses:
     on_result: OnCompletion | None
     contents: list[PromptContent] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    first_texts: list[str] = field(default_factory=list)
     selected_seeds: list[NDArray[np.int64]] = field(default_factory=list)
     selections: list[SelectedCandidates] = field(default_factory=list)
     finish_reasons: Counter[str] = field(default_factory=Counter)
@@ -150,6 +151,7 @@ class _Responses:
         """Return the frame of the simulation."""
         names = [persona.name for persona in self.prompts.personas]
         personas = [None if c.persona is None else names[c.persona] for c in self.contents]
+        first = {columns.FIRST_RESPONSE: self.first_texts, columns.FIRST_SEED: self.seeds[:, 0]}
         return pd.DataFrame(
             {
                 columns.CONTEXT: self.contexts.context_labels,
@@ -160,6 +162,7 @@ class _Responses:
                 columns.WEIGHT: 1.0,
                 columns.SEED: np.concatenate(self.selected_seeds),
                 columns.DRAW: np.arange(len(self.contexts)),
+                **(first if self.selections else {}),
             }
         ).astype({columns.PERSONA: object, columns.EXEMPLAR: "Int64"})
 
@@ -185,6 +188,7 @@ class _Responses:
             self.selections.append(self.selector.select(records, texts.tolist()))
             selected = self.selections[-1].selected
         self.texts += texts[np.arange(len(rows)), selected].tolist()
+        self.first_texts += texts[:, 0].tolist()
         self.selected_seeds.append(self.seeds[rows, selected])
 
 

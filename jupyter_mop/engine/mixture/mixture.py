@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jupyter_mop.backends.protocols import Backend, Encoder, OnCompletion, OnStep
 from jupyter_mop.engine.data.clustering import cluster_strata
 from jupyter_mop.engine.data.encoding import encode_distinct, encode_each
-from jupyter_mop.engine.data.exemplars import draw_exemplars
+from jupyter_mop.engine.data.exemplars import draw_exemplars, pool_size
 from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
 from jupyter_mop.engine.data.population import Population
@@ -60,6 +60,9 @@ class MixtureOfPersonas(Viewed):
         The weights: uniform after `initialise`, learned after `fit`.
     exemplars_ : list of Exemplar
         The exemplar pool.
+    records_ : Population
+        Real responses; those that are no exemplars are the real side of the odds by which one of
+        several candidates is selected. A loaded mixture has none.
     report_ : pandas.DataFrame
         Held-out likelihoods after `fit`, see `held_out_report`.
     cost_ : mapping
@@ -137,11 +140,11 @@ class MixtureOfPersonas(Viewed):
         self.template_.check(population.context)
         self.exemplars_ = draw_exemplars(
             population,
-            min(self.n_exemplars, population.n_distinct),
+            pool_size(population, self.n_exemplars),
             by=self._strata(population),
             random_state=self.random_state,
         )
-        self.population_ = population
+        self.population_ = self.records_ = population
         self.gate_ = Gate.start(
             self._encode([persona.description for persona in self.personas]),
             self._encode([exemplar.text for exemplar in self.exemplars_]),

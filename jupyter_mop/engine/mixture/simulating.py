@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,11 @@ from jupyter_mop.engine.generation.baselines import (
     Method,
     find_baseline,
 )
-from jupyter_mop.engine.generation.candidate_selection import MIN_RESPONSES, CandidateSelector
+from jupyter_mop.engine.generation.candidate_selection import (
+    MIN_RESPONSES,
+    CandidateSelector,
+    RealResponses,
+)
 from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.mixture.weights import describe_weights, gate_with_weights
 from jupyter_mop.engine.simulation.simulation import PERSONA_WEIGHTS, Simulation
@@ -57,7 +62,8 @@ def simulate(
     on_step : callable, optional
         Called with (step, total) before the model is called; returns a callback for each result.
     """
-    options = _with_candidates(options, n_exemplars=len(mixture.exemplars_))
+    real = _real_responses(mixture, options)
+    options = _with_candidates(options, n_exemplars=len(mixture.exemplars_), n_real=len(real))
     inputs = _inputs(mixture, population, options, on_step)
     method: Method = DrawnComponents(inputs.components)
     if options.baseline:
@@ -74,16 +80,34 @@ def simulate(
             "weights": options.baseline or describe_weights(mixture, options.weights),
             **_persona_weights(mixture, inputs.contexts, options),
         },
-        selector=CandidateSelector(mixture.exemplars_, mixture.encoder, options.random_state),
+        selector=CandidateSelector(real, mixture.encoder, options.random_state),
         on_result=on_step(name, n_calls) if on_step and not on_result else on_result,
     )
 
 
-def _with_candidates(options: SimulationOptions, *, n_exemplars: int) -> SimulationOptions:
+def _real_responses(mixture: MixtureOfPersonas, options: SimulationOptions) -> RealResponses:
+    """Return the real side of the candidates' odds: the mixture's records outside of its pool."""
+    records = getattr(mixture, "records_", None)
+    if records is None or (options.n_candidates or (1 if options.baseline else 2)) == 1:
+        return RealResponses([], np.zeros(0))
+    return RealResponses.outside(records, mixture.exemplars_, random_state=options.random_state)
+
+
+def _with_candidates(
+    options: SimulationOptions, *, n_exemplars: int, n_real: int
+) -> SimulationOptions:
     """Set the number of candidates: 1 for a baseline or too few responses to estimate odds."""
     if options.n_candidates:
+        if options.n_candidates > 1 and n_real < MIN_RESPONSES:
+            warnings.warn(
+                f"Of {options.n_candidates} candidates one is selected at random: the odds need at "
+                f"least {MIN_RESPONSES} real responses that are no exemplars, got {n_real}. Fit "
+                "with a smaller pool (--exemplars), or use --candidates 1.",
+                UserWarning,
+                stacklevel=2,
+            )
         return options
-    is_enough = min(options.n, n_exemplars) >= MIN_RESPONSES
+    is_enough = min(options.n, n_exemplars, n_real) >= MIN_RESPONSES
     several = is_enough and not options.baseline
     return replace(options, n_candidates=config.DEFAULT_CANDIDATES if several else 1)
 

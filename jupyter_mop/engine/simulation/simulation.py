@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -35,6 +36,9 @@ LOG_PROB = "log_prob"
 WEIGHT = "weight"
 SEED = "seed"
 DRAW = "draw"
+FIRST_RESPONSE, FIRST_SEED = "first_response", "first_seed"  # of the first of several candidates
+N_CANDIDATES, FIRST_OF = "n_candidates", "first_of"  # of the provenance
+SELECTION = (N_CANDIDATES, "effective_candidates", "selection_effect")
 EXEMPLARS_IN_PROMPT, INSTRUCTIONS = "shown", "wishes"  # keys of the provenance
 CONTEXT_TEXTS = "context_texts"  # of the provenance: plain texts of contexts that are quoted
 PERSONA_WEIGHTS, OPTION_TABLES = "persona_weights", "option_tables"  # by context
@@ -52,7 +56,9 @@ class Simulation(Viewed):
         One row per response in draw order: context (see `Population.context_labels`), persona
         (name; missing for a baseline without personas), exemplar (index into `exemplars`; missing
         for a baseline without), response, log_prob (log-probability, in nats, of drawing this
-        persona and exemplar), weight (importance weight, 1 as drawn), seed and draw number.
+        persona and exemplar), weight (importance weight, 1 as drawn), seed and draw number. Where
+        one of several candidates was selected also first_response and first_seed: the candidate
+        that a draw without selection has.
     exemplars : sequence of Exemplar
         The pool that the exemplar column indexes.
     provenance : mapping
@@ -151,6 +157,43 @@ class Simulation(Viewed):
             )
         return np.array([index[name] for name in self.frame[PERSONA]], dtype=np.intp)
 
+    @property
+    def selection_note(self) -> str:
+        """How far the selection among candidates limits other persona weights; "" without one."""
+        n, effect = self.provenance.get(N_CANDIDATES, 1), self.provenance.get("selection_effect")
+        if n == 1:
+            return ""
+        size = "" if effect is None else f", by which a share of responses moved by up to {effect}"
+        return (
+            f"Each response was selected from {n} candidates by odds that hold for the weights of "
+            f"the simulation {self.name!r} only{size}. Under other weights it is not exact."
+        )
+
+    def first_candidates(self) -> Simulation:
+        """Return the simulation with the first candidate of each draw instead of the selected one.
+
+        These are the responses that a simulation with one candidate has, with no model call.
+        Importance weights are exact for them, and not for selected candidates.
+
+        Warns
+        -----
+        UserWarning
+            If the first candidates are not known; the simulation is returned as it is.
+        """
+        if not self.selection_note:
+            return self
+        if FIRST_RESPONSE not in self.frame:
+            advice = "Simulate with one candidate (--candidates 1) for exact weights."
+            warnings.warn(f"{self.selection_note} {advice}", UserWarning, stacklevel=3)
+            return self
+        first = {RESPONSE: self.frame[FIRST_RESPONSE], SEED: self.frame[FIRST_SEED]}
+        facts = {key: value for key, value in self.provenance.items() if key not in SELECTION}
+        return replace(
+            self,
+            frame=self.frame.assign(**first).drop(columns=[FIRST_RESPONSE, FIRST_SEED]),
+            provenance={**facts, FIRST_OF: self.provenance[N_CANDIDATES]},
+        )
+
     def with_facts(self, **facts: object) -> Simulation:
         """Return this simulation with these entries added to its provenance."""
         return replace(self, provenance={**self.provenance, **facts})
@@ -197,7 +240,8 @@ class Simulation(Viewed):
         """Return the same responses with importance weights for other persona weights.
 
         No model is called. The contexts keep their shares, as in a new simulation with these
-        weights. `reliability` reports how far the result can be trusted.
+        weights. `reliability` reports how far the result can be trusted. Where one of several
+        candidates was selected, the result has the first of each draw (see `first_candidates`).
 
         Parameters
         ----------
@@ -238,10 +282,9 @@ class Simulation(Viewed):
             drawn = np.asarray(self.frame[LOG_PROB], dtype=np.float64)
             raw = importance_weights.importance_weights(np.asarray(log_prob), drawn)
             values, description = importance_weights.pareto_smoothed(raw)[0], "reweighted"
-        return replace(
-            self,
-            frame=self.frame.assign(**{WEIGHT: values}),
-            provenance={**self.provenance, "weights": description},
+        first = self.first_candidates()
+        return replace(first, frame=first.frame.assign(**{WEIGHT: values})).with_facts(
+            weights=description
         )
 
     def reliability(self) -> importance_weights.Reliability:
@@ -331,4 +374,6 @@ class Simulation(Viewed):
 
     def __repr__(self) -> str:
         weights = self.provenance.get("weights", "")
-        return f"Simulation({self.name!r}, {len(self)} responses, weights: {weights})"
+        first_of = self.provenance.get(FIRST_OF)
+        first = f", the first of {first_of} candidates each" if first_of else ""
+        return f"Simulation({self.name!r}, {len(self)} responses, weights: {weights}{first})"

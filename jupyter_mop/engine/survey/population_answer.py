@@ -15,7 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.metrics.vectors import design_warning, effective_sample_size
+from jupyter_mop.engine.metrics.vectors import (
+    MAX_WEIGHT,
+    design_warning,
+    effective_sample_size,
+)
 from jupyter_mop.engine.simulation.simulation import (
     COLUMNS,
     CONTEXT_SHARES,
@@ -194,11 +198,18 @@ class PopulationAnswer(Viewed):
         Raises
         ------
         DataError
-            For an unknown subgroup, or a text that several subgroups have.
+            For an unknown subgroup, a text that several subgroups have, or a subgroup in which
+            everyone has a survey weight of zero.
         ModelError
             If no persona answered in any context of the subgroup.
         """
-        members = self.subgroups.members(self.subgroups.find(group))
+        found = self.subgroups.find(group)
+        if not self._size(found):
+            raise DataError(
+                f"Everyone in {group!r} has a survey weight of zero.",
+                hint="Correct the weights, or choose another subgroup.",
+            )
+        members = self.subgroups.members(found)
         sizes = np.where(members, self._context_shares, 0.0)
         if not sizes.sum():
             raise ModelError(
@@ -223,9 +234,13 @@ class PopulationAnswer(Viewed):
     def groups(self, by: str | None = None) -> list[Group]:
         """Return everyone and the subgroups by a context column, or by "context" whole contexts.
 
-        Each is a pair of column and value; everyone is ("", "everyone").
+        Each is a pair of column and value; everyone is ("", "everyone"). Subgroups in which
+        everyone has a survey weight of zero are left out.
         """
-        return self.subgroups.by(by)
+        return [group for group in self.subgroups.by(by) if self._size(group) > 0]
+
+    def _size(self, group: Group) -> float:
+        return float(self.sizes[self.subgroups.members(group)].sum())
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -326,7 +341,7 @@ class PopulationAnswer(Viewed):
             For another shape, or negative or missing weights.
         """
         values = np.asarray(weights, dtype=np.float64)
-        is_valid = np.isfinite(values).all() and (values >= 0).all() and values.sum(-1).all()
+        is_valid = ((values >= 0) & (values <= MAX_WEIGHT)).all() and values.sum(-1).all()
         if values.shape not in ((len(self.personas),), self.weights.shape) or not is_valid:
             raise DataError(
                 f"`weights` must be {len(self.personas)} weights of zero or more, one per persona.",

@@ -91,8 +91,9 @@ def calibrate(
     Parameters
     ----------
     source : Simulation, DataFrame or mapping of str to DataFrame
-        A simulation of the mixture, whose responses give each persona's shares; or these shares
-        themselves, shape (K, A), with one row per persona and one column per option.
+        A simulation of the mixture, whose responses give each persona's shares (of several
+        candidates the first, see `Simulation.first_candidates`); or these shares themselves, shape
+        (K, A), with one row per persona and one column per option.
     targets : mapping or Series
         The share of each option. For several marginals at once, a mapping from a column of the
         simulation (or a name in `of`, or of a table) to such shares.
@@ -134,6 +135,7 @@ def calibrate(
     All 2 targets are reached. 0.193 nats from the start.
     """
     if isinstance(source, Simulation):
+        source = source.first_candidates()
         names, cells = source.names, source.grouped_draws().cells(source.codes())
         marginals = simulation_marginals(source, targets, of)
         before = sum_by_persona(source.codes(), source.weights, len(names))

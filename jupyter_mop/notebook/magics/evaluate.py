@@ -105,12 +105,15 @@ class EvaluateMagics(StudyMagics):
     @argument("--level", type=float, default=0.9, help="Coverage probability of the interval.")
     @argument("--missing", type=split_names, help="Human answers to set aside, such as "
               "\"Refused|Don't know\".")  # fmt: skip
+    @argument("--poststratify", action="store_true", help="Weight the human answers so that their "
+              "contexts have the shares of the simulation.")  # fmt: skip
     @line_magic
     @output_can_be_silenced
     def mop_estimate(self, line: str) -> Estimates:
         """Estimate the population's mean or shares from a simulation and a few human answers.
 
-        Without --human the interval is valid for the simulation only, and says so.
+        Without --human the interval is valid for the simulation only, and says so. People in other
+        contexts than the simulation's are a warning: use --poststratify, or survey weights.
 
         Example: %mop_estimate learned --of stars --human sample
         """
@@ -122,6 +125,7 @@ class EvaluateMagics(StudyMagics):
             answer=args.answer and arguments.unquoted(args.answer),
             level=args.level,
             missing=args.missing,
+            poststratify=args.poststratify,
         )
 
     @magic_arguments()

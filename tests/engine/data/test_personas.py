@@ -181,3 +181,8 @@ def test_invalid_weights_are_not_normalised(bad: list[float]) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(DataError):
         assert all(persona.description.strip() for persona in read_personas(text))
+
+
+def test_persona_weights_that_overflow_are_refused() -> None:
+    with pytest.raises(DataError, match="persona 'a' is too large to add up: 1e\\+308"):
+        read_personas("a [1e308]: You say yes.\nb [1e308]: You say no.")

@@ -260,3 +260,17 @@ def test_columns_with_the_same_text_are_refused() -> None:
     df = pd.DataFrame([["a", "b", "c"]], columns=[1, "1", "x"])
     with pytest.raises(DataError, match="more than one column '1'"):
         Population.from_frame(df, context="1", response="x")
+
+
+@pytest.mark.parametrize(
+    ("weight", "words"),
+    [(np.nan, "not finite"), (np.inf, "not finite"), (-1.0, "negative"), (1e308, "too large")],
+)
+def test_unusable_weights_of_a_population_built_by_hand_are_refused(
+    weight: float, words: str
+) -> None:
+    frame = pd.DataFrame({"topic": "tea", "text": ["hot", "mild", "hot"], "w": [1.0, weight, 1.0]})
+    with pytest.raises(DataError, match=words):
+        Population.from_frame(frame, context="topic", response="text", weight="w")
+    with pytest.raises(DataError, match=words):
+        Population(frame, ("topic",), "text", "w").weights  # noqa: B018

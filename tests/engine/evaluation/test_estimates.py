@@ -239,6 +239,21 @@ def test_an_option_that_nobody_gave_has_an_upper_bound() -> None:
     assert 0 < row.frame.iloc[0]["high"] < 0.15
 
 
+@pytest.mark.parametrize("poststratify", [False, True])
+def test_a_rare_answer_that_nobody_gave_at_all_has_an_upper_bound(poststratify: bool) -> None:
+    simulation = simulate(["q"] * 40, ["no"] * 40)
+    human = people(["q"] * 30, ["no"] * 30)
+    found = estimate(simulation, human=human, answer="yes", poststratify=poststratify)
+    row = found.frame.iloc[0]
+    assert row[["option", "value", "low", "human"]].tolist() == ["yes", 0, 0, 0]
+    assert 0.05 < row["high"] < 0.15
+    assert row["worth"] == pytest.approx(30)
+    assert "Nobody gave the answer 'yes'." in found.note
+    assert "Nobody" not in estimate(simulation, human=human, answer="no").note
+    alone = estimate(simulation, answer="yes").frame.iloc[0]
+    assert (alone["low"], alone["value"]) == (0, 0) < (alone["high"], 1)
+
+
 def test_the_mean_of_a_scale_of_codes() -> None:
     question = Question("How often?", ["1", "2", "3"], "scale")
     simulation = asked(question, ["q"] * 30, ["1", "2", "3"] * 10)
@@ -262,7 +277,9 @@ def test_contexts_with_the_same_text_are_predicted_apart() -> None:
         (lambda s, h: estimate(s, human=h.take(range(9))), "at least 10 human answers"),
         (lambda s, h: estimate(s, human=h, level=1.0), "`level` must be"),
         (lambda s, h: estimate(s, "age", human=h), "no column 'age'"),
-        (lambda s, h: estimate(s, human=h, answer="perhaps"), "'perhaps'"),
+        (lambda _, __: estimate(simulate(["a"] * 60, [f"text {i}" for i in range(60)]),
+                                answer="text 99"), "'text 99'"),
+        (lambda s, _: estimate(s, poststratify=True), "needs human answers"),
         (lambda _, h: estimate(simulate(["b"] * 9, ["yes"] * 9), human=h), "never occur"),
         (lambda _, h: estimate(simulate(["a", "b"] * 9, ["yes"] * 18, [0.0, 1.0] * 9), human=h),
          "20 of 20 human answers"),

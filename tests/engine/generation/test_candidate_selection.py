@@ -4,10 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from jupyter_mop.backends.protocols import Completion, GenerationRequest, SamplingParams
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.generation.candidate_selection import CandidateSelector, SelectedCandidates
+from jupyter_mop.engine.generation.candidate_selection import (
+    CandidateSelector,
+    RealResponses,
+    SelectedCandidates,
+)
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.errors import DataError
 
@@ -77,7 +82,11 @@ def test_the_selection_depends_on_the_seed_only() -> None:
 
 def test_the_effective_number_of_candidates_is_by_kish() -> None:
     found = SelectedCandidates(np.array([0, 1]), np.log([[1.0, 1.0], [1e-12, 1.0]]))
-    assert found.facts == {"n_candidates": 2, "effective_candidates": 1.5}
+    assert found.facts == {
+        "n_candidates": 2,
+        "effective_candidates": 1.5,
+        "selection_effect": 0.25,
+    }
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +124,73 @@ def test_candidates_of_a_baseline_are_selected_in_each_round(mixture) -> None:
         made = mixture.simulate(120, baseline=baseline, n_candidates=2)
         assert len(made) == 120
         assert made.provenance["n_candidates"] == 2
+
+
+class HashEncoder:
+    """Texts as random directions about one mean: a text is like itself only."""
+
+    fingerprint = "hash"
+
+    def encode(self, texts, on_result=None):  # noqa: ARG002
+        rows = [np.random.default_rng(list(text.encode())).normal(size=96) + 0.5 for text in texts]
+        vectors = np.array(rows)
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+class CopyingBackend(ToyBackend):
+    """Repeats the exemplar in 15 % of its responses; the others are new."""
+
+    def _draw(self, request: GenerationRequest, _params: SamplingParams) -> Completion:
+        rng = np.random.default_rng([request.seed, request.draw])
+        exemplar = next(m.content for m in request.prompt.messages if m.role == "assistant")
+        text = exemplar if rng.random() < 0.15 else f"new {request.seed} {request.draw}"
+        return Completion(text, 2)
+
+
+def test_copies_of_the_exemplar_are_not_selected_more_often_than_drawn() -> None:
+    texts = [f"real {i}" for i in range(500)]
+    frame = pd.DataFrame({"topic": "noon", "text": texts})
+    population = Population.from_frame(frame, context="topic", response="text")
+    mixture = MixtureOfPersonas(
+        "a: You say sun.", CopyingBackend(WORDS), HashEncoder(), n_exemplars=200
+    )
+    made = mixture.initialise(population).simulate(400, n_candidates=4, random_state=2)
+    copies = made.frame["response"].str.startswith("real").mean()
+    assert 0.1 < copies < 0.19  # 0.15 are drawn; 0.21 with the exemplars on the real side
+
+
+def test_the_real_side_has_no_exemplar_and_the_contexts_of_the_population() -> None:
+    topics = ["noon"] * 80 + ["night"] * 20
+    frame = pd.DataFrame({"topic": topics, "text": [f"text {i}" for i in range(100)], "w": 1.0})
+    frame.loc[0, "w"] = 0.0
+    population = Population.from_frame(frame, context="topic", response="text", weight="w")
+    pool = [Exemplar(population.records[i], f"text {i}") for i in (*range(1, 9), *range(80, 95))]
+    found = RealResponses.outside(population, pool)
+    texts = {response.response for response in found.responses}
+    assert texts == {f"text {i}" for i in (*range(9, 80), *range(95, 100))}
+    night = np.array([response.label == "night" for response in found.responses])
+    assert found.weights[night].sum() / found.weights.sum() == pytest.approx(20 / 99)
+    assert not found.used_up
+
+
+def test_a_context_that_the_pool_has_used_up_is_selected_from_at_random() -> None:
+    rows = {"topic": ["noon"] * 60 + ["night"] * 10, "text": ["sun"] * 60 + ["moon"] * 10}
+    population = Population.from_frame(pd.DataFrame(rows), context="topic", response="text")
+    real = RealResponses.outside(population, [Exemplar(NIGHT, "moon")] * 8)
+    assert real.used_up == {"night"}
+    assert {response.label for response in real.responses} == {"noon"}
+    found = selector(real).select([NOON, NIGHT] * 100, [["sun", "rain"]] * 200)
+    assert found.selected[::2].mean() < 0.2
+    assert (found.log_odds[1::2] == 0).all()
+
+
+def test_without_other_real_responses_one_candidate_is_drawn_and_more_are_a_warning() -> None:
+    frame = pd.DataFrame({"topic": "noon", "text": [f"sun {i}" for i in range(40)]})
+    population = Population.from_frame(frame, context="topic", response="text")
+    mixture = MixtureOfPersonas("a: You say sun.", ToyBackend(WORDS), ToyEncoder(WORDS))
+    assert "n_candidates" not in mixture.initialise(population).simulate(30).provenance
+    with pytest.warns(UserWarning, match=r"at random: .* at least 20 real .*, got 0"):
+        mixture.simulate(30, n_candidates=2)
 
 
 def test_zero_candidates_are_refused(mixture) -> None:

@@ -498,3 +498,14 @@ def test_the_pool_is_spread_over_a_column_or_over_clusters(
     assert n_fog(None) == n_fog("topic") == 0
     with pytest.raises(DataError, match="no context column 'town'"):
         n_fog("town")
+
+
+def test_a_quarter_of_the_responses_stays_outside_of_the_pool() -> None:
+    frame = pd.DataFrame({"topic": "fog", "text": [f"fog {i}" for i in range(100)]})
+    records = Population.from_frame(frame, context="topic", response="text")
+    words = ["fog", "sun"]
+    mixture = MixtureOfPersonas("a: You say fog.", ToyBackend(words), ToyEncoder(words))
+    assert len(mixture.initialise(records).exemplars_) == 75
+    assert mixture.simulate(40).provenance["n_candidates"] == 4
+    few = mixture.initialise(records.take(range(79)))
+    assert len(few.exemplars_) == 79

@@ -509,3 +509,16 @@ def test_answers_to_two_questions_share_respondents_but_no_random_numbers() -> N
         assert np.corrcoef(*yes)[0, 1] == pytest.approx(0.64, abs=0.05)
         for name in ("u", "v"):
             assert abs(np.corrcoef(yes[0][persona == name], yes[1][persona == name])[0, 1]) < 0.08
+
+
+def test_a_subgroup_of_weight_zero_is_left_out_and_refused_by_name() -> None:
+    rows = {"age": ["old"] * 20 + ["young"] * 20 + ["child"] * 20, "text": ["yes", "no"] * 30}
+    frame = pd.DataFrame({**rows, "w": [1.0] * 40 + [0.0] * 20})
+    records = Population.from_frame(frame, context="age", response="text", weight="w")
+    model = ToyBackend(["yes", "no"])
+    answer = ask(Question("Well?", ["yes", "no"]), records, "a: You say yes.", model)
+    assert set(answer.by("age")["group"]) == {"everyone", "old", "young"}
+    with pytest.raises(DataError, match=r"Everyone in \('age', 'child'\) has a survey weight"):
+        answer.shares(("age", "child"))
+    with pytest.raises(DataError, match="weights of zero or more"):
+        answer.reweighted([1e308])

@@ -631,6 +631,8 @@ def test_estimates_and_diagnoses(shell: InteractiveShell) -> None:
     assert not alone.is_valid
     both = line(shell, "mop_estimate first --of head --human human --answer 'sun' --level 0.8")
     assert (both.is_valid, both.n_human, both.level) == (True, 40, 0.8)
+    mended = line(shell, "mop_estimate first --of head --human human --poststratify")
+    assert mended.is_post_stratified
     diagnosis = line(shell, "mop_diagnose --copied 3 --seed 2")
     assert isinstance(diagnosis, Diagnosis)
     assert (diagnosis.name, diagnosis.copied) == ("first", 3)
