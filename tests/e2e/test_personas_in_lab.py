@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 BUILD = """
 import pandas as pd
 from IPython import get_ipython
-from jupyter_mop import Study, ToyBackend, ToyEncoder
+from jupyter_mop import Persona, Study, ToyBackend, ToyEncoder
 %load_ext jupyter_mop
 words = ["slow", "loud", "warm", "plain", "bright", "long"]
 texts = ["slow, long", "loud, bright", "warm, plain", "bright, warm", "long, loud", "plain"]
@@ -277,7 +277,7 @@ def test_two_views_of_one_panel_stay_in_step(lab, page):
 def test_names_texts_and_responses_are_text_and_never_markup(lab, page):
     study = f"""
 hostile = {HOSTILE!r}
-study.use_personas({{hostile: hostile, "b": "x " * 50_000}})
+study.use_personas([Persona(hostile, hostile), Persona("b", "x " * 50_000)])
 real = df.assign(text=hostile + " " + df["text"], film=hostile)
 study.use_population(real, context="film", response="text")
 """

@@ -15,7 +15,7 @@ from jupyter_mop.errors import DataError
 QUOTE = '"'
 # A doubled brace, a column in quotes, a column, a single brace, or text between these.
 _PART = re.compile(r'{{|}}|{"((?:[^"]|"")*)"}|{([^{}]*)}|[{}]|[^{}]+')
-_JINJA = re.compile(r"(?<!{){{([^{}]*)}}(?!})")
+_BRACED = re.compile(r"\{([^{}\0]*)\}")
 _BRACES = frozenset("{}")
 
 
@@ -69,13 +69,14 @@ class PromptTemplate:
         So it does if a column is in doubled braces, as in Jinja, which would not be filled in.
         """
         names = list(available)
-        for doubled in _JINJA.finditer(self.text):
-            written = doubled[1].partition("|")[0].strip().casefold()
+        literal = "".join(text + "\0" * (name is not None) for text, name in _parts(self.text))
+        for braced in _BRACED.finditer(literal):
+            written = braced[1].partition("|")[0].strip().casefold()
             for name in names:
-                if name.casefold() == written:
+                if written and name.casefold() == written:
                     raise DataError(
-                        f"The template has {doubled[0]}, which the model reads as "
-                        f"{doubled[0][1:-1]}: doubled braces are literal braces.",
+                        f"The template has {{{braced[0]}}}, which the model reads as "
+                        f"{braced[0]}: doubled braces are literal braces.",
                         hint=f"Write {placeholder(name)} for the column {name!r}.",
                     )
         absent = sorted(self.columns - set(names))

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jupyter_mop.engine.data.exemplars import Exemplar
@@ -87,6 +87,7 @@ def test_an_invalid_template_is_refused(text: str) -> None:
 @given(st.dictionaries(columns, st.text(), min_size=1), st.text())
 def test_any_column_and_value_are_rendered_literally(record: dict[str, str], rest: str) -> None:
     rest = f"x{rest}x"
+    assume("{" not in rest or not any(name.strip() for name in record))  # as in Jinja: refused
     escaped = rest.replace("{", "{{").replace("}", "}}")
     template = PromptTemplate(escaped + "".join(map(placeholder, record)) + "|")
     template.check(record)
