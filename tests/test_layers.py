@@ -80,7 +80,7 @@ ALLOWED = {
     "experiments": (*BELOW_NOTEBOOK, ""),
     "notebook": BELOW_NOTEBOOK,
     "notebook.magics": (*BELOW_NOTEBOOK, "notebook"),
-    "notebook.widgets": (*BELOW_STUDY, "study", "notebook.run_state"),
+    "notebook.widgets": (*BELOW_STUDY, "study", "notebook.progress"),
     "": ("rendering", "charts", "notebook"),
 }
 FOLDERS = sorted(short(name) for name, file in MODULES.items() if file.name == "__init__.py")

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from jupyter_mop import Study
-from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
+from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
-from jupyter_mop.engine.mixture.options import FitOptions
-from jupyter_mop.engine.survey.options import ElicitationOptions
-from jupyter_mop.engine.synthesis.options import SynthesisOptions
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.synthesis.synthesis import synthesize_personas
+from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.errors import DataError
 from jupyter_mop.options import (
     Limit,

@@ -8,8 +8,8 @@ from dataclasses import asdict
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.generation import responses
-from jupyter_mop.engine.generation.baselines import DrawnComponents
-from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.baselines.method import DrawnComponents
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, notes
 from jupyter_mop.experiments.report import Result

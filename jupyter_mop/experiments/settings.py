@@ -15,7 +15,7 @@ from typing import Any
 
 from jupyter_mop import __version__, config
 from jupyter_mop.backends.protocols import SamplingParams
-from jupyter_mop.engine.generation.baselines import N_SHOWN
+from jupyter_mop.engine.generation.baselines.method import N_SHOWN
 from jupyter_mop.errors import DataError
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas")

@@ -1,181 +1,294 @@
-"""Show the progress of a run, and turn an interrupt into one line.
-
-A notebook shows one panel for the run. At the end, text and a table replace it, so that a saved
-notebook shows what was done without a widget. A terminal shows a line for each step.
-"""
+"""The state of a run as plain counts and texts, and the controls that pause or cancel it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import _thread
+import re
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 from tqdm.std import tqdm
 
-from jupyter_mop.backends.protocols import OnStep, Tick
-from jupyter_mop.errors import Interrupted
-from jupyter_mop.notebook.run_state import Controls, Run, Step
+from jupyter_mop.charts.runs_and_costs import progress_table
+from jupyter_mop.charts.style.html_table import literal
 
-if TYPE_CHECKING:
-    from IPython.core.interactiveshell import InteractiveShell
-
-    from jupyter_mop.study.study import Study
-
-_SCREEN_SECONDS = 0.1
-_STATIC_SECONDS = 5.0
+N_LATEST = 5
+_MAX_LINE_LENGTH = 280
+_N_MARKS = 30
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 
 
-class Screen(Protocol):
-    """A place that shows a run."""
+def one_line(text: str) -> str:
+    r"""Return `text` as one printable line, cut to a maximum length.
 
-    def begin(self, step: Step) -> None:
-        """Show that a step starts."""
-
-    def show(self) -> None:
-        """Show the current state of the run."""
-
-    def close(self) -> None:
-        """Show the last state permanently."""
-
-
-class TerminalLines:
-    """A progress bar in the terminal for each step."""
-
-    def __init__(self) -> None:
-        self.step: Step | None = None
-        self.bar: tqdm[Any] | None = None
-
-    def begin(self, step: Step) -> None:
-        """Start a new line."""
-        self.close()
-        self.step = step
-        self.bar = tqdm(desc=step.what, total=step.total, unit="", mininterval=0.2)
-
-    def show(self) -> None:
-        """Update the line."""
-        if self.bar is not None and self.step is not None:
-            self.bar.update(self.step.done - self.bar.n)
-
-    def close(self) -> None:
-        """Finish the line."""
-        self.show()
-        if self.bar is not None:
-            self.bar.close()
+    Examples
+    --------
+    >>> one_line("sun\x1b[31m\n  rain")
+    'sun [31m rain'
+    """
+    line = " ".join(_UNPRINTABLE.sub(" ", text[: 8 * _MAX_LINE_LENGTH]).split())
+    return line if len(line) <= _MAX_LINE_LENGTH else f"{line[:_MAX_LINE_LENGTH]}\u2026"
 
 
-class NotebookPanel:
-    """The run monitor in a notebook's output; the last state replaces it.
+@dataclass
+class Step:
+    """One step of a run: `done` of `total` answers, the first `cached` of them from the store.
 
-    A front end without subshells or widgets never connects. Until one does, the output is
-    refreshed every few seconds, static state included, which redraws the widget.
+    The rate counts computed answers only, over the last 30 seconds or 30 answers, whichever is
+    longer.
     """
 
-    def __init__(self, shell: InteractiveShell, run: Run, controls: Controls) -> None:
-        from IPython.display import display
+    what: str
+    total: int
+    began: float
+    now: float
+    done: int = 0
+    cached: int = 0
+    tokens: int = 0
+    marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_N_MARKS))
 
-        from jupyter_mop.notebook.widgets.monitor import RunMonitor
+    @property
+    def seconds(self) -> float:
+        """Time from the start to the latest answer, without pauses."""
+        return self.now - self.began
 
-        self.shell, self.run, self.controls = shell, run, controls
-        self.widget = RunMonitor(run, controls)
-        self.refreshed = run.clock()
-        self.handle = display(self._bundle(), raw=True, display_id=True)
+    @property
+    def rate(self) -> float:
+        """Recently computed answers per second; 0 if not known yet."""
+        since, done = self.marks[0]
+        return (self.done - self.cached - done) / (self.now - since) if self.now > since else 0.0
 
-    def begin(self, _step: Step) -> None:
-        """Show that a step starts."""
-        self.show()
+    @property
+    def mean_rate(self) -> float:
+        """Computed answers per second since the start; 0 if no time has passed."""
+        return (self.done - self.cached) / self.seconds if self.seconds > 0 else 0.0
 
-    def show(self) -> None:
-        """Update the panel."""
-        self.widget.show()
-        is_due = self.run.clock() - self.refreshed >= _STATIC_SECONDS
-        if is_due and not self.controls.is_connected:
-            self.refreshed = self.run.clock()
-            self.handle.update(self._bundle(), raw=True)
+    @property
+    def left(self) -> float | None:
+        """Seconds to the end at this rate; None if the rate is not known."""
+        return (self.total - self.done) / self.rate if self.rate > 0 else None
+
+    def mark(self) -> None:
+        """Remember the progress for the rate, at most once a second."""
+        if self.now - self.marks[-1][0] >= 1:
+            self.marks.append((self.now, self.done - self.cached))
+
+    def shift(self, seconds: float) -> None:
+        """Move the times by a pause, so that it does not count."""
+        self.began, self.now = self.began + seconds, self.now + seconds
+        self.marks = deque(((at + seconds, n) for at, n in self.marks), maxlen=_N_MARKS)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the step as plain JSON for the panel."""
+        names = ("what", "total", "done", "cached", "tokens", "seconds", "rate", "left")
+        return {name: getattr(self, name) for name in names}
+
+
+class Run:
+    """The state of a run: its steps, their cost and the latest responses.
+
+    Parameters
+    ----------
+    n_cached : callable, optional
+        Given the first value of a step, returns how many of the step's values are cached; these
+        come first.
+    cost : callable, optional
+        Returns the US dollars spent, or None if there is no price.
+    clock : callable
+        Returns seconds.
+
+    Attributes
+    ----------
+    status : {"running", "paused", "done", "stopped", "failed"}
+    steps : list of Step
+    latest : deque of str
+        The latest responses, newest first.
+    retries, failures : Counter
+        Count of each reason.
+
+    Examples
+    --------
+    >>> run = Run()
+    >>> step = run.begin("scores", 2)
+    >>> for _ in range(2):
+    ...     run.tick(step, None)
+    >>> run.end("done")
+    >>> run.state()["steps"][0]["done"]
+    2
+    """
+
+    def __init__(
+        self,
+        *,
+        n_cached: Callable[[object], int] = lambda _value: 0,
+        cost: Callable[[], float | None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.n_cached, self.cost, self.clock = n_cached, cost, clock
+        self.status = "running"
+        self.steps: list[Step] = []
+        self.latest: deque[str] = deque(maxlen=N_LATEST)
+        self.retries: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self._n_cached = 0
+
+    def begin(self, what: str, total: int) -> Step:
+        """Start a step."""
+        now = self.clock()
+        step = Step(one_line(what), total, now, now)
+        step.marks.append((now, 0))
+        self.steps.append(step)
+        return step
+
+    def tick(self, step: Step, value: object) -> None:
+        """Count one answer; a response becomes the latest, an exception counts as a failure."""
+        if not step.done:
+            self._n_cached = self.n_cached(value)
+        step.done += 1
+        step.now = self.clock()
+        if step.done <= self._n_cached:
+            step.cached += 1
+        else:
+            step.tokens += getattr(value, "n_tokens", 0)
+            step.mark()
+        text = getattr(value, "text", None)
+        if text is not None:
+            self.latest.appendleft(text)
+        elif isinstance(value, Exception):
+            self.failures[one_line(str(value))] += 1
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Mark the run as paused inside a `with` block; that time does not count."""
+        self.status, start = "paused", self.clock()
+        yield
+        self.status = "running"
+        self.steps[-1].shift(self.clock() - start)
+
+    def end(self, status: str) -> None:
+        """Set how the run ended: "done", "stopped" or "failed"."""
+        self.status = status
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of computed answers, without cached ones."""
+        return sum(step.tokens for step in self.steps)
+
+    def state(self) -> dict[str, Any]:
+        """Return the run as plain JSON for the panel."""
+        return {
+            "status": self.status,
+            "steps": [step.as_dict() for step in self.steps],
+            "tokens": self.n_tokens,
+            "cached": sum(step.cached for step in self.steps),
+            "cost": self.cost(),
+            "retries": dict(self.retries),
+            "failures": dict(self.failures),
+            "latest": [one_line(text) for text in self.latest],
+        }
+
+    def text(self) -> str:
+        """Return the steps as lines of text, then failures and a status other than done."""
+        ending = [] if self.status in {"done", "running"} else [self.status.capitalize()]
+        failures = [f"{n} \u00d7 {reason}" for reason, n in self.failures.items()]
+        return "\n".join([*map(_meter, self.steps), *failures, *ending])
+
+    def html(self) -> str:
+        """Return the steps as an HTML table without script."""
+        notes = [*[""] * (len(self.steps) - 1), self.status]
+        return literal(progress_table(map(_row, self.steps, notes), self.failures))
+
+
+def _notes(step: Step) -> str:
+    """Return the text after the rate: tokens and cached answers."""
+    tokens = f"{step.tokens} tokens" if step.tokens else ""
+    return ", ".join(filter(None, [tokens, f"{step.cached} cached" if step.cached else ""]))
+
+
+def _meter(step: Step) -> str:
+    return tqdm.format_meter(
+        step.done,
+        step.total,
+        max(step.seconds, 1e-9),
+        ncols=80,
+        prefix=step.what,
+        unit="",
+        rate=step.mean_rate or None,
+        postfix=_notes(step),
+    )
+
+
+def _row(step: Step, note: str) -> list[str]:
+    return [
+        step.what,
+        f"{step.done:,} of {step.total:,}".replace(" ", "\u00a0"),
+        f"{step.cached:,}",
+        f"{step.tokens:,}" if step.tokens else "",
+        tqdm.format_interval(step.seconds),
+        f"{step.mean_rate:,.1f}/s" if step.mean_rate else "",
+        note,
+    ]
+
+
+class Controls:
+    """Requests to pause, resume or cancel a run, from any thread.
+
+    Examples
+    --------
+    >>> controls = Controls()
+    >>> controls.handle("pause")
+    >>> controls.is_paused
+    True
+    >>> controls.handle("resume")
+    >>> controls.wait()
+    """
+
+    def __init__(self) -> None:
+        self.is_connected = False
+        self._running = threading.Event()
+        self._running.set()
+        self._lock = threading.Lock()
+        self._is_over = False
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the run must pause."""
+        return not self._running.is_set()
+
+    def handle(self, request: object) -> None:
+        """Handle "hello", "pause", "resume" or "cancel", unless the run is over."""
+        with self._lock:
+            if self._is_over:
+                return
+            self.is_connected = True
+            if request == "pause":
+                self._running.clear()
+            elif request == "resume":
+                self._running.set()
+            elif request == "cancel":
+                self._is_over = True
+                interrupt_main()
+
+    def wait(self) -> None:
+        """Block until the run may continue; an interrupt gets through on every system."""
+        while not self._running.wait(0.1):
+            pass
 
     def close(self) -> None:
-        """Replace the panel by its last state."""
-        self.controls.close()
-        self.widget.show()
-        self.handle.update(self._static(), raw=True)
-        self.shell.events.register("pre_run_cell", self._close_widget)
-
-    def _close_widget(self, _info: object) -> None:
-        """Close the widget after its last messages, which arrive when the cell has ended."""
-        self.shell.events.unregister("pre_run_cell", self._close_widget)
-        self.widget.close()
-
-    def _static(self) -> dict[str, Any]:
-        return {"text/plain": self.run.text(), "text/html": self.run.html()}
-
-    def _bundle(self) -> dict[str, Any]:
-        bundle = self.widget._repr_mimebundle_()
-        return (bundle[0] if bundle else {}) | self._static()
+        """Ignore all further requests."""
+        with self._lock:
+            self._is_over = True
 
 
-@contextmanager
-def progress(shell: InteractiveShell, study: Study | None = None) -> Iterator[OnStep]:
-    """Yield the `on_step` callback of a run; an interrupt becomes one line with what is cached."""
-    run = _new_run(study)
-    controls = Controls()
-    screens: list[Screen] = []
-
-    def on_step(what: str, total: int) -> Tick:
-        step = run.begin(what, total)
-        if not screens:
-            is_notebook = hasattr(shell, "kernel")
-            screens.append(NotebookPanel(shell, run, controls) if is_notebook else TerminalLines())
-        screens[0].begin(step)
-        return _ticker(run, step, controls, screens[0])
-
-    try:
-        yield on_step
-        controls.close()
-        run.end("done")
-    except KeyboardInterrupt:
-        run.end("stopped")
-        where = f" after {run.steps[-1].done} of {run.steps[-1].total}" if run.steps else ""
-        raise Interrupted(
-            f"Stopped{where}; finished answers are cached.",
-            hint="Run the cell again to continue.",
-        ) from None
-    except BaseException:
-        run.end("failed")
-        raise
-    finally:
-        for screen in screens:
-            screen.close()
-
-
-def _new_run(study: Study | None) -> Run:
-    """Return a run that reads cache hits and cost from the study's model and encoder, if loaded."""
-    loaded = vars(study.session) if study else {}
-
-    def n_cached(value: object) -> int:
-        name = "encoder" if isinstance(value, np.ndarray) else "backend"
-        return 0 if value is None or name not in loaded else int(loaded[name].n_cached)
-
-    before = loaded["backend"].usage if "backend" in loaded else None
-
-    def cost() -> float | None:
-        return loaded["backend"].spent(before) if "backend" in loaded else None
-
-    return Run(n_cached=n_cached, cost=cost)
-
-
-def _ticker(run: Run, step: Step, controls: Controls, screen: Screen) -> Tick:
-    last_shown = step.now
-
-    def tick(_index: int, value: object) -> None:
-        nonlocal last_shown
-        run.tick(step, value)
-        if step.now - last_shown >= _SCREEN_SECONDS:
-            last_shown = step.now
-            screen.show()
-        if controls.is_paused:
-            with run.paused():
-                screen.show()
-                controls.wait()
-            screen.show()
-
-    return tick
+def interrupt_main() -> None:
+    """Raise a KeyboardInterrupt in the main thread, as interrupting the kernel does."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()

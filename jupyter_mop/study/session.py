@@ -24,8 +24,8 @@ from jupyter_mop.engine.data.exemplars import Exemplar, default_max_tokens
 from jupyter_mop.engine.data.persona_weights import PANEL, Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.generation.persona_preview import default_pool
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation

@@ -28,19 +28,19 @@ from jupyter_mop.engine.evaluation.alignment import Alignment, align
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis, diagnose
 from jupyter_mop.engine.evaluation.estimates import Estimates, estimate
-from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.generation.persona_preview import preview
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.mixture.explanation import Explanation
+from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
-from jupyter_mop.engine.mixture.options import FitOptions
 from jupyter_mop.engine.simulation.export import write_simulation
 from jupyter_mop.engine.simulation.outcomes import Outcome
 from jupyter_mop.engine.simulation.simulation import RESPONSE, Simulation
-from jupyter_mop.engine.survey.options import ElicitationOptions
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
-from jupyter_mop.engine.synthesis.options import SynthesisOptions
 from jupyter_mop.engine.synthesis.synthesis import Synthesis, synthesize_personas
+from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.engine.weighting.calibration import Calibration, calibrate
 from jupyter_mop.engine.weighting.comparison import Comparison, compare
 from jupyter_mop.engine.weighting.weight_matching import matched_weights

@@ -10,10 +10,10 @@ import pandas as pd
 
 from jupyter_mop import Population, Question, ToyBackend
 from jupyter_mop.engine.survey.asking import ask
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.multiple_choice import coherent_shares, draw_sets
 from jupyter_mop.engine.survey.option_orders import option_orders
 from jupyter_mop.engine.survey.option_probabilities import option_probabilities
-from jupyter_mop.engine.survey.options import ElicitationOptions
 
 
 def order_residual(

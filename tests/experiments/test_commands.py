@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_mop.backends.store.sqlite_store import Store
-from jupyter_mop.engine.generation.baselines import BASELINES
+from jupyter_mop.engine.generation.baselines.baselines import BASELINES
 from jupyter_mop.errors import DataError
 from jupyter_mop.experiments.__main__ import EXPERIMENTS, chosen, main
 

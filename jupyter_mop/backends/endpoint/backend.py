@@ -14,10 +14,9 @@ from jupyter_mop.backends.cost.token_counts import measured_characters
 from jupyter_mop.backends.cost.usage import Meter
 from jupyter_mop.backends.endpoint import capabilities as names
 from jupyter_mop.backends.endpoint import defaults, prompt_logprobs
-from jupyter_mop.backends.endpoint.capabilities import Capabilities
+from jupyter_mop.backends.endpoint.capabilities import Capabilities, only_model, probe
+from jupyter_mop.backends.endpoint.error_messages import FilteredError, MalformedError
 from jupyter_mop.backends.endpoint.event_loop import run, run_all
-from jupyter_mop.backends.endpoint.failures import FilteredError, MalformedError
-from jupyter_mop.backends.endpoint.probing import only_model, probe
 from jupyter_mop.backends.endpoint.server import Endpoint, Json
 from jupyter_mop.backends.protocols import (
     Completion,

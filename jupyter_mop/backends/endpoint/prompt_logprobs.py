@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from jupyter_mop.backends.endpoint.failures import MalformedError
+from jupyter_mop.backends.endpoint.error_messages import MalformedError
 from jupyter_mop.backends.protocols import TokenScores
 
 ECHO, PROMPT_LOGPROBS = "echo", "prompt_logprobs"

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from jupyter_mop.backends.cost.token_counts import size_of_body
 from jupyter_mop.backends.cost.usage import Meter, Size
-from jupyter_mop.backends.endpoint import defaults, failures
+from jupyter_mop.backends.endpoint import defaults, error_messages, retries
 from jupyter_mop.backends.endpoint.connection import Connection, connect
+from jupyter_mop.backends.endpoint.error_messages import MalformedError
 from jupyter_mop.backends.endpoint.event_loop import Sent, event_loop, hedged
-from jupyter_mop.backends.endpoint.failures import MalformedError
 from jupyter_mop.backends.endpoint.rate_limits import AdaptiveLimit
 from jupyter_mop.errors import DataError, MopError
 
@@ -142,7 +142,7 @@ class Endpoint:
             except MopError:
                 raise
             except Exception as error:  # noqa: BLE001  anything that the client raises
-                pause = failures.wait(error, attempt, attempts)
+                pause = retries.wait(error, attempt, attempts)
                 if pause is None:
                     raise self._explained(error, path, attempt) from None
             await asyncio.sleep(pause)
@@ -171,7 +171,7 @@ class Endpoint:
         try:
             answer = _parsed(await self._send(method, path, size, sent, **options))
         except Exception as error:
-            n_charged = int(failures.may_be_charged(error))
+            n_charged = int(retries.may_be_charged(error))
             raise
         finally:
             reported = _reported_tokens(answer, size)
@@ -198,8 +198,8 @@ class Endpoint:
             call_options = next(connection.options)
             answer: bytes = await call(url, cast_to=bytes, options=call_options, **options)
         except Exception as error:
-            overloaded = failures.is_overload(error)
-            pause = failures.retry_after(error) or 0 if failures.is_temporary(error) else 0
+            overloaded = retries.is_overload(error)
+            pause = retries.retry_after(error) or 0 if error_messages.is_temporary(error) else 0
             raise
         finally:
             seconds = time.monotonic() - start
@@ -207,8 +207,8 @@ class Endpoint:
         return answer
 
     def _explained(self, error: Exception, path: str, attempt: int) -> MopError:
-        call = failures.Call(self.base_url, path, bool(self._key.text), self.timeout, attempt)
-        explained = failures.explained(error, call)
+        call = error_messages.Call(self.base_url, path, bool(self._key.text), self.timeout, attempt)
+        explained = error_messages.explained(error, call)
         if self._key.text:
             for name, value in vars(explained).items():
                 setattr(explained, name, str(value).replace(self._key.text, _HIDDEN))

@@ -13,9 +13,9 @@ from jupyter_mop.engine.data.exemplars import Exemplar, draw_exemplars, pool_siz
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import template_or_context
-from jupyter_mop.engine.generation.baselines import DrawnComponents
-from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.baselines.method import DrawnComponents
 from jupyter_mop.engine.generation.responses import PromptBuilder, simulate
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.simulation import simulation as columns
 from jupyter_mop.engine.simulation.simulation import Simulation
 

@@ -23,9 +23,9 @@ from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.generation.baselines import Method, PromptContent
+from jupyter_mop.engine.generation.baselines.method import Method, PromptContent
 from jupyter_mop.engine.generation.candidate_selection import CandidateSelector, SelectedCandidates
-from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.simulation import simulation as columns
 from jupyter_mop.engine.simulation.simulation import Simulation
 

@@ -21,7 +21,7 @@ from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
-from jupyter_mop.engine.mixture.options import FitOptions
+from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.errors import DataError
 from jupyter_mop.options import declared_options
 

@@ -23,11 +23,11 @@ from jupyter_mop.engine.gate.bootstrap_refits import BootstrapRefits
 from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.generation import component_draws
-from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.mixture import explanation, files, fitting, simulating
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
 from jupyter_mop.engine.mixture.component_selection import select_shared
-from jupyter_mop.engine.mixture.options import FitOptions
+from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.weights import gate_with_weights
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError, NotFittedError

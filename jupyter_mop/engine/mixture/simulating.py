@@ -14,18 +14,14 @@ from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.generation import responses
-from jupyter_mop.engine.generation.baselines import (
-    BaselineInputs,
-    DrawnComponents,
-    Method,
-    find_baseline,
-)
+from jupyter_mop.engine.generation.baselines.baselines import find_baseline
+from jupyter_mop.engine.generation.baselines.method import BaselineInputs, DrawnComponents, Method
 from jupyter_mop.engine.generation.candidate_selection import (
     MIN_RESPONSES,
     CandidateSelector,
     RealResponses,
 )
-from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.mixture.weights import describe_weights, gate_with_weights
 from jupyter_mop.engine.simulation.simulation import PERSONA_WEIGHTS, Simulation
 

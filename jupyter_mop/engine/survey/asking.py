@@ -17,8 +17,8 @@ from jupyter_mop.backends.protocols import Backend, OnStep
 from jupyter_mop.engine.data.persona_weights import answer_weights
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.option_probabilities import option_probabilities
-from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import NO_PERSONA, PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import read_answers, too_few_read, without_missing

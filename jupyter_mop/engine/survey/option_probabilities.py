@@ -45,8 +45,13 @@ from jupyter_mop.engine.survey.answer_matching import (
     match_option,
     share_first_word,
 )
+from jupyter_mop.engine.survey.elicitation_options import (
+    FIRST_TOKEN,
+    SAMPLED,
+    SCORED,
+    ElicitationOptions,
+)
 from jupyter_mop.engine.survey.multiple_choice import coherent_shares
-from jupyter_mop.engine.survey.options import FIRST_TOKEN, SAMPLED, SCORED, ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import ModelError
 

@@ -29,9 +29,9 @@ from jupyter_mop.engine.simulation.simulation import (
     Simulation,
 )
 from jupyter_mop.engine.survey.answer_distances import distance_intervals, distances
+from jupyter_mop.engine.survey.elicitation_options import SAMPLED
 from jupyter_mop.engine.survey.multiple_choice import draw_sets
 from jupyter_mop.engine.survey.option_probabilities import OptionTable
-from jupyter_mop.engine.survey.options import SAMPLED
 from jupyter_mop.engine.survey.question import Group, Question
 from jupyter_mop.engine.survey.subgroups import EVERYONE, Subgroups
 from jupyter_mop.errors import DataError, ModelError

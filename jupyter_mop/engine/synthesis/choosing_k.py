@@ -12,7 +12,7 @@ from jupyter_mop.backends.protocols import Backend, Encoder, OnStep, Tick, can_s
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
-from jupyter_mop.engine.synthesis.options import SynthesisOptions
+from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.errors import DataError, ModelError
 
 Array = NDArray[np.float64]

@@ -13,7 +13,6 @@ from jupyter_mop.engine.data.clustering import Clusters, cluster_records, keywor
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.synthesis.choosing_k import choose_k
-from jupyter_mop.engine.synthesis.options import SynthesisOptions
 from jupyter_mop.engine.synthesis.persona_criteria import longest_run
 from jupyter_mop.engine.synthesis.persona_writing import (
     MODEL,
@@ -22,6 +21,7 @@ from jupyter_mop.engine.synthesis.persona_writing import (
     persona_names,
     write_personas,
 )
+from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import Viewed
 

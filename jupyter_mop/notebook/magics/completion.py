@@ -12,8 +12,8 @@ import pandas as pd
 from jupyter_mop.backends.chat_templates import TEMPLATES
 from jupyter_mop.engine.data.dataframes import is_frame, pandas_frame, value_text
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
-from jupyter_mop.engine.generation.options import SimulationOptions
-from jupyter_mop.engine.survey.options import ElicitationOptions
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.options import Options, declared_options
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.engine.survey.real_answers import split_names
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import StudyMagics, argument, parsed
-from jupyter_mop.notebook.progress import progress
+from jupyter_mop.notebook.progress_screens import progress
 
 if TYPE_CHECKING:
     from jupyter_mop.engine.evaluation.alignment import Alignment

@@ -8,7 +8,7 @@ from IPython.core.magic import line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop.notebook.magics.base import StudyMagics, argument, parsed
-from jupyter_mop.notebook.progress import progress
+from jupyter_mop.notebook.progress_screens import progress
 
 if TYPE_CHECKING:
     from jupyter_mop.backends.store.run_history import Runs

@@ -9,8 +9,8 @@ import pandas as pd
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
-from jupyter_mop.engine.mixture.options import FitOptions
-from jupyter_mop.engine.synthesis.options import SynthesisOptions
+from jupyter_mop.engine.mixture.fit_options import FitOptions
+from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.notebook.display import TextFrame
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
@@ -21,7 +21,7 @@ from jupyter_mop.notebook.magics.base import (
     parsed,
     run,
 )
-from jupyter_mop.notebook.progress import progress
+from jupyter_mop.notebook.progress_screens import progress
 
 if TYPE_CHECKING:
     from pathlib import Path

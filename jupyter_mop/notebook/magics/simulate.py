@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
-from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
     StudyMagics,
@@ -17,7 +17,7 @@ from jupyter_mop.notebook.magics.base import (
     parsed,
     run,
 )
-from jupyter_mop.notebook.progress import progress
+from jupyter_mop.notebook.progress_screens import progress
 
 if TYPE_CHECKING:
     from pathlib import Path

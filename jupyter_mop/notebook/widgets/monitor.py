@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from jupyter_mop.notebook.run_state import Controls, Run
+from jupyter_mop.notebook.progress import Controls, Run
 from jupyter_mop.notebook.widgets.assets import script, style
 
 

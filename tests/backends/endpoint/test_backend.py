@@ -27,8 +27,8 @@ from jupyter_mop.backends.toy import ToyEncoder
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.option_probabilities import option_probabilities
-from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, ModelError
 from jupyter_mop.study.study import Study

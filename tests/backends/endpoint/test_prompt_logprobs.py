@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from jupyter_mop.backends.endpoint.failures import MalformedError
+from jupyter_mop.backends.endpoint.error_messages import MalformedError
 from jupyter_mop.backends.endpoint.prompt_logprobs import (
     DIALECTS,
     ECHO,

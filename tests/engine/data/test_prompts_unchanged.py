@@ -24,10 +24,10 @@ from jupyter_mop.backends.protocols import (
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import Persona, read_personas
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.generation.baselines import BASELINES
+from jupyter_mop.engine.generation.baselines.baselines import BASELINES
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.option_probabilities import option_probabilities
-from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.synthesis.synthesis import synthesize_personas
 

@@ -4,8 +4,8 @@ import pytest
 
 from jupyter_mop.backends.protocols import SamplingParams
 from jupyter_mop.engine.data.personas import Persona
-from jupyter_mop.engine.generation.options import SimulationOptions
 from jupyter_mop.engine.generation.persona_preview import default_pool, preview
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.errors import DataError
 
 SUNNY = Persona("sunny", "You say sun.")

@@ -20,8 +20,9 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.generation import component_draws, responses
-from jupyter_mop.engine.generation.baselines import BASELINES, DrawnComponents
-from jupyter_mop.engine.generation.options import SimulationOptions
+from jupyter_mop.engine.generation.baselines.baselines import BASELINES
+from jupyter_mop.engine.generation.baselines.method import DrawnComponents
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.simulation.simulation import COLUMNS, Simulation
 from jupyter_mop.errors import DataError
 

@@ -14,8 +14,8 @@ from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.survey.answer_distances import distances
 from jupyter_mop.engine.survey.asking import ask, distinct_contexts
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.learned_weights import learn_weights
-from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import read_answers, without_missing
 from jupyter_mop.errors import DataError, ModelError

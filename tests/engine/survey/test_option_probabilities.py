@@ -11,8 +11,8 @@ from jupyter_mop import LocalBackend
 from jupyter_mop.backends.protocols import Completion, FirstTokens, Prompt, TokenScores
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.option_probabilities import option_probabilities, reply_limit
-from jupyter_mop.engine.survey.options import ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, ModelError
 

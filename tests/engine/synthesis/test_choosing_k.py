@@ -10,7 +10,7 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.synthesis.choosing_k import choose_k, one_standard_error
-from jupyter_mop.engine.synthesis.options import SynthesisOptions
+from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.errors import DataError, ModelError
 
 WORDS = ["sun", "rain", "wind", "fog", "hail", "snow"]

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from jupyter_mop.backends.protocols import Completion
-from jupyter_mop.notebook.run_state import Controls, Run
+from jupyter_mop.notebook.progress import Controls, Run
 from jupyter_mop.notebook.widgets.monitor import RunMonitor
 
 

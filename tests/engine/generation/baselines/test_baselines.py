@@ -23,8 +23,9 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.generation.baselines import BASELINES, find_baseline, picle, progen
+from jupyter_mop.engine.generation.baselines import picle, progen
 from jupyter_mop.engine.generation.baselines.attributes import parse_list
+from jupyter_mop.engine.generation.baselines.baselines import BASELINES, find_baseline
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import COLUMNS
 from jupyter_mop.errors import DataError, ModelError

@@ -1,10 +1,7 @@
-"""Errors of the client: one clear sentence for each, and which ones are worth another attempt."""
+"""Errors of the client: one clear sentence for each."""
 
 from __future__ import annotations
 
-import email.utils
-import random
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from jupyter_mop.backends.endpoint import defaults
@@ -62,7 +59,7 @@ def explained(error: Exception, call: Call) -> MopError:
             f"The server at {call.server} answered {call.path} with {error}{call.tried}.",
             hint="Check the address and the server's log: is the server OpenAI-compatible?",
         )
-    if isinstance(error, APITimeoutError) and not _is_unconnected(error):
+    if isinstance(error, APITimeoutError) and not is_unconnected(error):
         return ModelError(
             f"The server at {call.server} did not respond within {call.timeout:g} s{call.tried}.",
             hint="Increase the limit, as in OpenAIBackend(url, timeout=600), or check its load.",
@@ -122,19 +119,6 @@ def _repeated_error(status: int, code: str, reason: str, call: Call) -> ModelErr
     )
 
 
-def wait(error: Exception, attempt: int, attempts: int) -> float | None:
-    """Return the seconds to wait before the next attempt, or None if there is none."""
-    if isinstance(error, MalformedError):
-        attempts = min(attempts, defaults.MALFORMED_ATTEMPTS)
-    if attempt >= attempts or not is_temporary(error):
-        return None
-    requested = retry_after(error)
-    if requested is not None:
-        return requested * random.uniform(1, 1.1)  # noqa: S311
-    backoff: float = min(defaults.MAX_WAIT, defaults.FIRST_WAIT * 2 ** (attempt - 1))
-    return backoff * random.uniform(0.5, 1)  # noqa: S311
-
-
 def is_temporary(error: Exception) -> bool:
     """Return whether another attempt may succeed: no connection, overload or server error."""
     from openai import APIConnectionError, APIStatusError
@@ -147,40 +131,9 @@ def is_temporary(error: Exception) -> bool:
     return is_passing and _code_and_reason(error)[0] != "insufficient_quota"
 
 
-def may_be_charged(error: Exception) -> bool:
-    """Return whether a failed call may be charged because its response was cut off."""
-    from openai import APIStatusError
-
-    return not isinstance(error, APIStatusError) and not _is_unconnected(error)
-
-
-def is_overload(error: Exception) -> bool:
-    """Return whether the server is overloaded: it says so, or does not respond in time."""
-    from openai import APITimeoutError
-
-    if isinstance(error, APITimeoutError):
-        return not _is_unconnected(error)
-    return getattr(error, "status_code", 0) in {TOO_MANY, UNAVAILABLE}
-
-
-def _is_unconnected(error: Exception) -> bool:
+def is_unconnected(error: Exception) -> bool:
     """Return whether no connection was made; the aiohttp transport reports a time-out for it."""
     return type(error.__cause__).__name__.startswith("Connect")
-
-
-def retry_after(error: Exception) -> float | None:
-    """Return the seconds in the server's Retry-After header, limited, or None."""
-    value = getattr(getattr(error, "response", None), "headers", {}).get("retry-after")
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        date = email.utils.parsedate_tz(value)
-        if date is None:
-            return None
-        seconds = email.utils.mktime_tz(date) - time.time()
-    return min(max(0.0, seconds), defaults.MAX_RETRY_AFTER)
 
 
 def _code_and_reason(error: APIStatusError) -> tuple[str, str]:

@@ -9,7 +9,8 @@ from typing import ClassVar
 from jupyter_mop import config
 from jupyter_mop.backends.protocols import SamplingParams
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
-from jupyter_mop.engine.generation.baselines import BASELINES, N_SHOWN, find_baseline
+from jupyter_mop.engine.generation.baselines.baselines import BASELINES, find_baseline
+from jupyter_mop.engine.generation.baselines.method import N_SHOWN
 from jupyter_mop.options import Limit, Options, at_least, option
 
 
