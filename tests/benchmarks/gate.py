@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from environments import python_with
-from memory import peak_bytes
+from peak import peak_bytes
 
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.exemplars import Exemplar

@@ -1,33 +1,19 @@
-"""The most memory that a process has held, and that of one in which model and encoder work."""
+"""The most memory that a process holds in which model and encoder work."""
 
 from __future__ import annotations
 
 import os
-import re
-import resource
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
+from peak import peak_bytes
 from workload import PARAMS, PERSONAS, block, reviews
 
 from jupyter_mop.backends.model_files import language_model_path
 from jupyter_mop.backends.openvino.backend import LocalBackend
 from jupyter_mop.backends.openvino.encoder import MiniLMEncoder
 from jupyter_mop.backends.protocols import GenerationRequest
-
-STATUS = Path("/proc/self/status")
-
-
-def peak_bytes():
-    """Return the most resident memory so far, in bytes.
-
-    On Linux not by `getrusage`: its figure begins with that of the process that started this one.
-    """
-    if not STATUS.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS, in bytes
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())[1])
 
 
 def use_everything():
@@ -45,7 +31,7 @@ def use_everything():
 
 
 def peak_memory():
-    command = [sys.executable, __file__, "memory"]
+    command = [sys.executable, __file__]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

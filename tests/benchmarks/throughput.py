@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import pandas as pd
 from aiohttp import web
 from environments import python_with
-from memory import peak_bytes
 from openai import AsyncOpenAI, DefaultAioHttpClient
+from peak import peak_bytes
 
 from jupyter_mop import OpenAIBackend, Study, ToyEncoder
 from jupyter_mop.backends.endpoint.capabilities import CHAT, SEEDS, Capabilities, Finding

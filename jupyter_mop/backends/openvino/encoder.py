@@ -22,7 +22,7 @@ _MAX_TOKENS = 256
 _CHUNK = 1024
 _OPTIONS = {
     "INFERENCE_PRECISION_HINT": "f32",
-    "CPU_RUNTIME_CACHE_CAPACITY": "16",  # kernels for this many shapes; all of them take 50 MB
+    "CPU_RUNTIME_CACHE_CAPACITY": "16",  # kernels for so many shapes, to save 50 MB
 }
 
 Ids = NDArray[np.int64]
@@ -117,7 +117,8 @@ class MiniLMEncoder:
             "token_type_ids": np.zeros_like(ids),
         }
         with self._running:
-            return unit_vectors(self._model(feed)[0].mean(axis=1))
+            means = self._model(feed)[0].mean(axis=1)
+        return unit_vectors(means)
 
 
 class CallableEncoder:
