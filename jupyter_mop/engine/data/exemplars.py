@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop import config
@@ -80,6 +81,29 @@ def draw_exemplars(
     >>> sorted(e.record["age"] for e in draw_exemplars(population, 3, by="age"))
     ['old', 'young', 'young']
     """
+    return draw_pool(population, n, by=by, random_state=random_state)[0]
+
+
+def draw_pool(
+    population: Population,
+    n: int,
+    *,
+    by: str | Sequence[object] | None = None,
+    random_state: int = 0,
+) -> tuple[list[Exemplar], NDArray[np.float64]]:
+    """Draw exemplars as `draw_exemplars` does, and return the share of records each stands for.
+
+    A pool that is spread evenly has as many exemplars of a rare stratum as of a common one. Each
+    of them then stands for fewer records. The shares, shape (n,), sum to 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
+    >>> population = Population.from_frame(df, context="age", response="text")
+    >>> draw_pool(population, 2)[1].tolist()
+    [0.1, 0.9]
+    """
     strata = _strata(population, by)
     first: dict[str, int] = {}
     for i in _weighted_order(population, random_state):
@@ -92,7 +116,12 @@ def draw_exemplars(
         )
     positions = _rotation([strata[i] for i in distinct])[:n]
     rows = [distinct[position] for position in positions]
-    return [Exemplar(population.records[i], population.responses[i]) for i in rows]
+    exemplars = [Exemplar(population.records[i], population.responses[i]) for i in rows]
+    totals = pd.Series(population.weights).groupby(list(strata), sort=False).sum()
+    drawn = [strata[i] for i in rows]
+    counts = Counter(drawn)
+    shares = np.array([totals[stratum] / counts[stratum] for stratum in drawn])
+    return exemplars, shares / shares.sum()
 
 
 def pool_size(population: Population, n: int) -> int:

@@ -16,6 +16,7 @@ from jupyter_mop.errors import DataError
 Array = NDArray[np.float64]
 MIN_REFITS = 20
 LEVEL = (0.025, 0.975)
+MAX_ITERATIONS = 30  # from the learned weights, which are near
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,17 @@ class BootstrapRefits:
 
     Attributes
     ----------
-    start : Gate
-        The uniform gate.
-    train, held_out : ComponentScores
-        The training records, and the held-out records for early stopping.
-    l2 : float
-        Penalty of the fit.
+    gate : Gate
+        The learned weights, at which each refit starts.
+    scores : ComponentScores
+        The records.
+    l2 : float or None
+        Penalty of the fit; None keeps the matrices at zero.
     """
 
-    start: Gate
-    train: ComponentScores
-    held_out: ComponentScores
-    l2: float
+    gate: Gate
+    scores: ComponentScores
+    l2: float | None
 
     def draw(self, *, random_state: int) -> Gate:
         """Return the gate fitted to as many records, drawn with replacement.
@@ -43,9 +43,8 @@ class BootstrapRefits:
         The draw depends on `random_state` only.
         """
         rng = np.random.default_rng([3, random_state])
-        return self.start.fit(
-            _resampled(self.train, rng), _resampled(self.held_out, rng), l2=self.l2
-        )
+        scores = _resampled(self.scores, rng)
+        return self.gate.fit(scores, l2=self.l2 or 0.0, max_iter=MAX_ITERATIONS)
 
     def intervals(
         self,

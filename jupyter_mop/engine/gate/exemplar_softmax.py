@@ -1,6 +1,6 @@
 """Exemplar weights Omega_k(x): the softmax over the pool, its normaliser and its derivatives.
 
-The logit of exemplar j is (u_i + v_k)' q_j. Its exponential is the product of a (record, exemplar)
+The logit of exemplar j is (u_i + v_k)' q_j plus an offset of persona and exemplar. Its exponential is the product of a (record, exemplar)
 and a (persona, exemplar) factor, so the sum over the pool is a matrix product. It is computed per
 block of records, for the personas of the block's components only; neither n x J nor n x K x J
 numbers are in memory at once.
@@ -25,7 +25,7 @@ Real = NDArray[Any]  # single or double precision
 
 @dataclass(frozen=True)
 class ExemplarSoftmax:
-    """The vectors u (n, r), v (K, r) and q (J, r), and each persona's factor (K, J)."""
+    """The vectors u (n, s), v (K, r) and q (J, s), r <= s, and each persona's factor (K, J)."""
 
     u: Real
     v: Real
@@ -35,11 +35,15 @@ class ExemplarSoftmax:
 
     @classmethod
     def from_vectors(
-        cls, u: Array, v: Array, q: Array, dtype: type[np.floating[Any]]
+        cls, u: Array, v: Array, q: Array, offsets: Array, dtype: type[np.floating[Any]]
     ) -> ExemplarSoftmax:
-        """Return the softmax of these vectors in the given precision."""
-        u, v, q = (np.asarray(vectors, dtype=dtype) for vectors in (u, v, q))
-        logits = v @ q.T
+        """Return the softmax of these vectors in the given precision.
+
+        The vectors v have only the first r entries of q; `offsets` are added for each persona and
+        exemplar, shape (K, J) or (1, 1).
+        """
+        u, v, q, offsets = (np.asarray(values, dtype=dtype) for values in (u, v, q, offsets))
+        logits = v @ q[:, : v.shape[1]].T + offsets
         logits -= logits.max(1, keepdims=True)
         return cls(u, v, q, logits, np.exp(logits))
 
@@ -103,7 +107,7 @@ class BlockSoftmax:
 
 @dataclass(frozen=True)
 class GradientSums:
-    """Derivatives by u (n, r) and q (J, r), and each persona's mass (K, J), summed over blocks."""
+    """Derivatives by u (n, s) and q (J, s), and each persona's mass (K, J), summed over blocks."""
 
     softmax: ExemplarSoftmax
     d_u: Real
@@ -140,7 +144,8 @@ class GradientSums:
         self.d_q[...] -= by_cell.T @ self.softmax.u[block.records]
 
     def derivatives(self) -> tuple[Array, Array, Array]:
-        """Return the derivatives of the mean log-likelihood by u (n, r), v (K, r) and q (J, r)."""
-        d_v = self.mass @ self.softmax.q
-        d_q = self.d_q + self.mass.T @ self.softmax.v
+        """Return the derivatives of the mean log-likelihood by u (n, s), v (K, r) and q (J, r)."""
+        rank = self.softmax.v.shape[1]
+        d_v = self.mass @ self.softmax.q[:, :rank]
+        d_q = self.d_q[:, :rank] + self.mass.T @ self.softmax.v
         return self.d_u.astype(np.float64), d_v.astype(np.float64), d_q.astype(np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.gate.component_scores import MAX_DENSE_CELLS, ComponentScores, RecordBlock
 from jupyter_mop.engine.gate.exemplar_softmax import ExemplarSoftmax, GradientSums
 from jupyter_mop.engine.gate.lbfgs import LbfgsPath
+from jupyter_mop.engine.gate.structured_terms import OFFSET_SD, StructuredTerms
 from jupyter_mop.engine.metrics.numerical_threads import in_threads
 
 Array = NDArray[np.float64]
@@ -20,11 +21,12 @@ _MAX_SCALINGS = 10_000
 
 @dataclass(frozen=True)
 class Gate:
-    """Persona weights pi(x) and exemplar weights Omega_k(x), both low-rank softmaxes.
+    """Persona weights pi(x) and exemplar weights Omega_k(x), both softmaxes.
 
     pi(x) = softmax_k((W_x h(x))' (W_g h(g_k)) + b_k) and
     Omega_k(x) = softmax_j((W_e h(e_j))' (W_x h(x) + W_g h(g_k))),
-    after Bui et al., Findings of ACL 2025; the offsets b are an addition.
+    after Bui et al., Findings of ACL 2025. The offsets b and the structured terms are additions.
+    A context vector is h(x), followed by the blocks of its columns if there are structured terms.
 
     Attributes
     ----------
@@ -32,10 +34,14 @@ class Gate:
         Unit vectors h(g_k).
     exemplars : numpy.ndarray, shape (J, d)
         Unit vectors h(e_j).
-    w_x, w_g, w_e : numpy.ndarray, shape (r, d)
+    w_x, w_g, w_e : numpy.ndarray, shapes (r, d + D), (r, d) and (r, d)
         Projections of contexts, personas and exemplars.
     b : numpy.ndarray, shape (K,)
         Offsets; minus infinity excludes a persona.
+    a : numpy.ndarray, shape (2 + C,)
+        Coefficients a0, a2 and a1 of the structured terms; none without them.
+    terms : StructuredTerms, optional
+        The structured terms.
 
     Examples
     --------
@@ -50,41 +56,94 @@ class Gate:
     w_g: Array
     w_e: Array
     b: Array
+    a: Array = field(default_factory=lambda: np.zeros(0))
+    terms: StructuredTerms | None = None
 
     @classmethod
     def start(
-        cls, personas: Array, exemplars: Array, *, rank: int = 8, random_state: int = 0
+        cls,
+        personas: Array,
+        exemplars: Array,
+        *,
+        rank: int = 8,
+        random_state: int = 0,
+        terms: StructuredTerms | None = None,
     ) -> Gate:
-        """Return the uniform gate of the given rank, the start of a fit."""
+        """Return the gate of the given rank at which a fit starts.
+
+        Its weights are uniform, but for exemplars of the question's own context, which structured
+        terms prefer.
+        """
         d = personas.shape[1]
         rng = np.random.default_rng(random_state)
-        w_x = rng.normal(scale=rank**-0.5, size=(rank, d))
+        n_entries = d + sum(terms.widths) if terms else d
+        w_x = rng.normal(scale=rank**-0.5, size=(rank, n_entries))
         zeros = np.zeros((rank, d))
-        return cls(personas, exemplars, w_x, zeros, zeros, np.zeros(len(personas)))
+        a = terms.prior_mean if terms else np.zeros(0)
+        return cls(personas, exemplars, w_x, zeros, zeros, np.zeros(len(personas)), a, terms)
 
     @property
     def theta(self) -> Array:
         """All parameters as one vector."""
-        return np.concatenate([self.w_x.ravel(), self.w_g.ravel(), self.w_e.ravel(), self.b])
+        return np.concatenate([array.ravel() for array in self._parameters])
 
     def with_theta(self, theta: Array) -> Gate:
         """Return the gate with these parameters."""
-        size = self.w_x.size
-        w_x, w_g, w_e = (
-            matrix.reshape(self.w_x.shape) for matrix in np.split(theta[: 3 * size], 3)
-        )
-        return replace(self, w_x=w_x, w_g=w_g, w_e=w_e, b=theta[3 * size :])
+        ends = np.cumsum([array.size for array in self._parameters])[:-1]
+        parts = zip(np.split(theta, ends), self._parameters, strict=True)
+        w_x, w_g, w_e, b, a = (part.reshape(array.shape) for part, array in parts)
+        return replace(self, w_x=w_x, w_g=w_g, w_e=w_e, b=b, a=a)
+
+    @property
+    def uniform(self) -> Gate:
+        """The gate with equal weights of personas, and of the records that exemplars stand for."""
+        return self.with_theta(np.zeros_like(self.theta))
+
+    @property
+    def prior(self) -> Gate:
+        """The gate with equal weights of personas, and of exemplars as before a fit."""
+        uniform = self.uniform
+        return replace(uniform, a=self.terms.prior_mean) if self.terms else uniform
+
+    @property
+    def _parameters(self) -> tuple[Array, ...]:
+        return self.w_x, self.w_g, self.w_e, self.b, self.a
 
     def persona_log_weights(self, contexts: Array) -> Array:
-        """Return log pi(x), shape (n, K), for context vectors of shape (n, d)."""
+        """Return log pi(x), shape (n, K), for context vectors of shape (n, d + D)."""
         logits = (contexts @ self.w_x.T) @ (self.personas @ self.w_g.T).T + self.b
+        if self.terms:
+            logits += self.a[0] * self._cosines(contexts)
         return logits - _log_sum_exp(logits)
 
     def exemplar_log_weights(self, contexts: Array, personas: NDArray[np.intp]) -> Array:
         """Return log Omega_k(x), shape (n, J), for one persona index k per context."""
-        query = contexts @ self.w_x.T + (self.personas @ self.w_g.T)[personas]
-        logits = query @ (self.exemplars @ self.w_e.T).T
+        u, v, q, offsets = self._vectors(contexts, self.exemplars)
+        logits = u @ q.T + (v @ q[:, : v.shape[1]].T + offsets)[personas]
         return logits - _log_sum_exp(logits)
+
+    def _cosines(self, contexts: Array) -> Array:
+        """Return the cosines of contexts and personas, shape (n, K)."""
+        return contexts[:, : self.personas.shape[1]] @ self.personas.T
+
+    def _vectors(
+        self, contexts: Array, exemplars: Array, pool: NDArray[np.intp] | slice = slice(None)
+    ) -> tuple[Array, Array, Array, Array]:
+        """Return u (n, r + D), v (K, r), q (J, r + D) and offsets (K, J) of the exemplars' logits.
+
+        The logit of exemplar j is u q_j + v q_j + offset, where v has the first r entries only.
+        """
+        u, v, q = contexts @ self.w_x.T, self.personas @ self.w_g.T, exemplars @ self.w_e.T
+        if not self.terms:
+            return u, v, q, np.zeros((1, 1))
+        blocks = contexts[:, self.personas.shape[1] :]
+        offsets = self.a[1] * self.terms.affinity[:, pool] + self.terms.log_share[pool]
+        return (
+            np.hstack([u, self.terms.scaled(blocks, self.a[2:])]),
+            v,
+            np.hstack([q, self.terms.blocks[pool]]),
+            offsets,
+        )
 
     def persona_weights(self, contexts: Array, weight: Array | None = None) -> Array:
         """Return the marginal persona weights: the weighted mean of pi over contexts, (K,)."""
@@ -195,10 +254,24 @@ class Gate:
 
         sums = GradientSums.total(in_threads(gradient_sums, scores.blocks))
         loss = -(share @ log_prob)
-        gradient = self._chain_rule(scores, d_logit, *sums.derivatives())
-        weights = np.concatenate([self.w_x.ravel(), self.w_g.ravel(), self.w_e.ravel()])
-        gradient[: weights.size] += 2 * l2 * weights
-        return float(loss + l2 * weights @ weights), gradient
+        gradient = self._chain_rule(scores, d_logit, sums)
+        penalty, d_penalty = self._penalty(l2, len(share))
+        return float(loss + penalty), gradient + d_penalty
+
+    def _penalty(self, l2: float, n: int) -> tuple[float, Array]:
+        """Return the penalty per record of n records and its gradient by `theta`.
+
+        It is the squares of the matrices and, with structured terms, the priors of a and b.
+        """
+        precision, mean = np.zeros(len(self.theta)), np.zeros(len(self.theta))
+        n_matrices = self.w_x.size + self.w_g.size + self.w_e.size
+        precision[:n_matrices] = 2 * l2
+        if self.terms:
+            precision[n_matrices:] = 1 / (n * OFFSET_SD**2)
+            precision[-len(self.a) :] = 1 / (n * self.terms.prior_sd**2)
+            mean[-len(self.a) :] = self.terms.prior_mean
+        off = np.where(precision > 0, self.theta - mean, 0.0)
+        return float(off @ (precision * off)) / 2, precision * off
 
     def _joint(self, scores: ComponentScores) -> Array:
         """Return log(pi Omega p) of each component, shape (P,)."""
@@ -223,23 +296,30 @@ class Gate:
         """
         exemplars = self.exemplars if pool is None else _rows(self.exemplars, pool)
         is_small = len(contexts) * len(exemplars) <= MAX_DENSE_CELLS
-        vectors = contexts @ self.w_x.T, self.personas @ self.w_g.T, exemplars @ self.w_e.T
-        dtype = np.float64 if is_small else np.float32
-        return ExemplarSoftmax.from_vectors(*vectors, dtype)
+        vectors = self._vectors(contexts, exemplars, slice(None) if pool is None else pool)
+        return ExemplarSoftmax.from_vectors(*vectors, np.float64 if is_small else np.float32)
 
     def _softmax(self, scores: ComponentScores) -> ExemplarSoftmax:
         return self.exemplar_softmax(scores.contexts, scores.pool)
 
-    def _chain_rule(self, scores: ComponentScores, d_logit: Array, *by_vectors: Array) -> Array:
+    def _chain_rule(self, scores: ComponentScores, d_logit: Array, sums: GradientSums) -> Array:
         """Return the gradient by `theta` of the loss, from derivatives of the log-likelihood."""
         u, v = scores.contexts @ self.w_x.T, self.personas @ self.w_g.T
-        d_u, d_v, d_q = by_vectors
-        matrices = [
-            (d_logit @ v + d_u).T @ scores.contexts,
-            (d_logit.T @ u + d_v).T @ self.personas,
-            d_q.T @ _rows(self.exemplars, scores.pool),
+        d_u, d_v, d_q = sums.derivatives()
+        rank = len(self.w_x)
+        parts = [
+            ((d_logit @ v + d_u[:, :rank]).T @ scores.contexts).ravel(),
+            ((d_logit.T @ u + d_v).T @ self.personas).ravel(),
+            (d_q.T @ _rows(self.exemplars, scores.pool)).ravel(),
+            d_logit.sum(0),
         ]
-        return -np.concatenate([*(matrix.ravel() for matrix in matrices), d_logit.sum(0)])
+        if self.terms:
+            d = self.personas.shape[1]
+            by_entry = (d_u[:, rank:] * scores.contexts[:, d:]).sum(0)
+            by_persona = (d_logit * self._cosines(scores.contexts)).sum()
+            by_response = (sums.mass * self.terms.affinity[:, scores.pool]).sum()
+            parts += [np.array([by_persona, by_response]), self.terms.by_column(by_entry)]
+        return -np.concatenate(parts)
 
 
 def _log_sum_exp(values: Array) -> Array:

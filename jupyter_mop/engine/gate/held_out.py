@@ -14,6 +14,7 @@ from jupyter_mop.engine.gate.gate import Gate
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 SINGLE, UNIFORM, LEARNED = "best single persona", "uniform mixture", "learned mixture"
+START = "exemplars of the own context"
 N_BOOTSTRAP = 1000
 LEVEL = (0.025, 0.975)
 
@@ -53,15 +54,39 @@ def held_out_report(
     """
     rng = np.random.default_rng(random_state)
     log_probs = _log_probs(start, fit, held_out, rng)
-    weight, tokens = held_out.weight, held_out.weight * n_tokens
+    return likelihood_table(
+        log_probs, held_out.weight, held_out.weight * n_tokens, random_state=random_state
+    )
+
+
+def likelihood_table(
+    log_probs: dict[str, Array], weight: Array, n_tokens: Array, *, random_state: int = 0
+) -> pd.DataFrame:
+    """Return the mean log-likelihood per token of each model, with bootstrap intervals.
+
+    Parameters
+    ----------
+    log_probs : mapping of str to ndarray, shape (n,)
+        The log-likelihood of each record under each model, in nats; one is the uniform mixture.
+    weight, n_tokens : ndarray, shape (n,)
+        Weight of each record, and the tokens of its response times that weight.
+    random_state : int
+        Seed of the bootstrap over records.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See `held_out_report`.
+    """
+    rng = np.random.default_rng([random_state, 1])
     draws = rng.integers(len(n_tokens), size=(N_BOOTSTRAP, len(n_tokens)))
     uniform = log_probs[UNIFORM]
     rows = [
         {
             "model": model,
-            **_interval(("log_lik_per_token", "low", "high"), weight * values, tokens, draws),
+            **_interval(("log_lik_per_token", "low", "high"), weight * values, n_tokens, draws),
             **_interval(
-                ("gain", "gain_low", "gain_high"), weight * (values - uniform), tokens, draws
+                ("gain", "gain_low", "gain_high"), weight * (values - uniform), n_tokens, draws
             ),
         }
         for model, values in log_probs.items()

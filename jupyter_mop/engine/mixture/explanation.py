@@ -85,15 +85,18 @@ def explain(
         raise DataError(f"`n` must be at least 1, got {n}.", hint="Use n=5.")
     text = context_text(context, mixture.population_.context)
     contexts, responses = known_records(mixture.population_, mixture.exemplars_)
-    vector = encode_each(mixture.encoder, [text])[0]
+    vector = mixture.encode_contexts([text])[0]
     weights = np.exp(mixture.gate_.persona_log_weights(vector[None])[0])
     overall = mixture.persona_weights()
+    d = mixture.gate_.personas.shape[1]
     return Explanation(
         text,
         _is_known(context, mixture.population_),
         pd.DataFrame({"persona": mixture.names, "weight": weights, "overall": overall}),
         strongest_exemplars(mixture.gate_, vector, mixture.exemplars_, mixture.names, n=n),
-        nearest_contexts(vector, encode_each(mixture.encoder, contexts), contexts, responses, n=n),
+        nearest_contexts(
+            vector[:d], encode_each(mixture.encoder, contexts), contexts, responses, n=n
+        ),
     )
 
 

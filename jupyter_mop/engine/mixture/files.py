@@ -8,19 +8,20 @@ import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from jupyter_mop.engine.data.context_features import ContextFeatures
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
+from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.errors import DataError
 from jupyter_mop.options import declared_options
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     from jupyter_mop.backends.protocols import Backend, Encoder
     from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 
-VERSION = 1
+VERSION = 2
 _FILES = ("gate.npz", "mixture.json")
 _WEIGHT = "__weight__"
-_ARRAYS = ("personas", "exemplars", "w_x", "w_g", "w_e", "b")
+_ARRAYS = ("personas", "exemplars", "w_x", "w_g", "w_e", "b", "a")
+_TERMS = ("blocks", "affinity", "log_share")
 SETTINGS = tuple(name for name, *_ in declared_options(FitOptions))
 
 
@@ -40,7 +42,9 @@ def save(mixture: MixtureOfPersonas, path: Path) -> Path:
     """Write `mixture` to the folder `path`, the JSON file last, so that it is complete."""
     _check_free(path)
     path.mkdir(parents=True, exist_ok=True)
-    arrays = {name: getattr(mixture.gate_, name) for name in _ARRAYS}
+    gate = mixture.gate_
+    arrays = {name: getattr(gate, name) for name in _ARRAYS}
+    arrays |= {name: getattr(gate.terms, name) for name in _TERMS}
     with (path / "gate.npz.part").open("wb") as file:
         np.savez_compressed(file, **arrays)
     text = json.dumps(_facts(mixture), ensure_ascii=False, indent=1)
@@ -74,15 +78,17 @@ def load(
     """
     with _readable(path):
         facts = json.loads((path / "mixture.json").read_text(encoding="utf-8"))
-        is_newer = facts["version"] > VERSION
-    if is_newer:
+        version = facts["version"]
+    if version != VERSION:
+        hint = "Update with: pip install -U jupyter-mop" if version > VERSION else "Fit it again."
         raise DataError(
-            f"The mixture in {str(path)!r} was saved by a newer version of jupyter-mop.",
-            hint="Update with: pip install -U jupyter-mop",
+            f"The mixture in {str(path)!r} was saved by another version of jupyter-mop.", hint=hint
         )
     with _readable(path):
         with np.load(path / "gate.npz", allow_pickle=False) as arrays:
             gate = Gate(**{name: arrays[name] for name in _ARRAYS})
+            parts = {name: arrays[name] for name in _TERMS}
+        columns, levels = facts["columns"], facts["levels"]
         learned_with = facts["encoder"], facts["model"]
         marginal, digest = np.array(facts["weights"], dtype=np.float64), facts["digest"]
     if digest != _digest(facts):
@@ -91,14 +97,18 @@ def load(
             hint="Undo the edit, or fit a new mixture with the edited personas.",
         )
     mixture = kind([Persona(**p) for p in facts["personas"]], backend, encoder, **facts["settings"])
-    mixture.gate_ = gate
+    mixture.features_ = ContextFeatures(tuple(columns), tuple(map(tuple, levels)))
+    widths = tuple(mixture.features_.widths(gate.personas.shape[1]))
+    mixture.gate_ = replace(gate, terms=StructuredTerms(tuple(columns), widths, **parts))
     mixture.template_ = PromptTemplate(facts["question"])
     mixture.exemplars_ = [Exemplar(**exemplar) for exemplar in facts["exemplars"]]
     mixture.population_ = _population(facts["contexts"])
     if facts["report"]:
         mixture.report_ = pd.DataFrame(facts["report"])
     if learned_with[0] != encoder.fingerprint:
-        mixture.gate_ = _carried_over(mixture, marginal)
+        mixture.gate_ = mixture.start(parts["log_share"]).with_marginal(
+            marginal, *mixture.context_vectors
+        )
     _warn_of_transfer(learned_with, encoder.fingerprint, backend.fingerprint)
     return mixture
 
@@ -113,18 +123,6 @@ def _readable(path: Path) -> Iterator[None]:
             f"There is no readable mixture in {str(path)!r}.",
             hint="Use a folder that save(path) wrote.",
         ) from error
-
-
-def _carried_over(mixture: MixtureOfPersonas, marginal: NDArray[np.float64]) -> Gate:
-    """Return a gate for the mixture's encoder with these marginal persona weights, (K,)."""
-    texts = [persona.description for persona in mixture.personas]
-    exemplars = [exemplar.text for exemplar in mixture.exemplars_]
-    personas, pool, contexts = (
-        mixture.encoder.encode(group).astype(np.float64)
-        for group in (texts, exemplars, mixture.population_.contexts)
-    )
-    gate = Gate.start(personas, pool, rank=mixture.rank, random_state=mixture.random_state)
-    return gate.with_marginal(marginal, contexts, mixture.population_.weights)
 
 
 def _warn_of_transfer(learned_with: tuple[str, str], encoder: str, model: str) -> None:
@@ -157,6 +155,8 @@ def _facts(mixture: MixtureOfPersonas) -> dict[str, Any]:
             }
         ),
         "weights": mixture.persona_weights().tolist(),
+        "columns": mixture.features_.columns,
+        "levels": mixture.features_.levels,
         "settings": {name: getattr(mixture, name) for name in SETTINGS},
         "question": mixture.template_.text,
         "personas": [asdict(persona) for persona in mixture.personas],

@@ -42,7 +42,7 @@ class FitOptions(Options):
         flags=("--records",),
         parse=int,
         limit=at_least(MIN_RECORDS),
-        help="Maximum number of records to fit to; a quarter of them is held out.",
+        help="Maximum number of records to fit to; each is held out in turn.",
     )
     n_components: int = option(
         config.DEFAULT_COMPONENTS,
@@ -50,15 +50,17 @@ class FitOptions(Options):
         flags=("--components",),
         parse=int,
         limit=at_least(1),
-        help="Maximum number of components scored per record, M; if K * J is at most M, all are.",
+        help="Number of components scored per record, M: every persona with the same few exemplars; "
+        "all if K * J is at most M.",
     )
     rank: int = option(8, kind="int", parse=int, limit=at_least(1), help="Rank r of the gate.")
-    l2: float = option(
-        0.1,
+    l2: float | None = option(
+        None,
         kind="float",
         parse=float,
         limit=at_least(0),
-        help="Penalty on the squares of the gate's matrices, per record.",
+        help="Penalty on the squares of the gate's matrices, per record. Default: chosen by "
+        "cross-validation.",
     )
     stratify: str | None = option(
         None,

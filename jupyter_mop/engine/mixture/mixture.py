@@ -13,20 +13,21 @@ from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import Backend, Encoder, OnCompletion, OnStep
 from jupyter_mop.engine.data.clustering import cluster_strata
-from jupyter_mop.engine.data.encoding import encode_distinct, encode_each
-from jupyter_mop.engine.data.exemplars import draw_exemplars, pool_size
+from jupyter_mop.engine.data.context_features import ContextFeatures
+from jupyter_mop.engine.data.exemplars import draw_pool, pool_size
 from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
-from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.data.population import Population, draw_records
 from jupyter_mop.engine.data.prompt_template import template_or_context
 from jupyter_mop.engine.gate.bootstrap_refits import BootstrapRefits
 from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
+from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.generation import component_draws
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.mixture import explanation, files, fitting, simulating
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
-from jupyter_mop.engine.mixture.component_selection import select_shared
+from jupyter_mop.engine.mixture.component_selection import select_components
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.weights import gate_with_weights
 from jupyter_mop.engine.simulation.simulation import Simulation
@@ -86,7 +87,7 @@ class MixtureOfPersonas(Viewed):
     n_records: int
     n_components: int
     rank: int
-    l2: float
+    l2: float | None
     stratify: str | None
     random_state: int
     cost_: Mapping[str, object]
@@ -125,7 +126,11 @@ class MixtureOfPersonas(Viewed):
     @property
     def context_vectors(self) -> tuple[Array, Array]:
         """The context vectors of the records, shape (n, d), and their weights, shape (n,)."""
-        return encode_each(self.encoder, self.population_.contexts), self.population_.weights
+        return self.encode_contexts(self.population_.contexts), self.population_.weights
+
+    def encode_contexts(self, contexts: Sequence[str]) -> Array:
+        """Return the vectors of n contexts, shape (n, d + D); see `ContextFeatures`."""
+        return self.features_.encode(self.encoder, contexts)
 
     def initialise(self, population: Population) -> Self:
         """Draw the exemplar pool and set uniform weights, with no model call.
@@ -138,22 +143,34 @@ class MixtureOfPersonas(Viewed):
         FitOptions(**{name: getattr(self, name) for name in files.SETTINGS})  # checks them again
         self.template_ = template_or_context(self.template, population.context)
         self.template_.check(population.context)
-        self.exemplars_ = draw_exemplars(
+        self.exemplars_, shares = draw_pool(
             population,
             pool_size(population, self.n_exemplars),
             by=self._strata(population),
             random_state=self.random_state,
         )
         self.population_ = self.records_ = population
-        self.gate_ = Gate.start(
-            self._encode([persona.description for persona in self.personas]),
-            self._encode([exemplar.text for exemplar in self.exemplars_]),
-            rank=self.rank,
-            random_state=self.random_state,
-        )
+        self.features_ = ContextFeatures.of(population)
+        self.gate_ = self.start(np.log(shares))
         for name in ("report_", "refits_", "intervals_", "cost_"):
             self.__dict__.pop(name, None)
         return self
+
+    def start(self, log_share: Array) -> Gate:
+        """Return the gate at which a fit starts, given the share of records of each exemplar."""
+        personas = self._encode([persona.description for persona in self.personas])
+        exemplars = self._encode([exemplar.text for exemplar in self.exemplars_])
+        d = personas.shape[1]
+        terms = StructuredTerms(
+            self.features_.columns,
+            tuple(self.features_.widths(d)),
+            self.encode_contexts([exemplar.context for exemplar in self.exemplars_])[:, d:],
+            personas @ self._encode([exemplar.response for exemplar in self.exemplars_]).T,
+            log_share,
+        )
+        return Gate.start(
+            personas, exemplars, rank=self.rank, random_state=self.random_state, terms=terms
+        )
 
     def fit(self, population: Population, *, on_step: OnStep | None = None) -> Self:
         """Learn the weights of personas and exemplars from real responses.
@@ -173,14 +190,11 @@ class MixtureOfPersonas(Viewed):
         ModelError
             If the backend cannot score.
         """
-        train, held_out = fitting.split_records(
-            population, self.n_records, random_state=self.random_state
-        )
+        rows = draw_records(population, self.n_records, random_state=self.random_state + 1)
         start = self.initialise(population).gate_
         fit = fitting.fit_gate(
             self._scorer(on_step),
-            train,
-            held_out,
+            population.take(rows),
             start,
             n_components=self.n_components,
             l2=self.l2,
@@ -232,12 +246,12 @@ class MixtureOfPersonas(Viewed):
         gate = self._initialised().gate_
         if population is None:
             return gate.persona_weights(*self.context_vectors)
-        return np.exp(gate.persona_log_weights(encode_each(self.encoder, population.contexts)))
+        return np.exp(gate.persona_log_weights(self.encode_contexts(population.contexts)))
 
     def exemplar_weights(self, population: Population, persona: str) -> Array:
         """Return the exemplar weights of one persona for each record, shape (n, J)."""
         k = np.full(len(population), persona_index(self.personas, persona))
-        contexts = encode_each(self.encoder, population.contexts)
+        contexts = self.encode_contexts(population.contexts)
         return np.exp(self._initialised().gate_.exemplar_log_weights(contexts, k))
 
     def gate_for(self, weights: Weights | None = None) -> Gate:
@@ -294,7 +308,7 @@ class MixtureOfPersonas(Viewed):
             persona and exemplar (indices) and log_prob (nats), n rows.
         """
         gate = self.gate_for(weights)
-        vectors, rows = encode_distinct(self.encoder, population.contexts)
+        vectors, rows = self.features_.encode_distinct(self.encoder, population.contexts)
         return component_draws.draw_components(gate, vectors, rows, random_state=random_state)
 
     @takes_options(SimulationOptions, exclude=["n"])
@@ -349,7 +363,8 @@ class MixtureOfPersonas(Viewed):
                 f"The simulation {simulation.name!r} was made with other exemplars.",
                 hint="Reweight it by shares such as critic=0.4, or simulate again.",
             )
-        vectors, rows = encode_distinct(self.encoder, simulation.context_texts)
+        contexts = simulation.context_texts
+        vectors, rows = self.features_.encode_distinct(self.encoder, contexts)
         gate = self.gate_for(weights)
         return component_draws.draw_log_prob(gate, simulation, vectors, rows, names=self.names)
 
@@ -403,14 +418,15 @@ class MixtureOfPersonas(Viewed):
             self.exemplars_,
             self.template_,
             self.backend,
-            lambda texts: encode_each(self.encoder, texts),
+            self.encode_contexts,
             on_step,
         )
 
     def _ask_all(self, population: Population, on_step: OnStep | None) -> ComponentScores:
         exemplars, n_personas = self.exemplars_, len(self.personas)
-        everything = select_shared(population, exemplars, n_personas, n_exemplars=len(exemplars))
-        return fitting.ask_selection(self._scorer(on_step), "records", everything)[0]
+        size = n_personas * len(exemplars)
+        everything = select_components(population, exemplars, n_personas, size=size)
+        return fitting.ask_model(self._scorer(on_step), everything)[0]
 
     def _strata(self, population: Population) -> str | Sequence[object] | None:
         if self.stratify != "cluster" or "cluster" in population.context:

@@ -10,7 +10,6 @@ import numpy as np
 
 from jupyter_mop import config
 from jupyter_mop.backends.protocols import OnCompletion, OnStep
-from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.generation import responses
@@ -116,7 +115,7 @@ def _persona_weights(
         return {}
     texts = dict(zip(contexts.context_labels, contexts.contexts, strict=True))
     gate = gate_with_weights(mixture, options.weights)
-    weights = np.exp(gate.persona_log_weights(encode_each(mixture.encoder, list(texts.values()))))
+    weights = np.exp(gate.persona_log_weights(mixture.encode_contexts(list(texts.values()))))
     if np.ptp(weights, axis=0).max() < _NO_DIFFERENCE:
         return {}
     return {PERSONA_WEIGHTS: dict(zip(texts, weights.round(9).tolist(), strict=True))}

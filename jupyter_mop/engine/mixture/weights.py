@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from jupyter_mop.engine.data.persona_weights import (
     LEARNED,
     STATED,
@@ -32,8 +30,9 @@ def gate_with_weights(mixture: MixtureOfPersonas, weights: Weights | None = None
     mixture : MixtureOfPersonas
         An initialised mixture.
     weights : str or mapping, optional
-        "learned"; "uniform" (equal weights of personas and of exemplars); "stated" (the personas'
-        own weights, equal weights of exemplars); or a share for each persona by name, where
+        "learned"; "uniform" (equal weights of personas and of the records that exemplars stand
+        for); "stated" (the personas' own weights, exemplars of the question's own context); or a
+        share for each persona by name, where
         personas not named share the rest, and exemplar weights are as learned. Default: learned
         after a fit, stated before.
 
@@ -45,14 +44,13 @@ def gate_with_weights(mixture: MixtureOfPersonas, weights: Weights | None = None
         For "learned" before a fit.
     """
     gate = mixture.gate_
-    start = gate.with_theta(np.zeros_like(gate.theta))
     weights = _default(mixture) if weights is None else weights
     if isinstance(weights, Mapping):
         return gate.with_marginal(named_shares(mixture.personas, weights), *mixture.context_vectors)
     if weights == UNIFORM:
-        return start
+        return gate.uniform
     if weights == STATED:
-        return start.with_marginal(persona_shares(mixture.personas), *mixture.context_vectors)
+        return gate.prior.with_marginal(persona_shares(mixture.personas), *mixture.context_vectors)
     if weights != LEARNED:
         raise unknown_weights(weights)
     if not mixture.is_fitted:

@@ -1,0 +1,74 @@
+"""Terms of the weights with one coefficient each: what a persona or an exemplar is chosen for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+OWN_CONTEXT = 3.0  # prior mean of a1: an exemplar of the own context is 20 times as likely
+COSINE_SD, EQUAL_SD, OFFSET_SD = 10.0, 2.0, 3.0  # prior standard deviations
+
+
+@dataclass(frozen=True)
+class StructuredTerms:
+    """The terms that are added to the logits of personas and exemplars.
+
+    Persona k gets a0 cos(h(g_k), h(x)). Exemplar j gets a2 cos(h(g_k), h(y_j)), so that a persona
+    is shown responses of its own subgroup, and, for each context column, a1 times the agreement of
+    its own context with the question's: 1 if the levels are equal and 0 if not, or the cosine of
+    free texts. Exemplars stand for the records of their stratum, in the shares `log_share`.
+
+    The coefficients have normal priors. Those of a1 have a mean above zero: a question is there to
+    be answered, and without evidence it is shown exemplars of its own context.
+
+    Attributes
+    ----------
+    columns : tuple of str
+        The C context columns.
+    widths : tuple of int
+        Size of each column's block in a context vector, after the d entries of h(x).
+    blocks : ndarray, shape (J, D)
+        The blocks of the exemplars' contexts.
+    affinity : ndarray, shape (K, J)
+        Cosines of personas and exemplars' responses.
+    log_share : ndarray, shape (J,)
+        Log of the share of records that each exemplar stands for.
+    """
+
+    columns: tuple[str, ...]
+    widths: tuple[int, ...]
+    blocks: Array
+    affinity: Array
+    log_share: Array
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the coefficients: those of personas, of responses and of each column."""
+        return ["persona and context", "persona and response", *self.columns]
+
+    @property
+    def prior_mean(self) -> Array:
+        """The prior means of a0, a2 and a1, shape (2 + C,)."""
+        return np.array([0.0, 0.0, *[OWN_CONTEXT] * len(self.columns)])
+
+    @property
+    def prior_sd(self) -> Array:
+        """The prior standard deviations of a0, a2 and a1, shape (2 + C,)."""
+        return np.array([COSINE_SD, COSINE_SD, *[EQUAL_SD] * len(self.columns)])
+
+    @cached_property
+    def column(self) -> NDArray[np.intp]:
+        """The context column of each entry of a block, shape (D,)."""
+        return np.repeat(np.arange(len(self.widths)), self.widths)
+
+    def by_column(self, products: Array) -> Array:
+        """Return the sum over the entries of each column, (C,), from sums per entry, (D,)."""
+        return np.bincount(self.column, products, len(self.widths)).astype(np.float64)
+
+    def scaled(self, blocks: Array, a1: Array) -> Array:
+        """Return blocks of contexts, (n, D), times the coefficient of their column, (C,)."""
+        return blocks * a1[self.column]
