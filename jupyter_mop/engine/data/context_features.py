@@ -54,7 +54,8 @@ class ContextFeatures:
     def encode(self, encoder: Encoder, contexts: Sequence[str]) -> Vectors:
         """Return the vectors of n contexts, shape (n, d + D)."""
         vectors, rows = self.encode_distinct(encoder, contexts)
-        return vectors[rows]
+        encoded: Vectors = vectors[rows]
+        return encoded
 
     def encode_distinct(
         self, encoder: Encoder, contexts: Sequence[str]

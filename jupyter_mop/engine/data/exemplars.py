@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop import config
@@ -75,8 +74,7 @@ def draw_exemplars(
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
+    >>>     >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
     >>> population = Population.from_frame(df, context="age", response="text")
     >>> sorted(e.record["age"] for e in draw_exemplars(population, 3, by="age"))
     ['old', 'young', 'young']
@@ -98,8 +96,7 @@ def draw_pool(
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
+    >>>     >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
     >>> population = Population.from_frame(df, context="age", response="text")
     >>> draw_pool(population, 2)[1].tolist()
     [0.1, 0.9]
@@ -117,8 +114,10 @@ def draw_pool(
     positions = _rotation([strata[i] for i in distinct])[:n]
     rows = [distinct[position] for position in positions]
     exemplars = [Exemplar(population.records[i], population.responses[i]) for i in rows]
-    totals = pd.Series(population.weights).groupby(list(strata), sort=False).sum()
     drawn = [strata[i] for i in rows]
+    totals: defaultdict[object, float] = defaultdict(float)
+    for stratum, weight in zip(strata, population.weights.tolist(), strict=True):
+        totals[stratum] += weight
     counts = Counter(drawn)
     shares = np.array([totals[stratum] / counts[stratum] for stratum in drawn])
     return exemplars, shares / shares.sum()
@@ -132,8 +131,7 @@ def pool_size(population: Population, n: int) -> int:
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> df = pd.DataFrame({"age": "old", "text": [f"text {i}" for i in range(100)]})
+    >>>     >>> df = pd.DataFrame({"age": "old", "text": [f"text {i}" for i in range(100)]})
     >>> population = Population.from_frame(df, context="age", response="text")
     >>> pool_size(population, 50), pool_size(population, 1000)
     (50, 75)

@@ -49,9 +49,11 @@ class RecordBlock:
     personas : numpy.ndarray, shape (k,)
         The personas of the block's components.
     row, persona, column : numpy.ndarray, shape (p,)
-        Position of each component: record in the block, index in `personas`, index in the pool.
+        Position of each component: record in the block, index in `personas`, index in `pool`.
+    pool : numpy.ndarray, shape (c,)
+        The exemplars that may be shown to a record of the block, among those of all records.
     excluded : tuple of two numpy.ndarray
-        Rows and columns of exemplars that must not be shown to a record.
+        Rows and columns of exemplars of `pool` that must not be shown to a record.
     """
 
     records: slice
@@ -60,6 +62,7 @@ class RecordBlock:
     row: Indices
     persona: Indices
     column: Indices
+    pool: Indices
     excluded: tuple[Indices, ...]
 
 
@@ -133,12 +136,15 @@ class ComponentScores:
         components = slice(int(ends[first]), int(ends[last]))
         record, persona, exemplar = (array[components] for array in self.components.arrays)
         personas, position = np.unique(persona, return_inverse=True)
+        allowed = ~self.excluded[first:last][:, self.pool]
+        pool = np.flatnonzero(allowed.any(0))
         return RecordBlock(
             slice(first, last),
             components,
             personas,
             record - first,
             position,
-            np.searchsorted(self.pool, exemplar),
-            np.nonzero(self.excluded[first:last][:, self.pool]),
+            np.searchsorted(self.pool[pool], exemplar),
+            pool,
+            np.nonzero(~allowed[:, pool]),
         )

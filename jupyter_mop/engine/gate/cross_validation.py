@@ -94,15 +94,13 @@ def cross_validate(
 def fit_path(start: Gate, scores: ComponentScores, penalties: Sequence[float]) -> list[Gate]:
     """Return the fit of the structured terms and offsets alone, then one for each penalty.
 
-    Each fit starts at the one before.
+    The matrices of each fit start at those of `start`: a fit that begins where a large penalty has
+    made them zero would stay there.
     """
     zeros = {name: np.zeros_like(getattr(start, name)) for name in ("w_x", "w_g", "w_e")}
-    path = [replace(start, **zeros).fit(scores, l2=0.0, max_iter=MAX_ITERATIONS)]
-    gate = replace(path[0], w_x=start.w_x, w_g=start.w_g, w_e=start.w_e)
-    for l2 in penalties:
-        gate = gate.fit(scores, l2=l2, max_iter=MAX_ITERATIONS)
-        path.append(gate)
-    return path
+    terms = replace(start, **zeros).fit(scores, l2=0.0, max_iter=MAX_ITERATIONS)
+    gate = replace(terms, w_x=start.w_x, w_g=start.w_g, w_e=start.w_e)
+    return [terms, *(gate.fit(scores, l2=l2, max_iter=MAX_ITERATIONS) for l2 in penalties)]
 
 
 def folds(groups: Sequence[object], *, n: int = N_FOLDS, random_state: int = 0) -> Indices:

@@ -1,9 +1,9 @@
 """Exemplar weights Omega_k(x): the softmax over the pool, its normaliser and its derivatives.
 
-The logit of exemplar j is (u_i + v_k)' q_j plus an offset of persona and exemplar. Its exponential is the product of a (record, exemplar)
-and a (persona, exemplar) factor, so the sum over the pool is a matrix product. It is computed per
-block of records, for the personas of the block's components only; neither n x J nor n x K x J
-numbers are in memory at once.
+The logit of exemplar j is (u_i + v_k)' q_j plus an offset of persona and exemplar. Its exponential
+is the product of a (record, exemplar) and a (persona, exemplar) factor, so the sum over the pool
+is a matrix product. It is computed per block of records, for the personas of the block's
+components only; neither n x J nor n x K x J numbers are in memory at once.
 """
 
 from __future__ import annotations
@@ -49,15 +49,15 @@ class ExemplarSoftmax:
 
     def in_block(self, block: RecordBlock) -> BlockSoftmax:
         """Return the weights of the block's components."""
-        logits = self.u[block.records] @ self.q.T
+        logits = self.u[block.records] @ self.q[block.pool].T
         logits[block.excluded] = -np.inf
         logits -= logits.max(1, keepdims=True)
         personas = block.personas
-        factor = self.factor if len(personas) == len(self.v) else self.factor[personas]
+        factor = self.factor[np.ix_(personas, block.pool)]
         log_omega = logits[block.row, block.column]
         by_context = np.exp(logits, out=logits)
         total = np.maximum(by_context @ factor.T, np.finfo(logits.dtype).tiny)
-        log_omega += self.logits[personas[block.persona], block.column]
+        log_omega += self.logits[personas[block.persona], block.pool[block.column]]
         log_omega = log_omega - np.log(total[block.row, block.persona])
         return BlockSoftmax(self, block, by_context, factor, total, log_omega.astype(np.float64))
 
@@ -78,7 +78,7 @@ class BlockSoftmax:
 
     Attributes
     ----------
-    by_context, by_persona : numpy.ndarray, shapes (b, J) and (k, J)
+    by_context, by_persona : numpy.ndarray, shapes (b, c) and (k, c)
         The two factors of the exponentials.
     total : numpy.ndarray, shape (b, k)
         The normalisers.
@@ -135,13 +135,14 @@ class GradientSums:
         expected = np.zeros_like(weights.total)
         np.add.at(expected, (block.row, block.persona), posterior)
         scaled = (expected / weights.total).astype(dtype)
-        self.mass[block.personas] -= (scaled.T @ weights.by_context) * weights.by_persona
-        np.add.at(self.mass, (weights.persona, block.column), posterior)
+        expected_mass = (scaled.T @ weights.by_context) * weights.by_persona
+        self.mass[np.ix_(block.personas, block.pool)] -= expected_mass
+        np.add.at(self.mass, (weights.persona, block.pool[block.column]), posterior)
         by_cell = scaled @ weights.by_persona
         by_cell *= weights.by_context
         np.subtract.at(by_cell, (block.row, block.column), posterior)
-        self.d_u[block.records] -= by_cell @ self.softmax.q
-        self.d_q[...] -= by_cell.T @ self.softmax.u[block.records]
+        self.d_u[block.records] -= by_cell @ self.softmax.q[block.pool]
+        self.d_q[block.pool] -= by_cell.T @ self.softmax.u[block.records]
 
     def derivatives(self) -> tuple[Array, Array, Array]:
         """Return the derivatives of the mean log-likelihood by u (n, s), v (K, r) and q (J, r)."""

@@ -27,7 +27,7 @@ class Selection:
     Attributes
     ----------
     population : Population
-        The n records.
+        The n records, in blocks.
     excluded : numpy.ndarray of bool, shape (n, J)
         Exemplars that must not be shown to a record, or are not among those of its block.
     components : Components
@@ -45,6 +45,19 @@ class Selection:
     def n_exemplars(self) -> int:
         """The largest number of exemplars scored for a record."""
         return int((~self.excluded).sum(1).max())
+
+
+def select_all(population: Population, exemplars: Sequence[Exemplar], n_personas: int) -> Selection:
+    """Select every component of each record, in the order of the records.
+
+    Raises
+    ------
+    DataError
+        If a record would have no exemplar but itself.
+    """
+    excluded = own_exemplars(population, exemplars)
+    _check_exemplars_left(excluded)
+    return Selection(population, excluded, _all_components(excluded, n_personas))
 
 
 def select_components(
@@ -68,17 +81,18 @@ def select_components(
     DataError
         If a record would have no exemplar but itself.
     """
+    order, blocks = _blocks(population.contexts)
+    population = population.take(order)
     excluded = own_exemplars(population, exemplars)
     n, n_pool = excluded.shape
     if n_personas * n_pool <= size:
-        _check_exemplars_left(excluded)
-        return Selection(population, excluded, _all_components(excluded, n_personas))
+        return select_all(population, exemplars, n_personas)
     n_shown = min(n_personas, max(1, size // MIN_EXEMPLARS))
     n_exemplars = min(n_pool, max(MIN_EXEMPLARS, size // n_shown))
     rng = np.random.default_rng(random_state)
     pool, personas = rng.permutation(n_pool), rng.permutation(n_personas)
     shown = np.zeros((n, n_personas), dtype=bool)
-    for b, rows in enumerate(_blocks(population.contexts)):
+    for b, rows in enumerate(blocks):
         others = np.setdiff1d(np.arange(n_pool), _turn(pool, b, n_exemplars))
         excluded[np.ix_(rows, others)] = True
         shown[np.ix_(rows, _turn(personas, b, n_shown))] = True
@@ -93,10 +107,10 @@ def select_components(
     )
 
 
-def _blocks(contexts: Sequence[str]) -> list[Indices]:
-    """Return the records in blocks of about equal size; records of a context are neighbours."""
+def _blocks(contexts: Sequence[str]) -> tuple[list[int], list[Indices]]:
+    """Return the records by context, and positions in that order in blocks of about equal size."""
     order = np.argsort(pd.factorize(np.array(contexts, dtype=object))[0], kind="stable")
-    return np.array_split(order, -(-len(order) // BLOCK_RECORDS))
+    return order.tolist(), np.array_split(np.arange(len(order)), -(-len(order) // BLOCK_RECORDS))
 
 
 def _turn(values: Indices, turn: int, n: int) -> Indices:

@@ -50,8 +50,8 @@ class FitOptions(Options):
         flags=("--components",),
         parse=int,
         limit=at_least(1),
-        help="Number of components scored per record, M: every persona with the same few exemplars; "
-        "all if K * J is at most M.",
+        help="Number of components scored per record, M: every persona with the same few "
+        "exemplars; all if K * J is at most M.",
     )
     rank: int = option(8, kind="int", parse=int, limit=at_least(1), help="Rank r of the gate.")
     l2: float | None = option(

@@ -88,7 +88,7 @@ def fit_gate(
     )
     scores, n_tokens = ask_model(scorer, selection)
     penalties = PENALTIES if l2 is None else (l2,)
-    fold = folds(_groups(population), random_state=random_state)
+    fold = folds(_groups(selection.population), random_state=random_state)
     validation = cross_validate(start, scores, penalties, fold)
     gate, chosen = learn(start, scores, validation, penalties)
     report = evaluate(start, scores, validation, n_tokens, random_state=random_state)
@@ -113,7 +113,8 @@ def learn(
 ) -> tuple[Gate, float | None]:
     """Return the gate fitted to all records at the chosen penalty, and that penalty."""
     level = validation.chosen() - 1  # 0: structured terms alone
-    return fit_path(start, scores, penalties[:level])[-1], (penalties[level - 1] if level else None)
+    used = penalties[level - 1 : level] if level else ()
+    return fit_path(start, scores, used)[-1], used[0] if used else None
 
 
 def evaluate(

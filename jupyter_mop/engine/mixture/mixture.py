@@ -27,7 +27,7 @@ from jupyter_mop.engine.generation import component_draws
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.mixture import explanation, files, fitting, simulating
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
-from jupyter_mop.engine.mixture.component_selection import select_components
+from jupyter_mop.engine.mixture.component_selection import select_all
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.weights import gate_with_weights
 from jupyter_mop.engine.simulation.simulation import Simulation
@@ -424,8 +424,7 @@ class MixtureOfPersonas(Viewed):
 
     def _ask_all(self, population: Population, on_step: OnStep | None) -> ComponentScores:
         exemplars, n_personas = self.exemplars_, len(self.personas)
-        size = n_personas * len(exemplars)
-        everything = select_components(population, exemplars, n_personas, size=size)
+        everything = select_all(population, exemplars, n_personas)
         return fitting.ask_model(self._scorer(on_step), everything)[0]
 
     def _strata(self, population: Population) -> str | Sequence[object] | None:
