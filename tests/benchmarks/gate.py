@@ -26,8 +26,8 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.mixture.component_likelihood import ComponentLogLikelihoods, ComponentScorer
-from jupyter_mop.engine.mixture.component_selection import select_shared
-from jupyter_mop.engine.mixture.fitting import ask_model, ask_selection, select_components
+from jupyter_mop.engine.mixture.component_selection import select_components
+from jupyter_mop.engine.mixture.fitting import ask_model, fit_gate
 
 D, RANK, L2, SIZE = 384, 8, 0.01, 16
 FULL = (5_000, 200, 10_000)
@@ -133,33 +133,33 @@ def table_scorer(world):
 
 
 def gathered(world, *, judged=0):
-    """Return start, evidence to learn from, to stop on and, if asked for, to judge by."""
+    """Return start, scores to learn from, to stop on and, if asked for, to judge by."""
     asker, start, n = table_scorer(world), world.start(), len(world.population)
-    ends = n - judged - (n - judged) // 4, n - judged
-    records, held_out, fresh = (
-        world.population.take(range(*part)) for part in ((0, ends[0]), ends, (ends[1], n))
+    n_personas, pool = len(asker.personas), asker.exemplars
+    records, fresh = (
+        world.population.take(range(*part)) for part in ((0, n - judged), (n - judged, n))
     )
-    selections = select_components(asker, records, held_out, size=SIZE)
-    scores = ask_model(asker, *selections, start, l2=L2)
+    scores = ask_model(asker, select_components(records, pool, n_personas, size=SIZE))[0]
+    stop = np.arange(len(records)) % 4 == 3
     judge = None
     if judged:
-        n_personas, pool = len(asker.personas), asker.exemplars
-        shared = select_shared(fresh, pool, n_personas, n_exemplars=8, random_state=1)
-        judge = ask_selection(asker, "judge", shared)[0]
-    return start, scores.train, scores.held_out, judge, sum(asker.clock)
+        shared = select_components(fresh, pool, n_personas, size=8 * n_personas, random_state=1)
+        judge = ask_model(asker, shared)[0]
+    train, held_out = (scores.take(np.flatnonzero(rows)) for rows in (~stop, stop))
+    return start, train, held_out, judge, sum(asker.clock)
 
 
 def own_seconds(n, n_personas, n_exemplars):
-    """Return wall and processor seconds of choosing and learning, and the nats gained.
+    """Return wall and processor seconds of a whole fit, and the nats gained.
 
     The answers aside; the gain is per held-out record.
     """
     world = World.random(n, n_personas, n_exemplars)
+    asker, start = table_scorer(world), world.start()
     began, cpu = time.perf_counter(), time.process_time()
-    start, train, stop, _, asking = gathered(world)
-    gate = start.lbfgs_path(train, l2=L2).best(stop)
-    taken = time.perf_counter() - began - asking
-    return taken, time.process_time() - cpu - asking, start.loss(stop) - gate.loss(stop)
+    fit = fit_gate(asker, world.population, start, n_components=SIZE)
+    taken, asking = time.perf_counter() - began, sum(asker.clock)
+    return taken - asking, time.process_time() - cpu - asking, fit.cross_validation.gain[0]
 
 
 def at_full_size():

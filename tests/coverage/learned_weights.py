@@ -19,10 +19,11 @@ from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
-from jupyter_mop.engine.gate.cross_validation import PENALTIES, cross_validate, fit_path, folds
+from jupyter_mop.engine.gate.cross_validation import PENALTIES, cross_validate, folds
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.metrics.divergences import total_variation
+from jupyter_mop.engine.mixture.fitting import learn
 
 WORDS = ["portion", "plate", "full", "price", "cheap", "pay", "food", "today", "again", "nice"]
 PERSONAS = (
@@ -114,7 +115,7 @@ def exemplar_weights(n, seed, n_exemplars=40, n_words=40):
         np.ones(n),
     )
     validation = cross_validate(start, scores, PENALTIES, folds(range(n), random_state=seed))
-    gate = fit_path(start, scores, PENALTIES)[validation.chosen() - 1]
+    gate = learn(start, scores, validation, PENALTIES)[0]
     found = np.exp(gate.exemplar_log_weights(context, np.zeros(1, dtype=int))[0])
     return total_variation(found, truth), total_variation(em(log_lik), truth)
 

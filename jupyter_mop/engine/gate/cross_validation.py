@@ -15,7 +15,8 @@ from jupyter_mop.engine.metrics.vectors import effective_sample_size
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
-N_FOLDS = 4
+N_FOLDS, N_FOLDS_OF_MANY, MANY_RECORDS = 4, 2, 1000
+N_WORSE = 2  # penalties in a row with a lower likelihood, after which smaller ones are not tried
 MIN_Z = 2.0  # standard errors above zero that a gain must be
 MAX_ITERATIONS = 60
 
@@ -82,29 +83,44 @@ def cross_validate(
     fold : ndarray of int, shape (n,)
         The fold of each record; see `folds`.
     """
-    log_prob = np.empty((2 + len(penalties), len(fold)))
-    for left_out in np.unique(fold):
-        here, rest = np.flatnonzero(fold == left_out), np.flatnonzero(fold != left_out)
-        held_out = scores.take(here)
-        path = [start, *fit_path(start, scores.take(rest), penalties)]
-        log_prob[:, here] = [gate.log_prob(held_out) for gate in path]
-    return CrossValidation(log_prob, fold, scores.weight)
+    divisions = [np.flatnonzero(fold == left_out) for left_out in np.unique(fold)]
+    held_out = [scores.take(here) for here in divisions]
+    train = [scores.take(np.setdiff1d(np.arange(len(fold)), here)) for here in divisions]
+    log_prob = [start.log_prob(scores)]
+    terms = [fit_terms(start, rest) for rest in train]
+    for gates in (terms, *(_refitted(start, terms, train, l2) for l2 in penalties)):
+        level = np.empty(len(fold))
+        for gate, here, part in zip(gates, divisions, held_out, strict=True):
+            level[here] = gate.log_prob(part)
+        log_prob.append(level)
+        means = np.array(log_prob[1:]) @ scores.weight
+        if len(means) - means.argmax() > N_WORSE:
+            break
+    return CrossValidation(np.array(log_prob), fold, scores.weight)
 
 
-def fit_path(start: Gate, scores: ComponentScores, penalties: Sequence[float]) -> list[Gate]:
-    """Return the fit of the structured terms and offsets alone, then one for each penalty.
+def _refitted(
+    start: Gate, terms: Sequence[Gate], train: Sequence[ComponentScores], l2: float
+) -> list[Gate]:
+    return [fit_matrices(start, gate, rest, l2) for gate, rest in zip(terms, train, strict=True)]
 
-    The matrices of each fit start at those of `start`: a fit that begins where a large penalty has
-    made them zero would stay there.
-    """
+
+def fit_terms(start: Gate, scores: ComponentScores) -> Gate:
+    """Return the gate with the structured terms and the offsets fitted, and matrices of zero."""
     zeros = {name: np.zeros_like(getattr(start, name)) for name in ("w_x", "w_g", "w_e")}
-    terms = replace(start, **zeros).fit(scores, l2=0.0, max_iter=MAX_ITERATIONS)
+    return replace(start, **zeros).fit(scores, l2=0.0, max_iter=MAX_ITERATIONS)
+
+
+def fit_matrices(start: Gate, terms: Gate, scores: ComponentScores, l2: float) -> Gate:
+    """Return the gate with everything fitted, from `terms` with the matrices of `start`."""
     gate = replace(terms, w_x=start.w_x, w_g=start.w_g, w_e=start.w_e)
-    return [terms, *(gate.fit(scores, l2=l2, max_iter=MAX_ITERATIONS) for l2 in penalties)]
+    return gate.fit(scores, l2=l2, max_iter=MAX_ITERATIONS)
 
 
-def folds(groups: Sequence[object], *, n: int = N_FOLDS, random_state: int = 0) -> Indices:
+def folds(groups: Sequence[object], *, n: int | None = None, random_state: int = 0) -> Indices:
     """Return a random fold for each record; records of a group share theirs.
+
+    There are four folds by default, or two for more than 1,000 records.
 
     Examples
     --------
@@ -113,6 +129,7 @@ def folds(groups: Sequence[object], *, n: int = N_FOLDS, random_state: int = 0) 
     """
     import pandas as pd
 
+    n = n or (N_FOLDS if len(groups) <= MANY_RECORDS else N_FOLDS_OF_MANY)
     codes, distinct = pd.factorize(np.array(groups, dtype=object))
     order = np.random.default_rng([random_state, 6]).permutation(len(distinct))
     return np.asarray(order[codes] % n, dtype=np.intp)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 OnIteration = Callable[[int, float], None]
+_TOLERANCE = 1e-8  # relative gain of an iteration below which it has converged
 _STOPPED_BY_CALLBACK = 99  # status of scipy.optimize.minimize
 
 
@@ -133,6 +134,6 @@ class LbfgsPath(Generic[ModelT]):
             jac=True,
             method="L-BFGS-B",
             callback=step,
-            options={"maxiter": self.max_iter + 1 - n_done},
+            options={"maxiter": self.max_iter + 1 - n_done, "ftol": _TOLERANCE},
         )
         self._has_converged = result.status != _STOPPED_BY_CALLBACK

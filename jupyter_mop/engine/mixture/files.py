@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.engine.data.context_features import ContextFeatures
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
+from jupyter_mop.engine.mixture.context_features import ContextFeatures
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.errors import DataError
 from jupyter_mop.options import declared_options

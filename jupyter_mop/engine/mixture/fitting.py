@@ -16,7 +16,8 @@ from jupyter_mop.engine.gate.cross_validation import (
     PENALTIES,
     CrossValidation,
     cross_validate,
-    fit_path,
+    fit_matrices,
+    fit_terms,
     folds,
 )
 from jupyter_mop.engine.gate.gate import Gate
@@ -113,8 +114,11 @@ def learn(
 ) -> tuple[Gate, float | None]:
     """Return the gate fitted to all records at the chosen penalty, and that penalty."""
     level = validation.chosen() - 1  # 0: structured terms alone
-    used = penalties[level - 1 : level] if level else ()
-    return fit_path(start, scores, used)[-1], used[0] if used else None
+    terms = fit_terms(start, scores)
+    if not level:
+        return terms, None
+    l2 = penalties[level - 1]
+    return fit_matrices(start, terms, scores, l2), l2
 
 
 def evaluate(

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import Backend, Encoder, OnCompletion, OnStep
 from jupyter_mop.engine.data.clustering import cluster_strata
-from jupyter_mop.engine.data.context_features import ContextFeatures
 from jupyter_mop.engine.data.exemplars import draw_pool, pool_size
 from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
@@ -28,6 +27,7 @@ from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.mixture import explanation, files, fitting, simulating
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
 from jupyter_mop.engine.mixture.component_selection import select_all
+from jupyter_mop.engine.mixture.context_features import ContextFeatures
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.weights import gate_with_weights
 from jupyter_mop.engine.simulation.simulation import Simulation
