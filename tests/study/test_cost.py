@@ -76,14 +76,13 @@ def test_a_plan_counts_calls_without_a_model_call_or_a_cache_write(
     assert again.hits == cost["calls"] + cost["cache_hits"]
 
 
-def test_a_plan_of_a_fit_estimates_its_second_round(study: Study) -> None:
+def test_a_plan_of_a_fit_is_exact(study: Study) -> None:
     plan = study.plan("fit", **SMALL)
     assert (n_asked(study), n_cached(study), study.mixture) == (0, 0, None)
-    assert [step.is_known for step in plan.steps] == [True, False, False, False]
-    assert "depend on answers" in repr(plan)
+    assert [step.is_known for step in plan.steps] == [True]
+    assert "depend on answers" not in repr(plan)
     cost = study.fit(**SMALL).cost_
-    assert plan.steps[0].calls <= cost["calls"] <= plan.max_calls
-    assert plan.calls == pytest.approx(cost["calls"], rel=0.1)
+    assert plan.calls == plan.max_calls == cost["calls"]
     assert plan.tokens_in == pytest.approx(cost["tokens_in"], rel=0.1)
     assert cost == pytest.approx(cost | {"usd": 0, "tokens_out": 0})
     again = study.plan("fit", **SMALL)

@@ -74,7 +74,8 @@ def draw_exemplars(
 
     Examples
     --------
-    >>>     >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
     >>> population = Population.from_frame(df, context="age", response="text")
     >>> sorted(e.record["age"] for e in draw_exemplars(population, 3, by="age"))
     ['old', 'young', 'young']
@@ -96,9 +97,10 @@ def draw_pool(
 
     Examples
     --------
-    >>>     >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"age": ["old"] + 9 * ["young"], "text": list("abcdefghij")})
     >>> population = Population.from_frame(df, context="age", response="text")
-    >>> draw_pool(population, 2)[1].tolist()
+    >>> sorted(draw_pool(population, 2)[1].tolist())
     [0.1, 0.9]
     """
     strata = _strata(population, by)
@@ -131,7 +133,8 @@ def pool_size(population: Population, n: int) -> int:
 
     Examples
     --------
-    >>>     >>> df = pd.DataFrame({"age": "old", "text": [f"text {i}" for i in range(100)]})
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"age": "old", "text": [f"text {i}" for i in range(100)]})
     >>> population = Population.from_frame(df, context="age", response="text")
     >>> pool_size(population, 50), pool_size(population, 1000)
     (50, 75)

@@ -38,7 +38,7 @@ class ContextFeatures:
     --------
     >>> from jupyter_mop.backends.toy import ToyEncoder
     >>> features = ContextFeatures(("age",), (("young", "old"),))
-    >>> features.encode(ToyEncoder(["sea"]), ["old", "young", "unknown"])[:, -2:].tolist()
+    >>> features.encode(ToyEncoder(["sea", "sun"]), ["old", "young", "unknown"])[:, -2:].tolist()
     [[0.0, 1.0], [1.0, 0.0], [0.0, 0.0]]
     """
 

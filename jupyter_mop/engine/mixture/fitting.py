@@ -97,9 +97,11 @@ def fit_gate(
     return Fit(kept, report, validation, chosen, BootstrapRefits(gate, scores, chosen))
 
 
-def ask_model(scorer: ComponentScorer, selection: Selection) -> tuple[ComponentScores, Indices]:
+def ask_model(
+    scorer: ComponentScorer, selection: Selection, step: str = "components"
+) -> tuple[ComponentScores, Indices]:
     """Return the scores of the selected components and the tokens of each response, (n,)."""
-    likelihoods = scorer.ask("components", selection.population, selection.components)
+    likelihoods = scorer.ask(step, selection.population, selection.components)
     scores = scorer.scores(
         selection.population, likelihoods, selection.excluded, selection.log_multiplicity
     )

@@ -425,7 +425,7 @@ class MixtureOfPersonas(Viewed):
     def _ask_all(self, population: Population, on_step: OnStep | None) -> ComponentScores:
         exemplars, n_personas = self.exemplars_, len(self.personas)
         everything = select_all(population, exemplars, n_personas)
-        return fitting.ask_model(self._scorer(on_step), everything)[0]
+        return fitting.ask_model(self._scorer(on_step), everything, "records")[0]
 
     def _strata(self, population: Population) -> str | Sequence[object] | None:
         if self.stratify != "cluster" or "cluster" in population.context:
