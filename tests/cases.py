@@ -40,7 +40,7 @@ SIMPLEX = [
 
 
 def statistics(
-    seed: int, n_personas: int, *, closed: bool, contextual: bool = False
+    seed: int, n_personas: int, *, closed: bool, contextual: bool = False, alone: bool = False
 ) -> PersonaStatistics:
     """Measure random responses, each persona's around its own centre."""
     rng = np.random.default_rng(seed)
@@ -49,6 +49,8 @@ def statistics(
     if contextual:
         rows = rng.dirichlet(np.ones(n_personas), 3)
         labels = rng.integers(3, size=len(codes))
+        if alone:  # the first persona answers the first group, and no other
+            labels = np.where(codes == 0, 0, np.maximum(labels, 1))
         draws = GroupedDraws(labels, ContextGroups(np.array([0.5, 0.3, 0.2]), rows))
     simulated = rng.normal(size=(n_personas, 5))[codes] + rng.normal(size=(len(codes), 5))
     words = rng.choice(OPTIONS, 90) if closed else ["w " * n for n in rng.poisson(5, 90)]
@@ -120,6 +122,7 @@ def cases() -> dict[str, object]:
         statistics(5, 3, closed=False, contextual=True),
         statistics(6, 3, closed=True, contextual=True),
     )
+    alone = statistics(7, 3, closed=False, contextual=True, alone=True)
     assert closed.option_shares is not None
     probabilities = np.random.default_rng(3).dirichlet([1, 1, 1], 3)
     known = replace(closed.option_shares, personas=probabilities, exact=True)
@@ -131,6 +134,7 @@ def cases() -> dict[str, object]:
         metric_case("one persona", single, [1.0]),
         metric_case("weights that depend on the context", grouped, [0.4, 0.35, 0.25]),
         metric_case("a closed question in groups of contexts", asked, [0.2, 0.5, 0.3]),
+        metric_case("a persona that answers some contexts alone", alone, [0.2, 0.5, 0.3]),
         metric_case("a persona with no weight", opened, [0.5, 0.0, 0.25, 0.25]),
     ]
     free = [False] * 4

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -14,14 +12,6 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.survey.population_answer import PopulationAnswer
     from jupyter_mop.engine.synthesis.synthesis import Synthesis
     from jupyter_mop.rendering import Chart, Rendered
-
-
-class TextFrame(pd.DataFrame):
-    """A frame whose table MathJax leaves alone: "$5 for tea and $6" is no formula."""
-
-    def _repr_html_(self) -> str | None:
-        with pd.option_context("display.html.use_mathjax", False):
-            return super()._repr_html_()  # type: ignore[misc, no-any-return]
 
 
 def show_alignment(alignment: Alignment) -> None:

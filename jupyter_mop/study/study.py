@@ -20,6 +20,7 @@ from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.run_history import Runs, read_runs
 from jupyter_mop.backends.store.sqlite_store import Store
+from jupyter_mop.charts.style.text_frame import TextFrame
 from jupyter_mop.engine.data.nearest_records import nearest_records
 from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, read_personas
@@ -482,7 +483,7 @@ class Study:
         personas = self.session.require_personas()
         texts = [persona.description for persona in personas]
         nearest = nearest_records(texts, self.session.require_population(), self.encoder, n=n)
-        return nearest.assign(persona=[personas[k].name for k in nearest["persona"]])
+        return TextFrame(nearest.assign(persona=[personas[k].name for k in nearest["persona"]]))
 
     def weights(self) -> dict[str, float]:
         """Return the default persona weights of a simulation: learned, or else stated."""

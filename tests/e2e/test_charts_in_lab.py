@@ -145,16 +145,22 @@ MONEY_SETUP = """
 from IPython.display import HTML
 import pandas as pd
 from jupyter_mop import Study, ToyBackend, ToyEncoder
-from jupyter_mop.notebook.panels import persona_panel
+from jupyter_mop.backends.protocols import Completion
+from jupyter_mop.notebook.panels import persona_panel, weights_panel
+from jupyter_mop.notebook.progress import Controls, Run
+from jupyter_mop.notebook.widgets.monitor import RunMonitor
 from jupyter_mop.teaching.verdicts import right
 words = ["tea", "cake", "rain"]
 study = Study(ToyBackend(words, length=9), ToyEncoder(words), store="STORE")
 study.use_personas({"guest of $1 or $2": MONEY, "other": "You say rain."})
-frame = pd.DataFrame({"topic": [MONEY] * 20, "text": [f"{i} {MONEY}" for i in range(20)]})
+frame = pd.DataFrame({"topic": [MONEY] * 60, "text": [f"{i} {MONEY}" for i in range(60)]})
 study.use_population(frame, context="topic", response="text")
 simulation = study.simulate("first", 20)
 people = {"guest": MONEY, "other": "You say rain."}
+run = Run()
+run.tick(run.begin(MONEY, 2), Completion(MONEY, 9))
 %load_ext jupyter_mop
+get_ipython().magics_manager.registry["MopMagics"].study = study
 """
 MONEY_BY_HAND = "HTML(f'<p>{MONEY}</p>')"
 MONEY_SHOWN = [
@@ -163,8 +169,19 @@ MONEY_SHOWN = [
     "simulation",
     "right(MONEY)",
     "persona_panel(study)",
-    "%mop_personas people",
+    "study.nearest()",
+    "study.nearest().tail(2)",
+    "weights_panel(study)",
+    "RunMonitor(run, Controls())",
+    "%mop_panel first",
+    "%mop_personas people",  # last: it replaces the personas of the study
 ]
+MONEY_PANELS = {
+    "personas": "for $5 and cake for $6",
+    "weights": "guest of $1 or $2",
+    "monitor": "for $5 and cake for $6",
+    "alignment": "guest of $1 or $2",
+}
 
 
 def test_dollars_in_texts_are_no_formulas(lab, page, tmp_path):
@@ -177,7 +194,10 @@ def test_dollars_in_texts_are_no_formulas(lab, page, tmp_path):
     for name, output in zip(MONEY_SHOWN, ours, strict=True):
         assert output.locator("mjx-container").count() == 0, name
     assert "for $5 and cake for $6" in ours[1].inner_text()
-    assert "for $5 and cake for $6" in page.locator(".mop-personas").inner_text()
+    for nearest in ours[5:7]:
+        assert "for $5 and cake for $6" in nearest.inner_text()
+    for name, text in MONEY_PANELS.items():
+        assert text in page.locator(f".mop-{name}").inner_text()
 
 
 def test_exported_html_shows_the_charts_from_disk(notebook, page, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -65,11 +66,16 @@ class _HitCounts:
     total_misses: int = 0
     n_cached: int = 0
 
+    def __init__(self) -> None:
+        self._counting = threading.Lock()
+        self._asking = threading.RLock()  # threads take turns: no answer is computed twice
+
     def _count(self, batch: Batch[Any], n_requests: int) -> None:
-        self.hits, self.misses = n_requests - len(batch.misses), len(batch.misses)
-        self.n_cached = len(batch.hits)
-        self.total_hits += self.hits
-        self.total_misses += self.misses
+        with self._counting:
+            self.hits, self.misses = n_requests - len(batch.misses), len(batch.misses)
+            self.n_cached = len(batch.hits)
+            self.total_hits += self.hits
+            self.total_misses += self.misses
 
 
 class CachedBackend(_HitCounts):
@@ -77,7 +83,8 @@ class CachedBackend(_HitCounts):
 
     A batch is looked up in one query. Only missing answers are requested from the model, identical
     requests once, and each answer is stored as soon as it is finished: an interrupted or killed
-    run continues where it stopped.
+    run continues where it stopped. Threads may share it: only one at a time asks the model, so that
+    an answer which another thread has just computed is found in the store.
 
     Parameters
     ----------
@@ -113,6 +120,7 @@ class CachedBackend(_HitCounts):
     """
 
     def __init__(self, backend: Backend, store: Store, *, price: Price | None = None) -> None:
+        super().__init__()
         self.backend = backend
         self.store = store
         self._price = price
@@ -211,6 +219,16 @@ class CachedBackend(_HitCounts):
 
     def _answer(self, call: Call[Value], on_result: OnValue[Value] | None) -> list[Value]:
         batch = Batch(self.store, call.codec, call.keys, current_record(self.store))
+        if not batch.misses:
+            return self._reported(call, batch, on_result)
+        with self._asking:
+            batch = Batch(self.store, call.codec, call.keys, batch.record)
+            return self._reported(call, batch, on_result)
+
+    def _reported(
+        self, call: Call[Value], batch: Batch[Value], on_result: OnValue[Value] | None
+    ) -> list[Value]:
+        """Return all answers, cached ones first; the model is asked for missing ones."""
         self._count(batch, len(call.keys))
         if batch.record:
             n_requests = batch.n_cached + len(batch.misses)
@@ -271,6 +289,7 @@ class CachedEncoder(_HitCounts):
     """
 
     def __init__(self, encoder: Encoder, store: Store) -> None:
+        super().__init__()
         self.encoder = encoder
         self.store = store
 
@@ -284,7 +303,17 @@ class CachedEncoder(_HitCounts):
         if not len(texts):
             return self.encoder.encode(texts)
         model = self.fingerprint
-        batch = Batch(self.store, VECTORS, [vector_key(model, text) for text in texts])
+        keys = [vector_key(model, text) for text in texts]
+        batch = Batch(self.store, VECTORS, keys)
+        if not batch.misses:
+            return self._reported(texts, batch, on_result)
+        with self._asking:
+            return self._reported(texts, Batch(self.store, VECTORS, keys), on_result)
+
+    def _reported(
+        self, texts: Sequence[str], batch: Batch[Vector], on_result: OnVectors | None
+    ) -> Vector:
+        """Return all vectors, cached ones first; the encoder computes missing ones."""
         self._count(batch, len(texts))
 
         def report(indices: Sequence[int]) -> None:

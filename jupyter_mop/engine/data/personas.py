@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.dataframes import pandas_frame, text_columns
+from jupyter_mop.engine.data.dataframes import pandas_frame, text_columns, value_text
 from jupyter_mop.engine.data.persona_sources.files import read_file
 from jupyter_mop.engine.data.persona_sources.formats import (
     has_personas,
@@ -99,7 +100,8 @@ def read_personas(source: object) -> list[Persona]:
     personas = [_persona(item) for item in _items(source)]
     if not personas:
         raise DataError("There are no personas.", hint=EXAMPLE)
-    twice = [name for name, count in Counter(p.name for p in personas).items() if count > 1]
+    names = Counter(unicodedata.normalize("NFC", persona.name) for persona in personas)
+    twice = [name for name, count in names.items() if count > 1]
     if twice:
         raise DataError(
             f"Persona names must be unique; {twice[0]!r} occurs more than once.",
@@ -209,7 +211,7 @@ def _persona(item: Any) -> Persona:  # noqa: ANN401  the type is checked here
 
 def _text(value: object) -> str:
     """Return `value` as text; a missing value is empty."""
-    return "" if pd.isna(value) is True else str(value).strip()  # type: ignore[call-overload]
+    return "" if pd.isna(value) is True else value_text(value).strip()  # type: ignore[call-overload]
 
 
 def _number(name: str, weight: object) -> float:

@@ -22,7 +22,9 @@ MAX_CELLS = 96
 MIN_DRAWS_PER_CELL = 10
 TOLERANCE = 1e-10
 MAX_ITERATIONS = 2000
+MIN_FACTOR = 1e-200
 RESOLUTION = 1e-6
+RIDGE = 1e-8  # some weights cannot be reached where a persona answers some contexts alone
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +55,13 @@ class ContextGroups:
 
     @cached_property
     def weights(self) -> Array:
-        """Persona weights in each group, shape (G, K); each row sums to 1."""
+        """Persona weights in each group, shape (G, K); each row sums to 1.
+
+        A group whose personas are all switched off keeps its weights, and with them its contexts.
+        """
         raw = self.base * self.factors
-        totals = raw.sum(1, keepdims=True)
-        return np.asarray(np.divide(raw, totals, out=np.zeros_like(raw), where=totals > 0))
+        raw = np.where(raw.sum(1, keepdims=True) > 0, raw, self.base)
+        return np.asarray(raw / raw.sum(1, keepdims=True))
 
     @property
     def marginal(self) -> Array:
@@ -82,8 +87,11 @@ class ContextGroups:
             if np.abs(now - wanted).max() < TOLERANCE:
                 break
             ratio = np.divide(wanted, now, out=np.zeros_like(now), where=now > 0)
-            factors = groups.factors * ratio
-            groups = ContextGroups(self.sizes, self.base, factors / max(factors.max(), 1e-300))
+            factors = groups.factors * ratio / max(float((groups.factors * ratio).max()), 1e-300)
+            used, ratios = factors[factors > 0], ratio[factors > 0]
+            if not len(used) or used.min() < MIN_FACTOR or np.ptp(ratios) < TOLERANCE:
+                break  # these weights cannot be reached
+            groups = ContextGroups(self.sizes, self.base, factors)
         return groups
 
     def by_marginal(self, by_share: Array) -> Array:
@@ -97,7 +105,8 @@ class ContextGroups:
         Returns
         -------
         numpy.ndarray, shape (K,)
-            Up to a constant, which cancels for weights that sum to 1.
+            Up to a constant, which cancels for weights that sum to 1. Weights that cannot be
+            reached change nothing: their derivative is 0.
         """
         totals = (self.base * self.factors).sum(1, keepdims=True)
         reach = self.sizes[:, None] * np.divide(
@@ -106,7 +115,7 @@ class ContextGroups:
         summed = reach.sum(0)
         of_group = np.divide(reach, summed, out=np.zeros_like(reach), where=summed > 0).T
         slope = (of_group * by_share.T).sum(1) - of_group @ (self.weights * by_share).sum(1)
-        chain = np.eye(len(slope)) - of_group @ self.weights + self.marginal
+        chain = (1 + RIDGE) * np.eye(len(slope)) - of_group @ self.weights + self.marginal
         return np.asarray(np.linalg.solve(chain, slope))
 
 

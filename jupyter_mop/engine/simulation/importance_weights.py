@@ -116,8 +116,8 @@ def share_weights(
     cells = draws.cells(codes)
     wanted = cells.shares(np.asarray(shares, dtype=np.float64))
     reached = np.bincount(cells.persona, wanted, len(shares))
-    worst = int(np.abs(reached - shares).argmax())
-    if abs(reached[worst] - shares[worst]) > _MAX_GAP:
+    worst = int(np.argmax(shares - reached))
+    if np.abs(reached - shares).max() > _MAX_GAP:
         raise DataError(
             f"A share of {shares[worst]:.3f} cannot be reached for {names[worst]!r}: in the "
             f"contexts where it has draws, {reached[worst]:.3f} is the nearest.",

@@ -20,13 +20,16 @@ _MIN_SHARE = 1e-12
 _YES, _NO = _words("yes true y 1"), _words("no false n 0")
 _NEGATIONS = _words(
     "no not never neither nor none nothing without hardly barely scarcely less cannot cant dont "
-    "doesnt didnt isnt arent wasnt werent wont wouldnt shouldnt couldnt havent hasnt hadnt "
+    "doesnt didnt isnt arent wasnt werent wont wouldnt shouldnt couldnt havent hasnt hadnt aint "
+    "nobody není nejsem nejsme nejsou "
     "nicht kein keine keinen keiner nie niemals ne non pas jamais nunca não niet geen nooit inte "
     "ikke ingen ei nem не ни нет δεν μη μην لا ليس لست غير לא नहीं không tidak bukan"
 )
 _NEGATIONS_AFTER = _words(
     "nicht niet inte ikke pas değil değilim değildir नहीं না 안 못 않 않음 않습니다"
 )
+_REFUSALS = _words("refuse refused refuses fail failed fails lack lacks unable false untrue")
+_NEAR = _words("almost nearly virtually practically")  # "almost never" is another answer than never
 _NEGATION_PHRASES = ("far from", "anything but")
 # Scripts with no spaces: a negation is joined to the word, in front of it or behind it.
 _JOINED_BEFORE = tuple(
@@ -43,7 +46,7 @@ _COMMON_WORDS = _words(
     "a i am an and as at be can do he if in is it me may no of on or so the to us who will"
 )
 _MAX_MARKS = 40  # characters around an answer
-_REACH = 3  # words before an option that can negate it
+_REACH = 5  # words before an option that can negate it
 _CLAUSE = re.compile(f"[{_STOPS}]")
 _LEADING_SENTENCE = re.compile(rf"^\s*([^{_ENDS}]+)[{_ENDS}]")
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc`]")
@@ -129,7 +132,8 @@ def match_option(text: str, options: Sequence[str]) -> int | None:
         return found
     fold = _folded if len(set(map(_folded, options))) == len(options) else normalised
     named = set(_mentions(text, options, fold))
-    return named.pop() if len(named) == 1 else None
+    found = named.pop() if len(named) == 1 else None
+    return None if found is None or _has_longer(text, options, found) else found
 
 
 def share_first_word(options: Sequence[str]) -> bool:
@@ -217,6 +221,12 @@ def _mentions(text: str, options: Sequence[str], fold: Callable[[str], str]) -> 
                 yield a
 
 
+def _has_longer(text: str, options: Sequence[str], named: int) -> bool:
+    """Return whether a text has all words of a longer option too, as in "agree strongly"."""
+    written, *names = (set(re.findall(r"\w+", _folded(each))) for each in (text, *options))
+    return any(names[named] < name <= written for name in names if names[named])
+
+
 def _mentioned_numbers(text: str) -> set[float | None]:
     """Return the numbers in a text, without negated ones and those that describe the scale."""
     written = _SCALE.sub(" ", _MINUS.sub("-", _folded(text)))
@@ -269,7 +279,9 @@ def _is_negated(text: str, start: int, end: int) -> bool:
     next_word = goes_on[1].strip(_AROUND) if goes_on else ""
     name = text[start:end]
     has_negation = " " in name and bool(_NEGATIONS & set(name.split()))
-    if not has_negation and _NEGATIONS & set(words):
+    if (not has_negation and _NEGATIONS & set(words)) or _REFUSALS & set(words[-3:]):
+        return True
+    if _NEAR & set(words[-1:]):
         return True
     if before.rstrip().endswith(_NEGATION_PHRASES):
         return True

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from jupyter_mop.charts.style.text_frame import TextFrame
 from jupyter_mop.engine.data.dataframes import pandas_frame, value_text
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.data.personas import Persona, persona_shares
 from jupyter_mop.engine.survey.question import SEPARATOR, Question
 from jupyter_mop.engine.survey.real_answers import split_names
 from jupyter_mop.errors import DataError
-from jupyter_mop.notebook.display import TextFrame
 from jupyter_mop.options import Options, declared_options
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pandas as pd
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
+from jupyter_mop.charts.style.text_frame import TextFrame
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
-from jupyter_mop.notebook.display import TextFrame
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
     StudyMagics,

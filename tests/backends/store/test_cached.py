@@ -4,8 +4,11 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -27,6 +30,7 @@ from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.errors import DataError
 
+Value = TypeVar("Value")
 WORDS = ["good", "bad", "long", "short"]
 PARAMS = SamplingParams(temperature=1.0, top_p=1.0, max_tokens=8)
 
@@ -257,3 +261,88 @@ def test_two_processes_share_one_store(store: Store) -> None:
     cached = CachedBackend(toy, store)
     assert cached.generate(draws(400), PARAMS) == ToyBackend(WORDS).generate(draws(400), PARAMS)
     assert toy.n_generated == 0
+
+
+N_THREADS = 8
+
+
+@pytest.fixture
+def busy_threads() -> Iterator[None]:
+    """Switch between threads as often as possible."""
+    seconds = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(seconds)
+
+
+def at_once(work: Callable[[int], Value]) -> list[Value]:
+    """Return `work(thread)` of each thread; all of them start together."""
+    barrier = threading.Barrier(N_THREADS)
+
+    def started(thread: int) -> Value:
+        barrier.wait(30)
+        return work(thread)
+
+    with ThreadPoolExecutor(N_THREADS) as threads:
+        return list(threads.map(started, range(N_THREADS)))
+
+
+@pytest.mark.usefixtures("busy_threads")
+def test_threads_get_every_response_right_and_the_model_computes_it_once(store: Store) -> None:
+    toy = ToyBackend(WORDS)
+    cached = CachedBackend(toy, store)
+    shared = draws(60)
+
+    def work(thread: int) -> tuple[list[str], list[str]]:
+        own = draws(30, text=WORDS[thread % 4], start=1000 * (thread + 1))
+        texts = [completion.text for completion in cached.generate(shared + own, PARAMS)]
+        again = [completion.text for completion in cached.generate(own + shared[::-1], PARAMS)]
+        truth = ToyBackend(WORDS).generate(shared + own, PARAMS)
+        assert texts == [completion.text for completion in truth]
+        return texts, again
+
+    for texts, again in at_once(work):
+        assert again == texts[60:] + texts[:60][::-1]
+    n_answers = 60 + 30 * N_THREADS
+    assert toy.n_generated == cached.total_misses == cached.usage.calls == n_answers
+    assert cached.total_hits + cached.total_misses == N_THREADS * 2 * 90
+    assert store.counts().completions == n_answers
+
+
+@pytest.mark.usefixtures("busy_threads")
+def test_threads_get_every_score_and_vector_right_and_they_are_computed_once(store: Store) -> None:
+    toy = ToyBackend(WORDS)
+    cached, encoder = CachedBackend(toy, store), CachedEncoder(ToyEncoder(WORDS), store)
+    requests = scores([f"{a} {b}" for a in WORDS for b in WORDS])
+    texts = [request.response for request in requests]
+    totals = [score.total for score in ToyBackend(WORDS).score(requests)]
+
+    def work(thread: int) -> list[float]:
+        vectors = encoder.encode(texts[thread:] + texts[:thread])
+        np.testing.assert_array_equal(np.roll(vectors, thread, axis=0), truth)
+        return [score.total for score in cached.score(requests)]
+
+    truth = ToyEncoder(WORDS).encode(texts)
+    assert at_once(work) == [totals] * N_THREADS
+    assert (toy.n_scored, encoder.total_misses) == (16, 16)
+    assert (store.counts().scores, store.counts().vectors) == (16, 16)
+
+
+def test_a_cached_response_is_returned_while_another_thread_asks_the_model(store: Store) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Waiting(ToyBackend):
+        def generate(self, requests, params, *, on_result=None):
+            asked.set()
+            assert go_on.wait(30)
+            return super().generate(requests, params, on_result=on_result)
+
+    first = CachedBackend(ToyBackend(WORDS), store).generate(draws(3), PARAMS)
+    cached = CachedBackend(Waiting(WORDS), store)
+    with ThreadPoolExecutor(1) as threads:
+        pending = threads.submit(cached.generate, draws(6), PARAMS)
+        assert asked.wait(30)
+        assert cached.generate(draws(3), PARAMS) == first
+        assert not pending.done()
+        go_on.set()
+        assert pending.result()[:3] == first

@@ -97,6 +97,18 @@ def test_names_can_contain_spaces_digits_and_any_script() -> None:
     assert [persona.name for persona in read_personas(text)] == names
 
 
+def test_bullets_before_names_are_no_part_of_them() -> None:
+    text = "* fan [0.4]: You love films.\n\u2022 critic: You judge * and **.\n*odd: x"
+    personas = [(each.name, each.weight, each.description) for each in read_personas(text)]
+    assert personas[0] == ("fan", 0.4, "You love films.")
+    assert personas[1:] == [("critic", None, "You judge * and **."), ("*odd", None, "x")]
+
+
+def test_whole_numbers_in_a_column_of_floats_are_names_without_a_point() -> None:
+    frame = pd.DataFrame({"name": [1.0, 2.5], "description": ["x", "y"]})
+    assert [persona.name for persona in read_personas(frame)] == ["1", "2.5"]
+
+
 def test_a_frame_without_weights_and_with_other_columns() -> None:
     frame = FRAME.drop(columns="weight").assign(age=30)
     with pytest.warns(UserWarning, match="not used: age"):
@@ -117,6 +129,7 @@ def test_a_frame_without_weights_and_with_other_columns() -> None:
         (FRAME.assign(name=["critic", np.nan]), ["needs a name"]),
         ("a: x\nb: y\na: z", ["unique", "'a'"]),
         ("a: x\na : z", ["unique", "'a'"]),
+        ("cafe\u0301: x\ncaf\u00e9: z", ["unique", "café"]),
         ("a [-0.1]: x\nb: y", ["'a'", "zero or more"]),
         ("a [nan]: x\nb: y", ["'a'", "zero or more"]),
         ("a [inf]: x\nb: y", ["'a'", "zero or more"]),

@@ -87,3 +87,29 @@ def test_a_persona_without_weight_has_a_derivative() -> None:
     step = np.array([-1e-6, 1e-6, 0.0])
     change = groups.with_marginal(start + step).shares - groups.with_marginal(start).shares
     assert slope[1] - slope[0] == pytest.approx((change * value).sum() / 1e-6, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("base", "wanted", "marginal"),
+    [
+        ([[1, 0], [0, 1]], [0.5, 0.5], [0.9, 0.1]),
+        ([[1, 0, 0], [0, 0.5, 0.5]], [0.2, 0.3, 0.5], [0.9, 0.0375, 0.0625]),
+        ([[1, 0, 0], [0, 0.5, 0.5]], [0.0, 0.4, 0.6], [0.9, 0.04, 0.06]),
+        ([[0.5, 0.5, 0], [0, 0.5, 0.5]], [0.2, 0.3, 0.5], [0.36, 0.54, 0.1]),
+    ],
+)
+def test_contexts_stay_where_one_persona_answers_some_of_them_alone(
+    base: list[list[float]], wanted: list[float], marginal: list[float]
+) -> None:
+    groups = ContextGroups(np.array([0.9, 0.1]), np.array(base, dtype=float))
+    nearest = groups.with_marginal(np.array(wanted))
+    np.testing.assert_allclose(nearest.shares.sum(1), [0.9, 0.1])
+    np.testing.assert_allclose(nearest.marginal, marginal, atol=1e-6)
+
+
+def test_weights_that_cannot_be_reached_have_no_derivative() -> None:
+    apart = ContextGroups(np.array([0.9, 0.1]), np.eye(2))
+    np.testing.assert_allclose(apart.by_marginal(np.array([[1.0, 2.0], [3.0, 4.0]])), 0, atol=1e-5)
+    pair = ContextGroups(np.array([0.5, 0.5]), np.array([[1, 0, 0], [0, 0.5, 0.5]]))
+    slope = pair.by_marginal(np.array([[7.0, 7.0, 7.0], [0.0, 1.0, 3.0]]))
+    assert slope[2] - slope[1] == pytest.approx(2.0, abs=1e-5)

@@ -54,6 +54,35 @@ REPLIES: dict[str, dict[str, str]] = {
         "I don't agree": "",
         "I disagree.": "Disagree",
         "I barely agree": "",
+        "I cannot say that I agree": "",
+        "I’m not so sure that I agree": "",
+        "I refuse to agree": "",
+        "I fail to disagree": "",
+        "Nobody would agree": "",
+        "I ain't sure I agree": "",
+        "I fail to see why, but I agree": "Agree",
+    },
+    "Strongly agree|Agree|Disagree|Strongly disagree": {
+        "I agree strongly.": "",
+        "I strongly agree with it": "Strongly agree",
+        "I agree with it": "Agree",
+    },
+    "Never|Sometimes|Always": {
+        "Almost never": "",
+        "nearly always": "",
+        "Well, never.": "Never",
+        "Never mind, sometimes": "Sometimes",
+    },
+    "Almost never|Never|Always": {
+        "almost never, I think": "Almost never",
+    },
+    "Pass|Fail": {
+        "I would say fail": "Fail",
+        "It has to fail, sadly": "Fail",
+    },
+    "spokojený|nespokojený": {
+        "Nejsem spokojený": "",
+        "Jsem nespokojený": "nespokojený",
     },
     "<50%|>50%": {
         ">50%": ">50%",

@@ -11,9 +11,9 @@ from jupyter_mop.errors import DataError
 
 EXAMPLE = 'Write one persona per line, for example "critic [0.4]: You review films for a living."'
 
-# "at 10:30" and "https://" are no names.
+# "at 10:30" and "https://" are no names; a bullet before a name is no part of it.
 _LINE = re.compile(
-    r"(?P<name>[^\s:\[\]{}\-][^:\[\]{}]*?)\s*(\[(?P<weight>[^\]]*)\])?\s*"
+    r"(?:[*\u2022]\s+)?(?P<name>[^\s:\[\]{}\-][^:\[\]{}]*?)\s*(\[(?P<weight>[^\]]*)\])?\s*"
     r":(?!//|(?<=\d:)\d)(?P<description>.*)"
 )
 _COMMENT = re.compile(r"\s*#(\s|#|$)")

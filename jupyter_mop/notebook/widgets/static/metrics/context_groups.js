@@ -4,17 +4,24 @@
 
 const FIT_TOLERANCE = 1e-10;
 const MAX_FIT_ITERATIONS = 2000;
+const MIN_FACTOR = 1e-200;
+const RIDGE = 1e-8;
 const latestFits = new WeakMap();
 
-/** The weights within each group, each row scaled to sum to 1, and the totals before. */
+/**
+ * The weights within each group, each row scaled to sum to 1, and the totals before. A group whose
+ * personas are all switched off keeps its weights.
+ */
 function weightsIn({ sizes, base }, factors) {
   const count = factors.length;
   const weights = Float64Array.from(base, (value, i) => value * factors[i % count]);
   const totals = Float64Array.from(sizes, (_, g) =>
     weights.subarray(g * count, (g + 1) * count).reduce((total, value) => total + value, 0));
+  const before = Float64Array.from(sizes, (_, g) =>
+    base.slice(g * count, (g + 1) * count).reduce((total, value) => total + value, 0));
   for (let i = 0; i < weights.length; i += 1) {
-    const total = totals[Math.floor(i / count)];
-    weights[i] = total > 0 ? weights[i] / total : 0;
+    const g = Math.floor(i / count);
+    weights[i] = totals[g] > 0 ? weights[i] / totals[g] : base[i] / before[g];
   }
   return { weights, totals };
 }
@@ -32,9 +39,14 @@ function fitFactors(groups, wanted) {
   for (let i = 0; i < MAX_FIT_ITERATIONS; i += 1) {
     const now = overallWeights(groups, weightsIn(groups, factors).weights, count);
     if (wanted.every((weight, k) => Math.abs(now[k] - weight) < FIT_TOLERANCE)) break;
-    const raised = factors.map((factor, k) => (now[k] > 0 ? (factor * wanted[k]) / now[k] : 0));
-    const top = Math.max(...raised, 1e-300);
-    factors = raised.map((factor) => factor / top);
+    const ratio = now.map((weight, k) => (weight > 0 ? wanted[k] / weight : 0));
+    const top = Math.max(...ratio.map((value, k) => value * factors[k]), 1e-300);
+    const next = factors.map((factor, k) => (factor * ratio[k]) / top);
+    const used = next.filter((factor) => factor > 0);
+    const ratios = ratio.filter((_, k) => next[k] > 0);
+    if (!used.length || Math.min(...used) < MIN_FACTOR) break; // these weights cannot be reached
+    if (Math.max(...ratios) - Math.min(...ratios) < FIT_TOLERANCE) break;
+    factors = next;
   }
   return factors;
 }
@@ -98,7 +110,7 @@ export function byPersona(statistics, weights, byCell) {
   for (let k = 0; k < count; k += 1) {
     const reach = Float64Array.from(sizes, (size, g) => (totals[g] > 0 ? (size * base[g * count + k]) / totals[g] : 0));
     const all = reach.reduce((total, value) => total + value, 0) || 1;
-    const row = Float64Array.from(overall, (value, l) => value + (k === l ? 1 : 0));
+    const row = Float64Array.from(overall, (value, l) => value + (k === l ? 1 + RIDGE : 0));
     let slope = 0;
     reach.forEach((value, g) => {
       const share = value / all;
