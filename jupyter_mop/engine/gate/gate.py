@@ -255,7 +255,7 @@ class Gate:
         sums = GradientSums.total(in_threads(gradient_sums, scores.blocks))
         loss = -(share @ log_prob)
         gradient = self._chain_rule(scores, d_logit, sums)
-        penalty, d_penalty = self._penalty(l2, len(share))
+        penalty, d_penalty = self._penalty(l2, int(np.count_nonzero(share)))
         return float(loss + penalty), gradient + d_penalty
 
     def _penalty(self, l2: float, n: int) -> tuple[float, Array]:

@@ -81,17 +81,17 @@ def select_components(
     DataError
         If a record would have no exemplar but itself.
     """
+    n_pool = len(exemplars)
+    if n_personas * n_pool <= size:
+        return select_all(population, exemplars, n_personas)
     order, blocks = _blocks(population.contexts)
     population = population.take(order)
     excluded = own_exemplars(population, exemplars)
-    n, n_pool = excluded.shape
-    if n_personas * n_pool <= size:
-        return select_all(population, exemplars, n_personas)
     n_shown = min(n_personas, max(1, size // MIN_EXEMPLARS))
     n_exemplars = min(n_pool, max(MIN_EXEMPLARS, size // n_shown))
     rng = np.random.default_rng(random_state)
     pool, personas = rng.permutation(n_pool), rng.permutation(n_personas)
-    shown = np.zeros((n, n_personas), dtype=bool)
+    shown = np.zeros((len(population), n_personas), dtype=bool)
     for b, rows in enumerate(blocks):
         others = np.setdiff1d(np.arange(n_pool), _turn(pool, b, n_exemplars))
         excluded[np.ix_(rows, others)] = True

@@ -74,7 +74,7 @@ def load(
     Raises
     ------
     DataError
-        If there is no readable mixture, it is from a newer version, or it was edited.
+        If there is no readable mixture, it is from another version, or it was edited.
     """
     with _readable(path):
         facts = json.loads((path / "mixture.json").read_text(encoding="utf-8"))

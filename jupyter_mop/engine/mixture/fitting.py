@@ -162,7 +162,7 @@ def _best_single(by_persona: Array, validation: CrossValidation) -> Array:
 
 
 def _groups(population: Population) -> list[object]:
-    """Return what must not be divided between folds: the group of a record, or its response."""
+    """Return what must not be divided between folds: the group of each record, or the record."""
     if population.group is not None:
         return list(population.frame[population.group])
-    return list(population.responses)
+    return list(range(len(population)))

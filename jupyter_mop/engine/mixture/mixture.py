@@ -251,8 +251,8 @@ class MixtureOfPersonas(Viewed):
     def exemplar_weights(self, population: Population, persona: str) -> Array:
         """Return the exemplar weights of one persona for each record, shape (n, J)."""
         k = np.full(len(population), persona_index(self.personas, persona))
-        contexts = self.encode_contexts(population.contexts)
-        return np.exp(self._initialised().gate_.exemplar_log_weights(contexts, k))
+        gate = self._initialised().gate_
+        return np.exp(gate.exemplar_log_weights(self.encode_contexts(population.contexts), k))
 
     def gate_for(self, weights: Weights | None = None) -> Gate:
         """Return the gate under other persona weights; see `gate_with_weights`."""

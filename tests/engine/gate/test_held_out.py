@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mop.engine.gate.component_scores import ComponentScores
+from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.held_out import LEARNED, SINGLE, UNIFORM, held_out_report
-from jupyter_mop.engine.mixture import component_selection
 
 N, K, J = 40, 3, 4
 COLUMNS = [
@@ -25,7 +24,7 @@ def start() -> Gate:
 def scores(log_lik: np.ndarray) -> ComponentScores:
     """Return scores in which component (i, k, j) has the log-likelihood `log_lik[i, k]`."""
     excluded = np.zeros((N, J), bool)
-    components = component_selection.all_components(excluded, K)
+    components = Components(*np.nonzero(np.ones((N, K, J))))
     values = log_lik[components.record, components.persona]
     vectors = np.tile(np.eye(6)[0], (N, 1))
     return ComponentScores(vectors, components, values, excluded, np.ones(N))

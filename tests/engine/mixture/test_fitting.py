@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,8 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
-from jupyter_mop.engine.mixture.component_selection import select_random, select_shared
-from jupyter_mop.engine.mixture.fitting import ask_random_and_likely, ask_selection
-from jupyter_mop.errors import DataError
+from jupyter_mop.engine.mixture.component_selection import select_all
+from jupyter_mop.engine.mixture.fitting import ask_model, fit_gate
 
 WORDS = ["sun", "rain", "wind", "fog"]
 PERSONAS = read_personas("sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind.")
@@ -62,16 +62,6 @@ def start(scorer: ComponentScorer) -> Gate:
     )
 
 
-def ask_all(scorer, step, records, **options):
-    selection = select_shared(records, scorer.exemplars, len(scorer.personas), **options)
-    return ask_selection(scorer, step, selection)
-
-
-def ask_likely(scorer, records, start, *, l2, **options):
-    selection = select_random(records, scorer.exemplars, len(scorer.personas), **options)
-    return ask_random_and_likely(scorer, selection, start, l2=l2)
-
-
 def shown_exemplar(request: ScoreRequest) -> str:
     return next(m.content for m in request.prompt.messages if m.role == "assistant")
 
@@ -79,7 +69,7 @@ def shown_exemplar(request: ScoreRequest) -> str:
 def test_all_components_exclude_the_own_exemplar(
     scorer: ComponentScorer, records: Population
 ) -> None:
-    scores, n_tokens = ask_all(scorer, "all", records, n_exemplars=10)
+    scores, n_tokens = ask_model(scorer, select_all(records, scorer.exemplars, 3))
     own = np.array([[r == e.response for e in scorer.exemplars] for r in records.responses])
     np.testing.assert_array_equal(scores.excluded, own)
     assert len(scores.components) == 3 * (24 * 10 - own.sum())
@@ -90,7 +80,7 @@ def test_all_components_exclude_the_own_exemplar(
 def test_likelihoods_equal_those_of_the_rendered_prompts(
     scorer: ComponentScorer, records: Population, start: Gate
 ) -> None:
-    scores, _ = ask_all(scorer, "all", records, n_exemplars=10)
+    scores, _ = ask_model(scorer, select_all(records, scorer.exemplars, 3))
     exact = np.zeros(24)
     for i, (record, response) in enumerate(zip(records.records, records.responses, strict=True)):
         pool = [e for e in scorer.exemplars if e.response != response]
@@ -102,81 +92,33 @@ def test_likelihoods_equal_those_of_the_rendered_prompts(
     np.testing.assert_allclose(start.log_prob(scores), np.log(exact))
 
 
-def test_a_smaller_pool_is_common_to_all_records_and_depends_on_the_seed(
-    scorer: ComponentScorer, records: Population
-) -> None:
-    def pool(seed: int) -> set[int]:
-        scores, _ = ask_all(scorer, "some", records, n_exemplars=4, random_state=seed)
-        return set(scores.components.exemplar)
-
-    assert len(pool(0)) == 4
-    assert pool(0) == pool(0)
-    assert {frozenset(pool(seed)) for seed in range(5)} != {frozenset(pool(0))}
-
-
-@pytest.mark.parametrize("size", [2, 5, 12])
-def test_random_and_likely_components_are_allowed_and_scored_once(
-    scorer: ComponentScorer, records: Population, start: Gate, size: int
-) -> None:
-    scores = ask_likely(scorer, records, start, size=size, l2=0.01)
-    requests = scorer.backend.requests
-    assert len(set(requests)) == len(requests) == len(scores.components)
-    assert not any(shown_exemplar(request) == request.response for request in requests)
-    np.testing.assert_array_equal(np.bincount(scores.components.record), np.full(24, size))
-
-
-def test_a_size_of_one_scores_one_component_per_record(
+def test_a_fit_scores_each_component_once_and_reports_it(
     scorer: ComponentScorer, records: Population, start: Gate
 ) -> None:
-    scores = ask_likely(scorer, records, start, size=1, l2=0.01)
-    np.testing.assert_array_equal(scores.components.record, np.arange(24))
-
-
-def test_the_components_depend_on_the_seed_only(
-    scorer: ComponentScorer, records: Population, start: Gate
-) -> None:
-    def components(seed: int) -> list[int]:
-        best = ask_likely(scorer, records, start, size=6, l2=0.01, random_state=seed)
-        return [*best.components.exemplar, *best.components.persona]
-
-    assert components(0) == components(0) != components(1)
-
-
-def test_each_step_is_reported_with_its_total(
-    scorer: ComponentScorer, records: Population, start: Gate
-) -> None:
-    steps: dict[str, list[int]] = {}
+    seen: dict[str, list[int]] = {}
 
     def on_step(what: str, total: int):
-        steps[what] = [total + steps.get(what, [0])[0], *steps.get(what, [0, 0])[1:]]
+        seen[what] = [total, 0]
 
         def tick(_index: int, _value: object) -> None:
-            steps[what][1] += 1
+            seen[what][1] += 1
 
         return tick
 
-    reporting = ComponentScorer(
-        scorer.personas,
-        scorer.exemplars,
-        scorer.template,
-        scorer.backend,
-        scorer.encode,
-        on_step,
-    )
-    ask_likely(reporting, records, start, size=6, l2=0.01)
-    assert list(steps) == ["random components", "likely components"]
-    assert all(total == seen > 0 for total, seen in steps.values())
+    fit = fit_gate(replace(scorer, on_step=on_step), records, start, n_components=6)
+    requests = scorer.backend.requests
+    assert len(set(requests)) == len(requests) == len(fit.refits.scores.components)
+    assert not any(shown_exemplar(request) == request.response for request in requests)
+    assert seen == {"components": [len(requests), len(requests)]}
 
 
-def test_a_record_with_no_exemplar_but_itself_is_refused(
+def test_records_are_fitted_with_their_own_weights_and_responses(
     scorer: ComponentScorer, records: Population, start: Gate
 ) -> None:
-    alone = ComponentScorer(
-        PERSONAS, scorer.exemplars[:1], scorer.template, scorer.backend, scorer.encode
-    )
-    with pytest.raises(DataError, match="only exemplar") as caught:
-        ask_all(alone, "all", records, n_exemplars=1)
-    assert "n_exemplars" in caught.value.hint
-    with pytest.raises(DataError, match="only exemplar"):
-        ask_likely(alone, records, start, size=2, l2=0.01)
-    assert not hasattr(scorer.backend, "requests")
+    """Blocks put records in another order: weights and likelihoods must follow."""
+    scores = fit_gate(scorer, records, start, n_components=6).refits.scores
+    assert sorted(scores.weight) == sorted(records.weights)
+    by_weight = dict(zip(records.weights, records.responses, strict=True))
+    requests = scorer.backend.requests
+    for i, request in zip(scores.components.record, requests, strict=True):
+        assert request.response == by_weight[scores.weight[i]]

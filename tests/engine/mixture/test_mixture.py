@@ -335,7 +335,7 @@ def test_weights_are_distributions(mixture: MixtureOfPersonas, population: Popul
 
 def marginal(mixture: MixtureOfPersonas, population: Population, weights: object) -> list[float]:
     gate = mixture.gate_for(weights)
-    contexts = mixture.encoder.encode(population.contexts).astype(float)
+    contexts = mixture.encode_contexts(population.contexts)
     return [round(float(w), 6) for w in gate.persona_weights(contexts)]
 
 
@@ -360,7 +360,7 @@ def test_named_weights_keep_the_learned_exemplar_weights(
     mixture: MixtureOfPersonas, population: Population
 ) -> None:
     mixture.fit(population)
-    contexts, k = np.eye(4)[:2], np.zeros(2, np.intp)
+    contexts, k = mixture.context_vectors[0][:2], np.zeros(2, np.intp)
     named, learned, uniform = (
         mixture.gate_for(w).exemplar_log_weights(contexts, k)
         for w in ({"sunny": 0.9}, "learned", "uniform")
