@@ -10,7 +10,6 @@ from jupyter_mop.charts.style.chart_parts import (
     CELL_WIDTH,
     heat_layers,
     name_axis,
-    persona_scale,
     share_axis,
     sized,
     styled,
@@ -18,7 +17,7 @@ from jupyter_mop.charts.style.chart_parts import (
 )
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
 from jupyter_mop.charts.style.plain_text import labels, plain, plain_frame
-from jupyter_mop.charts.style.theme import INK, ROW_HEIGHT, persona_colours
+from jupyter_mop.charts.style.theme import GREY, INK, ROW_HEIGHT, persona_colours
 
 if TYPE_CHECKING:
     import altair as alt
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.mixture.composition import Composition
 
 MAX_CELLS_WITH_TEXT = 16
-NONE = "–"
+NONE = "none"
 
 
 def composition_chart(composition: Composition) -> alt.HConcatChart:
@@ -35,12 +34,9 @@ def composition_chart(composition: Composition) -> alt.HConcatChart:
 
     title = alt.TitleParams(
         f"Composition by {plain(composition.by)}",
-        subtitle=[
-            f"Total variation {composition.total_variation:.3f} "
-            f"(uniform weights: {composition.uniform:.3f})",
-            f"Likeliest persona right: {composition.right:.0%} "
-            f"(always the largest group: {composition.largest:.0%})",
-        ],
+        subtitle=f"Total variation {composition.total_variation:.3f} (uniform weights: "
+        f"{composition.uniform:.3f}). Likeliest persona right: {composition.right:.0%} "
+        f"(always the largest group: {composition.largest:.0%}).",
     )
     parts = _shares(composition), _likeliest(composition.confusion)
     joined = alt.hconcat(*parts, title=title, spacing=32)
@@ -81,6 +77,12 @@ def row_names(frame: pd.DataFrame) -> list[str]:
     return names
 
 
+def _colours(composition: Composition) -> dict[str, str]:
+    """Return the colour of each persona, the same as in other charts."""
+    personas = [str(name) for name in composition.confusion.columns]
+    return dict(zip(personas, persona_colours(personas), strict=True))
+
+
 def _shares(composition: Composition) -> alt.LayerChart:
     """Return a bar for each weight with its interval, and a tick at the true share."""
     import altair as alt
@@ -91,7 +93,9 @@ def _shares(composition: Composition) -> alt.LayerChart:
     base = alt.Chart(frame).encode(alt.Y("name:N", sort=order, title=None, axis=name_axis()))
     x = alt.X("weight:Q", title="share of records", axis=share_axis())
     tips = tooltips("name:N", "true:Q", "weight:Q", "low:Q", "high:Q")
-    colour = alt.Color("name:N", scale=persona_scale(order), legend=None)
+    colours = [_colours(composition).get(p, GREY) for p in composition.frame["persona"]]
+    scale = alt.Scale(domain=order, range=colours)
+    colour = alt.Color("name:N", scale=scale, legend=None)
     layers = [
         base.mark_bar(height={"band": 0.6}).encode(x, colour, tooltip=tips),
         base.mark_rule(color=INK, strokeWidth=1.2).encode(alt.X("low:Q"), alt.X2("high:Q")),
@@ -132,7 +136,7 @@ def _likeliest(confusion: pd.DataFrame) -> alt.LayerChart:
 def _shares_table(composition: Composition) -> str:
     personas = [str(name) for name in composition.confusion.columns]
     chips = persona_chips(personas)
-    colours = dict(zip(personas, persona_colours(personas), strict=True))
+    colours = _colours(composition)
     rows = [
         [
             NONE if pd.isna(group) else cell(group),

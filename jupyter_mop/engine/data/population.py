@@ -294,7 +294,11 @@ class Population(Viewed):
         values = by if isinstance(by, pd.Series) else pd.Series(list(by))  # type: ignore[call-overload]
         if self.source is not None and self.rows is not None and len(values) == len(self.source):
             index = self.source.index
-            if index.is_unique and not values.index.equals(index) and index.isin(values.index).all():
+            if (
+                index.is_unique
+                and not values.index.equals(index)
+                and index.isin(values.index).all()
+            ):
                 values = values.reindex(index)
             return values.iloc[self.rows].reset_index(drop=True)
         if len(values) == len(self):
@@ -307,14 +311,14 @@ class Population(Viewed):
         )
 
     def _source_column(self, name: str) -> pd.Series:
-        frame = self.frame if self.source is None or self.rows is None else self.source
+        frame = self.frame if self.source is None else self.source
         if name not in frame.columns:
             raise DataError(
                 f"There is no column {name!r} in the population's data frame; its columns are "
                 f"{list(frame.columns)}.",
                 hint="Use one of these columns, or pass a Series in the order of its rows.",
             )
-        values = frame[name] if frame is self.frame else frame[name].iloc[self.rows]
+        values = frame[name] if self.rows is None else frame[name].iloc[self.rows]
         return values.reset_index(drop=True)
 
     def counted(self) -> Population:

@@ -142,13 +142,20 @@ def composition(
     persona_of, matched = match_groups(confusion, match)
     weights, draws = mixture.persona_weights(), records.resampled_weights(n_resamples, random_state)
     frame = _table(truth, persona_of, pd.Series(weights, index=mixture.names), draws)
+    variation, low, high = _variation(frame, mixture.names, draws)
+    right, right_low, right_high = records.right(persona_of, mixture.names)
     return Composition(
-        by_name,
-        frame,
-        *_variation(frame, pd.Index(mixture.names).get_indexer(frame["persona"]), draws),
+        by=by_name,
+        frame=frame,
+        total_variation=variation,
+        low=low,
+        high=high,
         uniform=_distance(frame["true"], frame["persona"].notna() / len(weights)),
         confusion=confusion.div(confusion.sum(axis=1), axis=0).fillna(0.0),
-        **records.right(persona_of, mixture.names, truth.index[0]),
+        right=right,
+        right_low=right_low,
+        right_high=right_high,
+        largest=float(np.average(records.group == truth.index[0], weights=records.weight)),
         n=len(records.group),
         matched=matched,
         notes=_notes(mixture, texts, records, frame),
@@ -288,21 +295,19 @@ class _Records:
 
     def confusion(self, groups: list[str], names: Sequence[str]) -> pd.DataFrame:
         """Return the weight of the records by group (row) and likeliest persona (column)."""
-        rows, columns = pd.Index(groups).get_indexer(self.group), self.posterior.argmax(axis=1)
+        rows, columns = pd.Categorical(self.group, groups).codes, self.posterior.argmax(axis=1)
         cells = np.zeros((len(groups), len(names)))
         np.add.at(cells, (rows, columns), self.weight)
         return pd.DataFrame(cells, index=groups, columns=list(names))
 
     def right(
-        self, persona_of: Mapping[str, str], names: Sequence[str], largest: str
-    ) -> dict[str, float]:
-        """Return the share of records whose likeliest persona is that of their group."""
+        self, persona_of: Mapping[str, str], names: Sequence[str]
+    ) -> tuple[float, float, float]:
+        """Return the share of records whose likeliest persona is their group's, low and high."""
         likeliest = np.array(names, dtype=object)[self.posterior.argmax(axis=1)]
         own = np.array([persona_of.get(group) for group in self.group], dtype=object)
         share = float(np.average(own == likeliest, weights=self.weight))
-        low, high = share_interval(share, effective_sample_size(self.weight), level=LEVEL)
-        baseline = float(np.average(self.group == largest, weights=self.weight))
-        return {"right": share, "right_low": low, "right_high": high, "largest": baseline}
+        return share, *share_interval(share, effective_sample_size(self.weight), level=LEVEL)
 
     def resampled_weights(self, n: int, random_state: int) -> Array:
         """Return the most likely persona weights of `n` resamples of the records, shape (n, K)."""
@@ -382,26 +387,36 @@ def _table(
     truth: pd.Series, persona_of: Mapping[str, str], weights: pd.Series, draws: Array
 ) -> pd.DataFrame:
     """Return one row per group and its persona, then the personas without a group."""
-    rows = [(group, persona_of.get(group), share) for group, share in truth.items()]
-    rows += [(None, name, 0.0) for name in weights.index if name not in persona_of.values()]
+    groups, names = map(str, truth.index), list(map(str, weights.index))
+    rows: list[tuple[str | None, str | None, float]]
+    rows = [(group, persona_of.get(group), float(truth[group])) for group in groups]
+    rows += [(None, name, 0.0) for name in names if name not in persona_of.values()]
     ends = {
-        name: centred_interval(weight, [draws[:, k]], level=LEVEL, scale=IDENTITY)
-        for k, (name, weight) in enumerate(weights.items())
+        name: (
+            float(weights[name]),
+            *centred_interval(
+                float(weights[name]), [draws[:, k].tolist()], level=LEVEL, scale=IDENTITY
+            ),
+        )
+        for k, name in enumerate(names)
     }
-    learned = [(weights.get(p, 0.0), *ends.get(p, (0.0, 0.0))) for _, p, _ in rows]
+    learned = [ends[name] if name else (0.0, 0.0, 0.0) for _, name, _ in rows]
     frame = pd.DataFrame(rows, columns=["group", "persona", "true"]).astype({"true": float})
     frame[["weight", "low", "high"]] = np.clip(np.array(learned, dtype=np.float64), 0, 1)
     return frame
 
 
-def _variation(frame: pd.DataFrame, positions: NDArray[np.intp], draws: Array) -> Array:
-    """Return the total variation between true shares and weights, with its interval, (3,)."""
-    learned = np.where(positions >= 0, draws[:, positions], 0.0)
+def _variation(
+    frame: pd.DataFrame, names: Sequence[str], draws: Array
+) -> tuple[float, float, float]:
+    """Return the total variation between true shares and learned weights, low and high."""
+    by_name = pd.DataFrame(draws, columns=list(names))
+    learned = by_name.reindex(columns=frame["persona"], fill_value=0.0).to_numpy()
     shifted = learned - learned.mean(axis=0) + frame["weight"].to_numpy()
     values = 0.5 * np.abs(shifted - frame["true"].to_numpy()).sum(axis=1)
     value = _distance(frame["true"], frame["weight"])
-    ends = centred_interval(value, [values], level=LEVEL, scale=IDENTITY)
-    return np.array([value, *np.clip(ends, 0, 1)])
+    low, high = centred_interval(value, [values.tolist()], level=LEVEL, scale=IDENTITY)
+    return value, max(low, 0.0), min(high, 1.0)
 
 
 def _distance(first: pd.Series, second: pd.Series) -> float:

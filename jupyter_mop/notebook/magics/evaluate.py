@@ -150,10 +150,10 @@ class EvaluateMagics(StudyMagics):
             )
 
     @magic_arguments()
-    @argument("--by", required=True, help="Column of the population's data frame, or variable with "
-              "a Series in its order: the true group of each record.")  # fmt: skip
-    @argument("--match", help="The persona of each group: GROUP=PERSONA,GROUP=PERSONA or a variable "
-              "with a dict. Default: equal names, else the largest agreement.")  # fmt: skip
+    @argument("--by", required=True, help="Column of the population's data frame, or variable "
+              "with a Series in its order: the true group of each record.")  # fmt: skip
+    @argument("--match", help="The persona of each group: GROUP=PERSONA,GROUP=PERSONA, or a "
+              "variable with a dict. Default: equal names, else by agreement.")  # fmt: skip
     @argument("--seed", type=arguments.seed, default=0, help="Seed of the bootstrap.")
     @line_magic
     @output_can_be_silenced
