@@ -39,8 +39,8 @@ class Composition(Viewed):
         Name of the hidden column.
     frame : pandas.DataFrame
         One row per group and its persona: group, persona, true, weight, low and high (95 %
-        interval of the weight). A group without a persona has weight 0, a persona without a group
-        has a true share of 0.
+        interval of the share that the likelihoods support, whether or not the fit followed them).
+        A group without a persona has weight 0, a persona without a group has a true share of 0.
     total_variation, low, high : float
         Total variation between true shares and learned weights, with a 95 % interval.
     uniform : float
@@ -126,17 +126,24 @@ def composition(
     -----
     True shares are those of all records with a group, by survey weight. The rest is computed from
     the likelihoods of the fit. The weights were fitted to these records without their groups.
-    Intervals of weights resample the records and find the weights that are most likely for each
+    Intervals of shares resample the records and find the shares that are most likely for each
     resample by EM (Saerens, Latinne and Decaestecker 2002, Neural Computation 14), given the
-    posterior probabilities of the fit.
+    posterior probabilities of the fit. They cover the true share where the language model describes
+    the personas well. A weight outside of its interval was held back by the fit, which keeps its
+    start unless other weights are clearly better.
     """
     if n_resamples < MIN_RESAMPLES:
         raise DataError(
             f"`n_resamples` must be at least {MIN_RESAMPLES}, got {n_resamples}.",
             hint="Use n_resamples=200.",
         )
+    if not hasattr(mixture, "refits_"):
+        raise NotFittedError(
+            "A composition requires the likelihoods of a fit, which this mixture does not have.",
+            hint="Run %mop_fit in this notebook; cached scores need no model call.",
+        )
     by_name, texts = hidden_groups(mixture, by)
-    records = _scored_records(mixture, texts)
+    records = scored_records(mixture, texts)
     truth = _true_shares(mixture, texts)
     confusion = records.confusion(list(truth.index), mixture.names)
     persona_of, matched = match_groups(confusion, match)
@@ -273,7 +280,7 @@ def _largest_agreement(confusion: pd.DataFrame) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class _Records:
+class GroupedRecords:
     """The records of a fit that have a group.
 
     Attributes
@@ -326,21 +333,14 @@ class _Records:
         return np.asarray(weights)
 
 
-def _scored_records(mixture: MixtureOfPersonas, texts: pd.Series) -> _Records:
+def scored_records(mixture: MixtureOfPersonas, texts: pd.Series) -> GroupedRecords:
     """Return the records of the fit with a group and a weight, from the likelihoods of the fit.
 
     Raises
     ------
-    NotFittedError
-        Before a fit, and for a loaded mixture.
     DataError
         If no record of the fit has a group.
     """
-    if not hasattr(mixture, "refits_"):
-        raise NotFittedError(
-            "A composition requires the likelihoods of a fit, which this mixture does not have.",
-            hint="Run %mop_fit in this notebook; cached scores need no model call.",
-        )
     rows, scores = _rows_of_the_fit(mixture), mixture.refits_.scores
     group, weight = texts.to_numpy(dtype=object)[rows], np.asarray(scores.weight)
     used = np.flatnonzero(~pd.isna(group) & (weight > 0))
@@ -350,7 +350,7 @@ def _scored_records(mixture: MixtureOfPersonas, texts: pd.Series) -> _Records:
             hint="Fit to more records (--records), or use a column with fewer missing values.",
         )
     prior = np.exp(mixture.gate_.persona_log_weights(scores.contexts[used]))
-    return _Records(
+    return GroupedRecords(
         group[used],
         mixture.gate_.responsibilities(scores)[used],
         np.average(prior, axis=0, weights=weight[used]),
@@ -391,18 +391,11 @@ def _table(
     rows: list[tuple[str | None, str | None, float]]
     rows = [(group, persona_of.get(group), float(truth[group])) for group in groups]
     rows += [(None, name, 0.0) for name in names if name not in persona_of.values()]
-    ends = {
-        name: (
-            float(weights[name]),
-            *centred_interval(
-                float(weights[name]), [draws[:, k].tolist()], level=LEVEL, scale=IDENTITY
-            ),
-        )
-        for k, name in enumerate(names)
-    }
-    learned = [ends[name] if name else (0.0, 0.0, 0.0) for _, name, _ in rows]
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    ends = dict(zip(names, np.column_stack([weights, low, high]), strict=True))
+    learned = [ends[name] if name else np.zeros(3) for _, name, _ in rows]
     frame = pd.DataFrame(rows, columns=["group", "persona", "true"]).astype({"true": float})
-    frame[["weight", "low", "high"]] = np.clip(np.array(learned, dtype=np.float64), 0, 1)
+    frame[["weight", "low", "high"]] = np.array(learned)
     return frame
 
 
@@ -424,7 +417,7 @@ def _distance(first: pd.Series, second: pd.Series) -> float:
 
 
 def _notes(
-    mixture: MixtureOfPersonas, texts: pd.Series, records: _Records, frame: pd.DataFrame
+    mixture: MixtureOfPersonas, texts: pd.Series, records: GroupedRecords, frame: pd.DataFrame
 ) -> tuple[str, ...]:
     """Return remarks on missing values, contexts, and groups or personas that stand alone."""
     likeliest = set(records.posterior.argmax(axis=1))
@@ -440,9 +433,8 @@ def _notes(
         f"No record supports {_listed('persona', idle)}: none has it as its likeliest.": idle,
         f"No persona stands for {_listed('group', alone)}: its weight counts as 0.": alone,
         f"No group belongs to {_listed('persona', spare)}: its true share counts as 0.": spare,
-        "The learned weights are equal: the fit found no better ones.": np.ptp(
-            mixture.persona_weights()
-        )
+        "The learned weights are equal: the fit found none that are clearly better. The intervals "
+        "show the shares that the likelihoods support.": np.ptp(mixture.persona_weights())
         < _TOLERANCE,
     }
     return tuple(note for note, holds in notes.items() if holds)
