@@ -18,6 +18,7 @@ from nbclient.exceptions import CellExecutionError
 from jupyter_mop import (
     Alignment,
     Calibration,
+    Composition,
     Diagnosis,
     Estimates,
     MixtureOfPersonas,
@@ -640,6 +641,31 @@ def test_estimates_and_diagnoses(shell: InteractiveShell) -> None:
     assert isinstance(diagnosis, Diagnosis)
     assert (diagnosis.name, diagnosis.copied) == ("first", 3)
     assert line(shell, "mop_diagnose first --copied 4").copied == 4
+
+
+def test_a_composition_by_a_hidden_column_or_a_series(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    df = shell.user_ns["df"]
+    first = df["text"].str.split().str[0]
+    shell.user_ns.update(df=df.assign(first=first), hidden=first, pairs={"sun": "sunny"})
+    line(shell, "mop_population df --context topic --response text")
+    line(shell, "mop_fit --exemplars 4 --records 60 --components 12")
+    found = line(shell, "mop_composition --by first --match 'sun=sunny, rain=rainy' --seed 2")
+    assert isinstance(found, Composition)
+    assert (found.by, found.n) == ("first", 60)
+    persona_of = dict(found.frame.dropna()[["group", "persona"]].to_numpy())
+    assert persona_of == {"sun": "sunny", "rain": "rainy"}
+    assert "Total variation" in html(shell, found)
+    by_series = line(shell, "mop_composition --by hidden --match pairs")
+    assert dict(by_series.frame.dropna()[["group", "persona"]].to_numpy()) == {"sun": "sunny"}
+    with pytest.raises(DataError, match="pairs of group and persona"):
+        line(shell, "mop_composition --by first --match sunny")
+    assert shell.complete("", "%mop_composition --by ", 22)[1] == ["first", "hidden"]
+    assert "pairs" in shell.complete("", "%mop_composition --by first --match ", 36)[1]
+    assert ready.mixture.composition("first").total_variation == pytest.approx(
+        ready.composition(first).total_variation
+    )
 
 
 @pytest.mark.usefixtures("ready")
