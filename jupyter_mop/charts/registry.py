@@ -10,10 +10,10 @@ from jupyter_mop.backends.endpoint.capabilities import Capabilities
 from jupyter_mop.backends.store.run_history import Runs
 from jupyter_mop.charts.alignment import alignment_chart, alignment_table
 from jupyter_mop.charts.calibration import calibration_chart, calibration_table
-from jupyter_mop.charts.mixture.composition import composition_chart, composition_table
 from jupyter_mop.charts.diagnosis import diagnosis_chart, diagnosis_table
 from jupyter_mop.charts.estimates import estimates_chart, estimates_table
 from jupyter_mop.charts.explanation import explanation_chart, explanation_table
+from jupyter_mop.charts.mixture.composition import composition_chart, composition_table
 from jupyter_mop.charts.persona_weights import mixture_chart, mixture_table
 from jupyter_mop.charts.population import population_chart, population_table
 from jupyter_mop.charts.runs_and_costs import capabilities_table, cost_table, runs_table
