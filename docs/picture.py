@@ -42,7 +42,11 @@ FLOORS = {
     "study": ("state and verbs, no formula", {"study": "Study and its session, costs, run log"}),
     "charts": (
         "results to charts and tables",
-        {"charts.*": "one module per result", "charts.style": "theme, PNG, HTML table"},
+        {
+            "charts.*": "one module per result",
+            "charts.mixture": "true shares",
+            "charts.style": "theme, PNG, HTML table",
+        },
     ),
     "engine": (
         "arrays and data frames in and out",

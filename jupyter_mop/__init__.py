@@ -21,6 +21,7 @@ _PUBLIC = {
     "ChatTemplate": "backends.chat_templates",
     "Comparison": "engine.weighting.comparison",
     "Completion": "backends.protocols",
+    "Composition": "engine.mixture.composition",
     "Diagnosis": "engine.evaluation.diagnosis",
     "Encoder": "backends.protocols",
     "Estimates": "engine.evaluation.estimates",

@@ -73,6 +73,7 @@ ALLOWED = {
     "engine": (),
     **{f"engine.{name}": (*GROUND, "backends.protocols", *earlier(name)) for name in ENGINE},
     "charts.style": GROUND,
+    "charts.mixture": (*GROUND, "engine", "charts.style"),
     "charts": (*GROUND, "backends", "engine"),
     "study": BELOW_STUDY,
     "teaching": (*GROUND, "backends", "engine", "charts.style", "study"),

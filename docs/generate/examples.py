@@ -52,6 +52,16 @@ CELLS = [
         ),
     ),
     ("mop_calibrate", "found.plot()"),
+    (
+        "mop_composition",
+        (
+            "kinds = {'warm': 'early', 'fresh': 'early', 'cheap': 'student', 'loud': 'student',\n"
+            "         'slow': 'critic', 'dear': 'critic'}\n"
+            "kind = others['said'].str.split().str[0].map(kinds)\n"
+            "found = %mop_composition --by kind\nfound"
+        ),
+    ),
+    ("mop_composition", "found.plot()"),
     ("mop_diagnose", "diagnosis = %mop_diagnose even\ndiagnosis"),
     ("mop_diagnose", "diagnosis.plot()"),
     ("mop_explain", "who = %mop_explain morning\nwho"),

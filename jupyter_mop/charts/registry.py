@@ -13,6 +13,7 @@ from jupyter_mop.charts.calibration import calibration_chart, calibration_table
 from jupyter_mop.charts.diagnosis import diagnosis_chart, diagnosis_table
 from jupyter_mop.charts.estimates import estimates_chart, estimates_table
 from jupyter_mop.charts.explanation import explanation_chart, explanation_table
+from jupyter_mop.charts.mixture.composition import composition_chart, composition_table
 from jupyter_mop.charts.persona_weights import mixture_chart, mixture_table
 from jupyter_mop.charts.population import population_chart, population_table
 from jupyter_mop.charts.runs_and_costs import capabilities_table, cost_table, runs_table
@@ -23,6 +24,7 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
 from jupyter_mop.engine.evaluation.estimates import Estimates
+from jupyter_mop.engine.mixture.composition import Composition
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
@@ -48,6 +50,7 @@ def html(value: object) -> str:
 
 plot.register(Alignment)(lambda alignment: alignment_chart(alignment.frame))
 plot.register(Calibration)(calibration_chart)
+plot.register(Composition)(composition_chart)
 plot.register(Diagnosis)(diagnosis_chart)
 plot.register(Estimates)(estimates_chart)
 plot.register(Explanation)(explanation_chart)
@@ -60,6 +63,7 @@ plot.register(Synthesis)(synthesis_chart)
 html.register(Alignment)(alignment_table)
 html.register(Calibration)(calibration_table)
 html.register(Capabilities)(capabilities_table)
+html.register(Composition)(composition_table)
 html.register(CostEstimate)(cost_table)
 html.register(Diagnosis)(diagnosis_table)
 html.register(Estimates)(estimates_table)

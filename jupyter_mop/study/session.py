@@ -160,7 +160,7 @@ class Session:
         if self.target is None:
             return population
         frame = pd.concat([population.frame, self.target.frame], ignore_index=True)
-        return replace(population, frame=frame)
+        return replace(population, frame=frame, source=None, rows=None)
 
     def new_mixture(
         self,

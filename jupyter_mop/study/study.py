@@ -31,6 +31,7 @@ from jupyter_mop.engine.evaluation.diagnosis import Diagnosis, diagnose
 from jupyter_mop.engine.evaluation.estimates import Estimates, estimate
 from jupyter_mop.engine.generation.persona_preview import preview
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
+from jupyter_mop.engine.mixture.composition import Composition
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
@@ -471,6 +472,26 @@ class Study:
         if self.mixture is None:
             raise NotFittedError("There is no mixture to explain yet.", hint="Run %mop_fit first.")
         return self.mixture.explain(context, n=n)
+
+    def composition(
+        self, by: object, *, match: Mapping[str, str] | None = None, random_state: int = 0
+    ) -> Composition:
+        """Compare learned persona weights with the true shares of a hidden column's groups.
+
+        No model is called.
+
+        Parameters
+        ----------
+        by : str or Series
+            A column of the data frame given to `use_population`, or a Series in its order.
+        match : mapping of str to str, optional
+            The persona of each group; default: equal names, else the largest agreement.
+        random_state : int
+            Seed of the bootstrap.
+        """
+        if self.mixture is None:
+            raise NotFittedError("There is no mixture to compare yet.", hint="Run %mop_fit first.")
+        return self.mixture.composition(by, match=match, random_state=random_state)
 
     def nearest(self, n: int = 3) -> pd.DataFrame:
         """Return the `n` training records nearest to each persona's description.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -69,6 +69,10 @@ class Population(Viewed):
         Name of the column whose rows belong together, such as a respondent's.
     n_left_out : int
         Rows of the data frame that had no response and were left out.
+    source : pandas.DataFrame or None
+        The data frame that the records came from, with all its columns.
+    rows : numpy.ndarray or None
+        The position of each record in `source`, shape (n,).
     """
 
     frame: pd.DataFrame
@@ -77,6 +81,8 @@ class Population(Viewed):
     weight: str | None = None
     group: str | None = None
     n_left_out: int = 0
+    source: pd.DataFrame | None = field(default=None, compare=False)
+    rows: NDArray[np.intp] | None = field(default=None, compare=False)
 
     @classmethod
     def from_frame(
@@ -135,7 +141,8 @@ class Population(Viewed):
                 "The population is empty: the data frame has no rows.",
                 hint="Check the filter that selects its rows.",
             )
-        answered = df[[not _is_empty(value) for value in df[response]]]
+        is_answered = np.array([not _is_empty(value) for value in df[response]])
+        answered = df[is_answered]
         if answered.empty:
             raise DataError(
                 f"The column {response!r} has no response in any of its {len(df)} rows.",
@@ -148,7 +155,8 @@ class Population(Viewed):
             if fault:
                 warnings.warn(fault, UserWarning, stacklevel=2)
         frame = answered[list(dict.fromkeys(used))].reset_index(drop=True)
-        return cls(frame, columns, response, weight, group, len(df) - len(answered))
+        rows, source = np.flatnonzero(is_answered), df.copy(deep=False)
+        return cls(frame, columns, response, weight, group, len(df) - len(rows), source, rows)
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -252,8 +260,66 @@ class Population(Viewed):
 
     def take(self, indices: Sequence[int] | NDArray[np.intp]) -> Population:
         """Return the records at `indices` in the given order."""
-        rows = self.frame.iloc[list(indices)].reset_index(drop=True)
-        return Population(rows, self.context, self.response, self.weight, self.group)
+        indices = np.asarray(indices, dtype=np.intp)
+        return replace(
+            self,
+            frame=self.frame.iloc[indices].reset_index(drop=True),
+            n_left_out=0,
+            rows=None if self.rows is None else self.rows[indices],
+        )
+
+    def aligned(self, by: object) -> pd.Series:
+        """Return a value for each record that is no part of its context, n values.
+
+        Parameters
+        ----------
+        by : str or Series
+            A column of the data frame that the records came from; or values in the order of its
+            rows, or of the records.
+
+        Raises
+        ------
+        DataError
+            If there is no such column, or the values have another length.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"topic": "tea", "text": ["hot", None, "mild"], "age": [20, 30, 40]})
+        >>> people = Population.from_frame(df, context="topic", response="text")
+        >>> people.aligned("age").tolist(), people.take([1]).aligned(df["age"]).tolist()
+        ([20, 40], [40])
+        """
+        if isinstance(by, str):
+            return self._source_column(by)
+        values = by if isinstance(by, pd.Series) else pd.Series(list(by))  # type: ignore[call-overload]
+        if self.source is not None and self.rows is not None and len(values) == len(self.source):
+            index = self.source.index
+            if (
+                index.is_unique
+                and not values.index.equals(index)
+                and index.isin(values.index).all()
+            ):
+                values = values.reindex(index)
+            return values.iloc[self.rows].reset_index(drop=True)
+        if len(values) == len(self):
+            return values.reset_index(drop=True)
+        n_source = "" if self.source is None else f", and their data frame has {len(self.source):,}"
+        raise DataError(
+            f"The hidden column has {len(values):,} values, but there are {len(self):,} "
+            f"records{n_source}.",
+            hint="Pass a column of the data frame that the population came from.",
+        )
+
+    def _source_column(self, name: str) -> pd.Series:
+        frame = self.frame if self.source is None else self.source
+        if name not in frame.columns:
+            raise DataError(
+                f"There is no column {name!r} in the population's data frame; its columns are "
+                f"{list(frame.columns)}.",
+                hint="Use one of these columns, or pass a Series in the order of its rows.",
+            )
+        values = frame[name] if self.rows is None else frame[name].iloc[self.rows]
+        return values.reset_index(drop=True)
 
     def counted(self) -> Population:
         """Return the records with weights above zero."""

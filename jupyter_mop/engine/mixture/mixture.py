@@ -24,7 +24,7 @@ from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.generation import component_draws
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
-from jupyter_mop.engine.mixture import explanation, files, fitting, simulating
+from jupyter_mop.engine.mixture import composition, explanation, files, fitting, simulating
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
 from jupyter_mop.engine.mixture.component_selection import select_all
 from jupyter_mop.engine.mixture.context_features import ContextFeatures
@@ -271,6 +271,24 @@ class MixtureOfPersonas(Viewed):
             Maximum number of exemplars and of records.
         """
         return explanation.explain(self._initialised(), context, n=n)
+
+    def composition(
+        self, by: object, *, match: Mapping[str, str] | None = None, random_state: int = 0
+    ) -> composition.Composition:
+        """Compare the learned persona weights with the true shares of groups that were hidden.
+
+        Parameters
+        ----------
+        by : str or Series
+            A column of the data frame that the population came from, or a Series in its order.
+        match : mapping of str to str, optional
+            The persona of each group; default: equal names, else the largest agreement.
+        random_state : int
+            Seed of the bootstrap.
+        """
+        return composition.composition(
+            self._initialised(), by, match=match, random_state=random_state
+        )
 
     def log_prob(self, population: Population, *, on_step: OnStep | None = None) -> Array:
         """Return log p(y|x) of each record over all K * J components in nats, shape (n,)."""

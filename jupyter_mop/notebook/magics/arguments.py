@@ -114,6 +114,30 @@ def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, flo
     return {name.strip(): _share(name, share) for name, _, share in pairs}
 
 
+def column_or_values(shell: InteractiveShell, text: str) -> object:
+    """Return the values in the variable `text`, such as a Series, or the name of a column."""
+    value = variable_or_none(shell, unquoted(text))
+    is_values = hasattr(value, "__len__") and not isinstance(value, str | Mapping | pd.DataFrame)
+    return value if is_values else unquoted(text)
+
+
+def pairs(shell: InteractiveShell, text: str | None) -> Mapping[str, str] | None:
+    """Return the pairs that `text` gives as NAME=NAME, or a variable with a dict."""
+    text = text and unquoted(text)
+    if not text:
+        return None
+    value = variable_or_none(shell, text)
+    if isinstance(value, Mapping):
+        return value
+    split = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    if not all(sign for _, sign, _ in split):
+        raise DataError(
+            f"`--match` must be pairs of group and persona, got {text!r}.",
+            hint='Use --match "GROUP=PERSONA,GROUP=PERSONA", or a variable with a dict.',
+        )
+    return {unquoted(first.strip()): unquoted(second.strip()) for first, _, second in split}
+
+
 def shares(shell: InteractiveShell, text: str | None) -> Mapping[str, float] | None:
     """Return the weights that `text` gives as NAME=SHARE pairs or a variable, but no word."""
     given = weights(shell, text)

@@ -72,6 +72,8 @@ class _Completer:
             "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
             "--template": lambda: list(TEMPLATES),
             "--human": self._frames,
+            "--by": lambda: [*self._population_columns(), *self._variables(pd.Series)],
+            "--match": lambda: self._variables(Mapping),
             "--targets": lambda: self._variables((Mapping, pd.Series)),
             "--start": lambda: self._variables((Mapping, pd.Series)),
             "-k": lambda: ["auto", "4", "8", "16"],
@@ -117,6 +119,14 @@ class _Completer:
     def _options(self) -> list[str]:
         parser = getattr(self.magics, self.name).parser
         return [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001
+
+    def _population_columns(self) -> list[str]:
+        """Return the columns of the population's data frame that the model does not see."""
+        population = self.magics.study.population
+        if population is None or population.source is None:
+            return []
+        seen = {*population.context, population.response, population.weight}
+        return [_quoted(str(name)) for name in population.source if name not in seen]
 
     def _columns(self, words: list[str]) -> list[str]:
         frames = (self.magics.shell.user_ns.get(word) for word in words)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.evaluation.alignment import Alignment
     from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
     from jupyter_mop.engine.evaluation.estimates import Estimates
+    from jupyter_mop.engine.mixture.composition import Composition
     from jupyter_mop.engine.mixture.explanation import Explanation
     from jupyter_mop.engine.weighting.calibration import Calibration
 
@@ -147,6 +148,26 @@ class EvaluateMagics(StudyMagics):
             return self.study.diagnose(
                 name, copied=args.copied, random_state=args.seed, on_step=on_step
             )
+
+    @magic_arguments()
+    @argument("--by", required=True, help="Column of the population's data frame, or variable "
+              "with a Series in its order: the true group of each record.")  # fmt: skip
+    @argument("--match", help="The persona of each group: GROUP=PERSONA,GROUP=PERSONA, or a "
+              "variable with a dict. Default: equal names, else by agreement.")  # fmt: skip
+    @argument("--seed", type=arguments.seed, default=0, help="Seed of the bootstrap.")
+    @line_magic
+    @output_can_be_silenced
+    def mop_composition(self, line: str) -> Composition:
+        """Compare learned persona weights with the true shares of groups that were hidden.
+
+        Example: %mop_composition --by condition --match "acne=skin,pain=back"
+        """
+        args = parsed(self.mop_composition, line)
+        return self.study.composition(
+            arguments.column_or_values(self.shell, args.by),
+            match=arguments.pairs(self.shell, args.match),
+            random_state=args.seed,
+        )
 
     @magic_arguments()
     @argument("context", nargs="*", help="A context as text, or a variable with one.")

@@ -18,6 +18,7 @@ from nbclient.exceptions import CellExecutionError
 from jupyter_mop import (
     Alignment,
     Calibration,
+    Composition,
     Diagnosis,
     Estimates,
     MixtureOfPersonas,
@@ -43,6 +44,7 @@ VERBS = {
     *("backend", "personas", "population", "fit", "simulate", "reweight", "align"),
     *("weights", "panel", "status", "calibrate", "estimate", "diagnose"),
     "explain",
+    "composition",
     "synthesize",
     "ask",
     "match",
@@ -447,6 +449,7 @@ def test_help_shows_the_description_and_lists_the_options(
         ("mop_calibrate a --targets df", None, DataError, ["'a'"]),
         ("mop_estimate a", None, DataError, ["'a'"]),
         ("mop_diagnose", None, NotFittedError, ["%mop_simulate"]),
+        ("mop_composition --by topic", None, NotFittedError, ["%mop_fit"]),
         ("mop_save mix", None, NotFittedError, ["%mop_fit"]),
         ("mop_load 'no such folder'", None, DataError, ["'no such folder'", "wrote"]),
     ],
@@ -496,6 +499,7 @@ def test_a_value_outside_its_limit_names_the_argument(shell: InteractiveShell, v
         "mop_estimate",
         "mop_estimate a --level high",
         "mop_diagnose --copied some",
+        "mop_composition",
         "mop_save",
         "mop_load a b",
     ],
@@ -637,6 +641,31 @@ def test_estimates_and_diagnoses(shell: InteractiveShell) -> None:
     assert isinstance(diagnosis, Diagnosis)
     assert (diagnosis.name, diagnosis.copied) == ("first", 3)
     assert line(shell, "mop_diagnose first --copied 4").copied == 4
+
+
+def test_a_composition_by_a_hidden_column_or_a_series(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    df = shell.user_ns["df"]
+    first = df["text"].str.split().str[0]
+    shell.user_ns.update(df=df.assign(first=first), hidden=first, pairs={"sun": "sunny"})
+    line(shell, "mop_population df --context topic --response text")
+    line(shell, "mop_fit --exemplars 4 --records 60 --components 12")
+    found = line(shell, "mop_composition --by first --match 'sun=sunny, rain=rainy' --seed 2")
+    assert isinstance(found, Composition)
+    assert (found.by, found.n) == ("first", 60)
+    persona_of = dict(found.frame.dropna()[["group", "persona"]].to_numpy())
+    assert persona_of == {"sun": "sunny", "rain": "rainy"}
+    assert "Total variation" in html(shell, found)
+    by_series = line(shell, "mop_composition --by hidden --match pairs")
+    assert dict(by_series.frame.dropna()[["group", "persona"]].to_numpy()) == {"sun": "sunny"}
+    with pytest.raises(DataError, match="pairs of group and persona"):
+        line(shell, "mop_composition --by first --match sunny")
+    assert shell.complete("", "%mop_composition --by ", 22)[1] == ["first", "hidden"]
+    assert "pairs" in shell.complete("", "%mop_composition --by first --match ", 36)[1]
+    assert ready.mixture.composition("first").total_variation == pytest.approx(
+        ready.composition(first).total_variation
+    )
 
 
 @pytest.mark.usefixtures("ready")

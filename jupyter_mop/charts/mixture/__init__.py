@@ -1,0 +1,1 @@
+"""Charts and tables of results of a mixture."""
