@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from jupyter_mop.backends.protocols import Encoder
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.generation.context_odds import (
+    ContextModel,
+    crossfitted_log_odds,
+    fit_context_model,
+)
 
 MIN_RESPONSES = 20  # draws, and real responses that are no exemplars, to estimate odds
 _BATCH_SIZE = 1000  # draws; bounds the memory
 _MAX_REAL = 4000
-_MAX_CONTEXTS, _MIN_PER_CONTEXT = 8, 50  # contexts with odds of their own, real responses of each
 _N_FOLDS = 5
 _MIN_LEFT = 5
 _INVERSE_PENALTY = 2.0  # chosen by log-loss on training reviews
@@ -209,29 +213,35 @@ class CandidateSelector:
     def _crossfitted(
         self, responses: Sequence[Exemplar], draw: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """Return the log-odds of each response by a fit without the responses of its draw."""
+        """Return the log-odds of each pair, learned without the responses of its draw."""
+        vectors = self._encoded(responses)
+        ratios = self._context_model.log_ratios(responses, vectors)
+        labels = [response.label for response in responses]
+        by_context, _ = crossfitted_log_odds(ratios, labels, draw)
+        return self._response_log_odds(vectors, draw) + by_context
+
+    def _response_log_odds(
+        self, vectors: NDArray[np.float64], draw: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Return the log-odds of each response whatever its context."""
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GroupKFold, cross_val_predict
 
-        real, weights = self._real_features, self._real.weights
+        real, weights = self._real_vectors, self._real.weights
         real_groups = -1 - np.arange(len(real))
         log_odds = cross_val_predict(
             LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced", max_iter=1000),
-            np.vstack([real, self._features(responses)]),
-            np.repeat([1, 0], [len(real), len(responses)]),
+            np.vstack([real, vectors]),
+            np.repeat([1, 0], [len(real), len(vectors)]),
             groups=np.concatenate([real_groups, draw]),
             cv=GroupKFold(_N_FOLDS),
             method="decision_function",
-            params={"sample_weight": np.r_[weights / weights.mean(), np.ones(len(responses))]},
+            params={"sample_weight": np.r_[weights / weights.mean(), np.ones(len(vectors))]},
         )
         return np.asarray(log_odds[len(real) :], dtype=np.float64)
 
-    def _features(self, responses: Sequence[Exemplar]) -> NDArray[np.float64]:
-        """Return each response's vector, repeated in the columns of its context."""
-        vectors = self.encoder.encode([r.response for r in responses]).astype(np.float64)
-        contexts = np.array([response.label for response in responses], dtype=object)
-        own = [vectors * (contexts == context)[:, None] for context in self._contexts]
-        return np.hstack([vectors, *own])
+    def _encoded(self, responses: Sequence[Exemplar]) -> NDArray[np.float64]:
+        return self.encoder.encode([r.response for r in responses]).astype(np.float64)
 
     @cached_property
     def _real(self) -> RealResponses:
@@ -240,12 +250,10 @@ class CandidateSelector:
         return RealResponses(self.real[:_MAX_REAL], np.ones(len(self.real[:_MAX_REAL])))
 
     @cached_property
-    def _real_features(self) -> NDArray[np.float64]:
-        return self._features(self._real.responses)
+    def _real_vectors(self) -> NDArray[np.float64]:
+        return self._encoded(self._real.responses)
 
     @cached_property
-    def _contexts(self) -> list[str]:
-        """The contexts with coefficients of their own."""
-        counts = Counter(response.label for response in self._real.responses)
-        most = counts.most_common(_MAX_CONTEXTS)
-        return [context for context, n in most if n >= _MIN_PER_CONTEXT]
+    def _context_model(self) -> ContextModel:
+        real = self._real
+        return fit_context_model(real.responses, self._real_vectors, real.weights, self.encoder)
