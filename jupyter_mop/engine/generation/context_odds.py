@@ -23,8 +23,10 @@ _INVERSE_PENALTIES = (0.3, 3.0, 30.0, 300.0)
 _N_FOLDS, _MAX_TO_FOLD = 5, 500  # with more real responses, one fold in five judges
 _PRIOR_COUNT = 20.0  # draws' worth of evidence that shrink shares of few draws
 _N_ITERATIONS = 30
+_MAX_PAIRS = 1000  # real pairs of context and response that are compared as texts
+_MIN_DISTINCT = 0.5  # share of distinct texts; below, repeated texts are what people write
 _OTHERS = "other contexts"
-_NONE = "none"
+NO_CONTEXT = "none"
 
 
 class ContextModel(Protocol):
@@ -44,7 +46,7 @@ class ContextModel(Protocol):
 class NoContext:
     """A model for contexts that a response says nothing about: all ratios are 1."""
 
-    form: str = _NONE
+    form: str = NO_CONTEXT
 
     def log_ratios(self, responses: Sequence[Exemplar], vectors: Array) -> Array:  # noqa: ARG002
         """Return zeros, shape (n,)."""
@@ -147,6 +149,8 @@ def fit_context_model(
     if len(classes) < 2:  # noqa: PLR2004
         return NoContext()
     groups = pd.factorize(np.array([record.response for record in real], dtype=object))[0]
+    if groups.max() + 1 < _MIN_DISTINCT * len(groups):
+        groups = np.arange(len(groups))
     shares = np.bincount(targets, weights) / weights.sum()
     estimator = _fit(vectors, targets, weights, groups)
     return ContextClasses(classes, estimator, shares) if estimator else NoContext()
@@ -163,6 +167,7 @@ def _fit_texts(
     real: Sequence[Exemplar], vectors: Array, weights: Array, encoder: Encoder
 ) -> ContextModel:
     """Learn to tell a record's context and response from a pair put together at random."""
+    real, vectors, weights = real[:_MAX_PAIRS], vectors[:_MAX_PAIRS], weights[:_MAX_PAIRS]
     contexts = encode_each(encoder, [record.context for record in real])
     partner = np.roll(np.arange(len(real)), 1)  # records are in random order
     estimator = _fit(
