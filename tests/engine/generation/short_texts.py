@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-_WHO = "my sister|our neighbour|a friend of mine|the old man next door|my boss|everyone here".split(
-    "|"
+_WHO = (
+    *("my sister", "our neighbour", "a friend of mine"),
+    *("the old man next door", "my boss", "everyone here"),
 )
-_HOW = "last week|this morning|again|for the first time|without a word|after a long wait".split("|")
+_HOW = (
+    *("last week", "this morning", "again"),
+    *("for the first time", "without a word", "after a long wait"),
+)
 _WHAT = {
     "sport": "won the local football match|missed a penalty|ran a marathon|watched the cup final|"
     "trains with the swimming team|scored twice on Sunday",
@@ -33,8 +37,8 @@ _WHAT = {
     "lost a roof tile to the gale|drove through thick fog|waited for the rain to stop",
     "politics": "voted for the opposition|wrote to the minister|joined a protest at parliament|"
     "ran for mayor|signed a petition against the new law|watched the election debate",
-    "pets": "adopted a stray cat|walked the dog|took the rabbit to the vet|taught the parrot a word|"
-    "cleaned the fish tank|brushed the long hair of the puppy",
+    "pets": "adopted a stray cat|walked the dog|took the rabbit to the vet|"
+    "taught the parrot a word|cleaned the fish tank|brushed the long hair of the puppy",
 }
 TOPICS = tuple(_WHAT)
 _PHRASES = {topic: text.split("|") for topic, text in _WHAT.items()}

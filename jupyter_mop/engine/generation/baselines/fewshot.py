@@ -24,8 +24,8 @@ class FewShot:
     random_state : int
         Seed of the draws.
     own : sequence of sequence of int, optional
-        The exemplars of each prompt's own context. They are shown first of all: if they are fewer
-        than `n_shown`, exemplars of other contexts stand before them.
+        The exemplars of each prompt's own context. If they are fewer than `n_shown`, exemplars of
+        other contexts stand before them.
     """
 
     n_exemplars: int
@@ -48,7 +48,7 @@ class FewShot:
         own = rng.permutation(np.array(self.own[row], dtype=np.intp))[:size]
         rest = np.setdiff1d(np.arange(self.n_exemplars), own)
         others = rng.choice(rest, size - len(own), replace=False)
-        return tuple([*others.tolist(), *own.tolist()])
+        return (*others.tolist(), *own.tolist())
 
 
 def prepare(inputs: BaselineInputs) -> FewShot:
