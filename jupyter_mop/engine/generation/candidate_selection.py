@@ -15,22 +15,37 @@ from numpy.typing import NDArray
 from jupyter_mop.backends.protocols import Encoder
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.generation.context_odds import (
+    NO_CONTEXT,
+    ContextModel,
+    crossfitted_log_odds,
+    fit_context_model,
+)
 
 MIN_RESPONSES = 20  # draws, and real responses that are no exemplars, to estimate odds
 _BATCH_SIZE = 1000  # draws; bounds the memory
 _MAX_REAL = 4000
-_MAX_CONTEXTS, _MIN_PER_CONTEXT = 8, 50  # contexts with odds of their own, real responses of each
 _N_FOLDS = 5
 _MIN_LEFT = 5
-_INVERSE_PENALTY = 2.0  # chosen by log-loss on training reviews
+_INVERSE_PENALTIES = (4.0, 0.4, 0.04)  # from the weakest, tried until log-loss is worse
 
 
 @dataclass(frozen=True)
 class SelectedCandidates:
-    """The selected candidate of each draw, shape (n,), and all log-odds, shape (n, R)."""
+    """The selected candidate of each draw, shape (n,), and all log-odds, shape (n, R).
+
+    Attributes
+    ----------
+    context_odds : str
+        How contexts were told apart in the odds: `classes`, `texts` or `none`; "" if unknown.
+    answer_share : float
+        Share of the candidates that answer their own question, or NaN.
+    """
 
     selected: NDArray[np.intp]
     log_odds: NDArray[np.float64]
+    context_odds: str = ""
+    answer_share: float = np.nan
 
     @classmethod
     def joined(cls, batches: Sequence[SelectedCandidates]) -> SelectedCandidates:
@@ -38,11 +53,16 @@ class SelectedCandidates:
         return cls(
             np.concatenate([batch.selected for batch in batches]),
             np.concatenate([batch.log_odds for batch in batches]),
+            max((batch.context_odds for batch in batches), key=lambda form: form != NO_CONTEXT),
+            _mean_of_known([batch.answer_share for batch in batches]),
         )
 
     @property
     def facts(self) -> dict[str, Any]:
         """Entries for the provenance: R, the mean effective number of candidates (Kish), effect.
+
+        And how contexts counted in the odds, with the share of candidates that answer their
+        question where contexts counted.
 
         The effect is the mean total variation of the probabilities of selection from 1 / R: no
         share of the responses can have moved by more.
@@ -51,7 +71,11 @@ class SelectedCandidates:
         weights = np.exp(self.log_odds - self.log_odds.max(1, keepdims=True))
         shares = weights / weights.sum(1, keepdims=True)
         effect = np.abs(shares - 1 / n_candidates).sum(1) / 2
+        facts: dict[str, Any] = {"context_odds": self.context_odds} if self.context_odds else {}
+        if np.isfinite(self.answer_share):
+            facts["answer_share"] = round(self.answer_share, 3)
         return {
+            **facts,
             "n_candidates": n_candidates,
             "effective_candidates": round(float((1 / (shares**2).sum(1)).mean()), 2),
             "selection_effect": round(float(effect.mean()), 3),
@@ -133,11 +157,12 @@ def _without(
 class CandidateSelector:
     """Select one candidate per draw by sampling-importance-resampling (Rubin 1987).
 
-    Candidate y of a draw is selected with probability proportional to
-    r(y, x) = p_real(y, x) / p_model(y, x). This ratio is estimated by the odds of being real that
-    a logistic regression on the vector of the response predicts (Sugiyama, Suzuki and Kanamori
-    2012). Contexts with many real responses have coefficients of their own. The odds of a draw's
-    candidates come from a fit without these candidates (cross-fitting). All candidates of a draw
+    Candidate y of a draw with context x is selected with probability proportional to
+    r(x, y) = r(y) p_real(x|y) / p_model(x|y). The first factor, p_real(y) / p_model(y), is the
+    odds of being real that a logistic regression on the vector of the response predicts (Sugiyama,
+    Suzuki and Kanamori 2012). The second is learned from all real responses and from the share of
+    candidates that answer their own question; see `context_odds`. The odds of a draw's candidates
+    come from a fit without these candidates (cross-fitting). All candidates of a draw
     have the same persona and exemplar, so the selection changes no weights, but the responses of
     each component. p_model is the mixture that was drawn: under other weights the odds would be
     others. Reweighting therefore uses the first candidate of each draw.
@@ -180,14 +205,21 @@ class CandidateSelector:
         batches = [
             slice(start, start + _BATCH_SIZE) for start in range(0, len(candidates), _BATCH_SIZE)
         ]
-        log_odds = np.concatenate([self._log_odds(records[b], candidates[b]) for b in batches])
+        found = [self._log_odds(records[batch], candidates[batch]) for batch in batches]
+        log_odds = np.concatenate([table for table, _ in found])
         rng = np.random.default_rng([self.random_state, 4])
-        return SelectedCandidates((log_odds + rng.gumbel(size=log_odds.shape)).argmax(1), log_odds)
+        selected = (log_odds + rng.gumbel(size=log_odds.shape)).argmax(1)
+        share = _mean_of_known([share for _, share in found])
+        form = NO_CONTEXT if np.isnan(share) else self._context_model.form
+        return SelectedCandidates(selected, log_odds, form, share)
 
     def _log_odds(
         self, records: Sequence[Mapping[str, str]], candidates: Sequence[Sequence[str]]
-    ) -> NDArray[np.float64]:
-        """Return the log-odds of each candidate, shape (n, R); all equal if there are few draws."""
+    ) -> tuple[NDArray[np.float64], float]:
+        """Return the log-odds of each candidate, shape (n, R), and the share of answers.
+
+        The log-odds are equal if there are few draws.
+        """
         n, n_candidates = len(candidates), len(candidates[0])
         responses = [
             Exemplar(record, text)
@@ -195,43 +227,52 @@ class CandidateSelector:
             for text in texts
         ]
         has_text = np.array([bool(response.response.strip()) for response in responses])
-        log_odds = np.where(has_text, 0.0, -np.inf)
+        log_odds, share = np.where(has_text, 0.0, -np.inf), np.nan
         used_up = self._real.used_up
         judged = has_text & np.array([response.label not in used_up for response in responses])
         draw = np.repeat(np.arange(n), n_candidates)
         if min(len(np.unique(draw[judged])), len(self._real)) >= MIN_RESPONSES:
             texts = [responses[i] for i in np.flatnonzero(judged)]
-            log_odds[judged] = self._crossfitted(texts, draw[judged])
+            log_odds[judged], answer_share = self._crossfitted(texts, draw[judged])
+            share = np.nan if self._context_model.form == NO_CONTEXT else answer_share
         table = log_odds.reshape(n, n_candidates)
         table[~has_text.reshape(table.shape).any(1)] = 0.0
-        return table
+        return table, share
 
     def _crossfitted(
         self, responses: Sequence[Exemplar], draw: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], float]:
+        """Return the log-odds of each pair, learned without the responses of its draw.
+
+        The second value is the share of responses that answer their question.
+        """
+        vectors = self._encoded(responses)
+        ratios = self._context_model.log_ratios(responses, vectors)
+        labels = [response.label for response in responses]
+        by_context, answer_share = crossfitted_log_odds(ratios, labels, draw)
+        return self._response_log_odds(vectors, draw) + by_context, answer_share
+
+    def _response_log_odds(
+        self, vectors: NDArray[np.float64], draw: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """Return the log-odds of each response by a fit without the responses of its draw."""
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import GroupKFold, cross_val_predict
+        """Return the log-odds of each response whatever its context, by the best penalty."""
+        real, weights = self._real_vectors, self._real.weights
+        sides = np.repeat([1, -1], [len(real), len(vectors)])
+        shares = np.r_[weights / weights.sum(), np.full(len(vectors), 1 / len(vectors))]
+        groups = np.concatenate([-1 - np.arange(len(real)), draw])
+        best, best_loss = np.zeros(len(sides)), np.inf
+        for inverse_penalty in _INVERSE_PENALTIES:
+            log_odds = _held_out_log_odds(
+                np.vstack([real, vectors]), sides, shares, groups, inverse_penalty
+            )
+            loss = float(shares @ np.logaddexp(0, -sides * log_odds)) / 2
+            if loss >= best_loss:
+                break
+            best, best_loss = log_odds, loss
+        return best[len(real) :] if best_loss < np.log(2) else np.zeros(len(vectors))
 
-        real, weights = self._real_features, self._real.weights
-        real_groups = -1 - np.arange(len(real))
-        log_odds = cross_val_predict(
-            LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced", max_iter=1000),
-            np.vstack([real, self._features(responses)]),
-            np.repeat([1, 0], [len(real), len(responses)]),
-            groups=np.concatenate([real_groups, draw]),
-            cv=GroupKFold(_N_FOLDS),
-            method="decision_function",
-            params={"sample_weight": np.r_[weights / weights.mean(), np.ones(len(responses))]},
-        )
-        return np.asarray(log_odds[len(real) :], dtype=np.float64)
-
-    def _features(self, responses: Sequence[Exemplar]) -> NDArray[np.float64]:
-        """Return each response's vector, repeated in the columns of its context."""
-        vectors = self.encoder.encode([r.response for r in responses]).astype(np.float64)
-        contexts = np.array([response.label for response in responses], dtype=object)
-        own = [vectors * (contexts == context)[:, None] for context in self._contexts]
-        return np.hstack([vectors, *own])
+    def _encoded(self, responses: Sequence[Exemplar]) -> NDArray[np.float64]:
+        return self.encoder.encode([r.response for r in responses]).astype(np.float64)
 
     @cached_property
     def _real(self) -> RealResponses:
@@ -240,12 +281,39 @@ class CandidateSelector:
         return RealResponses(self.real[:_MAX_REAL], np.ones(len(self.real[:_MAX_REAL])))
 
     @cached_property
-    def _real_features(self) -> NDArray[np.float64]:
-        return self._features(self._real.responses)
+    def _real_vectors(self) -> NDArray[np.float64]:
+        return self._encoded(self._real.responses)
 
     @cached_property
-    def _contexts(self) -> list[str]:
-        """The contexts with coefficients of their own."""
-        counts = Counter(response.label for response in self._real.responses)
-        most = counts.most_common(_MAX_CONTEXTS)
-        return [context for context, n in most if n >= _MIN_PER_CONTEXT]
+    def _context_model(self) -> ContextModel:
+        real = self._real
+        return fit_context_model(real.responses, self._real_vectors, real.weights, self.encoder)
+
+
+def _mean_of_known(values: Sequence[float]) -> float:
+    """Return the mean of the values that are not NaN, or NaN if all are."""
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan
+
+
+def _held_out_log_odds(
+    vectors: NDArray[np.float64],
+    sides: NDArray[np.intp],
+    shares: NDArray[np.float64],
+    groups: NDArray[np.intp],
+    inverse_penalty: float,
+) -> NDArray[np.float64]:
+    """Return the log-odds of each row by a fit without the rows of its group."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold, cross_val_predict
+
+    log_odds = cross_val_predict(
+        LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=1000),
+        vectors,
+        sides,
+        groups=groups,
+        cv=GroupKFold(_N_FOLDS),
+        method="decision_function",
+        params={"sample_weight": np.where(sides > 0, shares * (sides > 0).sum(), 1.0)},
+    )
+    return np.asarray(log_odds, dtype=np.float64)

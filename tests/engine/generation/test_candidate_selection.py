@@ -120,10 +120,27 @@ def test_selection_changes_responses_but_not_components(mixture) -> None:
 
 
 def test_candidates_of_a_baseline_are_selected_in_each_round(mixture) -> None:
-    for baseline in ("fewshot", "progen"):
+    for baseline in ("fewshot", "fewshot-context", "exemplars", "progen"):
         made = mixture.simulate(120, baseline=baseline, n_candidates=2)
         assert len(made) == 120
         assert made.provenance["n_candidates"] == 2
+
+
+@pytest.mark.parametrize("baseline", ["fewshot", "fewshot-context"])
+def test_candidates_bring_a_baseline_nearer_to_people_too(mixture, baseline) -> None:
+    """Three exemplars make the toy model say sun more than nine times in ten; people say .7."""
+
+    def share_of_sun(n_candidates: int) -> float:
+        texts = [
+            text
+            for seed in range(3)
+            for text in mixture.simulate(
+                300, baseline=baseline, n_candidates=n_candidates, random_state=seed
+            ).responses
+        ]
+        return float(np.mean([text.count("sun") / len(text.split()) for text in texts]))
+
+    assert 0.7 < share_of_sun(4) < share_of_sun(1) - 0.005
 
 
 class HashEncoder:

@@ -50,6 +50,12 @@ _ALL = (
         fewshot.prepare,
     ),
     Baseline(
+        "fewshot-context",
+        "Few-shot with random exemplars of the question's own context; other exemplars fill up.",
+        "few-shot prompting, Brown et al., NeurIPS 2020, with demonstrations chosen by context",
+        fewshot.prepare_by_context,
+    ),
+    Baseline(
         "attributes",
         "Each prompt asks for a random value of each of several attributes. The model names "
         "attributes and values; if it cannot, keywords and lengths of the records are used.",

@@ -32,7 +32,7 @@ from jupyter_mop.errors import DataError, ModelError
 
 WORDS = ["sun", "rain", "wind", "fog"]
 PERSONAS = "sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind."
-SEVERAL = ("fewshot", "progen", "picle")
+SEVERAL = ("fewshot", "fewshot-context", "progen", "picle")
 
 
 class Recording(ToyBackend):
@@ -151,6 +151,41 @@ def test_random_exemplars_are_equally_frequent_and_distinct_in_a_prompt(
     assert all(len(set(places)) == 3 for places in shown)
     counts = np.bincount(np.concatenate(shown), minlength=12)
     assert abs(counts - 500).max() < 5 * np.sqrt(500)
+
+
+def test_few_shot_by_context_shows_exemplars_of_the_questions_own_context(
+    model: Recording, population: Population
+) -> None:
+    mixture = made(model, population)
+    simulation = mixture.simulate(400, baseline="fewshot-context")
+    own = {topic: set() for topic in simulation.frame["context"]}
+    for topic, shown in zip(
+        simulation.frame["context"], simulation.provenance["shown"], strict=True
+    ):
+        assert {mixture.exemplars_[j].label for j in shown} == {topic}
+        assert len(set(shown)) == 3
+        own[topic] |= set(shown)
+    assert sum(map(len, own.values())) == 12  # each exemplar is shown to some prompt
+    assert simulation.provenance["prompts_without_own_exemplar"] == 0
+
+
+def test_few_shot_by_context_fills_up_with_other_exemplars_before_its_own(
+    model: Recording, population: Population
+) -> None:
+    mixture = made(model, population)
+    shown = mixture.simulate(60, baseline="fewshot-context", n_shown=9).provenance["shown"]
+    contexts = mixture.simulate(60, baseline="fewshot-context", n_shown=9).frame["context"]
+    for context, places in zip(contexts, shown, strict=True):
+        is_own = [mixture.exemplars_[j].label == context for j in places]
+        assert len(set(places)) == 9
+        assert is_own == sorted(is_own)
+        assert is_own[-1]
+    strange = Population.from_frame(
+        pd.DataFrame({"topic": ["noon"], "text": ["fog"]}), context="topic", response="text"
+    )
+    alone = mixture.simulate(5, strange, baseline="fewshot-context").provenance
+    assert alone["prompts_without_own_exemplar"] == 5
+    assert all(len(places) == 3 for places in alone["shown"])
 
 
 def test_picle_shows_the_records_with_the_largest_likelihood_ratio(
