@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from jupyter_mop.charts.style.chart_parts import interval_layers, name_axis, sized, styled
+from jupyter_mop.charts.style.html_table import cell
 from jupyter_mop.charts.style.plain_text import labels, plain_frame
 from jupyter_mop.charts.style.theme import GREY, INK, PALE, check_frame, persona_colours
 
@@ -20,6 +21,8 @@ REAL_GROUP = "real responses"
 NO_PERSONA = "no persona"
 OTHER = "other personas"
 MAX_PERSONAS = 14
+MAX_NOTE_LENGTH = 600
+WIDTH, NARROW_WIDTH, N_WIDE = 230, 165, 3
 
 
 def alignment_chart(
@@ -67,8 +70,9 @@ def alignment_chart(
     check_frame(frame, "method figure value low high floor floor_low floor_high n better")
     frame = plain_frame(frame, "method")
     metrics = list(dict.fromkeys(frame["figure"]))
+    width = WIDTH if len(metrics) <= N_WIDE else NARROW_WIDTH
     columns = [
-        _metric_column(frame[frame["figure"] == name], floor, labels=i == 0)
+        _metric_column(frame[frame["figure"] == name], floor, width, labels=i == 0)
         for i, name in enumerate(metrics)
     ]
     n = int(frame["n"].iloc[0])
@@ -78,7 +82,9 @@ def alignment_chart(
     return chart
 
 
-def _metric_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt.LayerChart:
+def _metric_column(
+    frame: pd.DataFrame, floor_name: str, width: int, *, labels: bool
+) -> alt.LayerChart:
     import altair as alt
 
     name, better = frame["figure"].iloc[0], frame["better"].iloc[0]
@@ -95,7 +101,7 @@ def _metric_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt
     y = alt.Y("method:N", sort=order, title=None, axis=axis)
     points = interval_layers(frame, "value", y, f"{name} ({better} is better)")
     chart = alt.layer(band, line, *points, word)
-    return sized(chart, 230, len(order))
+    return sized(chart, width, len(order))
 
 
 def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.ConcatChart:
@@ -205,5 +211,6 @@ def _span(values: pd.Series[float]) -> list[float]:
 
 
 def alignment_table(alignment: Alignment) -> str:
-    """Return the metrics of each method as an HTML table, the human floor last."""
-    return f"{alignment.table.to_html()}<p>{alignment.n_per_side}; 95 % intervals</p>"
+    """Return the metrics of each method as an HTML table, the human floor last, and the notes."""
+    notes = "".join(f"<p>{cell(note, MAX_NOTE_LENGTH)}</p>" for note in alignment.notes)
+    return f"{alignment.table.to_html()}<p>{alignment.n_per_side}; 95 % intervals</p>{notes}"

@@ -1,12 +1,21 @@
-"""Diversity of responses: Vendi score and distinct-n."""
+"""Diversity of responses: Vendi score, distinct-n and dispersion ratios."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jupyter_mop.engine.metrics.vectors import Vectors, checked, checked_weights, unit
+from jupyter_mop.engine.metrics.fidelity import coded_parts
+from jupyter_mop.engine.metrics.half_sampling import ROOT
+from jupyter_mop.engine.metrics.split_half import Metric, Statistic
+from jupyter_mop.engine.metrics.vectors import (
+    Vectors,
+    WeightedVectors,
+    checked,
+    checked_weights,
+    unit,
+)
 from jupyter_mop.errors import DataError
 
 TINY = 1e-12
@@ -104,3 +113,78 @@ def ngrams(tokens: Sequence[str], n: int) -> list[tuple[str, ...]]:
     [('a', 'b'), ('b', 'c')]
     """
     return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
+
+
+def dispersion_ratio(real: WeightedVectors, simulated: WeightedVectors) -> float:
+    """Return the variance of simulated responses divided by that of real ones; best is 1.
+
+    The variance is the mean squared distance from the mean, unbiased. Below 1, simulated responses
+    are too much alike.
+
+    Examples
+    --------
+    >>> real, simulated = np.array([[0.0], [2.0]]), np.array([[0.0], [1.0]])
+    >>> dispersion_ratio(WeightedVectors(real), WeightedVectors(simulated))
+    0.25
+    """
+    return _variance(simulated) / max(_variance(real), TINY)
+
+
+def dispersion_within_and_between(
+    real: WeightedVectors, simulated: WeightedVectors
+) -> tuple[float, float]:
+    """Return the dispersion ratios within and between contexts, each context counting the same.
+
+    Parameters
+    ----------
+    real, simulated : WeightedVectors
+        Vectors with the code of the context as the last column, see `fidelity.with_codes`. Only
+        contexts with two responses on both sides count.
+
+    Examples
+    --------
+    >>> real = np.array([[0.0, 0], [2.0, 0], [8.0, 1], [10.0, 1]])
+    >>> simulated = np.array([[0.0, 0], [1.0, 0], [4.0, 1], [5.0, 1]])
+    >>> dispersion_within_and_between(WeightedVectors(real), WeightedVectors(simulated))
+    (0.25, 0.25)
+    """
+    sides = [_by_context(side) for side in (real, simulated)]
+    both = [code for code in sides[0] if code in sides[1]]
+    within, between = [], []
+    for side in sides:
+        means = np.array([side[code][0] for code in both])
+        within.append(float(np.mean([side[code][1] for code in both])))
+        between.append(float(np.sum((means - means.mean(axis=0)) ** 2)))
+    return within[1] / max(within[0], TINY), between[1] / max(between[0], TINY)
+
+
+def _by_context(side: WeightedVectors) -> dict[int, tuple[Vectors, float]]:
+    """Return mean and variance of the responses of each context with two or more."""
+    vectors, codes = coded_parts(side)
+    found = {}
+    for code in np.unique(codes[codes >= 0]):
+        rows = np.flatnonzero(codes == code)
+        if len(rows) > 1:
+            weights = None if side.weights is None else side.weights[rows]
+            part = WeightedVectors(vectors[rows], weights)
+            shares = checked_weights(part.weights, len(rows))
+            found[int(code)] = (np.asarray(shares @ part.vectors), _variance(part))
+    return found
+
+
+def _variance(side: WeightedVectors) -> float:
+    shares = checked_weights(side.weights, len(side))
+    squares = shares @ np.sum((side.vectors - shares @ side.vectors) ** 2, axis=1)
+    return float(squares / max(1 - np.sum(shares**2), TINY))
+
+
+def _metric(name: str, value: Callable[[WeightedVectors, WeightedVectors], float]) -> Metric:
+    def prepare(real: WeightedVectors, other: WeightedVectors, _n: int, _seed: int) -> Statistic:
+        return lambda rows, others: value(real.take(rows), other.take(others))
+
+    return Metric(name, "near 1", ROOT, lambda real, other, _n, _seed: value(real, other), prepare)
+
+
+DISPERSION = _metric("dispersion", dispersion_ratio)
+WITHIN = _metric("dispersion within", lambda a, b: dispersion_within_and_between(a, b)[0])
+BETWEEN = _metric("dispersion between", lambda a, b: dispersion_within_and_between(a, b)[1])
