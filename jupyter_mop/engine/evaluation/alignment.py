@@ -14,6 +14,11 @@ import pandas as pd
 from jupyter_mop.backends.protocols import Encoder, OnStep
 from jupyter_mop.engine.data.encoding import encode_groups, sample_rows, shown_rows
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.evaluation.alignment_by_context import (
+    AlignmentByContext,
+    Subgroups,
+    align_by_context,
+)
 from jupyter_mop.engine.evaluation.joint_alignment import JOINT_FID, Contexts, Sides
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.fidelity import FIDELITY
@@ -54,6 +59,8 @@ class Alignment(Viewed):
         Joint metrics that are left out, and contexts that are pooled; one sentence each.
     joint_sets : tuple of pairs
         Metrics of responses with their contexts, and the vectors that these compare.
+    by_context : AlignmentByContext or None
+        The metrics within subgroups, where `align` was called with `by`.
     """
 
     frame: pd.DataFrame
@@ -62,6 +69,7 @@ class Alignment(Viewed):
     sets: dict[str, Any] | None = field(default=None, repr=False, compare=False)
     notes: tuple[str, ...] = ()
     joint_sets: tuple[tuple[Metric, Sides], ...] = field(default=(), repr=False, compare=False)
+    by_context: AlignmentByContext | None = None
 
     def differences(self, against: str, *, n_boot: int = 200, n_splits: int = 20) -> pd.DataFrame:
         """Return each method's metrics minus those of `against`, with intervals and verdicts.
@@ -145,7 +153,8 @@ class Alignment(Viewed):
 
     def __repr__(self) -> str:
         notes = "".join(f"\n{note}" for note in self.notes)
-        return f"{self.table.to_string()}\n({self.n_per_side}; 95 % intervals){notes}"
+        groups = "" if self.by_context is None else f"\n\n{self.by_context!r}"
+        return f"{self.table.to_string()}\n({self.n_per_side}; 95 % intervals){notes}{groups}"
 
     @property
     def n_per_side(self) -> str:
@@ -161,6 +170,7 @@ def align(
     simulations: Mapping[str, Texts],
     *,
     encoder: Encoder,
+    by: str | Sequence[str] | None = None,
     random_state: int = 0,
     on_step: OnStep | None = None,
 ) -> Alignment:
@@ -175,6 +185,10 @@ def align(
         The responses of each method, by name.
     encoder : Encoder
         Encodes texts as unit vectors.
+    by : str or sequence of str, optional
+        Context columns: also compare within each subgroup that has 40 held-out records and 20
+        responses of each simulation. Smaller ones are pooled. "context" is all columns. The joint
+        metrics are then about these columns.
     random_state : int
         Seed of the random halves.
     on_step : callable, optional
@@ -183,11 +197,14 @@ def align(
     Returns
     -------
     Alignment
+        FID, MAUVE and KL cosine of the responses; joint FID and fidelity of responses with their
+        contexts (see `joint_alignment`), where these recur in the held-out records.
 
     Raises
     ------
     DataError
-        For nothing to compare, too few responses, or a response that is not a string.
+        For nothing to compare, too few responses, or a response that is not a string; with `by`,
+        for an unknown column, one subgroup only, or too small ones.
 
     Examples
     --------
@@ -208,14 +225,24 @@ def align(
         n = round(n * len(weights) / effective_sample_size(weights))
     rows = sample_rows(len(responses), 2 * n, random_state=random_state)
     real = [responses[i] for i in rows]
-    contexts = Contexts.of(target, rows, simulations)
+    by_side = {None: None if weights is None else weights[rows]} | _all_weights(simulations)
+    groups = None
+    if by is not None:
+        groups = Subgroups.of(target, rows, simulations, by=by, weights=by_side)
+    contexts = Contexts.of(
+        target, rows, simulations, by=groups.by if groups else None, weights=by_side
+    )
     vectors, of_contexts = _encoded([real, *texts.values()], contexts.texts, encoder, on_step)
     sides = _sides(vectors, simulations, weights, rows)
     joint_sets = _joint_sets(contexts, sides, of_contexts)
     sets = {"target": sides.target, "simulated": sides.simulated, "random_state": random_state}
     frame = _measured(sets, joint_sets, on_step)
+    found = None
+    if groups is not None:
+        found = align_by_context(sides, groups, random_state=random_state, on_step=on_step)
     points = _points(real, simulations, sets, int(frame["n"].iloc[0]))
-    return Alignment(frame, points, _personas(simulations), sets, contexts.notes, joint_sets)
+    personas = _personas(simulations)
+    return Alignment(frame, points, personas, sets, contexts.notes, joint_sets, found)
 
 
 def _encoded(
@@ -298,6 +325,10 @@ def _weights(source: Texts) -> Vectors | None:
     if isinstance(source, Simulation):
         return source.weights
     return source.weights if isinstance(source, Population) and source.weight else None
+
+
+def _all_weights(simulations: Mapping[str, Texts]) -> dict[str | None, Vectors | None]:
+    return {name: _weights(simulation) for name, simulation in simulations.items()}
 
 
 def _side(vectors: Vectors, weights: Vectors | None) -> WeightedVectors:

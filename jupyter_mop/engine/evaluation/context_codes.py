@@ -104,6 +104,12 @@ class ContextCodes:
         return len(self.names) - (OTHER in self.names[-1:])
 
 
+def without_contexts(target: object, simulations: Mapping[str, object]) -> list[str]:
+    """Return the names of the sides that are plain texts, which have no contexts."""
+    sides = {"the real responses": target, **simulations}
+    return [name for name, side in sides.items() if not isinstance(side, Population | Simulation)]
+
+
 def labels_by(
     source: Population | Simulation, columns: Sequence[str], by: Sequence[str]
 ) -> list[str]:

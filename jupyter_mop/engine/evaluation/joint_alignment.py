@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.evaluation.context_codes import ContextCodes, labels_by
+from jupyter_mop.engine.evaluation.context_codes import ContextCodes, labels_by, without_contexts
 from jupyter_mop.engine.metrics.fidelity import FIDELITY, with_codes
 from jupyter_mop.engine.metrics.split_half import METRICS, Metric
 from jupyter_mop.engine.metrics.vectors import (
@@ -108,9 +108,7 @@ class Contexts:
         weights : mapping, optional
             As for `ContextCodes.of`.
         """
-        sources = {"the real responses": target, **simulations}
-        bare = [name for name, source in sources.items()
-                if not isinstance(source, Population | Simulation)]  # fmt: skip
+        bare = without_contexts(target, simulations)
         if bare or not isinstance(target, Population):
             return cls(note=f"{NONE}: {_listed(bare)} have no contexts.")
         columns = target.context
