@@ -24,7 +24,7 @@ from jupyter_mop.engine.evaluation.context_codes import (
     labels_by,
     without_contexts,
 )
-from jupyter_mop.engine.evaluation.diversity import BETWEEN, DISPERSION, WITHIN
+from jupyter_mop.engine.evaluation.diversity import BETWEEN, DISPERSION
 from jupyter_mop.engine.evaluation.joint_alignment import Sides
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.fidelity import with_codes
@@ -55,8 +55,8 @@ class AlignmentByContext(Viewed):
         `better`, `ess`; see `alignment_table.align`.
     summary : pandas.DataFrame
         One row per method and metric, with the columns of the value and the floor, and `worst`: the
-        subgroup that is farthest on the wrong side of its floor. The first metrics are means over
-        the subgroups, the last ones dispersion ratios within and between them.
+        subgroup that is farthest on the wrong side of its floor. All are means over the subgroups
+        but the last one, the dispersion ratio between them, which has no worst subgroup.
     notes : tuple of str
         Subgroups that are pooled or left out, one sentence each.
     """
@@ -87,16 +87,18 @@ class AlignmentByContext(Viewed):
 def excess(frame: pd.DataFrame) -> pd.Series[float]:
     """Return how far each value is on the wrong side of its human floor; below 0: the right side.
 
+    Ratios that are best near 1 count as the smaller one of r and 1 / r, so that 2 is as bad as 0.5.
+
     Examples
     --------
     >>> rows = {"value": [0.5, 0.5, 0.5], "floor": [0.2, 0.9, 1.0]}
     >>> excess(pd.DataFrame({**rows, "better": ["lower", "higher", "near 1"]})).round(3).tolist()
-    [0.3, 0.4, 0.693]
+    [0.3, 0.4, 0.5]
     """
     value, floor = frame["value"], frame["floor"]
-    from_one = np.abs(np.log(value.clip(lower=TINY))) - np.abs(np.log(floor.clip(lower=TINY)))
+    of_ratios = np.minimum(floor, 1 / floor) - np.minimum(value, 1 / value.clip(lower=TINY))
     lower = (value - floor).where(frame["better"] == "lower", floor - value)
-    return lower.where(frame["better"] != "near 1", from_one)
+    return lower.where(frame["better"] != "near 1", of_ratios)
 
 
 def is_off_floor(frame: pd.DataFrame) -> pd.Series[bool]:
@@ -262,12 +264,12 @@ def _group_rows(
 
 
 def _dispersion(responses: Sides, codes: ContextCodes, random_state: int) -> pd.DataFrame:
-    """Return the dispersion ratios within and between the subgroups."""
+    """Return the dispersion ratio between the subgroups."""
     of_sides = [codes.target, *codes.simulated.values()]
     pairs = zip(responses.all, of_sides, strict=True)
     coded = responses.with_vectors([with_codes(side.vectors, own) for side, own in pairs])
     return alignment_table.align(
-        coded.target, coded.simulated, metrics=(WITHIN, BETWEEN), random_state=random_state
+        coded.target, coded.simulated, metrics=(BETWEEN,), random_state=random_state
     )
 
 
@@ -275,9 +277,8 @@ def _summary(frame: pd.DataFrame, dispersion: pd.DataFrame, methods: list[str]) 
     rows: list[dict[str, object]] = []
     for method in methods:
         for metric in GROUP_METRICS:
-            if metric is not DISPERSION:
-                is_row = (frame["method"] == method) & (frame["figure"] == metric.name)
-                rows.append({"method": method, "figure": metric.name, **_mean(frame[is_row])})
+            is_row = (frame["method"] == method) & (frame["figure"] == metric.name)
+            rows.append({"method": method, "figure": metric.name, **_mean(frame[is_row])})
         found = dispersion[dispersion["method"] == method]
         rows += found.drop(columns="ess").assign(worst="").to_dict("records")  # type: ignore[arg-type]
     return pd.DataFrame(rows)

@@ -130,46 +130,38 @@ def dispersion_ratio(real: WeightedVectors, simulated: WeightedVectors) -> float
     return _variance(simulated) / max(_variance(real), TINY)
 
 
-def dispersion_within_and_between(
-    real: WeightedVectors, simulated: WeightedVectors
-) -> tuple[float, float]:
-    """Return the dispersion ratios within and between contexts, each context counting the same.
+def dispersion_between(real: WeightedVectors, simulated: WeightedVectors) -> float:
+    """Return the dispersion ratio of the means of contexts, each context counting the same.
+
+    Below 1, simulated responses follow their contexts less than those of people do.
 
     Parameters
     ----------
     real, simulated : WeightedVectors
         Vectors with the code of the context as the last column, see `fidelity.with_codes`. Only
-        contexts with two responses on both sides count.
+        contexts that both sides have count.
 
     Examples
     --------
     >>> real = np.array([[0.0, 0], [2.0, 0], [8.0, 1], [10.0, 1]])
     >>> simulated = np.array([[0.0, 0], [1.0, 0], [4.0, 1], [5.0, 1]])
-    >>> dispersion_within_and_between(WeightedVectors(real), WeightedVectors(simulated))
-    (0.25, 0.25)
+    >>> dispersion_between(WeightedVectors(real), WeightedVectors(simulated))
+    0.25
     """
-    sides = [_by_context(side) for side in (real, simulated)]
+    sides = [_context_means(side) for side in (real, simulated)]
     both = [code for code in sides[0] if code in sides[1]]
-    within, between = [], []
-    for side in sides:
-        means = np.array([side[code][0] for code in both])
-        within.append(float(np.mean([side[code][1] for code in both])))
-        between.append(float(np.sum((means - means.mean(axis=0)) ** 2)))
-    return within[1] / max(within[0], TINY), between[1] / max(between[0], TINY)
+    of_real, of_simulated = (np.array([side[code] for code in both]) for side in sides)
+    squares = [np.sum((means - means.mean(axis=0)) ** 2) for means in (of_real, of_simulated)]
+    return float(squares[1] / max(squares[0], TINY))
 
 
-def _by_context(side: WeightedVectors) -> dict[int, tuple[Vectors, float]]:
-    """Return mean and variance of the responses of each context with two or more."""
+def _context_means(side: WeightedVectors) -> dict[int, Vectors]:
     vectors, codes = coded_parts(side)
-    found = {}
-    for code in np.unique(codes[codes >= 0]):
-        rows = np.flatnonzero(codes == code)
-        if len(rows) > 1:
-            weights = None if side.weights is None else side.weights[rows]
-            part = WeightedVectors(vectors[rows], weights)
-            shares = checked_weights(part.weights, len(rows))
-            found[int(code)] = (np.asarray(shares @ part.vectors), _variance(part))
-    return found
+    weights = np.ones(len(side)) if side.weights is None else side.weights
+    return {
+        int(code): np.average(vectors[codes == code], axis=0, weights=weights[codes == code])
+        for code in np.unique(codes[codes >= 0])
+    }
 
 
 def _variance(side: WeightedVectors) -> float:
@@ -186,5 +178,4 @@ def _metric(name: str, value: Callable[[WeightedVectors, WeightedVectors], float
 
 
 DISPERSION = _metric("dispersion", dispersion_ratio)
-WITHIN = _metric("dispersion within", lambda a, b: dispersion_within_and_between(a, b)[0])
-BETWEEN = _metric("dispersion between", lambda a, b: dispersion_within_and_between(a, b)[1])
+BETWEEN = _metric("dispersion between", dispersion_between)
