@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import pandas as pd
 
 from jupyter_mop.charts.style.chart_parts import (
@@ -20,7 +19,6 @@ from jupyter_mop.charts.style.chart_parts import (
 from jupyter_mop.charts.style.html_table import cell, table
 from jupyter_mop.charts.style.plain_text import labels, plain_frame
 from jupyter_mop.charts.style.theme import GREY, INK, PALE, check_frame, persona_colours
-from jupyter_mop.engine.evaluation.alignment_by_context import MEAN, excess, is_off_floor
 
 if TYPE_CHECKING:
     import altair as alt
@@ -294,12 +292,8 @@ def alignment_by_context_table(alignment: AlignmentByContext) -> str:
 
 def _cells(alignment: AlignmentByContext) -> pd.DataFrame:
     """Return a row per cell, with its colour in [0, 1] and its floor as text."""
-    summary = alignment.summary[alignment.summary["worst"] != ""]
-    frame = pd.concat([alignment.frame, summary.assign(group=MEAN)], ignore_index=True)
-    gap = excess(frame).where(is_off_floor(frame), 0.0)
-    largest = gap.groupby(frame["figure"]).transform("max")
-    frame["level"] = np.where(largest > 0, gap / largest.where(largest > 0, 1.0), 0.0)
-    frame["text"] = [f"floor {floor:.3f}" for floor in frame["floor"]]
+    cells = alignment.cells
+    frame = cells.assign(text=[f"floor {floor:.3f}" for floor in cells["floor"]])
     columns = ["method", "group", "figure", "level", "text", "n", *ENDS]
     return plain_frame(frame[columns], "method", "group", "figure")
 

@@ -79,6 +79,19 @@ class AlignmentByContext(Viewed):
         heads = self.summary[["method", "figure", "worst"]]
         return pd.concat([heads[["method", "figure"]], found, heads[["worst"]]], axis=1)
 
+    @property
+    def cells(self) -> pd.DataFrame:
+        """The cells of a heat map: rows of subgroups and of their means, with the column `level`.
+
+        It is 0 for values within chance of their floor, or on its right side, and 1 for the one
+        farthest on its wrong side, for each metric.
+        """
+        means = self.summary[self.summary["worst"] != ""].assign(group=MEAN)
+        frame = pd.concat([self.frame, means], ignore_index=True)
+        gap = excess(frame).where(is_off_floor(frame), 0.0)
+        largest = gap.groupby(frame["figure"]).transform("max")
+        return frame.assign(level=gap / largest.where(largest > 0, 1.0))
+
     def __repr__(self) -> str:
         lines = [f"By {', '.join(self.by)}:", self.table.to_string(index=False), *self.notes]
         return "\n".join(lines)

@@ -8,7 +8,8 @@ context. Two metrics can:
   is its indicator (one-hot), or the sentence vector of a free text, on up to 32 axes of its own. It
   is scaled to the same total variance as the responses, so that both count alike.
 - fidelity: the share of responses that a classifier, trained on real people, recognises as answers
-  to their own context; see `metrics.fidelity`.
+  to their own context; see `metrics.fidelity`. It is the more sensitive one where contexts change
+  responses little, and joint FID the one that also sees a wrong mix of contexts.
 """
 
 from __future__ import annotations

@@ -717,6 +717,24 @@ def test_explain_takes_a_text_a_cell_or_a_variable(shell: InteractiveShell) -> N
     assert len(found[0].frame) == 1
 
 
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        ("colour", ["no context column 'colour'", "['topic']"]),
+        ("topic,colour", ["'colour'"]),
+        ("text", ["'text'"]),
+    ],
+)
+def test_a_comparison_by_no_context_column_is_refused(
+    shell: InteractiveShell, ready: Study, by: str, words: list[str]
+) -> None:
+    ready.simulate("a", 60)
+    with pytest.raises(DataError) as caught:
+        line(shell, f"mop_align a --by {by}")
+    assert all(word in str(caught.value) for word in words)
+    assert ready.alignment is None
+
+
 def test_a_mixture_is_saved_and_loaded(
     shell: InteractiveShell, ready: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -734,21 +752,3 @@ def test_a_mixture_is_saved_and_loaded(
     assert [p.name for p in ready.personas] == names
     assert ready.weights() == pytest.approx(weights)
     assert len(line(shell, "mop_simulate here -n 20")) == 20
-
-
-@pytest.mark.parametrize(
-    ("by", "words"),
-    [
-        ("colour", ["no context column 'colour'", "['topic']"]),
-        ("topic,colour", ["'colour'"]),
-        ("text", ["'text'"]),
-    ],
-)
-def test_a_comparison_by_no_context_column_is_refused(
-    shell: InteractiveShell, ready: Study, by: str, words: list[str]
-) -> None:
-    ready.simulate("a", 60)
-    with pytest.raises(DataError) as caught:
-        line(shell, f"mop_align a --by {by}")
-    assert all(word in str(caught.value) for word in words)
-    assert ready.alignment is None
