@@ -19,6 +19,7 @@ from jupyter_mop.engine.metrics.vectors import (
 from jupyter_mop.errors import DataError
 
 TINY = 1e-12
+NO_VARIANCE, MAX_RATIO = 1e-9, 1000.0
 
 
 def vendi_score(vectors: Vectors, *, weights: Vectors | None = None) -> float:
@@ -119,7 +120,7 @@ def dispersion_ratio(real: WeightedVectors, simulated: WeightedVectors) -> float
     """Return the variance of simulated responses divided by that of real ones; best is 1.
 
     The variance is the mean squared distance from the mean, unbiased. Below 1, simulated responses
-    are too much alike.
+    are too much alike. It is at most 1,000, and 1 where all responses are the same on both sides.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def dispersion_ratio(real: WeightedVectors, simulated: WeightedVectors) -> float
     >>> dispersion_ratio(WeightedVectors(real), WeightedVectors(simulated))
     0.25
     """
-    return _variance(simulated) / max(_variance(real), TINY)
+    return _ratio(_variance(simulated), _variance(real))
 
 
 def dispersion_between(real: WeightedVectors, simulated: WeightedVectors) -> float:
@@ -152,7 +153,7 @@ def dispersion_between(real: WeightedVectors, simulated: WeightedVectors) -> flo
     both = [code for code in sides[0] if code in sides[1]]
     of_real, of_simulated = (np.array([side[code] for code in both]) for side in sides)
     squares = [np.sum((means - means.mean(axis=0)) ** 2) for means in (of_real, of_simulated)]
-    return float(squares[1] / max(squares[0], TINY))
+    return _ratio(float(squares[1]), float(squares[0]))
 
 
 def _context_means(side: WeightedVectors) -> dict[int, Vectors]:
@@ -162,6 +163,13 @@ def _context_means(side: WeightedVectors) -> dict[int, Vectors]:
         int(code): np.average(vectors[codes == code], axis=0, weights=weights[codes == code])
         for code in np.unique(codes[codes >= 0])
     }
+
+
+def _ratio(simulated: float, real: float) -> float:
+    """Return the ratio, at most 1,000; 1 where neither side varies."""
+    if max(simulated, real) <= NO_VARIANCE:
+        return 1.0
+    return min(simulated / max(real, TINY), MAX_RATIO)
 
 
 def _variance(side: WeightedVectors) -> float:

@@ -45,3 +45,10 @@ def test_a_weight_of_two_equals_two_records() -> None:
     assert dispersion_between(weighted, other) == pytest.approx(
         dispersion_between(WeightedVectors(coded[rows]), other)
     )
+
+
+def test_responses_that_are_all_the_same_have_a_finite_ratio() -> None:
+    same, varied = WeightedVectors(np.ones((50, 3))), WeightedVectors(side(0)[0])
+    assert dispersion_ratio(same, same) == 1
+    assert dispersion_ratio(same, varied) == 1000
+    assert dispersion_ratio(varied, same) == 0
