@@ -1,25 +1,40 @@
-"""Alignment: each metric with its interval and human floor, and responses in embedding space."""
+"""Alignment: metrics with intervals and human floors, overall and by context; the response map."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
-from jupyter_mop.charts.style.chart_parts import interval_layers, name_axis, sized, styled
+import pandas as pd
+
+from jupyter_mop.charts.style.chart_parts import (
+    DARK_SHARE,
+    DARKEST,
+    PALEST,
+    interval_layers,
+    name_axis,
+    sized,
+    styled,
+)
+from jupyter_mop.charts.style.html_table import cell, table
 from jupyter_mop.charts.style.plain_text import labels, plain_frame
 from jupyter_mop.charts.style.theme import GREY, INK, PALE, check_frame, persona_colours
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
 
     from jupyter_mop.engine.evaluation.alignment import Alignment
+    from jupyter_mop.engine.evaluation.alignment_by_context import AlignmentByContext
 
 REAL = "real"
 REAL_GROUP = "real responses"
 NO_PERSONA = "no persona"
 OTHER = "other personas"
 MAX_PERSONAS = 14
+MAX_NOTE_LENGTH = 600
+WIDTH, NARROW_WIDTH, N_WIDE = 230, 165, 3
+CELL_WIDTH, CELL_HEIGHT = 96, 40
+ENDS = ("value", "low", "high", "floor", "floor_low", "floor_high")
 
 
 def alignment_chart(
@@ -67,8 +82,9 @@ def alignment_chart(
     check_frame(frame, "method figure value low high floor floor_low floor_high n better")
     frame = plain_frame(frame, "method")
     metrics = list(dict.fromkeys(frame["figure"]))
+    width = WIDTH if len(metrics) <= N_WIDE else NARROW_WIDTH
     columns = [
-        _metric_column(frame[frame["figure"] == name], floor, labels=i == 0)
+        _metric_column(frame[frame["figure"] == name], floor, width, labels=i == 0)
         for i, name in enumerate(metrics)
     ]
     n = int(frame["n"].iloc[0])
@@ -78,7 +94,9 @@ def alignment_chart(
     return chart
 
 
-def _metric_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt.LayerChart:
+def _metric_column(
+    frame: pd.DataFrame, floor_name: str, width: int, *, labels: bool
+) -> alt.LayerChart:
     import altair as alt
 
     name, better = frame["figure"].iloc[0], frame["better"].iloc[0]
@@ -95,7 +113,7 @@ def _metric_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt
     y = alt.Y("method:N", sort=order, title=None, axis=axis)
     points = interval_layers(frame, "value", y, f"{name} ({better} is better)")
     chart = alt.layer(band, line, *points, word)
-    return sized(chart, 230, len(order))
+    return sized(chart, width, len(order))
 
 
 def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.ConcatChart:
@@ -205,5 +223,105 @@ def _span(values: pd.Series[float]) -> list[float]:
 
 
 def alignment_table(alignment: Alignment) -> str:
-    """Return the metrics of each method as an HTML table, the human floor last."""
-    return f"{alignment.table.to_html()}<p>{alignment.n_per_side}; 95 % intervals</p>"
+    """Return the metrics of each method, the human floor last, notes, and those by context."""
+    notes = "".join(f"<p>{cell(note, MAX_NOTE_LENGTH)}</p>" for note in alignment.notes)
+    by = alignment.by_context
+    groups = "" if by is None else alignment_by_context_table(by)
+    return (
+        f"{alignment.table.to_html()}<p>{alignment.n_per_side}; 95 % intervals</p>{notes}{groups}"
+    )
+
+
+def alignment_by_context_chart(alignment: AlignmentByContext) -> alt.HConcatChart:
+    """Draw the metrics of each subgroup, darker the farther they are from their human floor.
+
+    Cells whose interval reaches the interval of their floor have the palest colour. Each metric has
+    its own scale, from there to the worst subgroup of all methods.
+
+    Parameters
+    ----------
+    alignment : AlignmentByContext
+
+    Returns
+    -------
+    altair.HConcatChart
+        A heat map for each method: one row per subgroup and one for the mean over them.
+    """
+    import altair as alt
+
+    frame = _cells(alignment)
+    methods = list(dict.fromkeys(frame["method"]))
+    panels = [
+        _heat_map(frame[frame["method"] == name], name, labels=i == 0)
+        for i, name in enumerate(methods)
+    ]
+    by = ", ".join(plain_frame(pd.DataFrame({"by": alignment.by}), "by")["by"])
+    title = alt.TitleParams(
+        f"Alignment by {by}",
+        subtitle=[
+            "Each value above its human floor. Dark: far on the wrong side of the floor;",
+            "palest: within chance of it. Each metric has its own scale.",
+        ],
+    )
+    chart: alt.HConcatChart = styled(alt.hconcat(*panels, title=title, spacing=16))
+    return chart
+
+
+def alignment_by_context_table(alignment: AlignmentByContext) -> str:
+    """Return means over the subgroups and their worst ones, then each subgroup, as HTML tables."""
+    summary = alignment.table
+    means = [[cell(text) for text in row] for row in summary.to_numpy()]
+    shown = alignment.frame
+    figures = list(dict.fromkeys(shown["figure"]))
+    rows = []
+    for (method, group), part in shown.groupby(["method", "group"], sort=False):
+        values = {row["figure"]: _with_floor(row) for row in part.to_dict("records")}
+        first = part.iloc[0]
+        size = [f"{first['share']:.0%}", f"{first['n']:,}"]
+        rows.append([cell(method), cell(group), *size, *(values[name] for name in figures)])
+    heads = ["method", f"{', '.join(alignment.by)}", "people", "n", *figures]
+    return "".join(
+        [
+            f"<p><b>By {cell(', '.join(alignment.by))}</b></p>",
+            table([str(name) for name in summary], means),
+            table(heads, rows),
+            *(f"<p>{cell(note, MAX_NOTE_LENGTH)}</p>" for note in alignment.notes),
+        ]
+    )
+
+
+def _cells(alignment: AlignmentByContext) -> pd.DataFrame:
+    """Return a row per cell, with its colour in [0, 1] and its floor as text."""
+    cells = alignment.cells
+    frame = cells.assign(text=[f"floor {floor:.3f}" for floor in cells["floor"]])
+    columns = ["method", "group", "figure", "level", "text", "n", *ENDS]
+    return plain_frame(frame[columns], "method", "group", "figure")
+
+
+def _heat_map(frame: pd.DataFrame, method: str, *, labels: bool) -> alt.LayerChart:
+    import altair as alt
+
+    groups, figures = (list(dict.fromkeys(frame[name])) for name in ("group", "figure"))
+    top = alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False)
+    base = alt.Chart(frame).encode(
+        alt.X("figure:N", sort=figures, title=None, axis=top),
+        alt.Y("group:N", sort=groups, title=None, axis=name_axis() if labels else None),
+    )
+    scale = alt.Scale(domain=[0, 1], range=[PALEST, DARKEST])
+    tips = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ENDS]
+    ink = alt.condition(alt.datum.level > DARK_SHARE, alt.value("white"), alt.value(INK))
+    cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
+        alt.Color("level:Q", scale=scale, legend=None),
+        tooltip=["group:N", "figure:N", *tips, alt.Tooltip("n:Q", format=",")],
+    )
+    values = base.mark_text(fontSize=12, dy=-7).encode(alt.Text("value:Q", format=".3f"), color=ink)
+    floors = base.mark_text(fontSize=10, dy=8).encode(alt.Text("text:N"), color=ink)
+    title = alt.TitleParams(method, fontSize=12, anchor="middle", frame="group")
+    size = {"width": CELL_WIDTH * len(figures), "height": CELL_HEIGHT * len(groups)}
+    return cast("alt.LayerChart", alt.layer(cells, values, floors, title=title).properties(**size))
+
+
+def _with_floor(row: Mapping[Any, Any]) -> str:
+    """Return the HTML of a value and its floor, each with its interval."""
+    value, low, high, floor, floor_low, floor_high = (f"{row[name]:.3f}" for name in ENDS)
+    return f"{value} [{low}, {high}]<br>floor {floor} [{floor_low}, {floor_high}]"

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from jupyter_mop.backends.cost.estimate import CostEstimate
 from jupyter_mop.backends.endpoint.capabilities import Capabilities
 from jupyter_mop.backends.store.run_history import Runs
-from jupyter_mop.charts.alignment import alignment_chart, alignment_table
+from jupyter_mop.charts.alignment import (
+    alignment_by_context_chart,
+    alignment_by_context_table,
+    alignment_chart,
+    alignment_table,
+)
 from jupyter_mop.charts.calibration import calibration_chart, calibration_table
 from jupyter_mop.charts.diagnosis import diagnosis_chart, diagnosis_table
 from jupyter_mop.charts.estimates import estimates_chart, estimates_table
@@ -22,6 +27,7 @@ from jupyter_mop.charts.survey import answer_chart, answer_table
 from jupyter_mop.charts.synthesis import synthesis_chart, synthesis_table
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment
+from jupyter_mop.engine.evaluation.alignment_by_context import AlignmentByContext
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
 from jupyter_mop.engine.evaluation.estimates import Estimates
 from jupyter_mop.engine.mixture.composition import Composition
@@ -49,6 +55,7 @@ def html(value: object) -> str:
 
 
 plot.register(Alignment)(lambda alignment: alignment_chart(alignment.frame))
+plot.register(AlignmentByContext)(alignment_by_context_chart)
 plot.register(Calibration)(calibration_chart)
 plot.register(Composition)(composition_chart)
 plot.register(Diagnosis)(diagnosis_chart)
@@ -61,6 +68,7 @@ plot.register(Simulation)(simulation_chart)
 plot.register(Synthesis)(synthesis_chart)
 
 html.register(Alignment)(alignment_table)
+html.register(AlignmentByContext)(alignment_by_context_table)
 html.register(Calibration)(calibration_table)
 html.register(Capabilities)(capabilities_table)
 html.register(Composition)(composition_table)

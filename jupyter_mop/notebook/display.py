@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def show_alignment(alignment: Alignment) -> None:
-    """Display the table of metrics, their chart and the response map."""
-    _show(alignment, alignment.chart, alignment.map)
+    """Display the tables of metrics, their chart, the subgroups and the response map."""
+    groups = [] if alignment.by_context is None else [alignment.by_context.plot()]
+    _show(alignment, alignment.chart, *groups, alignment.map)
 
 
 def show_mixture(mixture: MixtureOfPersonas) -> None:

@@ -403,6 +403,7 @@ class Study:
     def align(
         self,
         *names: str,
+        by: str | Sequence[str] | None = None,
         random_state: int = 0,
         client: Client | None = None,
         on_step: OnStep | None = None,
@@ -413,6 +414,8 @@ class Study:
         ----------
         *names : str
             Names of simulations; default: all.
+        by : str or sequence of str, optional
+            Context columns: also compare within each subgroup; "context" is all columns.
         random_state : int
             Seed of the half samples and the bootstrap.
         client : dask.distributed.Client, optional
@@ -427,6 +430,7 @@ class Study:
                 self.target or [],
                 chosen,
                 encoder=self.encoder,
+                by=by,
                 random_state=random_state,
                 on_step=on_step,
             )

@@ -81,7 +81,7 @@ def study(tmp_path_factory):
     study.fit(n_exemplars=6, n_records=80)
     study.simulate("first", 120)
     study.simulate("plain", 120, baseline="plain")
-    study.align()
+    study.align(by="topic")
     yield study
     study.store.close()
 
@@ -112,6 +112,7 @@ def plots(study, reweighted, closed):
         "reweighted": reweighted.plot(),
         "alignment": study.alignment.plot(),
         "map": study.alignment.map,
+        "by context": study.alignment.by_context.plot(),
         "answer": study.ask(
             Question("At {topic}?", WORDS, targets={"everyone": [0.25] * 4})
         ).plot(),
@@ -122,7 +123,7 @@ def plots(study, reweighted, closed):
 
 
 NAMES = ["study", "population", "closed", "mixture", "simulation", "baseline", "reweighted"]
-NAMES += ["alignment", "map", "answer", "plain answer"]
+NAMES += ["alignment", "map", "by context", "answer", "plain answer"]
 
 
 def pixels(picture):

@@ -21,7 +21,7 @@ study.fit(n_exemplars=8, n_records=60)
 study.simulate("learned", 80)
 alignment = study.align()
 print(alignment)
-assert set(alignment.frame["figure"]) == {"FID", "MAUVE", "KL cosine"}
+assert {"FID", "MAUVE", "KL cosine"} <= set(alignment.frame["figure"])
 del sys.modules["IPython"]  # Altair imports it through anywidget
 alignment.plot().save("alignment.png")
 assert Path("alignment.png").read_bytes().startswith(b"\x89PNG")

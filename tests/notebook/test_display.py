@@ -28,6 +28,16 @@ def test_an_alignment_is_a_table_and_two_still_pictures(
     assert len(pictures(captured)) == 2
 
 
+def test_a_comparison_by_context_has_a_heat_map_too(
+    shell: InteractiveShell, alignment: Alignment, ready: Study
+) -> None:
+    assert alignment.by_context is None
+    with capture_output() as captured:
+        shell.display_formatter.format(ready.align(by="topic"))
+    assert "<b>By topic</b>" in captured.outputs[0].data["text/html"]
+    assert len(pictures(captured)) == 3
+
+
 def test_no_output_holds_a_script_or_an_address(
     shell: InteractiveShell, alignment: Alignment
 ) -> None:

@@ -125,7 +125,7 @@ def test_human_answers_without_the_studys_weight_column_are_an_error(tmp_path: P
 def test_paired_differences_of_an_alignment(study: Study) -> None:
     frame = study.align().differences("plain", n_boot=20, n_splits=3)
     assert frame["method"].unique().tolist() == ["mixed"]
-    assert frame["figure"].tolist() == ["FID", "MAUVE", "KL cosine"]
+    assert frame["figure"].tolist() == ["FID", "MAUVE", "KL cosine", "joint FID", "fidelity"]
     assert frame["verdict"].isin(["better", "worse", "no clear difference"]).all()
 
 

@@ -108,7 +108,8 @@ def test_the_main_workflow_from_records_to_metrics(study: Study) -> None:
     )]  # fmt: skip
     direct = measure(vectors[0], {"learned": vectors[1]})
     one = study.align("learned").frame
-    pd.testing.assert_frame_equal(one, direct)
+    pd.testing.assert_frame_equal(one.head(3), direct)
+    assert list(one["figure"][3:]) == ["joint FID", "fidelity"]
 
 
 def test_repeating_a_study_gives_the_same_results_from_the_cache(

@@ -14,9 +14,17 @@ import pandas as pd
 from jupyter_mop.backends.protocols import Encoder, OnStep
 from jupyter_mop.engine.data.encoding import encode_groups, sample_rows, shown_rows
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.evaluation.alignment_by_context import (
+    AlignmentByContext,
+    Subgroups,
+    align_by_context,
+)
+from jupyter_mop.engine.evaluation.joint_alignment import JOINT_FID, Contexts, Sides
 from jupyter_mop.engine.metrics import alignment_table
-from jupyter_mop.engine.metrics.split_half import rows_for
+from jupyter_mop.engine.metrics.fidelity import FIDELITY
+from jupyter_mop.engine.metrics.split_half import METRICS, Metric, rows_for
 from jupyter_mop.engine.metrics.vectors import (
+    Indices,
     Vectors,
     WeightedVectors,
     effective_sample_size,
@@ -47,12 +55,21 @@ class Alignment(Viewed):
         All persona names in the study's order, which determines their colours.
     sets : dict or None
         The vectors that were compared, for `differences`.
+    notes : tuple of str
+        Joint metrics that are left out, and contexts that are pooled; one sentence each.
+    joint_sets : tuple of pairs
+        Metrics of responses with their contexts, and the vectors that these compare.
+    by_context : AlignmentByContext or None
+        The metrics within subgroups, where `align` was called with `by`.
     """
 
     frame: pd.DataFrame
     points: pd.DataFrame
     personas: tuple[str, ...] = ()
     sets: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    notes: tuple[str, ...] = ()
+    joint_sets: tuple[tuple[Metric, Sides], ...] = field(default=(), repr=False, compare=False)
+    by_context: AlignmentByContext | None = None
 
     def differences(self, against: str, *, n_boot: int = 200, n_splits: int = 20) -> pd.DataFrame:
         """Return each method's metrics minus those of `against`, with intervals and verdicts.
@@ -78,9 +95,21 @@ class Alignment(Viewed):
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
-            return alignment_table.differences(
-                **self.sets, against=against, n_boot=n_boot, n_splits=n_splits
-            )
+            frames = [
+                alignment_table.differences(
+                    **sets, against=against, metrics=metrics, n_boot=n_boot, n_splits=n_splits
+                )
+                for metrics, sets in self._all_sets(self.sets)
+            ]
+        return _by_method(frames)
+
+    def _all_sets(self, sets: Mapping[str, Any]) -> list[tuple[tuple[Metric, ...], dict[str, Any]]]:
+        """Return the marginal and the joint metrics with the vectors of each."""
+        joint = [
+            ((metric,), {**sets, "target": sides.target, "simulated": sides.simulated})
+            for metric, sides in self.joint_sets
+        ]
+        return [(METRICS, dict(sets)), *joint]
 
     @cached_property
     def chart(self) -> Chart:
@@ -123,7 +152,9 @@ class Alignment(Viewed):
         return wide.rename_axis(index=None, columns=None)
 
     def __repr__(self) -> str:
-        return f"{self.table.to_string()}\n({self.n_per_side}; 95 % intervals)"
+        notes = "".join(f"\n{note}" for note in self.notes)
+        groups = "" if self.by_context is None else f"\n\n{self.by_context!r}"
+        return f"{self.table.to_string()}\n({self.n_per_side}; 95 % intervals){notes}{groups}"
 
     @property
     def n_per_side(self) -> str:
@@ -139,6 +170,7 @@ def align(
     simulations: Mapping[str, Texts],
     *,
     encoder: Encoder,
+    by: str | Sequence[str] | None = None,
     random_state: int = 0,
     on_step: OnStep | None = None,
 ) -> Alignment:
@@ -153,6 +185,10 @@ def align(
         The responses of each method, by name.
     encoder : Encoder
         Encodes texts as unit vectors.
+    by : str or sequence of str, optional
+        Context columns: also compare within each subgroup that has 40 held-out records and 20
+        responses of each simulation. Smaller ones are pooled. "context" is all columns. The joint
+        metrics are then about these columns.
     random_state : int
         Seed of the random halves.
     on_step : callable, optional
@@ -161,11 +197,14 @@ def align(
     Returns
     -------
     Alignment
+        FID, MAUVE and KL cosine of the responses; joint FID and fidelity of responses with their
+        contexts (see `joint_alignment`), where these recur in the held-out records.
 
     Raises
     ------
     DataError
-        For nothing to compare, too few responses, or a response that is not a string.
+        For nothing to compare, too few responses, or a response that is not a string; with `by`,
+        for an unknown column, one subgroup only, or too small ones.
 
     Examples
     --------
@@ -186,23 +225,99 @@ def align(
         n = round(n * len(weights) / effective_sample_size(weights))
     rows = sample_rows(len(responses), 2 * n, random_state=random_state)
     real = [responses[i] for i in rows]
-    target_vectors, *rest = encode_groups([real, *texts.values()], encoder, on_step)
-    tick = on_step("metrics", 1 + 3 * len(texts)) if on_step else None
-    sets: dict[str, Any] = {
-        "target": _side(target_vectors, None if weights is None else weights[rows]),
-        "simulated": {
-            name: _side(vectors, _weights(simulations[name]))
-            for name, vectors in zip(texts, rest, strict=True)
-        },
-        "random_state": random_state,
-    }
-    frame = alignment_table.align(
-        **sets,
-        on_result=(lambda done, _total: tick(done - 1, None)) if tick else None,
+    by_side = {None: None if weights is None else weights[rows]} | _all_weights(simulations)
+    groups = None
+    if by is not None:
+        groups = Subgroups.of(target, rows, simulations, by=by, weights=by_side)
+    contexts = Contexts.of(
+        target, rows, simulations, by=groups.by if groups else None, weights=by_side
     )
-    n = int(frame["n"].iloc[0])
-    points = _points(real, simulations, sets, n)
-    return Alignment(frame, points, _personas(simulations), sets)
+    vectors, of_contexts = _encoded([real, *texts.values()], contexts.texts, encoder, on_step)
+    sides = _sides(vectors, simulations, weights, rows)
+    joint_sets = _joint_sets(contexts, sides, of_contexts)
+    sets = {"target": sides.target, "simulated": sides.simulated, "random_state": random_state}
+    frame = _measured(sets, joint_sets, on_step)
+    found = None
+    if groups is not None:
+        found = align_by_context(sides, groups, random_state=random_state, on_step=on_step)
+    points = _points(real, simulations, sets, int(frame["n"].iloc[0]))
+    personas = _personas(simulations)
+    return Alignment(frame, points, personas, sets, contexts.notes, joint_sets, found)
+
+
+def _encoded(
+    responses: Sequence[Sequence[str]],
+    contexts: Sequence[Sequence[str]],
+    encoder: Encoder,
+    on_step: OnStep | None,
+) -> tuple[list[Vectors], list[Vectors]]:
+    """Encode groups of responses, and groups of contexts, each distinct one of a group once."""
+    coded = [pd.factorize(np.array(group, dtype=object)) for group in contexts]
+    groups = [*responses, *(list(distinct) for _, distinct in coded)]
+    vectors = [group.astype(np.float64) for group in encode_groups(groups, encoder, on_step)]
+    n = len(responses)
+    return vectors[:n], [v[rows] for v, (rows, _) in zip(vectors[n:], coded, strict=True)]
+
+
+def _sides(
+    vectors: Sequence[Vectors],
+    simulations: Mapping[str, Texts],
+    weights: Vectors | None,
+    rows: Indices,
+) -> Sides:
+    """Return the vectors of the real and the simulated responses with their weights."""
+    methods = zip(simulations.items(), vectors[1:], strict=True)
+    return Sides(
+        _side(vectors[0], None if weights is None else weights[rows]),
+        {name: _side(side, _weights(simulation)) for (name, simulation), side in methods},
+    )
+
+
+def _joint_sets(
+    contexts: Contexts, sides: Sides, context_vectors: Sequence[Vectors]
+) -> tuple[tuple[Metric, Sides], ...]:
+    """Return the joint metrics that the contexts allow, with the vectors of each."""
+    made = {
+        JOINT_FID.name: lambda: contexts.joint(sides, context_vectors),
+        FIDELITY.name: lambda: contexts.coded(sides),
+    }
+    return tuple((metric, made[metric.name]()) for metric in contexts.metrics)
+
+
+def _measured(
+    sets: Mapping[str, Any],
+    joint_sets: Sequence[tuple[Metric, Sides]],
+    on_step: OnStep | None,
+) -> pd.DataFrame:
+    """Return the marginal and the joint metrics of each method."""
+    n_metrics = len(sets["simulated"]) * (len(METRICS) + len(joint_sets))
+    tick = on_step("metrics", 1 + n_metrics) if on_step else None
+    n_done = 0
+
+    def report(_done: int, _total: int) -> None:
+        nonlocal n_done
+        if tick:
+            tick(n_done, None)
+        n_done += 1
+
+    frames = [alignment_table.align(**sets, on_result=report)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # the sizes are those of the marginal metrics
+        for metric, sides in joint_sets:
+            vectors = {"target": sides.target, "simulated": sides.simulated}
+            frames.append(alignment_table.align(**{**sets, **vectors}, metrics=(metric,)))
+            for _ in sides.simulated:
+                report(0, 0)
+    return _by_method(frames)
+
+
+def _by_method(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of all frames, those of one method together."""
+    frame = pd.concat(frames, ignore_index=True)
+    order = {name: k for k, name in enumerate(dict.fromkeys(frame["method"]))}
+    return frame.sort_values(
+        "method", key=lambda names: names.map(order), kind="stable", ignore_index=True
+    )
 
 
 def _weights(source: Texts) -> Vectors | None:
@@ -210,6 +325,10 @@ def _weights(source: Texts) -> Vectors | None:
     if isinstance(source, Simulation):
         return source.weights
     return source.weights if isinstance(source, Population) and source.weight else None
+
+
+def _all_weights(simulations: Mapping[str, Texts]) -> dict[str | None, Vectors | None]:
+    return {name: _weights(simulation) for name, simulation in simulations.items()}
 
 
 def _side(vectors: Vectors, weights: Vectors | None) -> WeightedVectors:

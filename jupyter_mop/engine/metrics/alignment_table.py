@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
-from jupyter_mop.engine.metrics.split_half import METRICS, SplitHalf, rows_for
+from jupyter_mop.engine.metrics.split_half import METRICS, Metric, SplitHalf, rows_for
 from jupyter_mop.engine.metrics.vectors import (
     Indices,
     Vectors,
@@ -32,6 +32,7 @@ def align(
     target: Responses,
     simulated: Mapping[str, Responses],
     *,
+    metrics: Sequence[Metric] = METRICS,
     n_boot: int = 200,
     n_splits: int = 20,
     level: float = 0.95,
@@ -51,6 +52,8 @@ def align(
         Vectors of real responses, held out from the fit; with survey weights if there are any.
     simulated : mapping of str to ndarray, shape (m, d), or WeightedVectors
         Vectors of the responses of each method; with importance weights if there are any.
+    metrics : sequence of Metric
+        What is measured. With the same sizes and weights, any metrics use the same rows.
     n_boot : int
         Number of random halves for each interval.
     n_splits : int
@@ -103,7 +106,7 @@ def align(
     _check_size(n, target, methods)
     halves = SplitHalf(target, n, n_boot, n_splits, level, random_state)
     with one_thread():
-        return pd.DataFrame(_rows(halves, methods, on_result))
+        return pd.DataFrame(_rows(halves, methods, metrics, on_result))
 
 
 def differences(
@@ -111,6 +114,7 @@ def differences(
     simulated: Mapping[str, Responses],
     *,
     against: str,
+    metrics: Sequence[Metric] = METRICS,
     n_boot: int = 200,
     n_splits: int = 20,
     level: float = 0.95,
@@ -127,7 +131,7 @@ def differences(
     ----------
     against : str
         The reference method.
-    target, simulated, n_boot, n_splits, level, random_state, on_result
+    target, simulated, metrics, n_boot, n_splits, level, random_state, on_result
         As for `align`.
 
     Returns
@@ -159,7 +163,7 @@ def differences(
     _check_size(n, target, methods)
     halves = SplitHalf(target, n, n_boot, n_splits, level, random_state)
     with one_thread():
-        return pd.DataFrame(_difference_rows(halves, methods, against, on_result))
+        return pd.DataFrame(_difference_rows(halves, methods, against, metrics, on_result))
 
 
 def _verdict(low: float, high: float, better: str) -> str:
@@ -183,10 +187,13 @@ def _check_against(simulated: Mapping[str, Responses], against: str) -> None:
 
 
 def _rows(
-    halves: SplitHalf, methods: Mapping[str, WeightedVectors], on_result: OnResult | None
+    halves: SplitHalf,
+    methods: Mapping[str, WeightedVectors],
+    metrics: Sequence[Metric],
+    on_result: OnResult | None,
 ) -> list[dict[str, object]]:
-    floors = {metric.name: halves.floor(metric) for metric in METRICS}
-    tasks = [(method, metric) for method in methods for metric in METRICS]
+    floors = {metric.name: halves.floor(metric) for metric in metrics}
+    tasks = [(method, metric) for method in methods for metric in metrics]
     rows: list[dict[str, object]] = []
     if on_result:
         on_result(1, 1 + len(tasks))
@@ -202,9 +209,10 @@ def _difference_rows(
     halves: SplitHalf,
     methods: Mapping[str, WeightedVectors],
     against: str,
+    metrics: Sequence[Metric],
     on_result: OnResult | None,
 ) -> list[dict[str, object]]:
-    tasks = [(name, metric) for name in methods if name != against for metric in METRICS]
+    tasks = [(name, metric) for name in methods if name != against for metric in metrics]
     rows: list[dict[str, object]] = []
     for name, metric in tasks:
         value, low, high = halves.difference(metric, methods[name], methods[against])

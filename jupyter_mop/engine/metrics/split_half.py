@@ -44,7 +44,7 @@ class MetricResult:
     Attributes
     ----------
     name : str
-        "FID", "MAUVE" or "KL cosine".
+        Name of the metric, such as "FID".
     value, low, high : float
         The value and its confidence interval.
     floor, floor_low, floor_high : float
@@ -52,7 +52,7 @@ class MetricResult:
     n : int
         Effective responses per side, the same for the value and for the floor.
     better : str
-        "lower" or "higher".
+        "lower", "higher" or "near 1".
     ess : float
         Effective sample size of the simulated responses; below n where their weights leave less.
     """
@@ -79,7 +79,7 @@ class Metric:
     Attributes
     ----------
     name, better : str
-        Its name, and "lower" or "higher".
+        Its name, and "lower", "higher" or "near 1".
     scale : Scale
         The transformation on which its interval is taken.
     value : callable

@@ -77,12 +77,15 @@ class _Completer:
             "--targets": lambda: self._variables((Mapping, pd.Series)),
             "--start": lambda: self._variables((Mapping, pd.Series)),
             "-k": lambda: ["auto", "4", "8", "16"],
-            "--stratify": lambda: [
-                *map(_quoted, study.population.context if study.population else ()),
-                "cluster",
-            ],
+            "--stratify": lambda: [*self._contexts(), "cluster"],
+            "--by": lambda: [*self._contexts(), "context"],
             **dict.fromkeys(_COLUMN_OPTIONS, lambda: self._columns(words)),
         }
+
+    def _contexts(self) -> list[str]:
+        """Return the names of the context columns."""
+        population = self.magics.study.population
+        return [_quoted(name) for name in population.context] if population else []
 
     def _declared_choices(self) -> dict[str, Callable[[], list[str]]]:
         """Return the choices of the options that a set of options declares for this magic."""

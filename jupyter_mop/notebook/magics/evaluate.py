@@ -28,6 +28,8 @@ class EvaluateMagics(StudyMagics):
 
     @magic_arguments()
     @argument("names", nargs="*", help="Simulations to compare. Default: all.")
+    @argument("--by", help="Context columns, such as rating,condition: also compare within each "
+              "subgroup. 'context' is all columns.")  # fmt: skip
     @argument("--seed", type=arguments.seed, default=0, help="Seed of half samples and bootstrap.")
     @argument("--client", help="Variable with a dask.distributed.Client, whose workers encode the "
               "responses.")  # fmt: skip
@@ -36,13 +38,23 @@ class EvaluateMagics(StudyMagics):
     def mop_align(self, line: str) -> Alignment:
         """Compare simulations with the held-out records: metrics, intervals and human floor.
 
-        Example: %mop_align learned plain
+        Joint FID and fidelity compare responses together with their contexts. With --by, metrics
+        within subgroups are added: their mean, and the subgroup that is farthest from the people.
+
+        Example: %mop_align learned plain --by rating
         """
         args = parsed(self.mop_align, line)
         with progress(self.shell, self.study) as on_step:
             names = [arguments.unquoted(name) for name in args.names]
             client = arguments.client(self.shell, args.client)
-            return self.study.align(*names, random_state=args.seed, client=client, on_step=on_step)
+            known = self.study.population
+            return self.study.align(
+                *names,
+                by=args.by and (arguments.columns(known.frame, args.by) if known else args.by),
+                random_state=args.seed,
+                client=client,
+                on_step=on_step,
+            )
 
     @magic_arguments()
     @argument("name", nargs="?", help="A simulation of the mixture. Default: the latest.")

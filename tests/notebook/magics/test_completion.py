@@ -88,6 +88,11 @@ def test_names_of_simulations_are_completed(shell: InteractiveShell, ready: Stud
     assert complete(shell, "%%mop_simulate se") == ["second"]
 
 
+def test_context_columns_are_completed(shell: InteractiveShell, ready: Study) -> None:
+    ready.simulate("first", 5)
+    assert complete(shell, "%mop_align first --by ") == ["topic", "context"]
+
+
 def test_backends_and_templates_are_completed(shell: InteractiveShell) -> None:
     assert complete(shell, "%mop_backend lo") == ["local"]
     assert complete(shell, "%mop_backend ht") == ["http://localhost:8080/v1"]

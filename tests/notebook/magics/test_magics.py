@@ -134,7 +134,12 @@ def test_the_main_workflow(shell: InteractiveShell, study: Study) -> None:
     alignment = line(shell, "mop_align")
     assert isinstance(alignment, Alignment)
     assert set(alignment.frame["method"]) == {"learned", "plain"}
-    assert set(line(shell, "mop_align 'plain' --seed 3").frame["method"]) == {"plain"}
+    assert alignment.by_context is None
+    assert {"joint FID", "fidelity"} < set(alignment.frame["figure"])
+    by = line(shell, "mop_align 'plain' --seed 3 --by topic")
+    assert set(by.frame["method"]) == {"plain"}
+    assert by.by_context.by == ("topic",)
+    assert set(by.by_context.frame["group"]) == {"dawn", "dusk"}
     status = line(shell, "mop_status")
     assert isinstance(status, pd.DataFrame)
     assert status.loc["simulations"].item() == "learned (120), plain (120)"
@@ -739,6 +744,24 @@ def test_explain_takes_a_text_a_cell_or_a_variable(shell: InteractiveShell) -> N
     assert {explanation.context for explanation in found} == {"sun at dawn"}
     assert all(explanation.is_known for explanation in found)
     assert len(found[0].frame) == 1
+
+
+@pytest.mark.parametrize(
+    ("by", "words"),
+    [
+        ("colour", ["no context column 'colour'", "['topic']"]),
+        ("topic,colour", ["'colour'"]),
+        ("text", ["'text'"]),
+    ],
+)
+def test_a_comparison_by_no_context_column_is_refused(
+    shell: InteractiveShell, ready: Study, by: str, words: list[str]
+) -> None:
+    ready.simulate("a", 60)
+    with pytest.raises(DataError) as caught:
+        line(shell, f"mop_align a --by {by}")
+    assert all(word in str(caught.value) for word in words)
+    assert ready.alignment is None
 
 
 def test_a_mixture_is_saved_and_loaded(
