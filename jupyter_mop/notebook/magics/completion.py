@@ -72,15 +72,20 @@ class _Completer:
             "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
             "--template": lambda: list(TEMPLATES),
             "--human": self._frames,
-            "--by": lambda: [*self._population_columns(), *self._variables(pd.Series)],
+            "--by": self._subgroups,
             "--match": lambda: self._variables(Mapping),
             "--targets": lambda: self._variables((Mapping, pd.Series)),
             "--start": lambda: self._variables((Mapping, pd.Series)),
             "-k": lambda: ["auto", "4", "8", "16"],
             "--stratify": lambda: [*self._contexts(), "cluster"],
-            "--by": lambda: [*self._contexts(), "context"],
             **dict.fromkeys(_COLUMN_OPTIONS, lambda: self._columns(words)),
         }
+
+    def _subgroups(self) -> list[str]:
+        """Return what can divide the records: contexts, or any column where it is hidden."""
+        if self.name == "mop_composition":
+            return [*self._population_columns(), *self._variables(pd.Series)]
+        return [*self._contexts(), "context"]
 
     def _contexts(self) -> list[str]:
         """Return the names of the context columns."""
