@@ -17,7 +17,7 @@ from jupyter_mop.charts.style.chart_parts import (
     styled,
     tooltips,
 )
-from jupyter_mop.charts.style.html_table import cell, table, weights_table
+from jupyter_mop.charts.style.html_table import MAX_RESPONSE_LENGTH, cell, table, weights_table
 from jupyter_mop.charts.style.plain_text import cost, plain_frame
 from jupyter_mop.charts.style.theme import INK, ROW_HEIGHT, check_frame
 
@@ -190,6 +190,8 @@ def mixture_table(mixture: MixtureOfPersonas) -> str:
     """Return the weights beside the initial ones, and the held-out log-likelihoods."""
     facts = filter(None, [repr(mixture), cost(getattr(mixture, "cost_", None))])
     parts = [f"<p>{cell('; '.join(facts))}</p>"]
+    if hasattr(mixture, "verdict_"):
+        parts.insert(0, f"<p><b>{cell(mixture.verdict_, MAX_RESPONSE_LENGTH)}</b></p>")
     if mixture.is_ready:
         parts.append(weights_table(mixture.summary()))
     if mixture.is_fitted:

@@ -24,7 +24,14 @@ from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.generation import component_draws
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
-from jupyter_mop.engine.mixture import composition, explanation, files, fitting, simulating
+from jupyter_mop.engine.mixture import (
+    composition,
+    explanation,
+    files,
+    fit_verdict,
+    fitting,
+    simulating,
+)
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
 from jupyter_mop.engine.mixture.component_selection import select_all
 from jupyter_mop.engine.mixture.context_features import ContextFeatures
@@ -64,6 +71,8 @@ class MixtureOfPersonas(Viewed):
     records_ : Population
         Real responses; those that are no exemplars are the real side of the odds by which one of
         several candidates is selected. A loaded mixture has none.
+    verdict_ : str
+        What the fit has learned, in one sentence.
     report_ : pandas.DataFrame
         Held-out likelihoods after `fit`, see `held_out_report`.
     cost_ : mapping
@@ -152,7 +161,7 @@ class MixtureOfPersonas(Viewed):
         self.population_ = self.records_ = population
         self.features_ = ContextFeatures.of(population)
         self.gate_ = self.start(np.log(shares))
-        for name in ("report_", "refits_", "intervals_", "cost_"):
+        for name in ("report_", "refits_", "verdict_", "intervals_", "cost_"):
             self.__dict__.pop(name, None)
         return self
 
@@ -201,6 +210,7 @@ class MixtureOfPersonas(Viewed):
             random_state=self.random_state,
         )
         self.gate_, self.report_, self.refits_ = fit.gate, fit.report, fit.refits
+        self.verdict_ = fit_verdict.verdict(fit.gate, fit.cross_validation)
         return self
 
     def summary(self) -> pd.DataFrame:
