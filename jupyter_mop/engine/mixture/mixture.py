@@ -65,7 +65,7 @@ class MixtureOfPersonas(Viewed):
     Attributes
     ----------
     gate_ : Gate
-        The weights: uniform after `initialise`, learned after `fit`.
+        The weights: learned after `fit`; before, equal, with exemplars of the own context.
     exemplars_ : list of Exemplar
         The exemplar pool.
     records_ : Population
