@@ -32,7 +32,7 @@ NO_PERSONA = "no persona"
 OTHER = "other personas"
 MAX_PERSONAS = 14
 MAX_NOTE_LENGTH = 600
-WIDTH, NARROW_WIDTH, N_WIDE = 230, 165, 3
+WIDTH, N_COLUMNS = 190, 3  # of a panel; more beside each other are cut off in a narrow notebook
 CELL_WIDTH, CELL_HEIGHT = 96, 40
 ENDS = ("value", "low", "high", "floor", "floor_low", "floor_high")
 
@@ -45,7 +45,7 @@ def alignment_chart(
         "Dashed line: human floor, between two halves of the real responses; grey: its interval."
     ),
     floor: str = "human floor",
-) -> alt.HConcatChart:
+) -> alt.VConcatChart:
     """Draw each method's metrics with their intervals; a dashed line is the human floor.
 
     Parameters
@@ -61,8 +61,9 @@ def alignment_chart(
 
     Returns
     -------
-    altair.HConcatChart
-        One column per metric, each with its own axis; one row per method.
+    altair.VConcatChart
+        One panel per metric, each with its own axis, three beside each other; in each, one row per
+        method.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def alignment_chart(
     >>> import pandas as pd
     >>> row = dict(method="plain", figure="FID", value=0.5, low=0.4, high=0.6, n=200)
     >>> row |= dict(floor=0.3, floor_low=0.28, floor_high=0.32, better="lower")
-    >>> len(alignment_chart(pd.DataFrame([row])).hconcat)
+    >>> len(alignment_chart(pd.DataFrame([row])).vconcat)
     1
     """
     import altair as alt
@@ -82,21 +83,22 @@ def alignment_chart(
     check_frame(frame, "method figure value low high floor floor_low floor_high n better")
     frame = plain_frame(frame, "method")
     metrics = list(dict.fromkeys(frame["figure"]))
-    width = WIDTH if len(metrics) <= N_WIDE else NARROW_WIDTH
-    columns = [
-        _metric_column(frame[frame["figure"] == name], floor, width, labels=i == 0)
+    panels = [
+        _metric_column(frame[frame["figure"] == name], floor, labels=i % N_COLUMNS == 0)
         for i, name in enumerate(metrics)
     ]
     n = int(frame["n"].iloc[0])
     sides = f"Dots: {n:,} simulated against {n:,} real responses; bars: their intervals."
     heading = alt.TitleParams(title, subtitle=[sides, subtitle])
-    chart: alt.HConcatChart = styled(alt.hconcat(*columns, title=heading, spacing=24))
+    rows = [
+        alt.hconcat(*panels[i : i + N_COLUMNS], spacing=24)
+        for i in range(0, len(panels), N_COLUMNS)
+    ]
+    chart: alt.VConcatChart = styled(alt.vconcat(*rows, title=heading, spacing=24))
     return chart
 
 
-def _metric_column(
-    frame: pd.DataFrame, floor_name: str, width: int, *, labels: bool
-) -> alt.LayerChart:
+def _metric_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt.LayerChart:
     import altair as alt
 
     name, better = frame["figure"].iloc[0], frame["better"].iloc[0]
@@ -113,7 +115,7 @@ def _metric_column(
     y = alt.Y("method:N", sort=order, title=None, axis=axis)
     points = interval_layers(frame, "value", y, f"{name} ({better} is better)")
     chart = alt.layer(band, line, *points, word)
-    return sized(chart, width, len(order))
+    return sized(chart, WIDTH, len(order))
 
 
 def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.ConcatChart:

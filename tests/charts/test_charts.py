@@ -50,11 +50,13 @@ def size(picture):
 
 def test_alignment_has_a_column_per_metric_and_a_row_per_method(metrics):
     spec = charts.alignment_chart(metrics).to_dict()
-    assert len(spec["hconcat"]) == 3
-    titles = [column["layer"][3]["encoding"]["x"]["title"] for column in spec["hconcat"]]
+    assert len(spec["vconcat"][0]["hconcat"]) == 3
+    titles = [
+        column["layer"][3]["encoding"]["x"]["title"] for column in spec["vconcat"][0]["hconcat"]
+    ]
     assert titles == ["FID (lower is better)", "MAUVE (higher is better)", titles[2]]
     assert titles[2] == "KL cosine (lower is better)"
-    for column in spec["hconcat"]:
+    for column in spec["vconcat"][0]["hconcat"]:
         sorts = [
             e["sort"] for e in (x["encoding"].get("y", {}) for x in column["layer"]) if "sort" in e
         ]
@@ -65,7 +67,9 @@ def test_alignment_has_a_column_per_metric_and_a_row_per_method(metrics):
 
 def test_every_metric_shows_its_own_human_floor(metrics):
     spec = charts.alignment_chart(metrics).to_dict()
-    for column, name in zip(spec["hconcat"], ["FID", "MAUVE", "KL cosine"], strict=True):
+    for column, name in zip(
+        spec["vconcat"][0]["hconcat"], ["FID", "MAUVE", "KL cosine"], strict=True
+    ):
         rule = next(x for x in column["layer"] if "strokeDash" in x["mark"])
         rows = spec["datasets"][rule["data"]["name"]]
         expected = metrics.loc[metrics["figure"] == name, "floor"].iloc[0]
