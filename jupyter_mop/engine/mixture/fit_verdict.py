@@ -17,7 +17,8 @@ def verdict(gate: Gate, validation: CrossValidation) -> str:
     gain = f"{mean:.2f} nats a record [{mean - Z * error:.2f}, {mean + Z * error:.2f}]"
     if not validation.is_gain_clear:
         return f"No weights beat the initial ones on held-out records, which are kept; gain {gain}."
-    return f"Learned weights make held-out responses likelier by {gain}. {_about(gate)}".strip()
+    text = f"Learned weights make held-out responses likelier than initial ones do, by {gain}."
+    return f"{text} {_about(gate)}".strip()
 
 
 def _about(gate: Gate) -> str:

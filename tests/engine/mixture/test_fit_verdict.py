@@ -29,7 +29,7 @@ def validation(gain: float) -> CrossValidation:
 
 def test_a_clear_gain_is_told_with_what_weights_follow() -> None:
     text = verdict(gate(), validation(0.35))
-    assert "likelier by 0.35 nats a record [0.25, 0.45]" in text
+    assert "likelier than initial ones do, by 0.35 nats a record [0.25, 0.45]" in text
     assert "Exemplars of the same rating: 6.2 times likelier." in text
     assert "note" not in text
 
