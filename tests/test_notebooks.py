@@ -20,7 +20,7 @@ START, QUICKSTART, PERSONAS, SURVEYS, ENDPOINTS = (
     for stem in ("00_start_here", "01_quickstart", "03_personas", "04_surveys", "06_your_model")
 )
 METHODS = ["plain", "personas", "fewshot", "exemplars", "uniform", "learned"]
-MAX_BYTES = 500_000
+MAX_BYTES = 600_000
 MIN_CHARACTERS = 30
 
 
