@@ -24,11 +24,6 @@ class Components:
     persona: Indices
     exemplar: Indices
 
-    @classmethod
-    def empty(cls) -> Components:
-        """Return no triples."""
-        return cls(*(np.empty(0, np.intp) for _ in range(3)))
-
     def __len__(self) -> int:
         return len(self.record)
 

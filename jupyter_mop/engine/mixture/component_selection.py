@@ -32,6 +32,8 @@ class Selection:
         Exemplars that must not be shown to a record, or are not among those of its block.
     components : Components
         The selected components.
+    rows : numpy.ndarray, shape (n,)
+        Position of each record among those that were given.
     log_multiplicity : float
         Log of the number of personas that each selected one stands for.
     """
@@ -39,12 +41,8 @@ class Selection:
     population: Population
     excluded: Mask
     components: Components
+    rows: Indices
     log_multiplicity: float = 0.0
-
-    @property
-    def n_exemplars(self) -> int:
-        """The largest number of exemplars scored for a record."""
-        return int((~self.excluded).sum(1).max())
 
 
 def select_all(population: Population, exemplars: Sequence[Exemplar], n_personas: int) -> Selection:
@@ -57,7 +55,8 @@ def select_all(population: Population, exemplars: Sequence[Exemplar], n_personas
     """
     excluded = own_exemplars(population, exemplars)
     _check_exemplars_left(excluded)
-    return Selection(population, excluded, _all_components(excluded, n_personas))
+    everything = _all_components(excluded, n_personas)
+    return Selection(population, excluded, everything, np.arange(len(population)))
 
 
 def select_components(
@@ -85,7 +84,7 @@ def select_components(
     if n_personas * n_pool <= size:
         return select_all(population, exemplars, n_personas)
     order, blocks = _blocks(population.contexts)
-    population = population.take(order)
+    population = population.take(order.tolist())
     excluded = own_exemplars(population, exemplars)
     n_shown = min(n_personas, max(1, size // MIN_EXEMPLARS))
     n_exemplars = min(n_pool, max(MIN_EXEMPLARS, size // n_shown))
@@ -103,14 +102,15 @@ def select_components(
         population,
         excluded,
         Components(*(array[kept] for array in components.arrays)),
+        order,
         float(np.log(n_personas / n_shown)),
     )
 
 
-def _blocks(contexts: Sequence[str]) -> tuple[list[int], list[Indices]]:
+def _blocks(contexts: Sequence[str]) -> tuple[Indices, list[Indices]]:
     """Return the records by context, and positions in that order in blocks of about equal size."""
     order = np.argsort(pd.factorize(np.array(contexts, dtype=object))[0], kind="stable")
-    return order.tolist(), np.array_split(np.arange(len(order)), -(-len(order) // BLOCK_RECORDS))
+    return order, np.array_split(np.arange(len(order)), -(-len(order) // BLOCK_RECORDS))
 
 
 def _turn(values: Indices, turn: int, n: int) -> Indices:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,11 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.dataframes import column_texts
-from jupyter_mop.engine.data.population import draw_records
 from jupyter_mop.engine.metrics.half_sampling import IDENTITY, centred_interval
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
 from jupyter_mop.engine.metrics.vectors import effective_sample_size
-from jupyter_mop.engine.mixture.component_selection import select_components
 from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.rendering import Viewed
 
@@ -341,7 +339,7 @@ def scored_records(mixture: MixtureOfPersonas, texts: pd.Series) -> GroupedRecor
     DataError
         If no record of the fit has a group.
     """
-    rows, scores = _rows_of_the_fit(mixture), mixture.refits_.scores
+    rows, scores = mixture.rows_, mixture.refits_.scores
     group, weight = texts.to_numpy(dtype=object)[rows], np.asarray(scores.weight)
     used = np.flatnonzero(~pd.isna(group) & (weight > 0))
     if not len(used):
@@ -356,25 +354,6 @@ def scored_records(mixture: MixtureOfPersonas, texts: pd.Series) -> GroupedRecor
         np.average(prior, axis=0, weights=weight[used]),
         weight[used] / weight[used].mean(),
     )
-
-
-def _rows_of_the_fit(mixture: MixtureOfPersonas) -> NDArray[np.intp]:
-    """Return the position in the population of each record of the fit, in the fit's order.
-
-    The fit's own draw and selection are repeated, which takes no model call.
-    """
-    numbered = replace(mixture.population_, rows=np.arange(len(mixture.population_)))
-    seed = mixture.random_state
-    rows = draw_records(numbered, mixture.n_records, random_state=seed + 1)
-    selection = select_components(
-        numbered.take(rows),
-        mixture.exemplars_,
-        len(mixture.personas),
-        size=mixture.n_components,
-        random_state=seed,
-    )
-    assert selection.population.rows is not None  # noqa: S101  numbered above
-    return selection.population.rows
 
 
 def _true_shares(mixture: MixtureOfPersonas, texts: pd.Series) -> pd.Series:

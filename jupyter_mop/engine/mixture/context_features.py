@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.backends.protocols import Encoder
-from jupyter_mop.engine.data.encoding import encode_distinct
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics.vectors import Vectors
 
@@ -63,7 +62,7 @@ class ContextFeatures:
         """Return the vectors of the m distinct contexts, (m, d + D), and their row for each."""
         rows, distinct = pd.factorize(np.array(contexts, dtype=object))
         texts = [str(text) for text in distinct]
-        vectors = encode_distinct(encoder, texts)[0]
+        vectors = encoder.encode(texts).astype(np.float64)
         values = [self._values(text) for text in texts]
         columns = zip(*values, strict=True) if values else ()
         blocks = [

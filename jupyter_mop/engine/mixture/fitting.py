@@ -45,6 +45,8 @@ class Fit:
         The chosen penalty; None for the structured terms alone.
     refits : BootstrapRefits
         Repeats the fit on resampled records.
+    rows : numpy.ndarray, shape (n,)
+        Position in the population of each record, in the order of the scores.
     """
 
     gate: Gate
@@ -52,6 +54,7 @@ class Fit:
     cross_validation: CrossValidation
     l2: float | None
     refits: BootstrapRefits
+    rows: Indices
 
 
 def fit_gate(
@@ -94,7 +97,8 @@ def fit_gate(
     gate, chosen = learn(start, scores, validation, penalties)
     report = evaluate(start, scores, validation, n_tokens, random_state=random_state)
     kept = gate if validation.is_gain_clear else start
-    return Fit(kept, report, validation, chosen, BootstrapRefits(gate, scores, chosen))
+    refits = BootstrapRefits(gate, scores, chosen)
+    return Fit(kept, report, validation, chosen, refits, selection.rows)
 
 
 def ask_model(

@@ -161,7 +161,7 @@ class MixtureOfPersonas(Viewed):
         self.population_ = self.records_ = population
         self.features_ = ContextFeatures.of(population)
         self.gate_ = self.start(np.log(shares))
-        for name in ("report_", "refits_", "verdict_", "intervals_", "cost_"):
+        for name in ("report_", "refits_", "rows_", "verdict_", "intervals_", "cost_"):
             self.__dict__.pop(name, None)
         return self
 
@@ -210,6 +210,7 @@ class MixtureOfPersonas(Viewed):
             random_state=self.random_state,
         )
         self.gate_, self.report_, self.refits_ = fit.gate, fit.report, fit.refits
+        self.rows_ = np.asarray(rows)[fit.rows]
         self.verdict_ = fit_verdict.verdict(fit.gate, fit.cross_validation)
         return self
 
