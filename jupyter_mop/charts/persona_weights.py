@@ -122,12 +122,12 @@ def weights_map_layers(frame: pd.DataFrame, subtitle: str = "") -> alt.LayerChar
 
 
 def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
-    """Draw each model's held-out log-likelihood per token with its interval.
+    """Draw each model's held-out log-likelihood with its interval.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns `model`, `log_lik_per_token` (nats), `low` and `high`.
+        Columns `model`, `log_lik_per_token` or `log_ratio` (nats), `low` and `high`.
 
     Raises
     ------
@@ -143,14 +143,17 @@ def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
     """
     import altair as alt
 
-    check_frame(frame, "model log_lik_per_token low high")
+    column, unit = "log_lik_per_token", "nats per token"
+    if "log_ratio" in frame:
+        column, unit = "log_ratio", "nats per record, relative to chance"
+    check_frame(frame, f"model {column} low high")
     frame = plain_frame(frame, "model")
     order = list(dict.fromkeys(frame["model"]))
     title = alt.TitleParams(
         "Held-out log-likelihood", subtitle="Of real responses; higher is better."
     )
     y = alt.Y("model:N", sort=order, title=None, axis=name_axis())
-    layers = interval_layers(frame, "log_lik_per_token", y, "nats per token")
+    layers = interval_layers(frame, column, y, unit)
     chart: alt.LayerChart = styled(sized(alt.layer(*layers, title=title), 380, len(order)))
     return chart
 

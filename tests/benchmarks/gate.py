@@ -159,7 +159,7 @@ def own_seconds(n, n_personas, n_exemplars):
     began, cpu = time.perf_counter(), time.process_time()
     fit = fit_gate(asker, world.population, start, n_components=SIZE)
     taken, asking = time.perf_counter() - began, sum(asker.clock)
-    return taken - asking, time.process_time() - cpu - asking, fit.cross_validation.gain[0]
+    return taken - asking, time.process_time() - cpu - asking, fit.cross_validation.gain()[0]
 
 
 def at_full_size():

@@ -23,6 +23,7 @@ from jupyter_mop.engine.gate.cross_validation import PENALTIES, cross_validate, 
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.metrics.divergences import total_variation
+from jupyter_mop.engine.mixture.fit_options import SOURCES
 from jupyter_mop.engine.mixture.fitting import learn
 
 WORDS = ["portion", "plate", "full", "price", "cheap", "pay", "food", "today", "again", "nice"]
@@ -64,7 +65,7 @@ def population(contexts, shares, n, seed):
     return model, Population.from_frame(frame, context=list(columns), response="text")
 
 
-def by_context(kind, shares, n, seed, encoder):
+def by_context(kind, shares, n, seed, *, encoder, by=None):
     """Return the fitted mixture and its persona weights in each context."""
     contexts = CONTEXTS[kind]
     model, people = population(contexts, shares, n, seed)
@@ -75,6 +76,7 @@ def by_context(kind, shares, n, seed, encoder):
         template="Write a card.",
         n_exemplars=2,
         n_records=n,
+        by=by,
         random_state=seed,
     )
     mixture.fit(people)
@@ -133,14 +135,19 @@ def em(log_lik, n_iterations=500):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    seeds = range(parser.parse_args().seeds)
+    parser.add_argument("--by", choices=SOURCES, help="source of evidence; default: both")
+    args = parser.parse_args()
+    seeds, by = range(args.seeds), args.by
     warnings.simplefilter("ignore")
     encoder = MiniLMEncoder()
     for n, asked in ((800, 0.05), (200, 0.12)):
         for kind, contexts in CONTEXTS.items():
             shares = np.array([[0.9, 0.1], [0.1, 0.9]] * 2)[: len(contexts)]
             far = [
-                np.abs(by_context(kind, shares, n, seed, encoder)[1] - shares).sum(1).mean() / 2
+                np.abs(by_context(kind, shares, n, seed, encoder=encoder, by=by)[1] - shares)
+                .sum(1)
+                .mean()
+                / 2
                 for seed in seeds
             ]
             print(
@@ -157,7 +164,9 @@ def main():
         )
     for kind, contexts in CONTEXTS.items():
         even = np.full((len(contexts), 2), 0.5)
-        found = [by_context(kind, even, 200, 100 + seed, encoder)[1] for seed in range(20)]
+        found = [
+            by_context(kind, even, 200, 100 + seed, encoder=encoder, by=by)[1] for seed in range(20)
+        ]
         kept = sum(np.allclose(weights, 0.5) for weights in found)
         print(
             f"nothing to learn, n = 200, {kind:20} uniform weights kept: {kept} of 20", flush=True

@@ -31,11 +31,14 @@ class BootstrapRefits:
         The records.
     l2 : float or None
         Penalty of the fit; None keeps the matrices at zero.
+    n_sources : int
+        How many times `scores` has each record, once for each source of evidence.
     """
 
     gate: Gate
     scores: ComponentScores
     l2: float | None
+    n_sources: int = 1
 
     def draw(self, *, random_state: int) -> Gate:
         """Return the gate fitted to as many records, drawn with replacement.
@@ -43,8 +46,28 @@ class BootstrapRefits:
         The draw depends on `random_state` only.
         """
         rng = np.random.default_rng([3, random_state])
-        scores = _resampled(self.scores, rng)
+        scores = _resampled(self.scores, rng, self.n_sources)
         return self.gate.fit(scores, l2=self.l2 or 0.0, max_iter=MAX_ITERATIONS)
+
+    @property
+    def weight(self) -> Array:
+        """Survey weight of each record, shape (n,)."""
+        return self.scores.weight[: self._n_records]
+
+    @property
+    def contexts(self) -> Array:
+        """Context vector of each record, shape (n, d)."""
+        return self.scores.contexts[: self._n_records]
+
+    def responsibilities(self, gate: Gate) -> Array:
+        """Return the posterior of each persona, the mean over the sources, shape (n, K)."""
+        posterior = gate.responsibilities(self.scores)
+        by_source = posterior.reshape(self.n_sources, self._n_records, -1)
+        return np.asarray(by_source.mean(axis=0))
+
+    @property
+    def _n_records(self) -> int:
+        return len(self.scores.weight) // self.n_sources
 
     def intervals(
         self,
@@ -92,8 +115,10 @@ class BootstrapRefits:
         return pd.DataFrame({"low": low, "high": high})
 
 
-def _resampled(scores: ComponentScores, rng: np.random.Generator) -> ComponentScores:
+def _resampled(
+    scores: ComponentScores, rng: np.random.Generator, n_sources: int
+) -> ComponentScores:
     """Multiply the weight of each record by the number of times it is drawn with replacement."""
-    weighted = scores.weight > 0
+    weighted = scores.weight[: len(scores.weight) // n_sources] > 0
     counts = rng.multinomial(weighted.sum(), weighted / weighted.sum())
-    return scores.weighted(scores.weight * counts)
+    return scores.weighted(scores.weight * np.tile(counts, n_sources))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -85,6 +86,22 @@ class ComponentScores:
     log_lik: Array
     excluded: NDArray[np.bool_]
     weight: Array
+
+    @classmethod
+    def joined(cls, parts: Sequence[ComponentScores]) -> ComponentScores:
+        """Return the scores of several sets of records as one, in this order."""
+        ends = np.cumsum([0, *(len(part.weight) for part in parts)])
+        arrays = [
+            (c.record + end, c.persona, c.exemplar)
+            for c, end in zip((part.components for part in parts), ends[:-1], strict=True)
+        ]
+        return cls(
+            np.concatenate([part.contexts for part in parts]),
+            Components(*(np.concatenate(some) for some in zip(*arrays, strict=True))),
+            np.concatenate([part.log_lik for part in parts]),
+            np.concatenate([part.excluded for part in parts]),
+            np.concatenate([part.weight for part in parts]),
+        )
 
     @cached_property
     def starts(self) -> Indices:

@@ -27,8 +27,9 @@ class CrossValidation:
 
     Attributes
     ----------
-    log_prob : ndarray, shape (L, n)
-        Of the start, of the structured terms alone, then of each penalty, in nats.
+    log_prob : ndarray, shape (L, S, n)
+        Of the start, of the structured terms alone, then of each penalty, in nats; by each of S
+        sources of evidence.
     fold : ndarray of int, shape (n,)
         The fold of each record.
     weight : ndarray, shape (n,)
@@ -41,21 +42,25 @@ class CrossValidation:
 
     def chosen(self, rows: NDArray[np.bool_] | slice = slice(None)) -> int:
         """Return the level, 1 or more, with the highest likelihood of the records `rows`."""
-        return 1 + int((self.log_prob[1:, rows] @ self.weight[rows]).argmax())
+        by_record = self.log_prob[1:].mean(axis=1)
+        return 1 + int((by_record[:, rows] @ self.weight[rows]).argmax())
 
     @property
     def learned(self) -> Array:
-        """The log-likelihood of each record at the level that other folds chose, shape (n,)."""
-        log_prob = np.empty_like(self.weight)
+        """The log-likelihood of each record at the level that other folds chose, shape (S, n)."""
+        log_prob = np.empty_like(self.log_prob[0])
         for fold in np.unique(self.fold):
             here = self.fold == fold
-            log_prob[here] = self.log_prob[self.chosen(~here), here]
-        return log_prob
+            log_prob[:, here] = self.log_prob[self.chosen(~here)][:, here]
+        return np.asarray(log_prob, dtype=np.float64)
 
-    @property
-    def gain(self) -> tuple[float, float]:
-        """The mean gain of learned weights over the start per record, and its standard error."""
-        gains = self.learned - self.log_prob[0]
+    def gain(self, source: int | None = None) -> tuple[float, float]:
+        """Return the mean gain of learned weights over the start, and its standard error.
+
+        It is in nats per record, by one source or as the mean over the sources.
+        """
+        by_source = self.learned - self.log_prob[0]
+        gains = by_source.mean(axis=0) if source is None else by_source[source]
         mean = float(np.average(gains, weights=self.weight))
         variance = float(np.average((gains - mean) ** 2, weights=self.weight))
         return mean, (variance / max(effective_sample_size(self.weight) - 1, 1)) ** 0.5
@@ -63,7 +68,7 @@ class CrossValidation:
     @property
     def is_gain_clear(self) -> bool:
         """Whether learned weights are better than the start by two standard errors."""
-        mean, error = self.gain
+        mean, error = self.gain()
         return mean > MIN_Z * error
 
 
@@ -77,26 +82,29 @@ def cross_validate(
     start : Gate
         The gate at which a fit starts.
     scores : ComponentScores
-        The n records.
+        The n records, once for each source of evidence.
     penalties : sequence of float
         Penalties on the gate's matrices, the largest first.
     fold : ndarray of int, shape (n,)
         The fold of each record; see `folds`.
     """
-    divisions = [np.flatnonzero(fold == left_out) for left_out in np.unique(fold)]
+    n, n_entries = len(fold), len(scores.weight)
+    fold_of = np.tile(fold, n_entries // n)
+    divisions = [np.flatnonzero(fold_of == left_out) for left_out in np.unique(fold)]
     held_out = [scores.take(here) for here in divisions]
-    train = [scores.take(np.setdiff1d(np.arange(len(fold)), here)) for here in divisions]
+    train = [scores.take(np.setdiff1d(np.arange(n_entries), here)) for here in divisions]
     log_prob = [start.log_prob(scores)]
     terms = [fit_terms(start, rest) for rest in train]
     for gates in (terms, *(_refitted(start, terms, train, l2) for l2 in penalties)):
-        level = np.empty(len(fold))
+        level = np.empty(n_entries)
         for gate, here, part in zip(gates, divisions, held_out, strict=True):
             level[here] = gate.log_prob(part)
         log_prob.append(level)
         means = np.array(log_prob[1:]) @ scores.weight
         if len(means) - means.argmax() > N_WORSE:
             break
-    return CrossValidation(np.array(log_prob), fold, scores.weight)
+    by_source = np.array(log_prob).reshape(len(log_prob), -1, n)
+    return CrossValidation(by_source, fold, scores.weight[:n])
 
 
 def _refitted(

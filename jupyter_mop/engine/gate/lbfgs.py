@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.metrics.numerical_threads import one_thread
+
 if TYPE_CHECKING:
     from jupyter_mop.engine.gate.component_scores import ComponentScores
 
@@ -128,12 +130,15 @@ class LbfgsPath(Generic[ModelT]):
                 raise StopIteration
 
         n_done = len(self._thetas)
-        result = minimize(
-            lambda theta: self.start.with_theta(theta).loss_and_gradient(self.train, l2=self.l2),
-            self._thetas[-1],
-            jac=True,
-            method="L-BFGS-B",
-            callback=step,
-            options={"maxiter": self.max_iter + 1 - n_done, "ftol": _TOLERANCE},
-        )
+        with one_thread():  # the matrices of a few hundred records are small
+            result = minimize(
+                lambda theta: self.start.with_theta(theta).loss_and_gradient(
+                    self.train, l2=self.l2
+                ),
+                self._thetas[-1],
+                jac=True,
+                method="L-BFGS-B",
+                callback=step,
+                options={"maxiter": self.max_iter + 1 - n_done, "ftol": _TOLERANCE},
+            )
         self._has_converged = result.status != _STOPPED_BY_CALLBACK

@@ -339,18 +339,18 @@ def scored_records(mixture: MixtureOfPersonas, texts: pd.Series) -> GroupedRecor
     DataError
         If no record of the fit has a group.
     """
-    rows, scores = mixture.rows_, mixture.refits_.scores
-    group, weight = texts.to_numpy(dtype=object)[rows], np.asarray(scores.weight)
+    rows, refits = mixture.rows_, mixture.refits_
+    group, weight = texts.to_numpy(dtype=object)[rows], np.asarray(refits.weight)
     used = np.flatnonzero(~pd.isna(group) & (weight > 0))
     if not len(used):
         raise DataError(
             f"None of the {len(rows):,} records of the fit has a value in the hidden column.",
             hint="Fit to more records (--records), or use a column with fewer missing values.",
         )
-    prior = np.exp(mixture.gate_.persona_log_weights(scores.contexts[used]))
+    prior = np.exp(mixture.gate_.persona_log_weights(refits.contexts[used]))
     return GroupedRecords(
         group[used],
-        mixture.gate_.responsibilities(scores)[used],
+        refits.responsibilities(mixture.gate_)[used],
         np.average(prior, axis=0, weights=weight[used]),
         weight[used] / weight[used].mean(),
     )

@@ -7,7 +7,9 @@ from typing import ClassVar
 
 from jupyter_mop import config
 from jupyter_mop.engine.data.population import MIN_RECORDS
-from jupyter_mop.options import Options, at_least, option
+from jupyter_mop.options import Options, at_least, one_of, option
+
+SOURCES = LIKELIHOOD, SAMPLES, BOTH = "likelihood", "samples", "both"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,16 @@ class FitOptions(Options):
         limit=at_least(1),
         help="Number of components scored per record, M: every persona with the same few "
         "exemplars; all if K * J is at most M.",
+    )
+    by: str | None = option(
+        None,
+        kind="str",
+        flags=("--by",),
+        choices=SOURCES,
+        limit=one_of(SOURCES),
+        help="What weights are learned from: the likelihood of real responses, samples (which "
+        "component gave them is learned from 200 simulated responses), or both. Default: both, or "
+        "samples with a model that cannot score.",
     )
     rank: int = option(8, kind="int", parse=int, limit=at_least(1), help="Rank r of the gate.")
     l2: float | None = option(

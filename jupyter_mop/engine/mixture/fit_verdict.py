@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -11,14 +13,21 @@ from jupyter_mop.engine.gate.gate import Gate
 Z = 1.96
 
 
-def verdict(gate: Gate, validation: CrossValidation) -> str:
-    """Return in one sentence what was learned, or that nothing was."""
-    mean, error = validation.gain
-    gain = f"{mean:.2f} nats a record [{mean - Z * error:.2f}, {mean + Z * error:.2f}]"
+def verdict(gate: Gate, validation: CrossValidation, sources: Sequence[str]) -> str:
+    """Return in one sentence what was learned from each source, or that nothing was."""
+    gain = _gain(validation)
+    if len(sources) > 1:
+        parts = [f"{_gain(validation, i)} by {name}" for i, name in enumerate(sources)]
+        gain = f"{gain} on average: {'; '.join(parts)}"
     if not validation.is_gain_clear:
         return f"No weights beat the initial ones on held-out records, which are kept; gain {gain}."
     text = f"Learned weights make held-out responses likelier than initial ones do, by {gain}."
     return f"{text} {_about(gate)}".strip()
+
+
+def _gain(validation: CrossValidation, source: int | None = None) -> str:
+    mean, error = validation.gain(source)
+    return f"{mean:.2f} nats a record [{mean - Z * error:.2f}, {mean + Z * error:.2f}]"
 
 
 def _about(gate: Gate) -> str:

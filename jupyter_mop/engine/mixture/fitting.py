@@ -22,9 +22,15 @@ from jupyter_mop.engine.gate.cross_validation import (
 )
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.held_out import LEARNED, SINGLE, START, UNIFORM, likelihood_table
-from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
+from jupyter_mop.engine.generation.sample_ratios import SampleRatios
+from jupyter_mop.engine.mixture.component_likelihood import (
+    ComponentLogLikelihoods,
+    ComponentScorer,
+)
 from jupyter_mop.engine.mixture.component_selection import Selection, select_components
+from jupyter_mop.engine.mixture.fit_options import LIKELIHOOD, SAMPLES
 
+SAMPLE_EXEMPLARS = 12  # per record, whose ratios are computed; they cost no call
 Indices = NDArray[np.intp]
 Array = NDArray[np.float64]
 
@@ -47,6 +53,8 @@ class Fit:
         Repeats the fit on resampled records.
     rows : numpy.ndarray, shape (n,)
         Position in the population of each record, in the order of the scores.
+    sources : tuple of str
+        The sources of evidence: likelihood, samples or both.
     """
 
     gate: Gate
@@ -55,6 +63,7 @@ class Fit:
     l2: float | None
     refits: BootstrapRefits
     rows: Indices
+    sources: tuple[str, ...]
 
 
 def fit_gate(
@@ -62,6 +71,8 @@ def fit_gate(
     population: Population,
     start: Gate,
     *,
+    ratios: SampleRatios | None = None,
+    is_scored: bool = True,
     n_components: int,
     l2: float | None = None,
     random_state: int = 0,
@@ -76,6 +87,10 @@ def fit_gate(
         The records.
     start : Gate
         The gate at which the fit starts.
+    ratios : SampleRatios, optional
+        Likelihood ratios that were learned from samples.
+    is_scored : bool
+        Whether the language model scores the records.
     n_components : int
         Number of components scored per record, M.
     l2 : float, optional
@@ -90,15 +105,25 @@ def fit_gate(
         size=n_components,
         random_state=random_state,
     )
-    scores, n_tokens = ask_model(scorer, selection)
+    parts: dict[str, ComponentScores] = {}
+    n_tokens = np.ones(len(population), dtype=np.intp)
+    if is_scored:
+        parts[LIKELIHOOD], n_tokens = ask_model(scorer, selection)
+    if ratios:
+        parts[SAMPLES] = sample_scores(scorer, ratios, selection.population, random_state)
+    scores = ComponentScores.joined(list(parts.values()))
     penalties = PENALTIES if l2 is None else (l2,)
     fold = folds(_groups(selection.population), random_state=random_state)
     validation = cross_validate(start, scores, penalties, fold)
     gate, chosen = learn(start, scores, validation, penalties)
-    report = evaluate(start, scores, validation, n_tokens, random_state=random_state)
+    report = evaluate(
+        start, next(iter(parts.values())), validation, n_tokens, random_state=random_state
+    )
+    if not is_scored:
+        report = _relative(report)
     kept = gate if validation.is_gain_clear else start
-    refits = BootstrapRefits(gate, scores, chosen)
-    return Fit(kept, report, validation, chosen, refits, selection.rows)
+    refits = BootstrapRefits(gate, scores, chosen, len(parts))
+    return Fit(kept, report, validation, chosen, refits, selection.rows, tuple(parts))
 
 
 def ask_model(
@@ -110,6 +135,28 @@ def ask_model(
         selection.population, likelihoods, selection.excluded, selection.log_multiplicity
     )
     return scores, likelihoods.n_tokens[scores.starts]
+
+
+def sample_scores(
+    scorer: ComponentScorer, ratios: SampleRatios, population: Population, random_state: int = 0
+) -> ComponentScores:
+    """Return the scores of components by ratios from samples, which cost no call of the model.
+
+    `population` is in the order of its blocks, which a second selection keeps.
+    """
+    n_personas = len(scorer.personas)
+    selection = select_components(
+        population,
+        scorer.exemplars,
+        n_personas,
+        size=SAMPLE_EXEMPLARS * n_personas,
+        random_state=random_state,
+    )
+    log_lik = ratios.log_lik(population.responses, selection.components)
+    likelihoods = ComponentLogLikelihoods(
+        selection.components, log_lik, np.ones(len(log_lik), dtype=np.intp)
+    )
+    return scorer.scores(population, likelihoods, selection.excluded, selection.log_multiplicity)
 
 
 def learn(
@@ -137,7 +184,8 @@ def evaluate(
 ) -> pd.DataFrame:
     """Compare the held-out likelihoods of the learned weights and of simpler models.
 
-    Weights and penalty that score a record were chosen without it.
+    They are those by the first source of evidence, which `scores` are of. Weights and penalty
+    that score a record were chosen without it.
 
     Returns
     -------
@@ -148,8 +196,8 @@ def evaluate(
     uniform = start.uniform
     log_probs = {
         UNIFORM: uniform.log_prob(scores),
-        START: validation.log_prob[0],
-        LEARNED: validation.learned,
+        START: validation.log_prob[0, 0],
+        LEARNED: validation.learned[0],
     }
     by_persona = uniform.persona_log_prob(scores)
     if np.isfinite(by_persona).all():
@@ -159,6 +207,15 @@ def evaluate(
     return likelihood_table(
         log_probs, scores.weight, scores.weight * n_tokens, random_state=random_state
     )
+
+
+def _relative(report: pd.DataFrame) -> pd.DataFrame:
+    """Return a report by samples, whose likelihoods are known up to a term: uniform weights are 0."""
+    values = report[["gain", "gain_low", "gain_high"]].to_numpy()
+    others = report.drop(columns=["log_lik_per_token", "low", "high"])
+    for i, name in enumerate(("log_ratio", "low", "high"), start=1):
+        others.insert(i, name, values[:, i - 1])
+    return others
 
 
 def _best_single(by_persona: Array, validation: CrossValidation) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, Encoder, OnCompletion, OnStep
+from jupyter_mop.backends.protocols import Backend, Encoder, OnCompletion, OnStep, can_score
 from jupyter_mop.engine.data.clustering import cluster_strata
 from jupyter_mop.engine.data.exemplars import draw_pool, pool_size
 from jupyter_mop.engine.data.persona_weights import Weights
@@ -23,6 +23,7 @@ from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.generation import component_draws
+from jupyter_mop.engine.generation.sample_ratios import SampleRatios
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.mixture import (
     composition,
@@ -35,7 +36,7 @@ from jupyter_mop.engine.mixture import (
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
 from jupyter_mop.engine.mixture.component_selection import select_all
 from jupyter_mop.engine.mixture.context_features import ContextFeatures
-from jupyter_mop.engine.mixture.fit_options import FitOptions
+from jupyter_mop.engine.mixture.fit_options import BOTH, LIKELIHOOD, SAMPLES, FitOptions
 from jupyter_mop.engine.mixture.weights import gate_with_weights
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError, NotFittedError
@@ -43,6 +44,7 @@ from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import Viewed
 
 Array = NDArray[np.float64]
+N_PILOT = 200  # simulated responses from which likelihood ratios are learned
 
 
 @takes_options(FitOptions)
@@ -95,6 +97,7 @@ class MixtureOfPersonas(Viewed):
     n_exemplars: int
     n_records: int
     n_components: int
+    by: str | None
     rank: int
     l2: float | None
     stratify: str | None
@@ -197,21 +200,25 @@ class MixtureOfPersonas(Viewed):
         DataError
             For fewer than 8 records, or an invalid option.
         ModelError
-            If the backend cannot score.
+            If the backend cannot score and `by` needs scores.
         """
         rows = draw_records(population, self.n_records, random_state=self.random_state + 1)
         start = self.initialise(population).gate_
+        by = self.by or (BOTH if can_score(self.backend) else SAMPLES)
+        records = population.take(rows)
         fit = fitting.fit_gate(
             self._scorer(on_step),
-            population.take(rows),
+            records,
             start,
+            ratios=None if by == LIKELIHOOD else self._sample_ratios(records, on_step),
+            is_scored=by != SAMPLES,
             n_components=self.n_components,
             l2=self.l2,
             random_state=self.random_state,
         )
         self.gate_, self.report_, self.refits_ = fit.gate, fit.report, fit.refits
         self.rows_ = np.asarray(rows)[fit.rows]
-        self.verdict_ = fit_verdict.verdict(fit.gate, fit.cross_validation)
+        self.verdict_ = fit_verdict.verdict(fit.gate, fit.cross_validation, fit.sources)
         return self
 
     def summary(self) -> pd.DataFrame:
@@ -450,6 +457,21 @@ class MixtureOfPersonas(Viewed):
             self.encode_contexts,
             on_step,
         )
+
+    def _sample_ratios(self, population: Population, on_step: OnStep | None) -> SampleRatios:
+        """Simulate a few responses with equal weights, and learn what components make of them."""
+        pilot = self.simulate(
+            N_PILOT,
+            population,
+            weights="uniform",
+            n_candidates=1,
+            random_state=self.random_state,
+            name="pilot",
+            on_step=on_step,
+        )
+        terms = self.gate_.terms
+        log_share = terms.log_share if terms else None
+        return SampleRatios.learned(pilot, self.personas, self.encoder, log_share)
 
     def _ask_all(self, population: Population, on_step: OnStep | None) -> ComponentScores:
         exemplars, n_personas = self.exemplars_, len(self.personas)

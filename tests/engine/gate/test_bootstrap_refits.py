@@ -72,6 +72,6 @@ def test_too_few_refits_and_a_missing_fit_are_refused(
 def test_records_of_weight_zero_are_never_drawn(fitted: MixtureOfPersonas) -> None:
     scores = fitted.refits_.scores
     weight = np.where(np.arange(len(scores.weight)) % 2, 1.0, 0.0)
-    drawn = _resampled(scores.weighted(weight), np.random.default_rng(0)).weight
+    drawn = _resampled(scores.weighted(weight), np.random.default_rng(0), 1).weight
     assert drawn.sum() == weight.sum()
     assert (drawn[weight == 0] == 0).all()

@@ -100,16 +100,28 @@ def test_no_record_is_judged_by_a_gate_that_was_fitted_to_it() -> None:
     found = cross_validate(start, scores, PENALTIES[:1], fold)
     here = np.flatnonzero(fold == 0)
     gate = fit_terms(start, scores.take(np.flatnonzero(fold != 0)))
-    np.testing.assert_allclose(found.log_prob[1, here], gate.log_prob(scores.take(here)))
+    np.testing.assert_allclose(found.log_prob[1, 0, here], gate.log_prob(scores.take(here)))
 
 
 def test_the_level_of_a_fold_is_chosen_by_the_others() -> None:
-    log_prob = np.zeros((3, 4))
-    log_prob[1] = [9, 9, 0, 0]
-    log_prob[2] = [0, 0, 1, 1]
+    log_prob = np.zeros((3, 1, 4))
+    log_prob[1, 0] = [9, 9, 0, 0]
+    log_prob[2, 0] = [0, 0, 1, 1]
     found = CrossValidation(log_prob, np.array([0, 0, 1, 1]), np.ones(4))
-    assert found.learned.tolist() == [0, 0, 0, 0]
+    assert found.learned.tolist() == [[0, 0, 0, 0]]
     assert found.chosen() == 1
+
+
+def test_two_sources_count_alike_and_a_record_is_in_one_fold() -> None:
+    """The same evidence twice is no more evidence: gain and standard error are those of one."""
+    start, scores, _ = world(1, [0.9, 0.1])
+    fold = folds(range(N))
+    once = cross_validate(start, scores, PENALTIES[:1], fold)
+    twice = cross_validate(start, ComponentScores.joined([scores, scores]), PENALTIES[:1], fold)
+    assert twice.log_prob.shape == (3, 2, N)
+    np.testing.assert_allclose(twice.log_prob[:, 0], twice.log_prob[:, 1], atol=1e-6)
+    np.testing.assert_allclose(twice.gain(), once.gain(), atol=0.02)
+    assert twice.gain(0) == pytest.approx(twice.gain(1), abs=1e-6)
 
 
 def test_smaller_penalties_are_not_tried_once_they_do_not_help() -> None:

@@ -42,7 +42,12 @@ def fitted(
     population = Population.from_frame(df, **columns)  # type: ignore[arg-type]
     backend = ToyBackend(WORDS, exemplar_boost=0.0)
     mixture = MixtureOfPersonas(
-        personas, backend, ToyEncoder(WORDS), n_exemplars=4, n_records=n_records
+        personas,
+        backend,
+        ToyEncoder(WORDS),
+        n_exemplars=4,
+        n_records=n_records,
+        by="likelihood",
     )
     return mixture.fit(population)
 

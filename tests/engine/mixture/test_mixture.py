@@ -153,7 +153,7 @@ def test_repeated_fits_and_simulations_need_no_call(tmp_path: Path, population: 
             counts = (toy.n_scored, toy.n_generated, toy_encoder.n_encoded)
             runs.append((mixture.gate_.theta.tolist(), responses, counts))
     assert runs[0] == runs[1]
-    assert runs[0][2][1] == 50
+    assert 200 < runs[0][2][1] <= 250  # 200 of the pilot, in which requests can be equal
 
 
 def test_fit_and_simulation_depend_on_the_seed_only(population: Population) -> None:
@@ -247,13 +247,16 @@ def test_a_fit_works_on_the_minimum_number_of_records(population: Population) ->
     assert mixture.persona_weights().sum() == pytest.approx(1)
 
 
-def test_a_model_that_cannot_score_is_refused(population: Population) -> None:
+def test_a_model_that_cannot_score_is_fitted_by_samples_only(population: Population) -> None:
     backend = BackendWithoutScores(["sun", "rain", "wind", "fog"])
-    mixture = MixtureOfPersonas(FOUR, backend, ToyEncoder(backend.vocabulary))
+    mixture = MixtureOfPersonas(FOUR, backend, ToyEncoder(backend.vocabulary), by="likelihood")
     with pytest.raises(ModelError):
         mixture.fit(population)
     assert not mixture.is_fitted
     assert len(mixture.simulate(5, weights="uniform")) == 5
+    mixture.by = None
+    report = mixture.fit(population).report_.set_index("model")
+    assert report.loc[UNIFORM, "log_ratio"] == 0
 
 
 def test_a_template_with_an_unknown_column_is_refused(

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
+from jupyter_mop.engine.data.personas import read_personas
+from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.gate.component_scores import Components
+from jupyter_mop.engine.generation.sample_ratios import SampleRatios, _fitted_slope
+from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.errors import DataError
+
+WORDS = ["sun", "rain", "wind", "fog"]
+PERSONAS = "a: You say sun.\nb: You say rain."
+
+
+def mixture(seed: int, **boosts: float) -> tuple[MixtureOfPersonas, Population]:
+    """Return a mixture with an exemplar pool: two contexts, each with its own word."""
+    texts = ["wind wind sun", "fog fog rain"] * 20
+    frame = pd.DataFrame({"place": ["sea", "hill"] * 20, "text": texts})
+    frame["text"] += [f" {WORDS[i % 4]}" * (i % 3) for i in range(40)]
+    people = Population.from_frame(frame, context="place", response="text")
+    backend = ToyBackend(WORDS, length=6, **boosts)
+    made = MixtureOfPersonas(PERSONAS, backend, ToyEncoder(WORDS), random_state=seed)
+    return made.initialise(people), people
+
+
+def learned(seed: int, n: int = 400, **boosts: float) -> tuple[SampleRatios, MixtureOfPersonas]:
+    made, people = mixture(seed, **boosts)
+    pilot = made.simulate(
+        n, people, weights="uniform", n_candidates=1, temperature=1.0, top_p=1.0, random_state=seed
+    )
+    return SampleRatios.learned(pilot, made.personas, made.encoder), made
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ratios_of_personas_are_those_of_the_model(seed: int) -> None:
+    """The toy's likelihoods are known: each 'sun' makes persona a likelier by `persona_boost`."""
+    ratios, _ = learned(seed, 1500, persona_boost=1.0, exemplar_boost=0.0)
+    responses = ["sun sun sun rain wind fog", "rain rain rain sun wind fog", "wind fog fog wind"]
+    components = Components(np.repeat(np.arange(3), 2), np.tile([0, 1], 3), np.zeros(6, np.intp))
+    found = ratios.log_lik(responses, components).reshape(3, 2)
+    np.testing.assert_allclose(found[:, 0] - found[:, 1], [2, -2, 0], atol=1.0)
+
+
+def test_a_response_is_likelier_from_an_exemplar_that_it_resembles() -> None:
+    ratios, made = learned(0, persona_boost=0.0, exemplar_boost=1.5)
+    own = [i for i, e in enumerate(made.exemplars_) if e.record["place"] == "sea"]
+    other = [i for i, e in enumerate(made.exemplars_) if e.record["place"] == "hill"]
+    pool = np.array([*own, *other])
+    components = Components(np.zeros(len(pool), np.intp), np.zeros(len(pool), np.intp), pool)
+    found = ratios.log_lik(["wind wind wind sun"], components)
+    assert found[: len(own)].mean() > found[len(own) :].mean() + 0.5
+
+
+def test_where_components_answer_alike_ratios_are_near_zero() -> None:
+    for seed in range(5):
+        ratios, made = learned(seed, 200, persona_boost=0.0, exemplar_boost=0.0)
+        n = len(made.exemplars_)
+        components = Components(
+            np.zeros(2 * n, np.intp), np.repeat([0, 1], n), np.tile(np.arange(n), 2)
+        )
+        assert np.ptp(ratios.log_lik(["sun rain wind"], components)) < 0.7
+
+
+def test_the_slope_of_a_conditional_logit_is_found() -> None:
+    rng = np.random.default_rng(0)
+    cosines = rng.uniform(-1, 1, size=(2000, 12))
+    shown = (3 * cosines + rng.gumbel(size=cosines.shape)).argmax(1)
+    assert _fitted_slope(cosines, np.zeros_like(cosines), shown) == pytest.approx(3, abs=0.25)
+    assert _fitted_slope(cosines, 3 * cosines, shown) == pytest.approx(0, abs=0.25)
+
+
+def test_too_few_responses_are_one_clear_sentence() -> None:
+    made, people = mixture(0)
+    pilot = made.simulate(30, people, weights="uniform", n_candidates=1)
+    frame = pilot.frame.assign(response=["sun"] * 19 + [" "] * 11)
+    silent = Simulation(frame, pilot.exemplars, pilot.provenance)
+    with pytest.raises(DataError, match="Only 19 of 30 simulated responses are not empty"):
+        SampleRatios.learned(silent, read_personas(PERSONAS), made.encoder)
