@@ -92,10 +92,10 @@ def component_log_likelihood(
     """
     if not can_score(backend):
         raise ModelError(
-            "Fitting requires a model that reports log-probabilities of a given text.",
-            hint="Fit with the embedded model and keep the weights: %mop_backend local, %mop_fit, "
-            "then %mop_backend with this model and --keep-weights. Or match samples: "
-            "%mop_simulate NAME --weights uniform, then %mop_match NAME.",
+            "Likelihoods require a model that reports log-probabilities of a given text.",
+            hint="Fit by samples: %%mop_fit --by samples. Or fit with the embedded model and keep the "
+            "weights: %mop_backend local, %mop_fit, then %mop_backend with this model and "
+            "--keep-weights.",
         )
     shown = [() if exemplar is None else (exemplar,) for exemplar in exemplars]
     requests = [

@@ -210,7 +210,7 @@ def evaluate(
 
 
 def _relative(report: pd.DataFrame) -> pd.DataFrame:
-    """Return a report by samples, whose likelihoods are known up to a term: uniform weights are 0."""
+    """Return a report by samples: their likelihoods are relative, so uniform weights have 0."""
     values = report[["gain", "gain_low", "gain_high"]].to_numpy()
     others = report.drop(columns=["log_lik_per_token", "low", "high"])
     for i, name in enumerate(("log_ratio", "low", "high"), start=1):
