@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 
 from jupyter_mop import Simulation, Study, ToyBackend, ToyEncoder
-from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.engine.simulation.simulation import PERSONAS_IN_PROMPT
 from jupyter_mop.errors import DataError
 
 WORDS = ["sun", "rain", "wind", "fog"]
+NAMES = ["sunny", "rainy", "windy"]
 PERSONAS = "sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind."
 TEMPLATE = "Say {topic}."
 
 
-def frame(n: int = 240) -> pd.DataFrame:
+def frame(n: int = 480) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     texts = [" ".join(rng.choice(WORDS, size=4)) for _ in range(n)]
     return pd.DataFrame({"topic": ["dawn", "dusk"] * (n // 2), "text": texts})
@@ -64,7 +64,7 @@ def test_a_prompt_has_both_personas_and_both_exemplars(two: Simulation) -> None:
         names = two.personas_in_prompt(draw)
         exemplars = two.exemplars_in_prompt(draw)
         turns = two.turns(draw)
-        described = [f"You say {WORDS[PERSONAS_NAMES.index(name)]}." for name in names]
+        described = [f"You say {WORDS[NAMES.index(name)]}." for name in names]
         assert turns[0] == ("system", "\n\n".join(described))
         assert turns[1:-1] == [
             turn for question, response in exemplars
@@ -77,24 +77,23 @@ def test_a_prompt_has_both_personas_and_both_exemplars(two: Simulation) -> None:
     assert counts[2] / len(two) == pytest.approx(2 / 3, abs=0.1)
 
 
-PERSONAS_NAMES = ["sunny", "rainy", "windy"]
+def test_what_the_provenance_says_was_asked(tmp_path: Path) -> None:
+    asked = []
 
+    class Watched(ToyBackend):
+        def generate(self, requests, *args, **kwds):
+            asked.extend(requests)
+            return super().generate(requests, *args, **kwds)
 
-def test_what_the_provenance_says_was_asked(study: Study, tmp_path: Path) -> None:
-    with Store(tmp_path / "fresh.sqlite") as store:
-        fresh = Study(study.backend.backend, ToyEncoder(WORDS), store=store)
-        fresh.use_personas(PERSONAS)
-        fresh.use_population(frame(), context="topic", response="text")
-        asked = []
-        generate = fresh.backend.generate
-        fresh.backend.generate = lambda requests, *args, **kwds: (
-            asked.extend(requests) or generate(requests, *args, **kwds)
-        )
-        made = fresh.simulate("two", 40, template=TEMPLATE, weights="uniform", mix=2)
-    n_candidates = made.provenance["n_candidates"]
-    for draw, request in enumerate(asked[::n_candidates]):
+    fresh = Study(Watched(WORDS, length=4), ToyEncoder(WORDS), store=tmp_path / "fresh.sqlite")
+    fresh.use_personas(PERSONAS)
+    fresh.use_population(frame(), context="topic", response="text")
+    made = fresh.simulate("two", 40, template=TEMPLATE, weights="uniform", mix=2, n_candidates=1)
+    fresh.store.close()
+    assert len(asked) == 40
+    for request in asked:
         prompt = [(message.role, message.content) for message in request.prompt.messages]
-        assert prompt == made.turns(draw)
+        assert prompt == made.turns(request.draw)
 
 
 def test_both_words_are_said(study: Study, two: Simulation) -> None:
@@ -144,7 +143,7 @@ def test_a_mix_alone_is_found_and_refused(study: Study) -> None:
 
 def test_alignment_estimates_and_files_work(study: Study, two: Simulation, tmp_path: Path) -> None:
     assert "two" in set(study.align("two").frame["method"])
-    assert len(study.estimate("two", lambda text: "sun" in text).frame) == 2
+    assert len(study.estimate("two", lambda text: "sun" in text).frame) == 1
     read = Simulation.from_csv(two.to_csv(tmp_path / "two.csv"))
     assert read.turns(3) == two.turns(3)
     assert read.personas_in_prompt(3) == two.personas_in_prompt(3)
@@ -169,7 +168,7 @@ def test_a_dry_run_counts_the_longer_prompts(study: Study) -> None:
     one, two = (study.plan("simulate", n=50, template=TEMPLATE, mix=mix, random_state=9)
                 for mix in (1, 2))  # fmt: skip
     assert one.calls == two.calls
-    assert two.frame["input"].sum() > 1.3 * one.frame["input"].sum()
+    assert two.tokens_in > 1.3 * one.tokens_in
 
 
 @pytest.mark.parametrize(

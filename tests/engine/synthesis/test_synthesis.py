@@ -182,7 +182,8 @@ def test_both_is_a_description_and_the_voice_of_the_same_cluster() -> None:
 
 
 def test_the_number_of_voices_can_be_chosen() -> None:
-    made = synthesize(Scribe(WORDS), k="auto", form="voices", ladder=[1, 4], n_judged=8)
+    texts = [" ".join([word] * (i + 2) + WORDS[:i]) for word in WORDS for i in range(8)]
+    made = synthesize(Scribe(WORDS), texts, "auto", form="voices", ladder=[1, 4], n_judged=8)
     assert made.frame["description"].str.startswith("You write like this: ").all()
     assert len(made) in (1, 4)
 
