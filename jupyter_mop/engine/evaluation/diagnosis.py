@@ -118,7 +118,7 @@ def diagnose(
     copied: int = MIN_COPY_WORDS,
     random_state: int = 0,
 ) -> Diagnosis:
-    """Diagnose a simulation: diversity, controllability, copying and missing clusters.
+    """Diagnose a simulation: diversity, effect of each persona, copying and missing clusters.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ def persona_effects(
     >>> vectors = rng.normal(size=(90, 4)) + 2 * (codes == 2)[:, None]
     >>> found = persona_effects(vectors, codes, ["a", "b", "c"], np.zeros(90, dtype=int))
     >>> found["verdict"].tolist()[2], found["divergence"].round(2).tolist()[2]
-    ('moves answers', 0.43)
+    ('moves answers', 0.4)
     """
     rows, counts = _comparable(codes, strata, len(names))
     tested = counts >= MIN_RESPONSES

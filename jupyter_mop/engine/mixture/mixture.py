@@ -436,7 +436,8 @@ class MixtureOfPersonas(Viewed):
         """Write the mixture to the folder `path`: mixture.json and gate.npz.
 
         The loaded mixture can simulate without its population. Of the records, the files contain
-        the text of the exemplars, and the contexts with their weights.
+        the text of the exemplars, of those that personas quote, and the contexts with their
+        weights.
 
         Raises
         ------
