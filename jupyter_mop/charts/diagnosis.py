@@ -44,8 +44,10 @@ def diagnosis_chart(diagnosis: Diagnosis) -> alt.HConcatChart:
 
 
 def diagnosis_table(diagnosis: Diagnosis) -> str:
-    """Return the metrics, the persona confusion matrix, missing clusters and copied text."""
+    """Return the metrics, each persona's effect and confusion, missing clusters, copied text."""
     parts = [f"<p><b>{cell(diagnosis.name)}</b></p>", _metrics_table(diagnosis.frame)]
+    if diagnosis.effects is not None:
+        parts.append(_effects_table(diagnosis))
     if diagnosis.confusion is not None:
         parts.append(_confusion_table(diagnosis))
     parts.append(_missing_table(diagnosis.missing))
@@ -121,6 +123,26 @@ def _metrics_table(frame: pd.DataFrame) -> str:
         )
     ]
     return table(["metric", "simulation", "reference", "value"], rows)
+
+
+def _effects_table(diagnosis: Diagnosis) -> str:
+    """Return whether each persona moves the answers: divergence and controllability."""
+    effects = diagnosis.effects
+    assert effects is not None  # noqa: S101  the caller checked
+    chips = persona_chips(diagnosis.personas)
+    columns = ["persona", "n", "divergence", "floor", "above", "above_low", "above_high", "verdict"]
+    rows = [
+        [
+            chips.get(str(name), cell(name)),
+            f"{n:,}",
+            "" if math.isnan(divergence) else f"{divergence:.2%} (floor {floor:.2%})",
+            _with_interval(*above),
+            cell(verdict),
+        ]
+        for name, n, divergence, floor, *above, verdict in effects[columns].to_numpy(dtype=object)
+    ]
+    heads = ["persona", "responses", "divergence", "controllability above chance", "verdict"]
+    return table(heads, rows)
 
 
 def _confusion_table(diagnosis: Diagnosis) -> str:

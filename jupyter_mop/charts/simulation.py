@@ -24,6 +24,7 @@ from jupyter_mop.engine.metrics.vectors import effective_sample_size
 from jupyter_mop.engine.simulation.simulation import (
     CONTEXT,
     EXEMPLAR,
+    N_MIXED,
     PERSONA,
     RESPONSE,
     WEIGHT,
@@ -72,6 +73,9 @@ def persona_shares(simulation: Simulation) -> pd.DataFrame:
 def simulation_table(simulation: Simulation) -> str:
     """Return the first responses with their origin, and how they were drawn."""
     first = simulation.frame.head(N_RESPONSES)
+    if N_MIXED in simulation.provenance:
+        shown = [" + ".join(simulation.personas_in_prompt(i)) for i in range(len(first))]
+        first = first.assign(**{PERSONA: shown})
     columns = [c for c in (CONTEXT, PERSONA, EXEMPLAR) if first[c].notna().any()]
     columns += [RESPONSE, *([WEIGHT] if is_reweighted(simulation) else [])]
     chips = persona_chips(simulation.personas)
@@ -88,7 +92,7 @@ def simulation_facts(simulation: Simulation) -> str:
     facts = [
         f"{key}: {plain(value)}"
         for key, value in simulation.provenance.items()
-        if key in ("weights", "temperature", "top_p", "seed")
+        if key in ("weights", N_MIXED, "temperature", "top_p", "seed")
     ]
     if is_reweighted(simulation):
         weights = simulation.frame[WEIGHT].to_numpy(dtype=float)

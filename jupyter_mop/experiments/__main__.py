@@ -32,6 +32,7 @@ EXPERIMENTS: dict[str, Callable[[Workbench], Result]] = {
     "words": words.run,
     "classifier": classifier.run,
     "ablations": ablations.run,
+    "personas": ablations.run_personas,
     "transfer": transfer.run,
 }
 N, QUICK_N = 1000, 40

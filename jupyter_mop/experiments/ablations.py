@@ -1,21 +1,34 @@
-"""Ablations: the mixture with one part removed at a time."""
+"""Ablations: the mixture with one part removed at a time, or with other personas."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.evaluation.joint_alignment import Contexts, Sides
 from jupyter_mop.engine.generation import responses
 from jupyter_mop.engine.generation.baselines.method import DrawnComponents
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
+from jupyter_mop.engine.metrics import alignment_table
+from jupyter_mop.engine.metrics.fidelity import FIDELITY
+from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.simulation.simulation import Simulation
-from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, notes
+from jupyter_mop.engine.synthesis.synthesis_options import DESCRIPTIONS, FORMS, VOICES
+from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, copies, notes
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
+Vectors = NDArray[np.float32]
 COMPONENTS = (1, 2, 4, 8)
+MIXES = (1, 2)
+NO_PERSONAS = "no personas"
 RESAMPLED = "fewshot, resampled"
 STRANGERS = (
     "You bake bread in a small town and rise at three.",
@@ -53,14 +66,14 @@ def run(bench: Workbench) -> Result:
         ONE: bench.simulate(ONE, weights="learned", n_candidates=1),
         UNIFORM: bench.simulate(UNIFORM, weights="uniform", n_candidates=1),
         "no exemplars": without_exemplars(bench),
-        "no personas": bench.simulate("no personas", baseline="exemplars"),
+        NO_PERSONAS: bench.simulate(NO_PERSONAS, baseline="exemplars"),
     }
     whole = bench.study.personas
     for m in COMPONENTS:
         bench.fit(n_components=m)
         simulations[f"M = {m}"] = bench.simulate(f"M = {m}", weights="learned", n_candidates=1)
     for name, personas in {
-        "no synthesiser: records as personas": records_as_personas(bench),
+        "no synthesiser: voices": bench.synthesized(VOICES).personas,
         "personas of strangers": strangers(len(whole)),
     }.items():
         bench.study.use_personas(personas)
@@ -98,13 +111,67 @@ def without_exemplars(bench: Workbench) -> Simulation:
     )
 
 
-def records_as_personas(bench: Workbench) -> list[Persona]:
-    """Return personas that are the record nearest to each cluster's centre, not a summary."""
-    nearest = bench.synthesis.nearest.drop_duplicates("persona")
-    return [
-        Persona(str(name), f"You write like this: {response}")
-        for name, response in zip(nearest["persona"], nearest["response"], strict=True)
-    ]
+def run_personas(bench: Workbench) -> Result:
+    """Compare descriptions, voices and both as personas, with one or two of them in a prompt.
+
+    There is one candidate per response, because selection would hide the differences.
+    """
+    bench.restore()
+    simulations = {NO_PERSONAS: bench.simulate(NO_PERSONAS, baseline="exemplars")}
+    for form in FORMS:
+        bench.study.use_personas(bench.synthesized(form).personas)
+        bench.fit()
+        for mix in MIXES:
+            name = form if mix == 1 else f"{form}, mix {mix}"
+            simulations[name] = bench.simulate(name, weights="learned", n_candidates=1, mix=mix)
+    bench.restore()
+    vectors = bench.vectors(simulations)
+    alone = bench.metrics.table(vectors)
+    frame = pd.concat([alone, fidelity_table(bench, simulations, vectors)], ignore_index=True)
+    return Result(
+        "personas",
+        bench.source.name,
+        frame,
+        FLOOR,
+        [*notes(bench, 1), *differences(bench, alone, vectors), copies(simulations)],
+        chart=alignment_chart(frame),
+        provenance=bench.provenance,
+    )
+
+
+def fidelity_table(
+    bench: Workbench, simulations: Mapping[str, Simulation], vectors: Mapping[str, Vectors]
+) -> pd.DataFrame:
+    """Return the share of each method's responses recognised as answers to their own context."""
+    rows = np.arange(len(bench.metrics.target))
+    contexts = Contexts.of(bench.target, rows, simulations)
+    made = {name: WeightedVectors(found.astype(np.float64)) for name, found in vectors.items()}
+    coded = contexts.coded(Sides(WeightedVectors(bench.metrics.target), made))
+    settings = bench.settings
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # few responses: the notes state n
+        return alignment_table.align(
+            coded.target,
+            coded.simulated,
+            metrics=(FIDELITY,),
+            n_boot=settings.n_boot,
+            random_state=settings.seed,
+        )
+
+
+def differences(bench: Workbench, frame: pd.DataFrame, vectors: Mapping[str, Vectors]) -> list[str]:
+    """Return a line for each method: its difference from descriptions on each metric."""
+    lines = []
+    for name in vectors:
+        if name == DESCRIPTIONS:
+            continue
+        gains = bench.metrics.gains(frame, vectors, name, [DESCRIPTIONS])
+        parts = [
+            f"{row.figure} {row.difference:+.0f} % [{row.low:+.0f}, {row.high:+.0f}], {row.verdict}"
+            for row in gains.itertuples()
+        ]
+        lines.append(f"{name} against {DESCRIPTIONS}: {'; '.join(parts)}.")
+    return lines
 
 
 def strangers(n: int, texts: Sequence[str] = STRANGERS) -> list[Persona]:

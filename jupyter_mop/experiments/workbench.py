@@ -86,6 +86,15 @@ class Workbench:
             self.settings.recipe.n_personas, random_state=self.settings.seed, on_step=self.on_step
         )
 
+    def synthesized(self, form: str) -> Synthesis:
+        """Return the personas of the same clusters in another form, such as "voices"."""
+        return self.study.synthesize(
+            self.settings.recipe.n_personas,
+            form=form,
+            random_state=self.settings.seed,
+            on_step=self.on_step,
+        )
+
     @cached_property
     def whole(self) -> MixtureOfPersonas:
         """The mixture of these personas with learned weights."""
@@ -124,6 +133,7 @@ class Workbench:
         baseline: str | None = None,
         weights: str | None = None,
         n_candidates: int | None = None,
+        mix: int = 1,
     ) -> Simulation:
         """Simulate responses to the contexts of the held-out records.
 
@@ -139,6 +149,7 @@ class Workbench:
             baseline=baseline,
             n_shown=recipe.n_shown,
             n_candidates=n_candidates or default,
+            mix=mix,
             temperature=recipe.temperature,
             top_p=recipe.top_p,
             max_tokens=recipe.max_tokens,

@@ -28,7 +28,7 @@ from jupyter_mop.engine.generation.persona_preview import default_pool
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
-from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
+from jupyter_mop.engine.simulation.simulation import N_MIXED, PERSONA, RESPONSE, Simulation
 from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
@@ -250,8 +250,12 @@ class Session:
         return self.comparison_target.weighted(target), vectors
 
     def last_mixture_simulation(self) -> str:
-        """Return the name of the latest simulation in which every response has a persona."""
+        """Return the name of the latest simulation in which every response has a persona.
+
+        Without one, it is the latest mix of personas, which some verbs refuse.
+        """
         drawn = [name for name, s in self.simulations.items() if s.frame[PERSONA].notna().all()]
+        drawn = drawn or [name for name, s in self.simulations.items() if N_MIXED in s.provenance]
         if not drawn:
             raise NotFittedError(
                 "There is no simulation of the mixture yet.", hint="Run %mop_simulate first."

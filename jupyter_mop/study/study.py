@@ -313,7 +313,7 @@ class Study:
         return self.mixture
 
     def save(self, path: str | Path) -> Path:
-        """Save the mixture to a folder; it contains the exemplars, which are real responses."""
+        """Save the mixture to a folder; its exemplars and quotations are real responses."""
         if self.mixture is None:
             raise NotFittedError("There is no mixture to save yet.", hint="Run %mop_fit first.")
         return self.mixture.save(path)
@@ -667,7 +667,7 @@ class Study:
         random_state: int = 0,
         on_step: OnStep | None = None,
     ) -> Diagnosis:
-        """Check a simulation's diversity, controllability, copying and missing clusters.
+        """Check a simulation: diversity, effect of each persona, copying and missing clusters.
 
         Parameters
         ----------

@@ -475,20 +475,31 @@ def _check_weights(weights: pd.Series, name: str) -> None:
         )
 
 
-def draw_records(population: Population, n: int, *, random_state: int = 0) -> NDArray[np.intp]:
+def draw_records(
+    population: Population,
+    n: int,
+    *,
+    left_out: Sequence[bool] | None = None,
+    random_state: int = 0,
+) -> NDArray[np.intp]:
     """Draw the indices of up to `n` training records with weights above zero, without replacement.
 
     All have the same probability: the weights enter the likelihood and must not count twice.
+    Records that are `left_out`, (n,), are not drawn: personas quote them.
 
     Raises
     ------
     DataError
-        If fewer than 8 records have a weight above zero.
+        If fewer than 8 records can be drawn.
     """
     rows = np.flatnonzero(population.weights)
+    n_before = len(rows)
+    if left_out is not None:
+        rows = rows[~np.asarray(left_out, dtype=bool)[rows]]
     if len(rows) < MIN_RECORDS:
+        quoted = f"; personas quote {n_before - len(rows)} more" if len(rows) < n_before else ""
         raise DataError(
-            f"Need at least {MIN_RECORDS} records to fit, got {len(rows)}.",
+            f"Need at least {MIN_RECORDS} records to fit, got {len(rows)}{quoted}.",
             hint="Add records, or simulate with weights='uniform'.",
         )
     return np.random.default_rng(random_state).permutation(rows)[:n]

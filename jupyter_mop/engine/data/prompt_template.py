@@ -94,7 +94,7 @@ class PromptTemplate:
         self,
         record: Mapping[str, str],
         *,
-        persona: Persona | None = None,
+        persona: Persona | Sequence[Persona] | None = None,
         exemplars: Sequence[Exemplar] = (),
         instructions: str = "",
     ) -> Prompt:
@@ -104,14 +104,16 @@ class PromptTemplate:
         ----------
         record : mapping
             The context columns.
-        persona : Persona, optional
-            Its description is the system message.
+        persona : Persona or sequence of Persona, optional
+            The descriptions are the system message, see `system_message`.
         exemplars : sequence of Exemplar
             Each is a question and its response, the last one nearest the question.
         instructions : str
             Text below the question.
         """
-        messages = [Message("system", persona.description)] if persona else []
+        personas = [persona] if isinstance(persona, Persona) else persona or []
+        system = system_message([each.description for each in personas])
+        messages = [Message("system", system)] if system else []
         for exemplar in exemplars:
             messages += [
                 Message("user", self.question(exemplar.record)),
@@ -125,6 +127,17 @@ class PromptTemplate:
         return "".join(
             part if column is None else record[column] for part, column in _parts(self.text)
         )
+
+
+def system_message(descriptions: Sequence[str]) -> str:
+    r"""Return the system message of the personas in one prompt, a paragraph for each.
+
+    Examples
+    --------
+    >>> system_message(["You sing.", "You are old."])
+    'You sing.\n\nYou are old.'
+    """
+    return "\n\n".join(descriptions)
 
 
 def placeholder(column: str) -> str:

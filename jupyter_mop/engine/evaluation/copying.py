@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from jupyter_mop.engine.data.persona_sources.voices import quoted_texts
 from jupyter_mop.engine.evaluation.diversity import words
+from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
 
 MIN_COPY_WORDS = 8
@@ -78,7 +80,7 @@ def _run(
 def copies(
     responses: Sequence[str],
     exemplars: Sequence[str],
-    shown: Sequence[int | None] | None = None,
+    shown: Sequence[Sequence[int]] | None = None,
     *,
     copied: int = MIN_COPY_WORDS,
 ) -> pd.DataFrame:
@@ -89,16 +91,16 @@ def copies(
     responses : sequence of str
         Simulated responses.
     exemplars : sequence of str
-        The responses of the exemplar pool.
-    shown : sequence of int or None, optional
-        The exemplar in the prompt of each response.
+        The real texts that prompts can show: see `texts_in_prompts`.
+    shown : sequence of sequence of int, optional
+        The positions of those in the prompt of each response.
     copied : int
         Minimum number of consecutive words that make a copy.
 
     Returns
     -------
     DataFrame
-        One row per response: response, run (words shared with the exemplar in its prompt, missing
+        One row per response: response, run (words shared with an exemplar in its prompt, missing
         without one), is_copy, pool_run (words shared with any exemplar), is_pool_copy, exemplar
         (that exemplar) and words (the run itself).
 
@@ -109,7 +111,7 @@ def copies(
 
     Examples
     --------
-    >>> found = copies(["a b c d", "d e"], ["x a b c", "e"], [0, 1], copied=3)
+    >>> found = copies(["a b c d", "d e"], ["x a b c", "e"], [[0], [1]], copied=3)
     >>> found[["run", "is_copy", "pool_run", "words"]].values.tolist()
     [[3.0, True, 3, 'a b c'], [1.0, False, 1, 'e']]
     """
@@ -117,10 +119,35 @@ def copies(
         raise DataError(f"`copied` must be at least 1, got {copied}.", hint="Use copied=8.")
     rows = []
     for i, run in enumerate(longest_runs(responses, exemplars)):
-        j = None if shown is None else shown[i]
-        own = np.nan if j is None else longest_runs([responses[i]], [exemplars[j]])[0].size
+        own_texts = [] if shown is None else [exemplars[j] for j in shown[i]]
+        own = longest_runs([responses[i]], own_texts)[0].size if own_texts else np.nan
         pool = (run.size, run.size >= copied, run.index, run.words)
         rows.append((responses[i], own, own >= copied, *pool))
     columns = ["response", "run", "is_copy", "pool_run", "is_pool_copy", "exemplar", "words"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.astype({"run": float, "is_copy": bool, "exemplar": "Int64"})
+
+
+def texts_in_prompts(simulation: Simulation) -> tuple[list[str], list[list[int]]]:
+    """Return the real texts that prompts can show, and those of each response's own prompt.
+
+    These are the exemplars of the pool, followed by the texts that personas quote.
+
+    Returns
+    -------
+    texts : list of str
+    shown : list of list of int
+        Positions in `texts`, one list per response.
+    """
+    texts = [exemplar.response for exemplar in simulation.exemplars]
+    n_exemplars, quoted = len(texts), {}
+    for name, description in simulation.descriptions.items():
+        own = quoted_texts(description)
+        quoted[name] = list(range(len(texts), len(texts) + len(own)))
+        texts += own
+    shown = []
+    for draw in range(len(simulation)):
+        exemplars = [j for j in simulation.exemplar_indices(draw) if j < n_exemplars]
+        names = simulation.personas_in_prompt(draw)
+        shown.append(exemplars + [j for name in names for j in quoted.get(name, [])])
+    return texts, shown

@@ -10,9 +10,14 @@ import pandas as pd
 
 from jupyter_mop.engine.data.encoding import sample_rows
 from jupyter_mop.engine.evaluation.controllability import Controllability, controllability
-from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, copies
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, copies, texts_in_prompts
 from jupyter_mop.engine.evaluation.diversity import distinct_n, vendi_score
 from jupyter_mop.engine.evaluation.missing_clusters import missing_clusters
+from jupyter_mop.engine.evaluation.persona_effects import (
+    comparison_strata,
+    persona_effects,
+    with_controllability,
+)
 from jupyter_mop.engine.metrics.half_sampling import IDENTITY, centred_interval
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
 from jupyter_mop.engine.metrics.split_half import rows_for
@@ -24,7 +29,7 @@ from jupyter_mop.engine.metrics.vectors import (
     checked_pair,
     effective_sample_size,
 )
-from jupyter_mop.engine.simulation.simulation import EXEMPLAR, PERSONA, Simulation
+from jupyter_mop.engine.simulation.simulation import PERSONA, Simulation
 from jupyter_mop.engine.weighting.persona_counts import sum_by_persona
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.errors import DataError
@@ -51,13 +56,18 @@ class Diagnosis(Viewed):
     controllability : Controllability or None
         By persona, with the confusion matrix; None without two personas of five responses each.
     copies : pandas.DataFrame
-        One row per response; see `jupyter_mop.engine.evaluation.copying.copies`.
+        One row per response; see `jupyter_mop.engine.evaluation.copying.copies`. Records that
+        personas quote count as exemplars.
     copied : int
         Minimum number of consecutive words that make a copy.
     missing : pandas.DataFrame
         One row per cluster; see `jupyter_mop.engine.evaluation.missing_clusters.missing_clusters`.
     personas : tuple of str
         All persona names in the study's order, which determines their colours.
+    effects : pandas.DataFrame or None
+        One row per persona: whether it moves the answers, see
+        `jupyter_mop.engine.evaluation.persona_effects`; None for a simulation in which no response
+        has a persona of its own, or with one persona.
     """
 
     name: str
@@ -67,6 +77,7 @@ class Diagnosis(Viewed):
     copied: int
     missing: pd.DataFrame
     personas: tuple[str, ...] = ()
+    effects: pd.DataFrame | None = None
 
     @property
     def confusion(self) -> pd.DataFrame | None:
@@ -77,6 +88,9 @@ class Diagnosis(Viewed):
     def notes(self) -> list[str]:
         """Notes on the metrics, one sentence each."""
         notes = [f"A copy shares {self.copied} words in a row with an exemplar; 95 % intervals."]
+        if self.effects is not None:
+            for verdict, names in self.effects.groupby("verdict", sort=False)["persona"]:
+                notes.append(f"{str(verdict).capitalize()}: {', '.join(names)}.")
         n_missing = int((self.missing["verdict"] == "missing").sum())
         notes.append(f"{n_missing} of {len(self.missing)} clusters of responses are missing.")
         if self.controllability is None:
@@ -104,7 +118,7 @@ def diagnose(
     copied: int = MIN_COPY_WORDS,
     random_state: int = 0,
 ) -> Diagnosis:
-    """Diagnose a simulation: diversity, controllability, copying and missing clusters.
+    """Diagnose a simulation: diversity, effect of each persona, copying and missing clusters.
 
     Parameters
     ----------
@@ -161,14 +175,14 @@ def diagnose(
     responses = [simulation.responses[i] for i in drawn]
     real_side, simulated_side = _side(texts, real, n, rng), _side(responses, simulated, n, rng)
     control = _controllability(vectors, codes, names, random_state)
-    pool = [exemplar.response for exemplar in simulation.exemplars]
-    copied_runs = copies(simulation.responses, pool, _exemplars(simulation), copied=copied)
+    pool, in_prompt = texts_in_prompts(simulation)
+    copied_runs = copies(simulation.responses, pool, in_prompt, copied=copied)
     metrics = _diversity_rows(real_side, simulated_side, n, rng)
     if control:
         metrics.append(_controllability_row(control))
     if pool:
-        shown = [int(j) for j in rng.integers(len(pool), size=len(texts))]
-        real_runs = copies(texts, pool, shown, copied=copied)
+        shown = rng.integers(len(in_prompt), size=len(texts))
+        real_runs = copies(texts, pool, [in_prompt[i] for i in shown], copied=copied)
         metrics += _copy_rows(
             copied_runs.assign(weight=simulation.weights),
             real_runs.assign(weight=1.0 if real.weights is None else real.weights),
@@ -181,6 +195,7 @@ def diagnose(
         copied,
         _missing(texts, real, simulation, vectors, random_state),
         tuple(simulation.personas),
+        _effects(simulation, vectors, control, random_state),
     )
 
 
@@ -266,7 +281,7 @@ def _diversity_rows(
 def _copy_rows(simulated: pd.DataFrame, real: pd.DataFrame) -> list[dict[str, object]]:
     """Return the shares of copies of a response's own exemplar and of any exemplar.
 
-    A real response has no exemplar of its own, so a random one takes its place.
+    A real response has no prompt, so that of a random simulated response takes its place.
     """
     kinds = {"copies of its own exemplar": "is_copy", "copies of any exemplar": "is_pool_copy"}
     rows = {"is_copy": simulated[simulated["run"].notna()], "is_pool_copy": simulated}
@@ -318,8 +333,19 @@ def _personas(simulation: Simulation) -> tuple[Indices, list[str]]:
     return simulation.codes(), simulation.names
 
 
-def _exemplars(simulation: Simulation) -> list[int | None]:
-    return [None if pd.isna(j) else int(j) for j in simulation.frame[EXEMPLAR]]
+def _effects(
+    simulation: Simulation,
+    vectors: Vectors,
+    control: Controllability | None,
+    random_state: int,
+) -> pd.DataFrame | None:
+    """Return whether each persona moves the answers; None without several personas."""
+    codes, names = _personas(simulation)
+    if len(names) < 2:  # noqa: PLR2004
+        return None
+    strata = comparison_strata(simulation)
+    effects = persona_effects(vectors, codes, names, strata, random_state=random_state)
+    return with_controllability(effects, control)
 
 
 def _check(n_texts: int, n_simulated: int, n_target: int, n_vectors: int) -> None:

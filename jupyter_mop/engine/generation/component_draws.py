@@ -14,6 +14,8 @@ from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
 
 _BATCH_SIZE = 1024  # draws; bounds the memory of weights of shape (draws, J)
+_MAX_REDRAWS = 200
+_PAIR = [columns.PERSONA, columns.EXEMPLAR]
 
 
 def draw_components(
@@ -53,6 +55,38 @@ def draw_components(
     return pd.concat(batches, ignore_index=True)
 
 
+def draw_mixed_components(
+    gate: Gate,
+    vectors: NDArray[np.float64],
+    rows: NDArray[np.intp],
+    n_mixed: int,
+    *,
+    random_state: int = 0,
+) -> list[pd.DataFrame]:
+    """Draw `n_mixed` components for each of n draws, independently but no component twice.
+
+    The first components are those of `draw_components`. Another component that equals an earlier
+    one of its draw is drawn again.
+
+    Returns
+    -------
+    list of pandas.DataFrame
+        The first, second, ... component of each draw: persona and exemplar (indices), n rows.
+
+    Raises
+    ------
+    DataError
+        If the weights leave a draw fewer than `n_mixed` components.
+    """
+    first = draw_components(gate, vectors, rows, random_state=random_state)
+    drawn = first[_PAIR].to_numpy(dtype=np.intp)[:, None]
+    rng = np.random.default_rng([random_state, 7])
+    for _ in range(n_mixed - 1):
+        another = _another(gate, vectors[rows], drawn, rng)
+        drawn = np.concatenate([drawn, another[:, None]], axis=1)
+    return [pd.DataFrame(drawn[:, each], columns=_PAIR) for each in range(n_mixed)]
+
+
 def draw_log_prob(
     gate: Gate,
     simulation: Simulation,
@@ -68,8 +102,9 @@ def draw_log_prob(
     Raises
     ------
     DataError
-        For a baseline without personas or without exemplars.
+        For a baseline without personas or without exemplars, and for a mix of personas.
     """
+    simulation.require_single_personas()
     drawn = simulation.frame[[columns.PERSONA, columns.EXEMPLAR]]
     if drawn.isna().to_numpy().any():
         raise DataError(
@@ -83,6 +118,29 @@ def draw_log_prob(
         for batch in _batches(len(rows))
     ]
     return np.concatenate(batches)
+
+
+def _another(
+    gate: Gate,
+    contexts: NDArray[np.float64],
+    earlier: NDArray[np.intp],
+    rng: np.random.Generator,
+) -> NDArray[np.intp]:
+    """Return one more component for each draw, (n, 2), that is none of its `earlier`, (n, m, 2)."""
+    found = np.zeros((len(contexts), len(_PAIR)), dtype=np.intp)
+    left = np.arange(len(contexts))
+    for _ in range(_MAX_REDRAWS):
+        for batch in _batches(len(left)):
+            points = rng.random((len(left[batch]), 2))
+            found[left[batch]] = _draw(gate, contexts[left[batch]], points)[_PAIR]
+        left = left[(found[left, None] == earlier[left]).all(axis=2).any(axis=1)]
+        if not len(left):
+            return found
+    raise DataError(
+        f"The weights leave {len(left):,} of {len(contexts):,} draws fewer than "
+        f"{earlier.shape[1] + 1} components to mix.",
+        hint="Use a smaller --mix, other --weights, or more exemplars.",
+    )
 
 
 def _batches(n: int) -> list[slice]:

@@ -54,7 +54,7 @@ class PromptBuilder:
         exemplars = self.exemplars if pool is None else pool
         return self.template.render(
             record,
-            persona=None if content.persona is None else self.personas[content.persona],
+            persona=[self.personas[k] for k in content.personas],
             exemplars=[exemplars[j] for j in content.exemplars],
             instructions=content.instructions,
         )
@@ -110,7 +110,7 @@ def simulate(
         "seed": options.random_state,
         **made.facts(),
         **method.facts,
-        **_content_facts(made.contents),
+        **_content_facts(made.contents, [persona.name for persona in prompts.personas]),
     }
     return Simulation(made.frame(method.log_prob), tuple(prompts.exemplars), facts)
 
@@ -150,7 +150,7 @@ class _Responses:
     def frame(self, log_prob: NDArray[np.float64] | float) -> pd.DataFrame:
         """Return the frame of the simulation."""
         names = [persona.name for persona in self.prompts.personas]
-        personas = [None if c.persona is None else names[c.persona] for c in self.contents]
+        personas = [names[c.personas[0]] if _has_persona(c) else None for c in self.contents]
         first = {columns.FIRST_RESPONSE: self.first_texts, columns.FIRST_SEED: self.seeds[:, 0]}
         return pd.DataFrame(
             {
@@ -203,6 +203,11 @@ def _shifted(on_result: OnCompletion | None, start: int) -> OnCompletion | None:
     return report
 
 
+def _has_persona(content: PromptContent) -> bool:
+    """Return whether the prompt has one persona, drawn as part of a component of the mixture."""
+    return content.is_component and bool(content.personas)
+
+
 def _component_exemplar(content: PromptContent) -> int | None:
     """Return the exemplar that was drawn as part of a component of the mixture."""
     return content.exemplars[0] if content.is_component and content.exemplars else None
@@ -223,11 +228,13 @@ def _prompt_facts(contexts: Population, prompts: PromptBuilder) -> dict[str, Any
     return facts
 
 
-def _content_facts(contents: Sequence[PromptContent]) -> dict[str, Any]:
-    """Return entries for the provenance: exemplars and instructions without a column."""
+def _content_facts(contents: Sequence[PromptContent], names: Sequence[str]) -> dict[str, Any]:
+    """Return entries for the provenance: exemplars, personas and instructions without a column."""
     facts: dict[str, Any] = {}
     if any(content.exemplars and _component_exemplar(content) is None for content in contents):
         facts[columns.EXEMPLARS_IN_PROMPT] = [list(content.exemplars) for content in contents]
+    if any(content.personas and not content.is_component for content in contents):
+        facts[columns.PERSONAS_IN_PROMPT] = [[names[k] for k in c.personas] for c in contents]
     if any(content.instructions for content in contents):
         facts[columns.INSTRUCTIONS] = [content.instructions for content in contents]
     return facts

@@ -11,7 +11,11 @@ from jupyter_mop.backends.protocols import SamplingParams
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.generation.baselines.baselines import BASELINES, find_baseline
 from jupyter_mop.engine.generation.baselines.method import N_SHOWN
+from jupyter_mop.errors import DataError
 from jupyter_mop.options import Limit, Options, at_least, option
+
+MAX_MIX = 8
+_MIXES = range(1, MAX_MIX + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,15 @@ class SimulationOptions(Options):
         parse=int,
         limit=at_least(1),
         help="Exemplars per prompt, for baselines that show several.",
+    )
+    mix: int = option(
+        1,
+        kind="int",
+        flags=("--mix",),
+        parse=int,
+        limit=Limit(f"a whole number from 1 to {MAX_MIX}", lambda value: value in _MIXES),
+        help="Personas in each prompt, each with its exemplar, drawn independently by the weights. "
+        "Responses of a mix of several have no single persona: no reweighting, matching or panel.",
     )
     n_candidates: int | None = option(
         None,
@@ -107,6 +120,12 @@ class SimulationOptions(Options):
         super().__post_init__()
         if self.baseline is not None:
             find_baseline(self.baseline)
+            if self.mix > 1:
+                raise DataError(
+                    f"`mix` (--mix {self.mix}) is for the mixture, not for the baseline "
+                    f"{self.baseline!r}.",
+                    hint="Leave out --mix or --baseline; --shown sets a baseline's exemplars.",
+                )
 
     def params(self, max_tokens: int) -> SamplingParams:
         """Return the sampling parameters; `max_tokens` is the limit if none is set."""

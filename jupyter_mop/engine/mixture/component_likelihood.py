@@ -93,8 +93,8 @@ def component_log_likelihood(
     if not can_score(backend):
         raise ModelError(
             "Likelihoods require a model that reports log-probabilities of a given text.",
-            hint="Fit by samples: %%mop_fit --by samples. Or fit with the embedded model and keep the "
-            "weights: %mop_backend local, %mop_fit, then %mop_backend with this model and "
+            hint="Fit by samples: %%mop_fit --by samples. Or fit with the embedded model and keep "
+            "the weights: %mop_backend local, %mop_fit, then %mop_backend with this model and "
             "--keep-weights.",
         )
     shown = [() if exemplar is None else (exemplar,) for exemplar in exemplars]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from jupyter_mop.backends.protocols import Backend, Encoder, OnCompletion, OnStep, can_score
 from jupyter_mop.engine.data.clustering import cluster_strata
 from jupyter_mop.engine.data.exemplars import draw_pool, pool_size
+from jupyter_mop.engine.data.persona_sources.voices import is_quoted
 from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
 from jupyter_mop.engine.data.population import Population, draw_records
@@ -191,6 +192,7 @@ class MixtureOfPersonas(Viewed):
         ----------
         population : Population
             The records. Some become exemplars, some are training records, some are held out.
+            Records that a persona quotes are left out.
         on_step : callable, optional
             Called with (step, total) before the model is called; returns a callback for each
             result.
@@ -202,7 +204,10 @@ class MixtureOfPersonas(Viewed):
         ModelError
             If the backend cannot score and `by` needs scores.
         """
-        rows = draw_records(population, self.n_records, random_state=self.random_state + 1)
+        quoted = is_quoted(population.responses, [p.description for p in self.personas])
+        rows = draw_records(
+            population, self.n_records, left_out=quoted, random_state=self.random_state + 1
+        )
         start = self.initialise(population).gate_
         by = self.by or (BOTH if can_score(self.backend) else SAMPLES)
         records = population.take(rows)
@@ -347,6 +352,27 @@ class MixtureOfPersonas(Viewed):
         vectors, rows = self.features_.encode_distinct(self.encoder, population.contexts)
         return component_draws.draw_components(gate, vectors, rows, random_state=random_state)
 
+    def sample_mixed(
+        self,
+        population: Population,
+        n_mixed: int,
+        *,
+        weights: Weights | None = None,
+        random_state: int = 0,
+    ) -> list[pd.DataFrame]:
+        """Draw `n_mixed` distinct components for the context of each record; see `sample`.
+
+        Returns
+        -------
+        list of pandas.DataFrame
+            The first, second, ... component of each record: persona and exemplar (indices).
+        """
+        gate = self.gate_for(weights)
+        vectors, rows = self.features_.encode_distinct(self.encoder, population.contexts)
+        return component_draws.draw_mixed_components(
+            gate, vectors, rows, n_mixed, random_state=random_state
+        )
+
     @takes_options(SimulationOptions, exclude=["n"])
     def simulate(
         self,
@@ -417,7 +443,8 @@ class MixtureOfPersonas(Viewed):
         """Write the mixture to the folder `path`: mixture.json and gate.npz.
 
         The loaded mixture can simulate without its population. Of the records, the files contain
-        the text of the exemplars, and the contexts with their weights.
+        the text of the exemplars, of those that personas quote, and the contexts with their
+        weights.
 
         Raises
         ------

@@ -10,11 +10,17 @@ import numpy as np
 
 from jupyter_mop import config
 from jupyter_mop.backends.protocols import OnCompletion, OnStep
+from jupyter_mop.engine.data.persona_sources.voices import is_quoted
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.generation import responses
 from jupyter_mop.engine.generation.baselines.baselines import find_baseline
-from jupyter_mop.engine.generation.baselines.method import BaselineInputs, DrawnComponents, Method
+from jupyter_mop.engine.generation.baselines.method import (
+    BaselineInputs,
+    DrawnComponents,
+    Method,
+    MixedComponents,
+)
 from jupyter_mop.engine.generation.candidate_selection import (
     MIN_RESPONSES,
     CandidateSelector,
@@ -60,9 +66,7 @@ def simulate(
     real = _real_responses(mixture, options)
     options = _with_candidates(options, n_exemplars=len(mixture.exemplars_), n_real=len(real))
     inputs = _inputs(mixture, population, options, on_step)
-    method: Method = DrawnComponents(inputs.components)
-    if options.baseline:
-        method = find_baseline(options.baseline).prepare(inputs)
+    method = _method(mixture, inputs, options)
     n_calls = options.n * (options.n_candidates or 1)
     return responses.simulate(
         inputs.contexts,
@@ -80,11 +84,32 @@ def simulate(
     )
 
 
+def _method(
+    mixture: MixtureOfPersonas, inputs: BaselineInputs, options: SimulationOptions
+) -> Method:
+    """Return what draws the content of the prompts: components, mixed ones, or a baseline."""
+    if options.baseline:
+        return find_baseline(options.baseline).prepare(inputs)
+    if options.mix == 1:
+        return DrawnComponents(inputs.components)
+    return MixedComponents(
+        mixture.sample_mixed(
+            inputs.contexts,
+            options.mix,
+            weights=options.weights,
+            random_state=options.random_state,
+        )
+    )
+
+
 def _real_responses(mixture: MixtureOfPersonas, options: SimulationOptions) -> RealResponses:
-    """Return the real side of the candidates' odds: the mixture's records outside of its pool."""
+    """Return the real side of the candidates' odds: records that no prompt of the mixture shows."""
     records = getattr(mixture, "records_", None)
     if records is None or (options.n_candidates or (1 if options.baseline else 2)) == 1:
         return RealResponses([], np.zeros(0))
+    quoted = is_quoted(records.responses, [p.description for p in mixture.personas])
+    if any(quoted):
+        records = records.take(np.flatnonzero(~np.array(quoted)))
     return RealResponses.outside(records, mixture.exemplars_, random_state=options.random_state)
 
 

@@ -13,16 +13,19 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.engine.data.exemplars import Exemplar
+from jupyter_mop.engine.data.persona_sources.voices import quoted_texts
 from jupyter_mop.engine.data.surrogates import lone_surrogate_error
 from jupyter_mop.errors import DataError
 
 VERSION = 1
 FORMAT = "jupyter-mop simulation"
+_CHECK = "Check both before you share this."
 LICENCE = (
     "A language model wrote these responses: its licence and terms apply to them. The exemplars "
     "in the card are texts of real people, under the terms of the records that they come from. "
-    "Check both before you share this."
+    f"{_CHECK}"
 )
+_QUOTED = 'So are the texts that personas quote after "You write like this". '
 _ORIGIN = "No person wrote them: a language model did, in the role of the personas below."
 _CSV_NOTE = (
     "In a CSV file an apostrophe stands before text that a spreadsheet would run as a formula, "
@@ -42,6 +45,7 @@ _FACTS = (
     "max_tokens",
     "seed",
     "n_candidates",
+    "mix",
     "finished",
 )
 _ESCAPES = {ord(mark): f"\\{mark}" for mark in string.punctuation}
@@ -74,6 +78,14 @@ class DataCard:
     metrics: Sequence[Mapping[str, Any]] = ()
     date: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
+    @property
+    def licence(self) -> str:
+        """The terms of the responses, and of the real texts in the card."""
+        personas = self.provenance.get("personas")
+        described = personas.values() if isinstance(personas, Mapping) else ()
+        quoted = _QUOTED if any(quoted_texts(str(text)) for text in described) else ""
+        return LICENCE.replace(_CHECK, f"{quoted}{_CHECK}")
+
     def json(self, **file: object) -> bytes:
         """Return the card as JSON, with these facts about the `file` beside it."""
         tables = {k: v for k, v in self.provenance.items() if isinstance(v, pd.DataFrame)}
@@ -87,7 +99,7 @@ class DataCard:
             _TABLES: {name: table.to_dict("split") for name, table in tables.items()},
             "persona_shares": dict(self.shares),
             "figures": [dict(row) for row in self.metrics],
-            "licence": LICENCE,
+            "licence": self.licence,
             "exemplars": [
                 {"record": dict(each.record), "response": each.response} for each in self.exemplars
             ],
@@ -106,7 +118,7 @@ class DataCard:
             _table(
                 ["persona", "share of the responses", "description"],
                 [
-                    (who, self.shares.get(who, 0.0), personas.get(who, ""))
+                    (who, self.shares.get(who, 0.0) if self.shares else "", personas.get(who, ""))
                     for who in dict.fromkeys([*personas, *self.shares])
                 ],
             ),
@@ -114,7 +126,7 @@ class DataCard:
             _metrics(self.metrics),
             f"## Columns\n\n{_table(['column', 'dtype'], self.columns.items())}",
             _CSV_NOTE,
-            f"## Licence\n\n{LICENCE}",
+            f"## Licence\n\n{self.licence}",
             _JSON_NOTE,
         ]
         return _utf8("\n\n".join(filter(None, sections)) + "\n")

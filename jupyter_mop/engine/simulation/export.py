@@ -21,7 +21,7 @@ from jupyter_mop.engine.simulation.csv_cells import (
     to_cells,
     unescape_formula,
 )
-from jupyter_mop.engine.simulation.data_card import LICENCE, DataCard, persona_shares, read_card
+from jupyter_mop.engine.simulation.data_card import DataCard, persona_shares, read_card
 from jupyter_mop.errors import DataError, missing
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def make_dataset(simulation: Simulation) -> Dataset:
         raise missing("datasets", "datasets") from None
     columns, card = _columns_and_card(simulation, None)
     description = card.markdown("of this dataset", len(simulation)).decode()
-    info = DatasetInfo(description=description, license=LICENCE)
+    info = DatasetInfo(description=description, license=card.licence)
     return Dataset.from_dict(dict(columns), info=info)
 
 

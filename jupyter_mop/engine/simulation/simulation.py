@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.persona_weights import describe_shares, named_shares
 from jupyter_mop.engine.data.personas import Persona
-from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.engine.data.prompt_template import PromptTemplate, system_message
 from jupyter_mop.engine.simulation import export, importance_weights
 from jupyter_mop.engine.simulation.context_groups import (
     MIN_DRAWS_PER_CELL,
@@ -40,6 +40,7 @@ FIRST_RESPONSE, FIRST_SEED = "first_response", "first_seed"  # of the first of s
 N_CANDIDATES, FIRST_OF = "n_candidates", "first_of"  # of the provenance
 SELECTION = (N_CANDIDATES, "effective_candidates", "selection_effect")
 EXEMPLARS_IN_PROMPT, INSTRUCTIONS = "shown", "wishes"  # keys of the provenance
+PERSONAS_IN_PROMPT, N_MIXED = "personas_shown", "mix"  # of the provenance, for a mix of personas
 CONTEXT_TEXTS = "context_texts"  # of the provenance: plain texts of contexts that are quoted
 PERSONA_WEIGHTS, OPTION_TABLES = "persona_weights", "option_tables"  # by context
 CONTEXT_SHARES = "context_shares"
@@ -65,7 +66,8 @@ class Simulation(Viewed):
         Name, personas, model, template, weights and sampling parameters; `persona_weights` by
         context where they depend on it. For baselines also
         `shown`, the exemplars in the prompt of each draw, and `wishes`, the instructions below its
-        question.
+        question. For a mix of several personas in each prompt `mix`, their number, `shown` and
+        `personas_shown`; such draws have no single persona and exemplar.
     """
 
     frame: pd.DataFrame
@@ -103,25 +105,44 @@ class Simulation(Viewed):
         known = self.provenance.get("personas")
         return list(known if known is not None else self.frame[PERSONA].dropna().unique())
 
+    @property
+    def descriptions(self) -> dict[str, str]:
+        """The description of each persona by name, as far as the provenance has it."""
+        known = self.provenance.get("personas")
+        pairs = known.items() if isinstance(known, Mapping) else ()
+        return {str(name): str(text) for name, text in pairs}
+
     def turns(self, draw: int) -> list[tuple[str, str]]:
         """Return the prompt of a draw as pairs of role and text."""
-        facts, row = self.provenance, self.frame.iloc[draw]
-        persona = facts.get("personas", {}).get(row[PERSONA])
-        turns = [("system", str(persona))] if persona else []
+        facts, row, known = self.provenance, self.frame.iloc[draw], self.descriptions
+        described = [known[name] for name in self.personas_in_prompt(draw) if name in known]
+        turns = [("system", system_message(described))] if described else []
         for question, response in self.exemplars_in_prompt(draw):
             turns += [("user", question), ("assistant", response)]
         instructions = facts[INSTRUCTIONS][draw] if INSTRUCTIONS in facts else ""
         question = "\n".join(filter(None, (self._question(row[CONTEXT]), instructions)))
         return [*turns, ("user", question)]
 
+    def personas_in_prompt(self, draw: int) -> list[str]:
+        """Return the name of each persona in the prompt of a draw, in order."""
+        if PERSONAS_IN_PROMPT in self.provenance:
+            return list(self.provenance[PERSONAS_IN_PROMPT][draw])
+        persona = self.frame[PERSONA].iloc[draw]
+        return [] if pd.isna(persona) else [str(persona)]
+
     def exemplars_in_prompt(self, draw: int) -> list[tuple[str, str]]:
         """Return question and response of each exemplar in the prompt of a draw, in order."""
-        exemplar = self.frame[EXEMPLAR].iloc[draw]
+        return [self._exemplar(index) for index in self.exemplar_indices(draw)]
+
+    def exemplar_indices(self, draw: int) -> list[int]:
+        """Return the index of each exemplar in the prompt of a draw, in order.
+
+        An index past the end of the pool stands for a response of this simulation.
+        """
         if EXEMPLARS_IN_PROMPT in self.provenance:
-            indices = self.provenance[EXEMPLARS_IN_PROMPT][draw]
-        else:
-            indices = [] if pd.isna(exemplar) else [int(exemplar)]
-        return [self._exemplar(index) for index in indices]
+            return [int(index) for index in self.provenance[EXEMPLARS_IN_PROMPT][draw]]
+        exemplar = self.frame[EXEMPLAR].iloc[draw]
+        return [] if pd.isna(exemplar) else [int(exemplar)]
 
     def _exemplar(self, index: int) -> tuple[str, str]:
         """Return an exemplar of the pool, or past its end a response of this simulation."""
@@ -140,14 +161,25 @@ class Simulation(Viewed):
         """The importance weight of each response, shape (n,), mean 1."""
         return np.asarray(self.frame[WEIGHT], dtype=np.float64)
 
+    def require_single_personas(self) -> None:
+        """Raise a DataError if prompts have several personas, so that no response has one."""
+        if PERSONAS_IN_PROMPT in self.provenance:
+            raise DataError(
+                f"The simulation {self.name!r} mixes {self.provenance[N_MIXED]} personas in each "
+                "prompt, so no response belongs to one persona.",
+                hint="Simulate without --mix to reweight, match or calibrate, or to open the "
+                "panel; or simulate again with --mix and other --weights.",
+            )
+
     def codes(self, names: Sequence[str] | None = None) -> NDArray[np.intp]:
         """Return the persona of each response as a position in `names`, shape (n,).
 
         Raises
         ------
         DataError
-            If a response has no persona, or one that is not in `names`.
+            If a response has no persona, several, or one that is not in `names`.
         """
+        self.require_single_personas()
         index = {name: k for k, name in enumerate(self.names if names is None else names)}
         unknown = [name for name in self.frame[PERSONA].unique() if name not in index]
         if unknown or not index:

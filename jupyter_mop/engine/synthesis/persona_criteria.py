@@ -102,6 +102,17 @@ def longest_run(text: str, others: Sequence[str]) -> int:
     return longest
 
 
+def n_words(text: str) -> int:
+    """Return the number of words of a text.
+
+    Examples
+    --------
+    >>> n_words("Hot tea, please!")
+    3
+    """
+    return len(_words(text))
+
+
 def keyword_persona(keywords: Sequence[str]) -> str:
     """Return the persona made of keywords alone.
 

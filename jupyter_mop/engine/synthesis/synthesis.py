@@ -1,4 +1,4 @@
-"""Personas made from records: clusters of responses, each summarised by the language model."""
+"""Personas made from records: clusters of responses, each described or quoted."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pandas as pd
 
 from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.engine.data.clustering import Clusters, cluster_records, keywords
+from jupyter_mop.engine.data.persona_sources.voices import quoted_texts
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.synthesis.choosing_k import choose_k
-from jupyter_mop.engine.synthesis.persona_criteria import longest_run
+from jupyter_mop.engine.synthesis.persona_criteria import longest_run, n_words
 from jupyter_mop.engine.synthesis.persona_writing import (
     MODEL,
     N_NEAREST,
@@ -21,7 +22,8 @@ from jupyter_mop.engine.synthesis.persona_writing import (
     persona_names,
     write_personas,
 )
-from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
+from jupyter_mop.engine.synthesis.synthesis_options import BOTH, VOICES, SynthesisOptions
+from jupyter_mop.engine.synthesis.voice_writing import RECORDS, joined, write_voices
 from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import Viewed
 
@@ -34,9 +36,9 @@ class Synthesis(Viewed):
     ----------
     frame : pandas.DataFrame
         One row per persona, the largest cluster first: name, description, share (of the records),
-        source ("model" or "keywords"), keywords (list), longest_copy (length in words of the
-        longest run that the description shares with a record) and draws (number of the model's
-        answers).
+        source ("model", "keywords" or "records", or one of them "and records"), keywords (list),
+        longest_copy (length in words of the longest run that the description shares with a record)
+        and draws (number of the model's answers).
     nearest : pandas.DataFrame
         The real records nearest each cluster's centre: persona, context, response and cosine.
     ladder : pandas.DataFrame or None
@@ -69,11 +71,19 @@ class Synthesis(Viewed):
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def quotes_records(self) -> bool:
+        """Whether the personas quote real records."""
+        return bool(self.frame["source"].str.endswith(RECORDS).all())
+
     def __repr__(self) -> str:
-        n_model = int((self.frame["source"] == MODEL).sum())
+        if (self.frame["source"] == RECORDS).all():
+            return f"Synthesis({len(self)} personas, which quote real records)"
+        n_model = int(self.frame["source"].str.startswith(MODEL).sum())
+        quoted = "; all quote real records" if self.quotes_records else ""
         return (
             f"Synthesis({len(self)} personas: {n_model} in the model's words, "
-            f"{len(self) - n_model} from keywords)"
+            f"{len(self) - n_model} from keywords{quoted})"
         )
 
 
@@ -87,7 +97,7 @@ def synthesize_personas(
     on_step: OnStep | None = None,
     **options: Any,  # noqa: ANN401  those of SynthesisOptions
 ) -> Synthesis:
-    """Make `k` personas from records: cluster the responses, let the model summarise each cluster.
+    """Make `k` personas from records: cluster the responses, then describe or quote each cluster.
 
     A prompt shows keywords of a cluster and some of the records nearest its centre, and asks who
     writes such texts. The model answers several times. An answer is valid if it is in the second
@@ -95,6 +105,10 @@ def synthesize_personas(
     The valid answer nearest the cluster's centre becomes the persona; answers that are nearer to
     another cluster come last. Without a valid answer, the persona consists of keywords, and
     `source` says so.
+
+    With form="voices" a persona is no description but quotes the records nearest the centre: "You
+    write like this: ..."; the model is not called. With form="both" it is a description followed by
+    the quotation. Quoted records are real texts of people.
 
     After Bui et al., Mixture-of-Personas Language Models for Population Simulation, Findings of
     ACL 2025.
@@ -169,6 +183,13 @@ class _Synthesizer:
             on_step=self.on_step,
         )
         words = keywords(clusters)
+        frame = _frame(clusters, words, self._written(clusters, words))
+        return Synthesis(frame, _nearest(clusters, list(frame["name"])))
+
+    def _written(self, clusters: Clusters, words: list[list[str]]) -> list[WrittenPersona]:
+        """Return the persona of each cluster in the form that the options ask for."""
+        if self.options.form == VOICES:
+            return write_voices(clusters)
         written = write_personas(
             clusters,
             words,
@@ -179,8 +200,7 @@ class _Synthesizer:
             random_state=self.options.random_state,
             on_step=self.on_step,
         )
-        frame = _frame(clusters, words, written)
-        return Synthesis(frame, _nearest(clusters, list(frame["name"])))
+        return joined(written, write_voices(clusters)) if self.options.form == BOTH else written
 
 
 def _frame(
@@ -194,10 +214,16 @@ def _frame(
             "share": clusters.shares,
             "source": [persona.source for persona in written],
             "keywords": words,
-            "longest_copy": [longest_run(persona.text, responses) for persona in written],
+            "longest_copy": [_longest_copy(persona.text, responses) for persona in written],
             "draws": [persona.n_draws for persona in written],
         }
     )
+
+
+def _longest_copy(text: str, responses: Sequence[str]) -> int:
+    """Return the length in words of the longest run that a persona shares with a record."""
+    quoted = quoted_texts(text)
+    return max(map(n_words, quoted)) if quoted else longest_run(text, responses)
 
 
 def _nearest(clusters: Clusters, names: Sequence[str]) -> pd.DataFrame:

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from jupyter_mop.engine.data.clustering import MAX_RECORDS
 from jupyter_mop.engine.synthesis.persona_writing import N_DRAWS, N_SHOWN
-from jupyter_mop.options import Options, at_least, option
+from jupyter_mop.options import Options, at_least, one_of, option
 
+DESCRIPTIONS, VOICES, BOTH = FORMS = ("descriptions", "voices", "both")
 LADDER = (2, 4, 8, 16)
 N_JUDGED = 40
 
@@ -31,6 +32,16 @@ class SynthesisOptions(Options):
 
     noun: ClassVar[str] = "a synthesis"
 
+    form: str = option(
+        DESCRIPTIONS,
+        kind="str",
+        flags=("--as",),
+        choices=FORMS,
+        limit=one_of(FORMS),
+        help="descriptions: the model describes each cluster. voices: each persona quotes one to "
+        "three real records, with no model call. both: description and quotation. Quoted records "
+        "are in every prompt, in saved mixtures and in data cards.",
+    )
     n_records: int = option(
         MAX_RECORDS,
         kind="int",

@@ -14,6 +14,7 @@ from jupyter_mop.engine.data.dataframes import is_frame, pandas_frame, value_tex
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
+from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.options import Options, declared_options
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _WITH_SIMULATION = (
 _OPTIONS: dict[str, type[Options]] = {
     "mop_simulate": SimulationOptions,
     "mop_ask": ElicitationOptions,
+    "mop_synthesize": SynthesisOptions,
 }
 _COLUMN_OPTIONS = ("--context", "--response", "--weight", "--group")
 

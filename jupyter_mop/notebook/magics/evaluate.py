@@ -152,6 +152,8 @@ class EvaluateMagics(StudyMagics):
     def mop_diagnose(self, line: str) -> Diagnosis:
         """Check a simulation's diversity, controllability, copying and missing clusters.
 
+        A row for each persona says whether it moves the answers.
+
         Example: %mop_diagnose learned
         """
         args = parsed(self.mop_diagnose, line)

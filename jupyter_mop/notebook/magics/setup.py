@@ -117,7 +117,8 @@ class SetupMagics(StudyMagics):
     def mop_synthesize(self, line: str, cell: str | None = None) -> Synthesis:
         """Write personas from the records: cluster them and let the model describe each cluster.
 
-        The cell, if there is one, is the prompt template with which auto compares numbers.
+        The cell, if there is one, is the prompt template with which auto compares numbers. With
+        --as voices, personas quote real records: "You write like this: ...".
 
         Example: %mop_synthesize -k 8
         """

@@ -52,7 +52,7 @@ def test_copies_of_the_own_exemplar_and_of_others() -> None:
         "the food was cold and the waiter was rude to me",
         "",
     ]
-    found = copies(responses, POOL, [0, 0, 1, None])
+    found = copies(responses, POOL, [[0], [0], [1], []])
     assert found["run"].tolist()[:3] == [9, 3, 0]
     assert np.isnan(found["run"].iloc[3])
     assert found["is_copy"].tolist() == [True, False, False, False]
@@ -63,8 +63,8 @@ def test_copies_of_the_own_exemplar_and_of_others() -> None:
 
 
 def test_the_threshold_is_an_argument() -> None:
-    assert copies(["the food was fine"], POOL, [0], copied=3)["is_copy"].all()
-    assert not copies(["the food was fine"], POOL, [0], copied=4)["is_copy"].any()
+    assert copies(["the food was fine"], POOL, [[0]], copied=3)["is_copy"].all()
+    assert not copies(["the food was fine"], POOL, [[0]], copied=4)["is_copy"].any()
     with pytest.raises(DataError, match="`copied` must be at least 1, got 0"):
         copies(["a"], POOL, copied=0)
 

@@ -16,6 +16,7 @@ from jupyter_mop.backends.store.cached import CachedBackend
 from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.datasets import load_movie_reviews
+from jupyter_mop.engine.data.persona_sources.voices import quoted_texts
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.synthesis.persona_criteria import MAX_RUN, is_persona
@@ -142,6 +143,55 @@ def test_one_persona_has_all_the_weight() -> None:
     made = synthesize(Scribe(WORDS), k=1)
     assert made.frame["share"].tolist() == [1.0]
     assert len(made.personas) == 1
+
+
+def test_a_voice_quotes_the_records_nearest_the_centre_and_calls_no_model() -> None:
+    backend = Scribe(WORDS)
+    made = synthesize(backend, form="voices")
+    check(made, TEXTS)
+    assert backend.n_generated == 0
+    assert set(made.frame["source"]) == {"records"}
+    assert made.frame["draws"].tolist() == [0] * 4
+    assert repr(made) == "Synthesis(4 personas, which quote real records)"
+    described = synthesize(Scribe(WORDS))
+    assert made.frame["name"].tolist() == described.frame["name"].tolist()
+    for row in made.frame.itertuples():
+        near = made.nearest[made.nearest["persona"] == row.name]["response"].tolist()
+        assert quoted_texts(row.description) == near[:3]
+        assert row.longest_copy == 7
+
+
+def test_a_long_record_is_quoted_alone_and_cut() -> None:
+    texts = [f"{word} is here. {word} {i} {'more ' * 60}" for word in WORDS for i in range(8)]
+    made = synthesize(Scribe(WORDS), texts, form="voices")
+    for row in made.frame.itertuples():
+        assert quoted_texts(row.description) == [f"{row.name} is here."]
+
+
+def test_both_is_a_description_and_the_voice_of_the_same_cluster() -> None:
+    both, described, voices = (
+        synthesize(Scribe(WORDS), form=form) for form in ("both", "descriptions", "voices")
+    )
+    check(both, TEXTS)
+    for column in ("name", "share"):
+        assert both.frame[column].tolist() == described.frame[column].tolist()
+    pairs = zip(described.frame["description"], voices.frame["description"], strict=True)
+    assert both.frame["description"].tolist() == [f"{first}\n{second}" for first, second in pairs]
+    assert set(both.frame["source"]) == {"model and records"}
+    assert "4 in the model's words, 0 from keywords; all quote real records" in repr(both)
+
+
+def test_the_number_of_voices_can_be_chosen() -> None:
+    texts = [" ".join([word] * (i + 2) + WORDS[:i]) for word in WORDS for i in range(8)]
+    made = synthesize(Scribe(WORDS), texts, "auto", form="voices", ladder=[1, 4], n_judged=8)
+    assert made.frame["description"].str.startswith("You write like this: ").all()
+    assert len(made) in (1, 4)
+
+
+@pytest.mark.parametrize("form", ["voice", "", 3])
+def test_an_unknown_form_is_refused(form: object) -> None:
+    with pytest.raises(DataError, match=r"`form` \(--as\) must be one of descriptions, voices"):
+        synthesize(Scribe(WORDS), form=form)
 
 
 def test_a_repeated_synthesis_needs_no_call(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.simulation.simulation import EXEMPLAR, LOG_PROB, PERSONA
+from jupyter_mop.engine.simulation.simulation import EXEMPLAR, LOG_PROB, N_MIXED, PERSONA
 from jupyter_mop.errors import DataError
 
 N_SHOWN = 3
@@ -27,18 +27,18 @@ class PromptContent:
 
     Attributes
     ----------
-    persona : int or None
-        Index of the persona.
+    personas : tuple of int
+        Indices of the personas; more than one for a mix.
     exemplars : tuple of int
         Indices into the pool of J exemplars, the last one nearest the question. Indices from J on
         are earlier responses of the same simulation.
     is_component : bool
-        Whether persona and exemplar were drawn as a component of the mixture.
+        Whether persona and exemplar were drawn as one component of the mixture.
     instructions : str
         Text below the question.
     """
 
-    persona: int | None = None
+    personas: tuple[int, ...] = ()
     exemplars: tuple[int, ...] = ()
     is_component: bool = False
     instructions: str = ""
@@ -148,7 +148,7 @@ class DrawnComponents:
 
     def _content(self, persona: int, exemplar: int) -> PromptContent:
         return PromptContent(
-            int(persona) if self.persona else None,
+            (int(persona),) if self.persona else (),
             (int(exemplar),) if self.exemplar else (),
             is_component=True,
         )
@@ -157,3 +157,34 @@ class DrawnComponents:
     def log_prob(self) -> NDArray[np.float64]:
         """The log-probability of each drawn persona and exemplar in nats, shape (n,)."""
         return self.components[LOG_PROB].to_numpy(dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class MixedComponents:
+    """Show several components in each prompt: their personas and their exemplars.
+
+    A persona or an exemplar that two components of a prompt share is shown once. The prompt has no
+    single persona, and no log-probability of a component.
+
+    Attributes
+    ----------
+    components : sequence of pandas.DataFrame
+        The first, second, ... component of each prompt: persona and exemplar (indices).
+    """
+
+    components: Sequence[pd.DataFrame]
+    n_rounds: int = 1
+    log_prob: float = np.nan
+
+    def draw(self, rows: Sequence[int], responses: Sequence[str]) -> list[PromptContent]:  # noqa: ARG002
+        """Return the drawn components of `rows`."""
+        return [PromptContent(self._shown(PERSONA, i), self._shown(EXEMPLAR, i)) for i in rows]
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """The number of components in a prompt."""
+        return {N_MIXED: len(self.components)}
+
+    def _shown(self, column: str, row: int) -> tuple[int, ...]:
+        drawn = [int(component[column].iloc[row]) for component in self.components]
+        return tuple(dict.fromkeys(drawn))
