@@ -11,12 +11,11 @@ from jupyter_mop.engine.generation import responses
 from jupyter_mop.engine.generation.baselines.method import DrawnComponents
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.simulation.simulation import Simulation
-from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, notes
+from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, RESAMPLED, UNIFORM, notes
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
 COMPONENTS = (1, 2, 4, 8)
-RESAMPLED = "fewshot, resampled"
 STRANGERS = (
     "You bake bread in a small town and rise at three.",
     "You are a night nurse who likes crosswords.",

@@ -19,6 +19,7 @@ from jupyter_mop.engine.generation.baselines.method import N_SHOWN
 from jupyter_mop.errors import DataError
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas")
+N, QUICK_N = 1000, 40
 N_BOOT, QUICK_N_BOOT = 200, 40
 
 
@@ -76,9 +77,8 @@ QUICK = Recipe(n_personas=4, n_exemplars=12, n_records=24, n_components=4, max_t
 
 @dataclass(frozen=True)
 class Settings:
-    """One run: data, responses per method, seed, recipe, models and folders."""
+    """One run: responses per method, seed, recipe, models and folders."""
 
-    data: tuple[str, ...]
     n: int
     seed: int
     recipe: Recipe
