@@ -39,6 +39,8 @@ class Recipe:
         Responses that the mixture draws for each selected one.
     temperature, top_p, max_tokens
         Sampling parameters.
+    n_seeds : int
+        Fits of `subgroups`, each with a seed of its own.
     stratify : str
         What the pool of exemplars is stratified by; "" for the contexts.
     template : str
@@ -59,6 +61,7 @@ class Recipe:
     temperature: float = config.DEFAULT_TEMPERATURE
     top_p: float = config.DEFAULT_TOP_P
     max_tokens: int = config.DEFAULT_MAX_TOKENS
+    n_seeds: int = 3
     stratify: str = ""
     template: str = ""
 

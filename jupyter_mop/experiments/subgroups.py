@@ -25,7 +25,6 @@ from jupyter_mop.experiments.populations import RESPONSE, Groups
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
-N_SEEDS = 3
 MAX_RECORDS = 600
 N_BOOT, N_FOLDS, LEVEL = 1000, 5, 0.95
 LEARNED, NEAREST, UNIFORM, LARGEST = (
@@ -41,7 +40,7 @@ Labels = NDArray[np.object_]
 
 
 def run(bench: Workbench) -> Result:
-    """Compare learned weights with the true shares of hidden subgroups, for three seeds.
+    """Compare learned weights with the true shares of hidden subgroups, for several seeds.
 
     Raises
     ------
@@ -54,7 +53,7 @@ def run(bench: Workbench) -> Result:
             f"The population {bench.source.name} has no subgroups.",
             hint="Use --data drug_reviews, functions or films.",
         )
-    seeds = range(bench.settings.seed, bench.settings.seed + N_SEEDS)
+    seeds = range(bench.settings.seed, bench.settings.seed + bench.settings.recipe.n_seeds)
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     for seed in seeds:
@@ -77,10 +76,8 @@ def run(bench: Workbench) -> Result:
 
 def hidden(bench: Workbench, groups: Groups) -> Population:
     """Return the records with a context that does not name the subgroup."""
-    frame = bench.source.frame()
-    size = min(MAX_RECORDS, len(frame))
-    frame = frame.sample(size, random_state=bench.settings.seed).reset_index(drop=True)
     context = [name for name in bench.source.context if name != groups.column]
+    frame = bench.records[:MAX_RECORDS]
     return Population.from_frame(frame, context=context, response=RESPONSE)
 
 

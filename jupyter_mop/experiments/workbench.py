@@ -41,6 +41,8 @@ class Workbench:
 
     Attributes
     ----------
+    records : pandas.DataFrame
+        The records, half of which are held out.
     study : Study
     synthesis : Synthesis
         The personas synthesized from the records, when they are first needed.
@@ -50,9 +52,9 @@ class Workbench:
 
     def __init__(self, source: populations.Source, settings: Settings, on_step: OnStep) -> None:
         self.source, self.settings, self.on_step = source, settings, on_step
-        records = populations.records(source, settings.n, random_state=settings.seed)
+        self.records = populations.records(source, settings.n, random_state=settings.seed)
         columns = (populations.RESPONSE, *source.context)
-        self.texts = [text for name in columns for text in records[name]]
+        self.texts = [text for name in columns for text in self.records[name]]
         self.study = Study(
             open_backend(settings.model, self.texts),
             open_encoder(settings.model, self.texts),
@@ -60,7 +62,7 @@ class Workbench:
         )
         check_folder(settings.out, self.study.backend.fingerprint)
         self.population = self.study.use_population(
-            records,
+            self.records,
             context=source.context,
             response=populations.RESPONSE,
             random_state=settings.seed,
