@@ -58,7 +58,7 @@ ALLOWED = {
     "config": ("errors",),
     "options": ("errors",),
     "rendering": (),
-    "datasets": ("errors",),
+    "datasets": ("errors", "backends.model_files"),
     "backends.protocols": ("errors",),
     "backends.chat_templates": ("backends.protocols", "errors"),
     "backends.cost": (*GROUND, *PROTOCOLS),

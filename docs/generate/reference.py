@@ -144,7 +144,7 @@ def _index() -> str:
     return _titled(
         "Reference",
         "The public names of ``jupyter_mop``. Its ``datasets`` are "
-        "in :doc:`jupyter_mop.datasets.movie_reviews` and :doc:`jupyter_mop.datasets.anes96`.",
+        "in :doc:`folder-jupyter_mop.datasets`.",
         _table(rows),
         _titled("By folder", "Every module, folder by folder.", _table(folders), mark="-"),
         _toctree([*public_names(), *(f"folder-{folder}" for folder in FOLDERS)]),

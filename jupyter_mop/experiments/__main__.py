@@ -14,13 +14,29 @@ from tqdm import tqdm
 
 from jupyter_mop.backends.protocols import OnStep, Tick
 from jupyter_mop.errors import DataError, MopError
-from jupyter_mop.experiments import ablations, classifier, generation, transfer, words
-from jupyter_mop.experiments.populations import SOURCES
+from jupyter_mop.experiments import (
+    ablations,
+    classifier,
+    generation,
+    shift,
+    subgroups,
+    transfer,
+    words,
+)
+from jupyter_mop.experiments.populations import (
+    SOURCES,
+    WITH_GROUPS,
+    WITHOUT_GROUPS,
+    Source,
+    n_responses,
+)
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.settings import (
     N_BOOT,
     QUICK,
+    QUICK_N,
     QUICK_N_BOOT,
+    N,
     Recipe,
     Settings,
     command_line,
@@ -34,8 +50,10 @@ EXPERIMENTS: dict[str, Callable[[Workbench], Result]] = {
     "ablations": ablations.run,
     "personas": ablations.run_personas,
     "transfer": transfer.run,
+    "subgroups": subgroups.run,
+    "shift": shift.run,
 }
-N, QUICK_N = 1000, 40
+OF_GROUPS = ("generation", "subgroups")  # for populations with subgroups
 INTERRUPTED = 130
 
 
@@ -44,8 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         args = parser().parse_args(given)
-        names = chosen(args.name, with_transfer=args.backend is not None)
-        run(names, read_settings(args, given))
+        for source in sources(args):
+            names = chosen(args.name, source, with_transfer=args.backend is not None)
+            run(names, source, read_settings(args, given, source))
     except MopError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
@@ -56,41 +75,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(names: Sequence[str], settings: Settings) -> list[Result]:
-    """Run the experiments `names` on each population; print and save each result."""
+def run(names: Sequence[str], source: Source, settings: Settings) -> list[Result]:
+    """Run the experiments `names` on one population; print and save each result."""
     results = []
-    for source in settings.data:
-        with progress_bars() as on_step:
-            bench = Workbench(SOURCES[source], settings, on_step)
-            try:
-                for name in names:
-                    results.append(EXPERIMENTS[name](bench))
-                    files = results[-1].save(settings.out)
-                    print(results[-1].text())  # noqa: T201
-                    print("Saved:", *files, "\n", sep="\n", flush=True)  # noqa: T201
-            finally:
-                bench.close()
+    with progress_bars() as on_step:
+        bench = Workbench(source, settings, on_step)
+        try:
+            for name in names:
+                results.append(EXPERIMENTS[name](bench))
+                files = results[-1].save(settings.out)
+                print(results[-1].text())  # noqa: T201
+                print("Saved:", *files, "\n", sep="\n", flush=True)  # noqa: T201
+        finally:
+            bench.close()
     return results
 
 
-def chosen(name: str, *, with_transfer: bool) -> list[str]:
-    """Return the experiments of a name, which may be "all".
+def chosen(name: str, source: Source, *, with_transfer: bool) -> list[str]:
+    """Return the experiments of a name, which may be "all", on one population.
 
     Raises
     ------
     DataError
-        If there is no such experiment; the message suggests the most similar name.
+        If there is no such experiment, with the most similar name; or not on this population.
     """
+    possible = [each for each in EXPERIMENTS if is_possible(each, source)]
     if name == "all":
-        return [each for each in EXPERIMENTS if each != "transfer" or with_transfer]
-    if name in EXPERIMENTS:
+        return [each for each in possible if each != "transfer" or with_transfer]
+    if name in possible:
         return [name]
+    if name in EXPERIMENTS:
+        fitting = ", ".join(each for each in SOURCES if is_possible(name, SOURCES[each]))
+        raise DataError(
+            f"The experiment {name} does not use the population {source.name}.",
+            hint=f"Use --data with one of: {fitting}.",
+        )
     names = [*EXPERIMENTS, "all"]
     near = difflib.get_close_matches(name, names, 1)
     guess = f"Did you mean {near[0]!r}? " if near else ""
     raise DataError(
         f"There is no experiment {name!r}.", hint=f"{guess}Use one of: {', '.join(names)}."
     )
+
+
+def is_possible(name: str, source: Source) -> bool:
+    """Return whether an experiment uses a population."""
+    return name in OF_GROUPS if source.groups else name != "subgroups"
+
+
+def sources(args: argparse.Namespace) -> list[Source]:
+    """Return the populations of a command line."""
+    names = WITH_GROUPS if args.name == "subgroups" else WITHOUT_GROUPS
+    if args.data and args.data != "both":
+        names = (args.data,)
+    elif args.quick and not args.data:
+        names = names[:1]
+    return [SOURCES[name] for name in names]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -103,9 +143,15 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--data",
         choices=(*SOURCES, "both"),
-        help="population; default: both, with --quick rotten_tomatoes",
+        help=f"population; default: those with subgroups ({', '.join(WITH_GROUPS)}) for subgroups, "
+        f"else both of {', '.join(WITHOUT_GROUPS)}; with --quick the first",
     )
-    add("--n", type=int, help=f"responses per method; default: {N}, with --quick {QUICK_N}")
+    add(
+        "--n",
+        type=int,
+        help=f"responses per method; default: {N} or as many as the records allow, with --quick "
+        f"{QUICK_N}",
+    )
     add("--quick", action="store_true", help="small sizes, to test that everything works")
     add("--seed", type=int, default=0, help="random seed")
     add("--out", type=Path, default=Path("build/experiments"), help="folder for the results")
@@ -117,13 +163,11 @@ def parser() -> argparse.ArgumentParser:
     return command
 
 
-def read_settings(args: argparse.Namespace, given: list[str]) -> Settings:
-    """Return the settings of a command line."""
-    data = args.data or ("rotten_tomatoes" if args.quick else "both")
+def read_settings(args: argparse.Namespace, given: list[str], source: Source) -> Settings:
+    """Return the settings of a command line for one population."""
     recipe = (QUICK if args.quick else Recipe()).changed(args.changes)
     return Settings(
-        data=tuple(SOURCES) if data == "both" else (data,),
-        n=args.n if args.n is not None else QUICK_N if args.quick else N,
+        n=n_responses(source, args.n, QUICK_N if args.quick else N),
         seed=args.seed,
         recipe=recipe,
         out=args.out,

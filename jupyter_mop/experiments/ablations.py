@@ -21,7 +21,15 @@ from jupyter_mop.engine.metrics.fidelity import FIDELITY
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.synthesis.synthesis_options import DESCRIPTIONS, FORMS, VOICES
-from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, copies, notes
+from jupyter_mop.experiments.generation import (
+    FLOOR,
+    LEARNED,
+    ONE,
+    RESAMPLED,
+    UNIFORM,
+    copies,
+    notes,
+)
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
@@ -29,7 +37,6 @@ Vectors = NDArray[np.float32]
 COMPONENTS = (1, 2, 4, 8)
 MIXES = (1, 2)
 NO_PERSONAS = "no personas"
-RESAMPLED = "fewshot, resampled"
 STRANGERS = (
     "You bake bread in a small town and rise at three.",
     "You are a night nurse who likes crosswords.",

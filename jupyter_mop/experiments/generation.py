@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, SharedRun, longest_runs
 from jupyter_mop.engine.generation.baselines.baselines import BASELINES
 from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.experiments.comparison import compared, gains, share_of_way, with_contexts
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
 UNIFORM, LEARNED = "mixture, uniform", "mixture, learned"
 ONE = "mixture, one candidate"
+RESAMPLED, RESAMPLED_CONTEXT = "fewshot, resampled", "fewshot-context, resampled"
+FEWSHOT = ["fewshot", "fewshot-context"]
 FLOOR = "two halves of the real"
 RIVALS = [name for name in BASELINES if name != "exemplars"]  # which is a part of the mixture
 
@@ -29,7 +33,12 @@ def methods(bench: Workbench) -> dict[str, Simulation]:
 
 
 def run(bench: Workbench) -> Result:
-    """Compare all methods with held-out records, and the mixture with the best baseline."""
+    """Compare all methods with held-out records, and the mixture with the best baseline.
+
+    Populations with subgroups are compared by context too, see `by_context`.
+    """
+    if bench.source.groups:
+        return by_context(bench)
     simulations = methods(bench)
     vectors = bench.vectors(simulations)
     frame = bench.metrics.table(vectors)
@@ -44,6 +53,53 @@ def run(bench: Workbench) -> Result:
         alignment_chart(frame),
         bench.provenance,
     )
+
+
+def by_context(bench: Workbench) -> Result:
+    """Compare plain and few-shot prompting and the mixture, by context too.
+
+    Few-shot prompting also has exemplars of the question's own context, and each form also has the
+    mixture's candidates. There is a persona for each subgroup, written in a sentence.
+    """
+    bench.restore()
+    several = bench.settings.recipe.n_candidates
+    simulations = {name: bench.simulate(name, baseline=name) for name in ("plain", *FEWSHOT)}
+    for name, baseline in zip((RESAMPLED, RESAMPLED_CONTEXT), FEWSHOT, strict=True):
+        simulations[name] = bench.simulate(name, baseline=baseline, n_candidates=several)
+    simulations[UNIFORM] = bench.simulate(UNIFORM, weights="uniform")
+    simulations[ONE] = bench.simulate(ONE, weights="learned", n_candidates=1)
+    simulations[LEARNED] = bench.simulate(LEARNED, weights="learned")
+    found = compared(bench, simulations, by=bench.source.compared_by)
+    frame = with_contexts(found)
+    rivals = [*FEWSHOT, RESAMPLED, RESAMPLED_CONTEXT]
+    table = [gains(found, LEARNED, [UNIFORM]), gains(found, LEARNED, rivals)]
+    return Result(
+        "generation",
+        bench.source.name,
+        frame,
+        FLOOR,
+        [
+            *_conditions(bench),
+            f"Learned weights: {bench.whole.verdict_}",
+            share_of_way(found, LEARNED, UNIFORM),
+            *found.notes,
+            *(found.by_context.notes if found.by_context else ()),
+            copies(simulations),
+        ],
+        pd.concat(table, ignore_index=True),
+        alignment_chart(frame),
+        bench.provenance,
+    )
+
+
+def _conditions(bench: Workbench) -> list[str]:
+    recipe, by = bench.settings.recipe, ", ".join(bench.source.compared_by)
+    return [
+        f"{bench.settings.n:,} responses per side; 95 % intervals; unit: {bench.source.unit}.",
+        f"Prompt template: {bench.template}",
+        f"{len(bench.whole.personas)} personas, one for each subgroup. FID by context: by {by}.",
+        f"Candidates: {recipe.n_candidates} for {UNIFORM}, {LEARNED} and resampled; 1 for others.",
+    ]
 
 
 def copies(simulations: Mapping[str, Simulation]) -> str:

@@ -65,7 +65,7 @@ class Metrics:
         rivals: list[str],
     ) -> dict[str, Any]:
         known = {row["method"]: row for row in frame[frame["figure"] == metric].to_dict("records")}
-        best = min((known[name] for name in rivals), key=_badness)
+        best = min((known[name] for name in rivals), key=badness)
         found = self._difference([simulated[method], simulated[best["method"]]])
         row = found[found["figure"] == metric].to_dict("records")[0]
         base = best["value"] - (best["floor"] if metric == "FID" else 0.0)
@@ -117,6 +117,6 @@ class Metrics:
         return pd.read_json(StringIO(file.read_text(encoding="utf-8")), orient="split")
 
 
-def _badness(row: Mapping[Hashable, Any]) -> float:
+def badness(row: Mapping[Hashable, Any]) -> float:
     """Return a number that is lower for a better metric."""
     return float(row["value"] if row["better"] == "lower" else -row["value"])

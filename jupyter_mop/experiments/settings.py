@@ -19,6 +19,7 @@ from jupyter_mop.engine.generation.baselines.method import N_SHOWN
 from jupyter_mop.errors import DataError
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas")
+N, QUICK_N = 1000, 40
 N_BOOT, QUICK_N_BOOT = 200, 40
 
 
@@ -38,6 +39,8 @@ class Recipe:
         Responses that the mixture draws for each selected one.
     temperature, top_p, max_tokens
         Sampling parameters.
+    n_seeds : int
+        Fits of `subgroups`, each with a seed of its own.
     stratify : str
         What the pool of exemplars is stratified by; "" for the contexts.
     template : str
@@ -58,6 +61,7 @@ class Recipe:
     temperature: float = config.DEFAULT_TEMPERATURE
     top_p: float = config.DEFAULT_TOP_P
     max_tokens: int = config.DEFAULT_MAX_TOKENS
+    n_seeds: int = 3
     stratify: str = ""
     template: str = ""
 
@@ -76,9 +80,8 @@ QUICK = Recipe(n_personas=4, n_exemplars=12, n_records=24, n_components=4, max_t
 
 @dataclass(frozen=True)
 class Settings:
-    """One run: data, responses per method, seed, recipe, models and folders."""
+    """One run: responses per method, seed, recipe, models and folders."""
 
-    data: tuple[str, ...]
     n: int
     seed: int
     recipe: Recipe

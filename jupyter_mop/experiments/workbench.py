@@ -27,7 +27,9 @@ TOY_LENGTH, TOY_DIMENSIONS = 8, 48
 
 
 class Workbench:
-    """A study of one population, with synthesized personas and learned weights.
+    """A study of one population, with personas and learned weights.
+
+    The personas are synthesized from the records, or written for each subgroup where these matter.
 
     Parameters
     ----------
@@ -39,17 +41,20 @@ class Workbench:
 
     Attributes
     ----------
+    records : pandas.DataFrame
+        The records, half of which are held out.
     study : Study
     synthesis : Synthesis
         The personas synthesized from the records, when they are first needed.
     whole : MixtureOfPersonas
-        The mixture of these personas with learned weights, when it is first needed.
+        The mixture of its personas with learned weights, when it is first needed.
     """
 
     def __init__(self, source: populations.Source, settings: Settings, on_step: OnStep) -> None:
         self.source, self.settings, self.on_step = source, settings, on_step
-        records = populations.records(source, settings.n, random_state=settings.seed)
-        self.texts = [*records[populations.RESPONSE], *records[populations.CONTEXT]]
+        self.records = populations.records(source, settings.n, random_state=settings.seed)
+        columns = (populations.RESPONSE, *source.context)
+        self.texts = [text for name in columns for text in self.records[name]]
         self.study = Study(
             open_backend(settings.model, self.texts),
             open_encoder(settings.model, self.texts),
@@ -57,8 +62,8 @@ class Workbench:
         )
         check_folder(settings.out, self.study.backend.fingerprint)
         self.population = self.study.use_population(
-            records,
-            context=populations.CONTEXT,
+            self.records,
+            context=source.context,
             response=populations.RESPONSE,
             random_state=settings.seed,
         )
@@ -97,12 +102,13 @@ class Workbench:
 
     @cached_property
     def whole(self) -> MixtureOfPersonas:
-        """The mixture of these personas with learned weights."""
-        self.study.use_personas(self.synthesis.personas)
+        """The mixture of these personas, or of one for each subgroup, with learned weights."""
+        groups = self.source.groups
+        self.study.use_personas(groups.personas if groups else self.synthesis.personas)
         return self.fit()
 
     def restore(self) -> None:
-        """Give the study its synthesized personas and the whole mixture again."""
+        """Give the study the personas of the whole mixture and the mixture again."""
         self.study.personas, self.study.mixture = self.whole.personas, self.whole
 
     @cached_property

@@ -15,7 +15,9 @@ import pytest
 from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.engine.generation.baselines.baselines import BASELINES
 from jupyter_mop.errors import DataError
+from jupyter_mop.experiments import shift
 from jupyter_mop.experiments.__main__ import EXPERIMENTS, chosen, main
+from jupyter_mop.experiments.populations import SOURCES
 
 SMALL = ["--quick", "--n", "20", "--set", "n_personas=3", "--set", "n_records=8"]
 
@@ -40,7 +42,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, done.stdout
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "subgroups"])
 def test_each_experiment_prints_and_saves_its_table(
     everything: tuple[Path, str], name: str
 ) -> None:
@@ -157,10 +159,53 @@ def test_a_database_of_another_program_is_not_overwritten(
 
 
 def test_all_means_every_experiment_that_can_run() -> None:
-    assert chosen("all", with_transfer=True) == list(EXPERIMENTS)
-    assert "transfer" not in chosen("all", with_transfer=False)
+    films, reviews = SOURCES["films"], SOURCES["rotten_tomatoes"]
+    possible = [name for name in EXPERIMENTS if name != "subgroups"]
+    assert chosen("all", reviews, with_transfer=True) == possible
+    assert "transfer" not in chosen("all", reviews, with_transfer=False)
+    assert chosen("all", films, with_transfer=True) == ["generation", "subgroups"]
     with pytest.raises(DataError, match="'everything'"):
-        chosen("everything", with_transfer=False)
+        chosen("everything", reviews, with_transfer=False)
+    with pytest.raises(DataError, match="words does not use the population films"):
+        chosen("words", films, with_transfer=False)
+
+
+@pytest.mark.parametrize("data", ["drug_reviews", "functions", "films"])
+def test_hidden_subgroups_are_compared_with_the_learned_weights(data: str, tmp_path: Path) -> None:
+    done = run(tmp_path, "subgroups", "--quick", "--n", "20", "--data", data)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((tmp_path / f"out/subgroups_{data}.json").read_text())
+    rows = {(row["method"], row["figure"]): row for row in facts["rows"]}
+    methods = {method for method, _ in rows}
+    assert {f"learned weights, seed {seed}" for seed in range(3)} < methods
+    assert all(row["low"] <= row["value"] <= row["high"] for row in rows.values())
+    frame = SOURCES[data].frame()
+    shares = frame[SOURCES[data].groups.column].value_counts(normalize=True)
+    uniform = 0.5 * (shares - 1 / len(shares)).abs().sum()
+    found = rows["uniform weights", "total variation"]["value"]
+    assert found == pytest.approx(uniform, abs=0.04)
+    known = rows["learned weights, seed 0", "share right"]
+    assert known["floor"] > 1 / len(shares)
+
+
+def test_populations_with_subgroups_are_compared_by_context(tmp_path: Path) -> None:
+    few = ["--set", "n_records=16", "--set", "n_candidates=2"]
+    done = run(tmp_path, "generation", "--quick", "--n", "80", "--data", "films", *few)
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((tmp_path / "out/generation_films.json").read_text())
+    metrics = {row["figure"] for row in facts["rows"]}
+    assert metrics == {"FID", "MAUVE", "KL cosine", "joint FID", "fidelity", "FID by context"}
+    methods = {row["method"] for row in facts["rows"]}
+    assert {"fewshot-context, resampled", "mixture, uniform", "mixture, learned"} < methods
+    assert {gain["against"] for gain in facts["gains"]} & {"mixture, uniform"}
+    assert "of the way" in done.stdout
+
+
+def test_under_shift_no_exemplar_is_of_the_population(everything: tuple[Path, str]) -> None:
+    facts = json.loads((everything[0] / "out/shift_rotten_tomatoes.json").read_text())
+    assert {row["method"] for row in facts["rows"]} == set(shift.METHODS)
+    shares = next(note for note in facts["notes"] if note.startswith("Weight of the exemplars"))
+    assert all(source in shares for source in shift.PERSONAS)
 
 
 @pytest.mark.model

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
 from jupyter_mop import config
+from jupyter_mop.engine.evaluation.alignment import Alignment
+from jupyter_mop.engine.evaluation.alignment_by_context import AlignmentByContext
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.errors import DataError
-from jupyter_mop.experiments import populations, report, settings
+from jupyter_mop.experiments import comparison, populations, report, settings
 from jupyter_mop.experiments.ablations import STRANGERS, strangers
 from jupyter_mop.experiments.classifier import f1, f1_interval
 from jupyter_mop.experiments.measurements import Metrics
@@ -46,12 +48,47 @@ def test_an_opening_ends_with_a_sentence_if_possible() -> None:
 def test_records_of_each_source(name: str) -> None:
     source = populations.SOURCES[name]
     frame = populations.records(source, 50, random_state=1)
-    assert len(frame) == 400
+    assert len(frame) == min(400, len(source.frame()))
     assert frame[populations.RESPONSE].is_unique
-    assert set(frame[populations.CONTEXT]) == {"positive", "negative"}
+    assert set(frame.columns) == {*source.context, populations.RESPONSE}
+    assert all(len(set(frame[name])) > 1 for name in source.context)
     assert all(source.cut(text) == text for text in frame[populations.RESPONSE])
     assert "<br" not in " ".join(frame[populations.RESPONSE])
     pd.testing.assert_frame_equal(frame, populations.records(source, 50, random_state=1))
+
+
+@pytest.mark.parametrize("name", populations.WITH_GROUPS)
+def test_the_question_names_the_subgroup_only_where_it_is_known(name: str) -> None:
+    source, groups = populations.SOURCES[name], populations.SOURCES[name].groups
+    assert set(source.frame()[groups.column]) == set(groups.personas)
+    assert "{" + groups.column + "}" in source.template
+    assert "{" + groups.column + "}" not in groups.template
+
+
+def test_gains_by_context_are_in_percent_of_the_rivals_excess() -> None:
+    rows = [
+        ("mine", "FID by context", 0.3, 0.2, 0.4, 0.1, "lower"),
+        ("other", "FID by context", 0.5, 0.4, 0.6, 0.1, "lower"),
+    ]
+    names = ["method", "figure", "value", "low", "high", "floor", "better"]
+    summary = pd.DataFrame(rows, columns=names).assign(worst="")
+    summary["figure"] = "FID"
+    by_context = AlignmentByContext(("age",), pd.DataFrame(), summary)
+    empty = pd.DataFrame(columns=names)
+    found = Alignment(empty, pd.DataFrame(), by_context=by_context)
+    gain = comparison.gains(found, "mine", ["other"]).iloc[0]
+    assert gain["figure"] == "FID by context excess over the human floor"
+    assert gain["difference"] == pytest.approx(-50)
+    assert gain["low"] == pytest.approx(-50 - 100 * 0.02**0.5 / 0.4)
+    assert gain["verdict"] == "better"
+
+
+def test_the_share_of_the_way_is_from_the_start_to_people() -> None:
+    rows = [("uniform", 0.5, 0.9), ("learned", 0.8, 0.9)]
+    frame = pd.DataFrame(rows, columns=["method", "value", "floor"]).assign(figure="fidelity")
+    assert "75% of the way" in comparison.share_of_way(
+        Alignment(frame, pd.DataFrame()), "learned", "uniform"
+    )
 
 
 @pytest.mark.parametrize("n", [19, 0, -1, 2133, 10**6])

@@ -125,11 +125,28 @@ def draw_pool(
     return exemplars, shares / shares.sum()
 
 
-def pool_size(population: Population, n: int) -> int:
+def checked_source(exemplars: Population, population: Population) -> Population:
+    """Return records to draw exemplars from, if they have the population's context columns.
+
+    Raises
+    ------
+    DataError
+        If they have others.
+    """
+    if exemplars.context != population.context:
+        raise DataError(
+            f"The exemplars have the context columns {', '.join(exemplars.context)}, but the "
+            f"population has {', '.join(population.context)}.",
+            hint="Give both the same context columns, in the same order.",
+        )
+    return exemplars
+
+
+def pool_size(population: Population, n: int, *, divided: bool = True) -> int:
     """Return the size of the exemplar pool: `n`, or fewer where there are not enough responses.
 
-    From 80 distinct responses on, a quarter of them stay outside of the pool: they are the real
-    side of the odds by which one of several candidates is selected.
+    If the population is `divided`, from 80 distinct responses on, a quarter of them stay outside
+    of the pool: they are the real side of the odds by which one of several candidates is selected.
 
     Examples
     --------
@@ -140,7 +157,7 @@ def pool_size(population: Population, n: int) -> int:
     (50, 75)
     """
     n_distinct = population.n_distinct
-    n_outside = n_distinct // 4 if n_distinct >= _MIN_TO_DIVIDE else 0
+    n_outside = n_distinct // 4 if divided and n_distinct >= _MIN_TO_DIVIDE else 0
     return min(n, n_distinct - n_outside)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import Backend, Encoder, OnCompletion, OnStep, can_score
 from jupyter_mop.engine.data.clustering import cluster_strata
-from jupyter_mop.engine.data.exemplars import draw_pool, pool_size
+from jupyter_mop.engine.data.exemplars import checked_source, draw_pool, pool_size
 from jupyter_mop.engine.data.persona_sources.voices import is_quoted
 from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
@@ -145,21 +145,31 @@ class MixtureOfPersonas(Viewed):
         """Return the vectors of n contexts, shape (n, d + D); see `ContextFeatures`."""
         return self.features_.encode(self.encoder, contexts)
 
-    def initialise(self, population: Population) -> Self:
+    def initialise(self, population: Population, *, exemplars: Population | None = None) -> Self:
         """Draw the exemplar pool and set uniform weights, with no model call.
+
+        Parameters
+        ----------
+        population : Population
+            The records.
+        exemplars : Population, optional
+            Other records with the same context columns, to draw the pool from; default: the
+            population's own.
 
         Raises
         ------
         DataError
-            If an option is invalid, or the template uses an unknown column.
+            If an option is invalid, the template uses an unknown column, or the exemplars have
+            other context columns.
         """
         FitOptions(**{name: getattr(self, name) for name in files.SETTINGS})  # checks them again
         self.template_ = template_or_context(self.template, population.context)
         self.template_.check(population.context)
+        source = population if exemplars is None else checked_source(exemplars, population)
         self.exemplars_, shares = draw_pool(
-            population,
-            pool_size(population, self.n_exemplars),
-            by=self._strata(population),
+            source,
+            pool_size(source, self.n_exemplars, divided=exemplars is None),
+            by=self._strata(source),
             random_state=self.random_state,
         )
         self.population_ = self.records_ = population
@@ -185,7 +195,13 @@ class MixtureOfPersonas(Viewed):
             personas, exemplars, rank=self.rank, random_state=self.random_state, terms=terms
         )
 
-    def fit(self, population: Population, *, on_step: OnStep | None = None) -> Self:
+    def fit(
+        self,
+        population: Population,
+        *,
+        exemplars: Population | None = None,
+        on_step: OnStep | None = None,
+    ) -> Self:
         """Learn the weights of personas and exemplars from real responses.
 
         Parameters
@@ -193,6 +209,9 @@ class MixtureOfPersonas(Viewed):
         population : Population
             The records. Some become exemplars, some are training records, some are held out.
             Records that a persona quotes are left out.
+        exemplars : Population, optional
+            Other records to draw the exemplars from, for a population that has too few of its own;
+            see `initialise`.
         on_step : callable, optional
             Called with (step, total) before the model is called; returns a callback for each
             result.
@@ -208,7 +227,7 @@ class MixtureOfPersonas(Viewed):
         rows = draw_records(
             population, self.n_records, left_out=quoted, random_state=self.random_state + 1
         )
-        start = self.initialise(population).gate_
+        start = self.initialise(population, exemplars=exemplars).gate_
         by = self.by or (BOTH if can_score(self.backend) else SAMPLES)
         records = population.take(rows)
         fit = fitting.fit_gate(

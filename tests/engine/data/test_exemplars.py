@@ -11,6 +11,7 @@ from jupyter_mop.engine.data.exemplars import (
     default_max_tokens,
     draw_exemplars,
     own_exemplars,
+    pool_size,
 )
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.errors import DataError
@@ -120,3 +121,10 @@ def test_the_default_token_limit_covers_nine_in_ten_responses() -> None:
     assert default_max_tokens([Exemplar({}, "x" * 400)] * 5) == 100
     assert default_max_tokens([Exemplar({}, "\N{CJK UNIFIED IDEOGRAPH-4E00}" * 400)]) == 256
     assert default_max_tokens([]) == 48
+
+
+def test_a_pool_from_other_records_may_use_all_of_them() -> None:
+    population = make(["a"] * 100, [f"s{i}" for i in range(100)])
+    assert pool_size(population, 1000) == 75
+    assert pool_size(population, 1000, divided=False) == 100
+    assert pool_size(population, 10, divided=False) == 10

@@ -512,3 +512,23 @@ def test_a_quarter_of_the_responses_stays_outside_of_the_pool() -> None:
     assert mixture.simulate(40).provenance["n_candidates"] == 4
     few = mixture.initialise(records.take(range(79)))
     assert len(few.exemplars_) == 79
+
+
+def test_exemplars_can_come_from_another_population() -> None:
+    elsewhere = ["wind wind", "fog fog", "hail hail", "sun sun", "rain sun", "rain rain"] * 2
+    frame = pd.DataFrame({"topic": "weather", "text": elsewhere})
+    pool = Population.from_frame(frame, context="topic", response="text")
+    population = simulated_population(60)
+    mixture = four(exemplar_boost=1.0).fit(population, exemplars=pool)
+    assert sorted(exemplar.response for exemplar in mixture.exemplars_) == sorted(set(elsewhere))
+    assert mixture.population_ is population
+    assert len(mixture.rows_) == 60
+    simulation = mixture.simulate(30, n_candidates=1)
+    assert {exemplar.response for exemplar in simulation.exemplars} == set(elsewhere)
+
+
+def test_exemplars_with_other_context_columns_are_refused() -> None:
+    frame = pd.DataFrame({"town": "here", "text": ["sun", "rain"]})
+    pool = Population.from_frame(frame, context="town", response="text")
+    with pytest.raises(DataError, match="context columns town, but the population has topic"):
+        four().fit(simulated_population(20), exemplars=pool)
