@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -355,7 +357,7 @@ class Population(Viewed):
             If one of the two populations would be empty, or all its weights zero.
         """
         wanted = round(len(self) * fraction) if 0 < fraction < 1 else 0
-        units = self._units()
+        units = self.units()
         sizes = np.bincount(units)
         order = np.random.default_rng(random_state).permutation(len(sizes))
         if not 0 < wanted < len(self) or len(sizes) < 2:  # noqa: PLR2004
@@ -374,8 +376,11 @@ class Population(Viewed):
             part.weights  # noqa: B018  raises where all are zero
         return parts
 
-    def _units(self) -> NDArray[np.intp]:
-        """Return which records stay together in a split, shape (n,): numbers from 0."""
+    def units(self) -> NDArray[np.intp]:
+        """Return which records stay together in a split or a fold, shape (n,): numbers from 0.
+
+        These are the records of one `group`, and those with the same free text.
+        """
         links = [] if self.group is None else [pd.factorize(self.frame[self.group])[0]]
         if not self.is_closed:
             links.append(pd.factorize(np.array(self.responses, dtype=object))[0])
@@ -475,6 +480,39 @@ def _check_weights(weights: pd.Series, name: str) -> None:
         )
 
 
+def content_order(population: Population, *, random_state: int = 0) -> NDArray[np.intp]:
+    """Return the records in a random order that depends on what they say, shape (n,).
+
+    Another order of the rows, or one more row, leaves the others in the order that they had.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"topic": "tea", "text": ["hot", "mild", "cold"]})
+    >>> people = Population.from_frame(df, context="topic", response="text")
+    >>> order = [people.responses[i] for i in content_order(people)]
+    >>> turned = people.take([2, 1, 0])
+    >>> [turned.responses[i] for i in content_order(turned)] == order
+    True
+    """
+    seen: Counter[tuple[tuple[str, ...], str]] = Counter()
+    keys = []
+    for record in zip(population.context_keys, population.responses, strict=True):
+        text = repr((random_state, record, seen[record]))
+        seen[record] += 1
+        keys.append(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
+    return np.argsort(np.array(keys, dtype="S8"), kind="stable")
+
+
+def check_enough_records(population: Population) -> None:
+    """Raise a DataError if fewer than 8 records have a weight above zero."""
+    n = int(np.count_nonzero(population.weights))
+    if n < MIN_RECORDS:
+        raise DataError(
+            f"Need at least {MIN_RECORDS} records to fit, got {n}.",
+            hint="Add records, or simulate with weights='uniform'.",
+        )
+
+
 def draw_records(population: Population, n: int, *, random_state: int = 0) -> NDArray[np.intp]:
     """Draw the indices of up to `n` training records with weights above zero, without replacement.
 
@@ -485,10 +523,6 @@ def draw_records(population: Population, n: int, *, random_state: int = 0) -> ND
     DataError
         If fewer than 8 records have a weight above zero.
     """
+    check_enough_records(population)
     rows = np.flatnonzero(population.weights)
-    if len(rows) < MIN_RECORDS:
-        raise DataError(
-            f"Need at least {MIN_RECORDS} records to fit, got {len(rows)}.",
-            hint="Add records, or simulate with weights='uniform'.",
-        )
     return np.random.default_rng(random_state).permutation(rows)[:n]

@@ -113,7 +113,7 @@ def diagnose(
     target : ndarray, shape (n, d), or WeightedVectors
         Their vectors; with survey weights if there are any.
     simulation : Simulation
-        Its importance weights apply to all metrics but controllability.
+        Its importance weights apply to all metrics.
     vectors : ndarray, shape (m, d)
         Vectors of its responses.
     copied : int
@@ -160,7 +160,7 @@ def diagnose(
     n = int(min(real.effective_size, simulated.effective_size) + ROUNDING)
     responses = [simulation.responses[i] for i in drawn]
     real_side, simulated_side = _side(texts, real, n, rng), _side(responses, simulated, n, rng)
-    control = _controllability(vectors, codes, names, random_state)
+    control = _controllability(vectors, codes, names, simulation.weights, random_state)
     pool = [exemplar.response for exemplar in simulation.exemplars]
     copied_runs = copies(simulation.responses, pool, _exemplars(simulation), copied=copied)
     metrics = _diversity_rows(real_side, simulated_side, n, rng)
@@ -208,7 +208,7 @@ def _missing(
         random_state=random_state,
     )
     shares = sum_by_persona(codes, simulation.weights, len(names))
-    return missing_clusters(statistics, texts, target.vectors, weights=shares)
+    return missing_clusters(statistics, texts, target, weights=shares)
 
 
 @dataclass(frozen=True)
@@ -303,10 +303,10 @@ def _share(rows: pd.DataFrame, kind: str) -> tuple[float, float, float]:
 
 
 def _controllability(
-    vectors: Vectors, codes: Indices, names: Sequence[str], random_state: int
+    vectors: Vectors, codes: Indices, names: Sequence[str], weights: Vectors, random_state: int
 ) -> Controllability | None:
     try:
-        return controllability(vectors, codes, names, random_state=random_state)
+        return controllability(vectors, codes, names, weights=weights, random_state=random_state)
     except DataError:
         return None
 

@@ -259,7 +259,9 @@ class CandidateSelector:
         real, weights = self._real_vectors, self._real.weights
         sides = np.repeat([1, -1], [len(real), len(vectors)])
         shares = np.r_[weights / weights.sum(), np.full(len(vectors), 1 / len(vectors))]
-        groups = np.concatenate([-1 - np.arange(len(real)), draw])
+        texts = [response.response for response in self._real.responses]
+        same_text = pd.factorize(np.array(texts, dtype=object))[0]
+        groups = np.concatenate([-1 - same_text, draw])
         best, best_loss = np.zeros(len(sides)), np.inf
         for inverse_penalty in _INVERSE_PENALTIES:
             log_odds = _held_out_log_odds(

@@ -92,7 +92,7 @@ def fit_gate(
     )
     scores, n_tokens = ask_model(scorer, selection)
     penalties = PENALTIES if l2 is None else (l2,)
-    fold = folds(_groups(selection.population), random_state=random_state)
+    fold = folds(selection.population.units(), random_state=random_state)
     validation = cross_validate(start, scores, penalties, fold)
     gate, chosen = learn(start, scores, validation, penalties)
     report = evaluate(start, scores, validation, n_tokens, random_state=random_state)
@@ -169,10 +169,3 @@ def _best_single(by_persona: Array, validation: CrossValidation) -> Array:
         best = (validation.weight[~here] @ by_persona[~here]).argmax()
         log_prob[here] = by_persona[here, best]
     return log_prob
-
-
-def _groups(population: Population) -> list[object]:
-    """Return what must not be divided between folds: the group of each record, or the record."""
-    if population.group is not None:
-        return list(population.frame[population.group])
-    return list(range(len(population)))

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.data.dataframes import value_text
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.data.task_prompts import LETTERS, options_template, yes_no_text
-from jupyter_mop.engine.survey.answer_matching import normalised, read_option
+from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.option_orders import option_orders
+from jupyter_mop.engine.survey.reading.folding import normalised
 from jupyter_mop.errors import DataError
 
 KINDS = ("single", "scale", "multiple")
