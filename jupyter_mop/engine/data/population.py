@@ -379,11 +379,13 @@ class Population(Viewed):
     def units(self) -> NDArray[np.intp]:
         """Return which records stay together in a split or a fold, shape (n,): numbers from 0.
 
-        These are the records of one `group`, and those with the same free text.
+        These are the records of one `group`, and those with the same free text, blanks and case
+        apart.
         """
         links = [] if self.group is None else [pd.factorize(self.frame[self.group])[0]]
         if not self.is_closed:
-            links.append(pd.factorize(np.array(self.responses, dtype=object))[0])
+            texts = [" ".join(text.split()).casefold() for text in self.responses]
+            links.append(pd.factorize(np.array(texts, dtype=object))[0])
         if all(len(np.unique(link[link >= 0])) == (link >= 0).sum() for link in links):
             return np.arange(len(self))
         from scipy.sparse import coo_array

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.dataframes import value_text
+from jupyter_mop.engine.data.dataframes import group_text
 from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.population import Population
@@ -120,7 +120,7 @@ def context_text(context: str | Mapping[str, object], columns: Sequence[str]) ->
                 f"`context` must have the columns {list(columns)}, got {list(context)}.",
                 hint="Pass a value for each column, or the context as one text.",
             )
-        context = ", ".join(value_text(context[column]) for column in columns)
+        context = ", ".join(group_text(context[column]) for column in columns)
     if not isinstance(context, str) or not context.strip():
         raise DataError(
             f"`context` must be a text or a mapping of columns, got {context!r}.",
@@ -131,7 +131,7 @@ def context_text(context: str | Mapping[str, object], columns: Sequence[str]) ->
 
 def _is_known(context: str | Mapping[str, object], population: Population) -> bool:
     if isinstance(context, Mapping):
-        key = tuple(value_text(context[column]) for column in population.context)
+        key = tuple(group_text(context[column]) for column in population.context)
         return key in set(population.context_keys)
     return context in {*population.contexts, *population.context_labels}
 
