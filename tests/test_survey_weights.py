@@ -45,7 +45,8 @@ PERSONAS = "a: You say sun and tea.\nb: You say rain and milk.\nc: You say wind 
 NAMES = ["a", "b", "c"]
 SEEDS = st.integers(0, 10_000)
 FAR = 0.5  # of the difference that ignoring the weights makes
-NEAR = 0.1  # of a floor, which weights change through the sample size only
+NEAR = 0.3  # of a floor, which weights change through the sample size only
+ERRORS = 3.0  # standard errors
 
 Numbers = np.ndarray
 Check = Callable[[pd.DataFrame], Numbers]
@@ -429,33 +430,28 @@ def test_a_draw_of_weight_two_is_the_draw_twice(check: Check, seed: int) -> None
     np.testing.assert_allclose(check(weighted), check(copied), atol=1e-6)
 
 
-def differences(check: Check, samples: list[tuple[pd.DataFrame, Numbers]]) -> tuple[float, float]:
-    """Return how far weights are from copies on average, and how far no weights are."""
-    gaps, ignored = [], []
-    for frame, chosen in samples:
-        weighted, copied = (check(side) for side in twins(frame, chosen))
-        gaps.append(weighted - copied)
-        ignored.append(check(frame.assign(w=1.0)) - copied)
-    return tuple(float(np.linalg.norm(np.mean(each, axis=0))) for each in (gaps, ignored))  # type: ignore[return-value]
+def check_within_chance(check: Check, samples: list[tuple[pd.DataFrame, Numbers]]) -> None:
+    """Assert that weights differ from copies by chance, and that ignoring them would be seen."""
+    sides = [(check(frame.assign(w=1.0)), *map(check, twins(frame, own))) for frame, own in samples]
+    ignored = np.array([equal - copied for equal, _, copied in sides])
+    gaps = np.array([weighted - copied for _, weighted, copied in sides])
+    error, error_ignored = (ERRORS * each.std(0, ddof=1) / len(samples) ** 0.5
+                            for each in (gaps, ignored))  # fmt: skip
+    effect = np.abs(ignored.mean(0))
+    if check in FLOORS:
+        effect = np.abs(sides[0][2]) * NEAR / FAR
+    else:
+        assert (effect * (1 - FAR) > error_ignored).any(), "the samples show no effect of weights"
+    assert (np.abs(gaps.mean(0)) <= FAR * effect + error).all()
 
 
 @pytest.mark.parametrize("check", named("sample", REAL))
-def test_many_records_of_weight_two_are_these_records_twice_within_chance(check: Check) -> None:
-    samples = []
-    for seed in range(3):
-        frame = people(400, seed)
-        samples.append((frame, (frame["kind"] == "Sun").to_numpy()))
-    gap, ignored = differences(check, samples)
-    if check in FLOORS:
-        ignored = float(np.linalg.norm(check(samples[0][0].assign(w=1.0)))) * NEAR / FAR
-    assert gap < FAR * ignored
+def test_many_records_are_these_records_twice_within_chance(check: Check) -> None:
+    frames = [people(400, seed) for seed in range(4)]
+    check_within_chance(check, [(f, (f["kind"] == "Sun").to_numpy()) for f in frames])
 
 
 @pytest.mark.parametrize("check", named("sample", SIMULATED))
-def test_many_draws_of_weight_two_are_these_draws_twice_within_chance(check: Check) -> None:
-    samples = []
-    for seed in range(3):
-        frame = drawn(240, seed)
-        samples.append((frame, (frame["persona"] == "a").to_numpy()))
-    gap, ignored = differences(check, samples)
-    assert gap < FAR * ignored
+def test_many_draws_are_these_draws_twice_within_chance(check: Check) -> None:
+    frames = [drawn(240, seed) for seed in range(4)]
+    check_within_chance(check, [(f, (f["persona"] == "a").to_numpy()) for f in frames])

@@ -376,14 +376,14 @@ class Population(Viewed):
             part.weights  # noqa: B018  raises where all are zero
         return parts
 
-    def units(self) -> NDArray[np.intp]:
+    def units(self, *, with_texts: bool = True) -> NDArray[np.intp]:
         """Return which records stay together in a split or a fold, shape (n,): numbers from 0.
 
-        These are the records of one `group`, and those with the same free text, blanks and case
-        apart.
+        These are the records of one `group` and, `with_texts`, those with the same free text,
+        blanks and case apart.
         """
         links = [] if self.group is None else [pd.factorize(self.frame[self.group])[0]]
-        if not self.is_closed:
+        if with_texts and not self.is_closed:
             texts = [" ".join(text.split()).casefold() for text in self.responses]
             links.append(pd.factorize(np.array(texts, dtype=object))[0])
         if all(len(np.unique(link[link >= 0])) == (link >= 0).sum() for link in links):

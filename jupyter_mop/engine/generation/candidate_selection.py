@@ -260,7 +260,7 @@ class CandidateSelector:
         sides = np.repeat([1, -1], [len(real), len(vectors)])
         shares = np.r_[weights / weights.sum(), np.full(len(vectors), 1 / len(vectors))]
         texts = [response.response for response in self._real.responses]
-        same_text = pd.factorize(np.array(texts, dtype=object))[0]
+        same_text = text_groups(texts)
         groups = np.concatenate([-1 - same_text, draw])
         best, best_loss = np.zeros(len(sides)), np.inf
         for inverse_penalty in _INVERSE_PENALTIES:

@@ -247,9 +247,8 @@ def _is_replaced(rest: str, names: Sequence[str]) -> bool:
     if any(clause in names for clause in clauses):
         return True
     corrects = _CORRECTION.search(rest)
-    return bool(corrects) and any(
-        name and _occurs_in(rest[corrects.end() :], name) for name in names
-    )
+    later = rest[corrects.end() :] if corrects else ""
+    return any(name and _occurs_in(later, name) for name in names)
 
 
 def _occurs_in(text: str, name: str) -> bool:
