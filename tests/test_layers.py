@@ -36,6 +36,7 @@ ENGINE = (  # a folder imports from those before it
     "simulation",
     "generation.baselines",
     "generation",
+    "survey.reading",
     "survey",
     "weighting",
     "mixture",

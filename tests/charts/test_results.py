@@ -188,6 +188,16 @@ def test_a_study_plots_its_weights_before_an_alignment(study, tmp_path):
     assert study.plot() is study.alignment.chart
 
 
+def test_every_table_is_shielded_from_mathematics(study, closed):
+    """JupyterLab takes "$5 for tea and $6" for a formula elsewhere."""
+    results = [*study.simulations.values(), *study.answers.values(), study.alignment]
+    results += [study, study.population, closed, study.mixture, study.explain("sun at dawn")]
+    results += [study.alignment.by_context, study.diagnose("first"), study.estimate("first", len)]
+    for result in results:
+        assert result._repr_html_().startswith('<div class="tex2jax_ignore mathjax_ignore">')
+    assert "tex2jax_ignore" in study.nearest().head()._repr_html_()
+
+
 def test_weights_that_differ_by_context_are_a_heat_map(study):
     spec = study.mixture.plot().to_dict()
     cells = spec["vconcat"][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -98,8 +99,19 @@ def value_text(value: object) -> str:
     return str(int(value) if is_whole else value)  # type: ignore[call-overload]
 
 
+def group_text(value: object) -> str:
+    """Return a value that names a group as text: no blanks around it, in one form of Unicode.
+
+    Examples
+    --------
+    >>> group_text("north ") == group_text("north"), group_text("cafe\u0301") == "caf\u00e9"
+    (True, True)
+    """
+    return unicodedata.normalize("NFC", value_text(value)).strip()
+
+
 def column_texts(values: pd.Series) -> list[str]:
-    """Return the values of a column as text, as `value_text` does; dates have no time of day.
+    """Return the values of a column as text, as `group_text` does; dates have no time of day.
 
     Examples
     --------
@@ -107,7 +119,7 @@ def column_texts(values: pd.Series) -> list[str]:
     (['34', '51'], ['True', 'False'])
     """
     has_floats = values.dtype == object or pd.api.types.is_float_dtype(values)
-    return [value_text(value) for value in (values if has_floats else values.astype(str))]
+    return [group_text(value) for value in (values if has_floats else values.astype(str))]
 
 
 def _column(series: Any) -> Any:  # noqa: ANN401  a narwhals series

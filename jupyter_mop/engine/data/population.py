@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -355,7 +357,7 @@ class Population(Viewed):
             If one of the two populations would be empty, or all its weights zero.
         """
         wanted = round(len(self) * fraction) if 0 < fraction < 1 else 0
-        units = self._units()
+        units = self.units()
         sizes = np.bincount(units)
         order = np.random.default_rng(random_state).permutation(len(sizes))
         if not 0 < wanted < len(self) or len(sizes) < 2:  # noqa: PLR2004
@@ -374,11 +376,16 @@ class Population(Viewed):
             part.weights  # noqa: B018  raises where all are zero
         return parts
 
-    def _units(self) -> NDArray[np.intp]:
-        """Return which records stay together in a split, shape (n,): numbers from 0."""
+    def units(self, *, with_texts: bool = True) -> NDArray[np.intp]:
+        """Return which records stay together in a split or a fold, shape (n,): numbers from 0.
+
+        These are the records of one `group` and, `with_texts`, those with the same free text,
+        blanks and case apart.
+        """
         links = [] if self.group is None else [pd.factorize(self.frame[self.group])[0]]
-        if not self.is_closed:
-            links.append(pd.factorize(np.array(self.responses, dtype=object))[0])
+        if with_texts and not self.is_closed:
+            texts = [" ".join(text.split()).casefold() for text in self.responses]
+            links.append(pd.factorize(np.array(texts, dtype=object))[0])
         if all(len(np.unique(link[link >= 0])) == (link >= 0).sum() for link in links):
             return np.arange(len(self))
         from scipy.sparse import coo_array
@@ -475,6 +482,39 @@ def _check_weights(weights: pd.Series, name: str) -> None:
         )
 
 
+def content_order(population: Population, *, random_state: int = 0) -> NDArray[np.intp]:
+    """Return the records in a random order that depends on what they say, shape (n,).
+
+    Another order of the rows, or one more row, leaves the others in the order that they had.
+
+    Examples
+    --------
+    >>> df = pd.DataFrame({"topic": "tea", "text": ["hot", "mild", "cold"]})
+    >>> people = Population.from_frame(df, context="topic", response="text")
+    >>> order = [people.responses[i] for i in content_order(people)]
+    >>> turned = people.take([2, 1, 0])
+    >>> [turned.responses[i] for i in content_order(turned)] == order
+    True
+    """
+    seen: Counter[tuple[tuple[str, ...], str]] = Counter()
+    keys = []
+    for record in zip(population.context_keys, population.responses, strict=True):
+        text = repr((random_state, record, seen[record]))
+        seen[record] += 1
+        keys.append(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest())
+    return np.argsort(np.array(keys, dtype="S8"), kind="stable")
+
+
+def check_enough_records(population: Population) -> None:
+    """Raise a DataError if fewer than 8 records have a weight above zero."""
+    n = int(np.count_nonzero(population.weights))
+    if n < MIN_RECORDS:
+        raise DataError(
+            f"Need at least {MIN_RECORDS} records to fit, got {n}.",
+            hint="Add records, or simulate with weights='uniform'.",
+        )
+
+
 def draw_records(
     population: Population,
     n: int,
@@ -492,6 +532,7 @@ def draw_records(
     DataError
         If fewer than 8 records can be drawn.
     """
+    check_enough_records(population)
     rows = np.flatnonzero(population.weights)
     n_before = len(rows)
     if left_out is not None:

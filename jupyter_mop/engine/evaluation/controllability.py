@@ -9,7 +9,12 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
-from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked
+from jupyter_mop.engine.metrics.vectors import (
+    Indices,
+    Vectors,
+    checked,
+    effective_sample_size,
+)
 from jupyter_mop.errors import DataError
 
 N_FOLDS = 5
@@ -50,7 +55,12 @@ class Controllability:
 
 
 def controllability(
-    vectors: Vectors, codes: Indices, names: Sequence[str], *, random_state: int = 0
+    vectors: Vectors,
+    codes: Indices,
+    names: Sequence[str],
+    *,
+    weights: Vectors | None = None,
+    random_state: int = 0,
 ) -> Controllability:
     """Measure how well a nearest-centroid classifier recognises the persona of a response.
 
@@ -62,6 +72,8 @@ def controllability(
         The persona of each response, as a position in `names`.
     names : sequence of str
         The K personas; those with fewer than five responses are left out.
+    weights : ndarray, shape (n,), optional
+        Importance weights of the responses; equal by default. Those of weight zero are left out.
     random_state : int
         Seed of the folds and of the shuffles.
 
@@ -77,7 +89,7 @@ def controllability(
     Notes
     -----
     Stratified five-fold cross-validation: a response is compared with centroids of the other four
-    folds. Weights of responses are ignored.
+    folds. Centroids and shares are weighted; `n` counts responses.
 
     Examples
     --------
@@ -89,21 +101,23 @@ def controllability(
     (1.0, True)
     """
     vectors = checked(vectors, at_least=1)
-    counts = np.bincount(codes, minlength=len(names))
+    weights = np.ones(len(vectors)) if weights is None else weights
+    counts = np.bincount(codes[weights > 0], minlength=len(names))
     enough = np.flatnonzero(counts >= N_FOLDS)
     if len(enough) < 2:  # noqa: PLR2004
         raise DataError(
             f"Need two personas with at least {N_FOLDS} responses each, got {len(enough)}.",
             hint="Simulate more responses, of more than one persona.",
         )
-    selected = np.isin(codes, enough)
+    selected = np.isin(codes, enough) & (weights > 0)
     vectors, own = vectors[selected], np.searchsorted(enough, codes[selected])
+    weights = weights[selected] / weights[selected].mean()
     rng = np.random.default_rng(random_state)
-    confusion = _confusion(vectors, own, rng)
-    shuffled = [_confusion(vectors, rng.permutation(own), rng) for _ in range(N_SHUFFLES)]
+    confusion = _confusion(vectors, own, weights, rng)
+    shuffled = [_confusion(vectors, rng.permutation(own), weights, rng) for _ in range(N_SHUFFLES)]
     chance = np.array([_accuracy(table) for table in shuffled])
-    share, n, known = _accuracy(confusion), len(own), [names[int(k)] for k in enough]
-    low, high = share_interval(share, n, level=LEVEL)
+    share, known = _accuracy(confusion), [names[int(k)] for k in enough]
+    low, high = share_interval(share, effective_sample_size(weights), level=LEVEL)
     return Controllability(
         share,
         low,
@@ -111,18 +125,20 @@ def controllability(
         chance=float(chance.mean()),
         chance_low=float(chance.min()),
         chance_high=float(chance.max()),
-        n=n,
-        frame=_by_persona(confusion, shuffled, known),
+        n=len(own),
+        frame=_by_persona(confusion, shuffled, known, own, weights),
         confusion=pd.DataFrame(_row_shares(confusion), index=known, columns=known),
         left_out=tuple(name for k, name in enumerate(names) if k not in enough),
     )
 
 
-def _confusion(vectors: Vectors, codes: Indices, rng: np.random.Generator) -> Indices:
-    """Return the number of responses of each persona nearest to each persona, shape (K, K)."""
+def _confusion(
+    vectors: Vectors, codes: Indices, weights: Vectors, rng: np.random.Generator
+) -> Vectors:
+    """Return the weight of the responses of each persona nearest to each persona, shape (K, K)."""
     size = int(codes.max()) + 1
     folds = _folds(codes, rng)
-    members = np.eye(size)[codes]
+    members = np.eye(size)[codes] * weights[:, None]
     nearest = np.zeros(len(codes), dtype=np.intp)
     for fold in range(N_FOLDS):
         train = members * (folds != fold)[:, None]
@@ -130,7 +146,8 @@ def _confusion(vectors: Vectors, codes: Indices, rng: np.random.Generator) -> In
         test = np.flatnonzero(folds == fold)
         distance = np.sum(centroids**2, axis=1) - 2 * vectors[test] @ centroids.T
         nearest[test] = distance.argmin(axis=1)
-    return np.bincount(codes * size + nearest, minlength=size**2).reshape(size, size)
+    cells = np.bincount(codes * size + nearest, weights, size**2)
+    return np.asarray(cells.reshape(size, size), dtype=np.float64)
 
 
 def _folds(codes: Indices, rng: np.random.Generator) -> Indices:
@@ -142,24 +159,29 @@ def _folds(codes: Indices, rng: np.random.Generator) -> Indices:
     return folds
 
 
-def _accuracy(confusion: Indices) -> float:
+def _accuracy(confusion: Vectors) -> float:
     return float(np.trace(confusion) / confusion.sum())
 
 
-def _row_shares(confusion: Indices) -> Vectors:
+def _row_shares(confusion: Vectors) -> Vectors:
     return np.asarray(confusion / confusion.sum(axis=1, keepdims=True))
 
 
 def _by_persona(
-    confusion: Indices, shuffled: Sequence[Indices], names: Sequence[str]
+    confusion: Vectors,
+    shuffled: Sequence[Vectors],
+    names: Sequence[str],
+    codes: Indices,
+    weights: Vectors,
 ) -> pd.DataFrame:
-    counts, shares = confusion.sum(axis=1), np.diag(_row_shares(confusion))
-    rows = zip(shares, counts, strict=True)
-    ends = np.array([share_interval(share, int(n), level=LEVEL) for share, n in rows])
+    shares = np.diag(_row_shares(confusion))
+    sizes = [effective_sample_size(weights[codes == k]) for k in range(len(names))]
+    rows = zip(shares, sizes, strict=True)
+    ends = np.array([share_interval(share, size, level=LEVEL) for share, size in rows])
     return pd.DataFrame(
         {
             "persona": names,
-            "n": counts,
+            "n": np.bincount(codes),
             "share": shares,
             "low": ends[:, 0],
             "high": ends[:, 1],

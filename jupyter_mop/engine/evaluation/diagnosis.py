@@ -127,7 +127,7 @@ def diagnose(
     target : ndarray, shape (n, d), or WeightedVectors
         Their vectors; with survey weights if there are any.
     simulation : Simulation
-        Its importance weights apply to all metrics but controllability.
+        Its importance weights apply to all metrics.
     vectors : ndarray, shape (m, d)
         Vectors of its responses.
     copied : int
@@ -174,7 +174,7 @@ def diagnose(
     n = int(min(real.effective_size, simulated.effective_size) + ROUNDING)
     responses = [simulation.responses[i] for i in drawn]
     real_side, simulated_side = _side(texts, real, n, rng), _side(responses, simulated, n, rng)
-    control = _controllability(vectors, codes, names, random_state)
+    control = _controllability(vectors, codes, names, simulation.weights, random_state)
     pool, in_prompt = texts_in_prompts(simulation)
     copied_runs = copies(simulation.responses, pool, in_prompt, copied=copied)
     metrics = _diversity_rows(real_side, simulated_side, n, rng)
@@ -223,7 +223,7 @@ def _missing(
         random_state=random_state,
     )
     shares = sum_by_persona(codes, simulation.weights, len(names))
-    return missing_clusters(statistics, texts, target.vectors, weights=shares)
+    return missing_clusters(statistics, texts, target, weights=shares)
 
 
 @dataclass(frozen=True)
@@ -318,10 +318,10 @@ def _share(rows: pd.DataFrame, kind: str) -> tuple[float, float, float]:
 
 
 def _controllability(
-    vectors: Vectors, codes: Indices, names: Sequence[str], random_state: int
+    vectors: Vectors, codes: Indices, names: Sequence[str], weights: Vectors, random_state: int
 ) -> Controllability | None:
     try:
-        return controllability(vectors, codes, names, random_state=random_state)
+        return controllability(vectors, codes, names, weights=weights, random_state=random_state)
     except DataError:
         return None
 

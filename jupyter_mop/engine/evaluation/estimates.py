@@ -197,7 +197,7 @@ def estimate(
         raise DataError(
             "Post-stratification needs human answers, got none.", hint="Pass them as `human`."
         )
-    human, set_aside = (None, {}) if human is None else without_missing(human, missing)
+    human, set_aside = (None, {}) if human is None else without_missing(human.counted(), missing)
     simulated = outcomes(simulation.frame, of, RESPONSE)
     real = pd.Series(dtype=float) if human is None else _answers(human, of)
     shares = checked_weights(simulation.weights, len(simulation))

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked
+from jupyter_mop.engine.metrics.vectors import Indices, Vectors, WeightedVectors, as_weighted
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 
 N_EXAMPLES = 2
 LEVEL = 0.95
+ROUNDING = 12  # digits: equal distances stay in the order of the records
 
 
 def missing_clusters(
     statistics: PersonaStatistics,
     texts: Sequence[str],
-    vectors: Vectors,
+    vectors: Vectors | WeightedVectors,
     *,
     weights: Vectors | None = None,
 ) -> pd.DataFrame:
@@ -30,8 +31,9 @@ def missing_clusters(
         survey weights.
     texts : sequence of str
         The n real responses.
-    vectors : ndarray, shape (n, d)
-        Their vectors, to find those nearest the centre of a cluster.
+    vectors : ndarray, shape (n, d), or WeightedVectors
+        Their vectors, with survey weights if there are any, to find those nearest the centre of a
+        cluster.
     weights : ndarray, shape (K,), optional
         Persona weights; as drawn by default.
 
@@ -74,7 +76,7 @@ def missing_clusters(
             "missing": gap,
             "error": error,
             "verdict": [("no clear difference", "missing", "too many")[sign] for sign in signs],
-            "examples": _examples(statistics.target_labels, texts, checked(vectors), len(real)),
+            "examples": _examples(statistics.target_labels, texts, as_weighted(vectors), len(real)),
         }
     )
     frame = frame[pooled > 0]
@@ -82,13 +84,15 @@ def missing_clusters(
 
 
 def _examples(
-    labels: Indices, texts: Sequence[str], vectors: Vectors, n_clusters: int
+    labels: Indices, texts: Sequence[str], side: WeightedVectors, n_clusters: int
 ) -> list[tuple[str, ...]]:
     """Return the distinct real responses nearest the centre of each cluster."""
     found = []
     for cluster in range(n_clusters):
         rows = np.flatnonzero(labels == cluster)
-        centre = vectors[rows].mean(axis=0) if len(rows) else 0.0
-        order = rows[np.argsort(((vectors[rows] - centre) ** 2).sum(axis=1), kind="stable")]
+        inside = side.take(rows)
+        centre = np.average(inside.vectors, axis=0, weights=inside.weights) if len(rows) else 0.0
+        squares = ((inside.vectors - centre) ** 2).sum(axis=1)
+        order = rows[np.argsort(squares.round(ROUNDING), kind="stable")]
         found.append(tuple(list(dict.fromkeys(texts[i] for i in order))[:N_EXAMPLES]))
     return found

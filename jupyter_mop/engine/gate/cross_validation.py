@@ -125,7 +125,9 @@ def fit_matrices(start: Gate, terms: Gate, scores: ComponentScores, l2: float) -
     return gate.fit(scores, l2=l2, max_iter=MAX_ITERATIONS)
 
 
-def folds(groups: Sequence[object], *, n: int | None = None, random_state: int = 0) -> Indices:
+def folds(
+    groups: Sequence[object] | Indices, *, n: int | None = None, random_state: int = 0
+) -> Indices:
     """Return a random fold for each record; records of a group share theirs.
 
     There are four folds by default, or two for more than 1,000 records.

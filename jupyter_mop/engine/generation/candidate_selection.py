@@ -20,6 +20,7 @@ from jupyter_mop.engine.generation.context_odds import (
     ContextModel,
     crossfitted_log_odds,
     fit_context_model,
+    text_groups,
 )
 
 MIN_RESPONSES = 20  # draws, and real responses that are no exemplars, to estimate odds
@@ -259,7 +260,9 @@ class CandidateSelector:
         real, weights = self._real_vectors, self._real.weights
         sides = np.repeat([1, -1], [len(real), len(vectors)])
         shares = np.r_[weights / weights.sum(), np.full(len(vectors), 1 / len(vectors))]
-        groups = np.concatenate([-1 - np.arange(len(real)), draw])
+        texts = [response.response for response in self._real.responses]
+        same_text = text_groups(texts)
+        groups = np.concatenate([-1 - same_text, draw])
         best, best_loss = np.zeros(len(sides)), np.inf
         for inverse_penalty in _INVERSE_PENALTIES:
             log_odds = _held_out_log_odds(

@@ -152,12 +152,24 @@ def fit_context_model(
     targets = _class_numbers(labels, classes)
     if len(classes) < 2:  # noqa: PLR2004
         return NoContext()
-    groups = pd.factorize(np.array([record.response for record in real], dtype=object))[0]
-    if groups.max() + 1 < _MIN_DISTINCT * len(groups):
-        groups = np.arange(len(groups))
+    groups = text_groups([record.response for record in real])
     shares = np.bincount(targets, weights) / weights.sum()
     estimator = _fit(vectors, targets, weights, groups)
     return ContextClasses(classes, estimator, shares) if estimator else NoContext()
+
+
+def text_groups(texts: Sequence[str]) -> NDArray[np.intp]:
+    """Return what must not be divided between folds, (n,): equal texts, unless most are repeated.
+
+    Examples
+    --------
+    >>> text_groups(["a", "b", "a"]).tolist(), text_groups(["a"] * 3).tolist()
+    ([0, 1, 0], [0, 1, 2])
+    """
+    groups = pd.factorize(np.array(texts, dtype=object))[0]
+    if groups.max(initial=0) + 1 < _MIN_DISTINCT * len(groups):
+        return np.arange(len(groups))
+    return np.asarray(groups, dtype=np.intp)
 
 
 def _class_numbers(labels: Sequence[str], classes: Sequence[str]) -> NDArray[np.intp]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.dataframes import value_text
+from jupyter_mop.engine.data.dataframes import group_text
 from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.population import Population
@@ -41,7 +41,8 @@ class Explanation(Viewed):
         weight in this context, start (its uniform weight) and the persona with the largest
         contribution to the weight.
     nearest : pandas.DataFrame
-        The records with the nearest contexts, nearest first: context, response and cosine.
+        The records with the nearest contexts, nearest first: context, response and cosine. A
+        record that occurs several times is listed once.
     """
 
     context: str
@@ -119,7 +120,7 @@ def context_text(context: str | Mapping[str, object], columns: Sequence[str]) ->
                 f"`context` must have the columns {list(columns)}, got {list(context)}.",
                 hint="Pass a value for each column, or the context as one text.",
             )
-        context = ", ".join(value_text(context[column]) for column in columns)
+        context = ", ".join(group_text(context[column]) for column in columns)
     if not isinstance(context, str) or not context.strip():
         raise DataError(
             f"`context` must be a text or a mapping of columns, got {context!r}.",
@@ -130,7 +131,7 @@ def context_text(context: str | Mapping[str, object], columns: Sequence[str]) ->
 
 def _is_known(context: str | Mapping[str, object], population: Population) -> bool:
     if isinstance(context, Mapping):
-        key = tuple(value_text(context[column]) for column in population.context)
+        key = tuple(group_text(context[column]) for column in population.context)
         return key in set(population.context_keys)
     return context in {*population.contexts, *population.context_labels}
 
@@ -144,13 +145,14 @@ def strongest_exemplars(
     joint = np.exp(gate.persona_log_weights(vector[None]).T + log_omega)
     weight = joint.sum(0)
     rows = np.argsort(-weight, kind="stable")[:n]
+    start = np.exp(gate.uniform.exemplar_log_weights(contexts[:1], np.zeros(1, dtype=np.intp))[0])
     return pd.DataFrame(
         {
             "exemplar": rows,
             "context": [exemplars[j].context for j in rows],
             "response": [exemplars[j].response for j in rows],
             "weight": weight[rows],
-            "start": 1 / len(exemplars),
+            "start": start[rows],
             "persona": [names[k] for k in joint[:, rows].argmax(0)],
         }
     )
@@ -159,9 +161,13 @@ def strongest_exemplars(
 def nearest_contexts(
     vector: Array, vectors: Array, contexts: Sequence[str], responses: Sequence[str], *, n: int
 ) -> pd.DataFrame:
-    """Return the `n` records whose context vectors have the largest cosine with `vector`."""
+    """Return the `n` distinct records whose contexts have the largest cosine with `vector`."""
+    first: dict[tuple[str, str], int] = {}
+    for i, pair in enumerate(zip(contexts, responses, strict=True)):
+        first.setdefault(pair, i)
+    distinct = np.array(list(first.values()), dtype=np.intp)
     cosines = vectors @ vector
-    rows = np.argsort(-cosines, kind="stable")[:n]
+    rows = distinct[np.argsort(-cosines[distinct], kind="stable")[:n]]
     return pd.DataFrame(
         {
             "context": [contexts[i] for i in rows],

@@ -33,6 +33,7 @@ from jupyter_mop.engine.mixture.fit_options import LIKELIHOOD, SAMPLES
 SAMPLE_EXEMPLARS = 12  # per record, whose ratios are computed; they cost no call
 Indices = NDArray[np.intp]
 Array = NDArray[np.float64]
+MIN_DISTINCT = 0.5  # share of distinct texts; below, repeated texts are what people write
 
 
 @dataclass(frozen=True)
@@ -228,8 +229,11 @@ def _best_single(by_persona: Array, validation: CrossValidation) -> Array:
     return log_prob
 
 
-def _groups(population: Population) -> list[object]:
-    """Return what must not be divided between folds: the group of each record, or the record."""
-    if population.group is not None:
-        return list(population.frame[population.group])
-    return list(range(len(population)))
+def _groups(population: Population) -> Indices:
+    """Return what must not be divided between folds: records of a group, and copies of a text.
+
+    Where most texts occur several times, these are what people say and no copies.
+    """
+    units = population.units()
+    has_copies = units.max(initial=0) + 1 >= MIN_DISTINCT * len(units)
+    return units if has_copies else population.units(with_texts=False)

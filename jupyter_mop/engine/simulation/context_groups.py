@@ -73,6 +73,23 @@ class ContextGroups:
         """Share of each (group, persona) cell, shape (G, K); they sum to 1."""
         return np.asarray(self.sizes[:, None] * self.weights)
 
+    @property
+    def limits(self) -> tuple[Array, Array]:
+        """The lowest and the highest overall weight that each persona can have, (K,) each.
+
+        A persona has the contexts that it answers alone whatever the weights, and never those that
+        it does not answer.
+
+        Examples
+        --------
+        >>> low, high = ContextGroups(np.array([0.9, 0.1]), np.array([[1, 0], [0.5, 0.5]])).limits
+        >>> low.tolist(), high.tolist()
+        ([0.9, 0.0], [1.0, 0.1])
+        """
+        answers = self.base > 0
+        alone = answers & (answers.sum(1, keepdims=True) == 1)
+        return np.asarray(self.sizes @ alone), np.asarray(self.sizes @ answers)
+
     def with_marginal(self, target: Array) -> ContextGroups:
         """Return the groups whose overall persona weights are `target`, shape (K,).
 
@@ -190,6 +207,20 @@ class PersonaCells:
             return weights
         return self.groups.with_marginal(weights).shares[self.group, self.persona]
 
+    @property
+    def limits(self) -> tuple[Array, Array]:
+        """The lowest and the highest overall weight that each persona can have, (K,) each."""
+        if not self.is_contextual:
+            n = self.groups.base.shape[1]
+            return np.zeros(n), np.ones(n)
+        return self.groups.limits
+
+    def reached(self, weights: Array) -> Array:
+        """Return the overall weights that stand for these ones, (K,): the nearest within reach."""
+        if not self.is_contextual:
+            return weights
+        return self.groups.with_marginal(weights).marginal
+
     def by_persona(self, weights: Array, by_cell: Array) -> Array:
         """Return derivatives by the persona weights, shape (K,), from those by cell, (N,)."""
         if not self.is_contextual:
@@ -221,7 +252,8 @@ def group_draws(weights: Array, mass: Array | None = None) -> GroupedDraws:
     share = np.full(n, 1 / n) if mass is None else mass / mass.sum()
     sizes = np.asarray(np.bincount(labels, share), dtype=np.float64)
     sums = [np.bincount(labels, share * column, len(sizes)) for column in weights.T]
-    return GroupedDraws(labels, ContextGroups(sizes, np.stack(sums, axis=1) / sizes[:, None]))
+    base = np.stack(sums, axis=1) / np.where(sizes > 0, sizes, 1.0)[:, None]
+    return GroupedDraws(labels, ContextGroups(sizes, base))
 
 
 def _labels(weights: Array, max_groups: int) -> Indices:

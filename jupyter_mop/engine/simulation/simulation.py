@@ -234,7 +234,7 @@ class Simulation(Viewed):
         """Return the groups of contexts with alike persona weights, and the group of each draw.
 
         The persona weights by context come from the provenance of the mixture's draws. Without
-        them, the draws of each context are counted where there are enough.
+        them, the draws of each context are counted by weight where there are enough.
         """
         known, codes, n_personas = (
             self.provenance.get(PERSONA_WEIGHTS),
@@ -250,16 +250,20 @@ class Simulation(Viewed):
             )
         labels = pd.factorize(np.array(contexts, dtype=object))[0]
         counts = np.zeros((labels.max(initial=0) + 1, n_personas))
-        np.add.at(counts, (labels, codes), 1.0)
-        if counts.sum(1).min() < MIN_DRAWS_PER_CELL * n_personas:
+        np.add.at(counts, (labels, codes), self.weights)
+        n_draws = np.bincount(labels[self.weights > 0], minlength=len(counts))
+        if n_draws.min() < MIN_DRAWS_PER_CELL * n_personas:
             labels, counts = np.zeros_like(labels), counts.sum(0, keepdims=True)
-        return group_draws((counts / counts.sum(1, keepdims=True))[labels])
+        return group_draws((counts / counts.sum(1, keepdims=True))[labels], self.weights)
 
-    def _context_mass(self, contexts: Sequence[str]) -> NDArray[np.float64] | None:
-        """Return what each draw counts where the shares of the contexts are known, shape (n,)."""
+    def _context_mass(self, contexts: Sequence[str]) -> NDArray[np.float64]:
+        """Return what each draw counts in its context, shape (n,): its weight.
+
+        Where the shares of the contexts are known, these are divided among their draws.
+        """
         shares = self.provenance.get(CONTEXT_SHARES)
         if shares is None:
-            return None
+            return self.weights
         counts = pd.Series(contexts).value_counts()
         return np.array([shares[context] / counts[context] for context in contexts])
 

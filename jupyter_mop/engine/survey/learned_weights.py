@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import Encoder
 from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.personas import Persona
-from jupyter_mop.engine.data.population import MIN_RECORDS, Population, draw_records
+from jupyter_mop.engine.data.population import (
+    MIN_RECORDS,
+    Population,
+    check_enough_records,
+    content_order,
+)
 from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.held_out import held_out_report
@@ -38,7 +44,7 @@ def learn_weights(
 
     Weights common to all contexts are fitted by maximum likelihood. From these, the gate of the
     mixture is fitted, whose weights depend on the context. A quarter of the records is held out
-    for early stopping and for choosing the penalty.
+    for early stopping and for choosing the penalty; then both are fitted to all records.
 
     Parameters
     ----------
@@ -66,12 +72,14 @@ def learn_weights(
     )
     report = held_out_report(
         start,
-        lambda validation: _fit_best(start, train, validation),
+        lambda validation: _choose(start, train, validation).gate,
         held_out,
         n_tokens=np.ones(len(held_out.weight), dtype=np.intp),
         random_state=random_state,
     ).rename(columns={"log_lik_per_token": "log_lik"})
-    gate, reweighted = _fit_best(start, train, held_out), target or answer
+    everyone = _component_scores(answer, population.counted(), encoder)
+    gate = _choose(start, train, held_out).refitted(everyone)
+    reweighted = target or answer
     vectors = encode_each(encoder, reweighted.subgroups.texts)
     weights = np.exp(gate.persona_log_weights(vectors))
     return reweighted.reweighted(weights, weights_label="learned").with_report(report)
@@ -80,12 +88,22 @@ def learn_weights(
 def _split_scores(
     answer: PopulationAnswer, population: Population, encoder: Encoder, random_state: int
 ) -> tuple[ComponentScores, ComponentScores]:
-    """Return the scores of held-out and of training records, one to three."""
-    rows = draw_records(population, len(population), random_state=random_state)
-    n_held_out = max(len(rows) // 4, MIN_RECORDS // 2)
+    """Return the scores of held-out and of training records, one to three.
+
+    Rows of one group stay together.
+    """
+    known = population.counted()
+    check_enough_records(known)
+    units = known.units()
+    order = content_order(known, random_state=random_state)
+    ranked = order[np.argsort(pd.factorize(units[order])[0], kind="stable")]
+    wanted = max(len(known) // 4, MIN_RECORDS // 2)
+    ends = np.flatnonzero(np.diff(units[ranked])) + 1
+    place = min(int(np.searchsorted(ends, wanted)), len(ends) - 1)
+    n_held_out = int(ends[place]) if len(ends) else wanted
     return (
-        _component_scores(answer, population.take(rows[:n_held_out]), encoder),
-        _component_scores(answer, population.take(rows[n_held_out:]), encoder),
+        _component_scores(answer, known.take(ranked[:n_held_out]), encoder),
+        _component_scores(answer, known.take(ranked[n_held_out:]), encoder),
     )
 
 
@@ -124,15 +142,55 @@ def _log_lik(answer: PopulationAnswer, c: int, selected: NDArray[np.bool_]) -> A
     return found if table.answered is None else np.where(table.answered[c], found, lowest)
 
 
-def _fit_best(start: Gate, train: ComponentScores, validation: ComponentScores) -> Gate:
-    """Return the gate with the highest likelihood on `validation`, with or without contexts.
+@dataclass(frozen=True)
+class _Choice:
+    """The gate with the highest likelihood on held-out records, and how to fit it to others.
+
+    Attributes
+    ----------
+    start, gate : Gate
+        The gate at which the fit began, and the fitted one.
+    l2 : float
+        Penalty of the dependence on the context.
+    n_iterations : int
+        Iterations after which the fit was best; 0 for weights common to all contexts.
+    """
+
+    start: Gate
+    gate: Gate
+    l2: float = 0.0
+    n_iterations: int = 0
+
+    def refitted(self, scores: ComponentScores) -> Gate:
+        """Return the gate fitted in the same way to other records."""
+        common = _common_gate(self.start, scores)
+        if not self.n_iterations:
+            return common
+        return common.fit(scores, l2=self.l2, max_iter=self.n_iterations)
+
+
+def _choose(start: Gate, train: ComponentScores, validation: ComponentScores) -> _Choice:
+    """Choose between common weights and ones that depend on the context, at several penalties.
 
     Each fit starts at the best weights common to all contexts. The dependence on the context is
     kept only if it improves the likelihood of records that it was not fitted to.
     """
-    common = replace(start, b=np.log(_common_weights(train, len(start.b))))
-    gates = [common, *(common.fit(train, validation, l2=l2) for l2 in PENALTIES)]
-    return min(gates, key=lambda gate: gate.loss_and_gradient(validation)[0])
+    common = _common_gate(start, train)
+    choices = [_Choice(start, common), *(_fitted(start, common, train, validation, l2)
+                                         for l2 in PENALTIES)]  # fmt: skip
+    return min(choices, key=lambda choice: choice.gate.loss(validation))
+
+
+def _fitted(
+    start: Gate, common: Gate, train: ComponentScores, validation: ComponentScores, l2: float
+) -> _Choice:
+    losses = [common.loss(validation)]
+    gate = common.fit(train, validation, l2=l2, on_iteration=lambda _, loss: losses.append(loss))
+    return _Choice(start, gate, l2, int(np.argmin(losses)))
+
+
+def _common_gate(start: Gate, scores: ComponentScores) -> Gate:
+    return replace(start, b=np.log(_common_weights(scores, len(start.b))))
 
 
 def _common_weights(scores: ComponentScores, n_personas: int) -> Array:

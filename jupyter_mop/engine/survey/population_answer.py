@@ -39,6 +39,7 @@ from jupyter_mop.rendering import Viewed
 
 Array = NDArray[np.float64]
 NO_PERSONA = "no persona"
+MIN_ANSWERS = 5.0  # effective real answers for an interval
 MIN_UNMATCHED = 0.005  # share of replies from which examples are shown
 _UNITS = {
     "scored": "options scored",
@@ -290,8 +291,9 @@ class PopulationAnswer(Viewed):
             "W1" in steps), value, low and high (95 % bootstrap interval over real answers), floor
             (the mean distance of a simulation without error, from a sample of as many real
             answers) and floor_high (exceeded by 2.5 % of such distances). Interval and floor are
-            NaN without real answers. For a multiple-choice question, the distances are means over
-            the options, each as a yes-no question.
+            NaN below five effective real answers: resampled, a few people look certain. For a
+            multiple-choice question, the distances are means over the options, each as a yes-no
+            question.
 
         Raises
         ------
@@ -546,6 +548,7 @@ class PopulationAnswer(Viewed):
         if group not in self._targets:
             selected, weights = self._real_answers(group)
             n, ess = len(selected), effective_sample_size(weights)
+        if ess >= MIN_ANSWERS:
             intervals = distance_intervals(
                 self.question,
                 selected,

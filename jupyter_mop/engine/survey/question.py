@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.data.dataframes import value_text
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.data.task_prompts import LETTERS, options_template, yes_no_text
-from jupyter_mop.engine.survey.answer_matching import normalised, read_option
+from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.option_orders import option_orders
+from jupyter_mop.engine.survey.reading.folding import normalised
 from jupyter_mop.errors import DataError
 
 KINDS = ("single", "scale", "multiple")
@@ -23,7 +24,9 @@ YES_NO = ("Yes", "No")
 _MIN_OPTIONS = 2
 _SUM_TOLERANCE = 0.005
 _NONE_OF_THESE = re.compile(
-    r"none|nothing|neither|none of (the|these|those|them)\b.*", re.IGNORECASE
+    r"(?:none|nothing|neither)(?: \(?"
+    r"(?:of (?:the|these|those|them|this|that)|at all|apply|applies)\b.*)?",
+    re.IGNORECASE,
 )
 
 Shares = NDArray[np.float64]
@@ -128,7 +131,7 @@ class Question:
                 f"Unknown kind of question {self.kind!r}.",
                 hint=f"Choose from {', '.join(KINDS)}.",
             )
-        if not self.separator.strip():
+        if not self.separator.strip(" "):
             raise DataError("`separator` is empty.", hint="Use a mark such as ; or leave it out.")
         if self.kind == "multiple" and any(self.separator in option for option in self.options):
             raise DataError(

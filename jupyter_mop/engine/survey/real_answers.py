@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.survey.answer_matching import read_option
@@ -109,12 +110,8 @@ def read_answers(population: Population, question: Question) -> Population | Non
     if all(text == read for text, read in texts.items()):
         return population
     responses = [texts[text] for text in population.responses]
-    return Population(
-        population.frame.assign(**{population.response: responses}),
-        population.context,
-        population.response,
-        population.weight,
-    )
+    frame = population.frame.assign(**{population.response: responses})
+    return replace(population, frame=frame)
 
 
 def too_few_read(population: Population, question: Question) -> str:

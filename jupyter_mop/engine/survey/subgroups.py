@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.dataframes import value_text
+from jupyter_mop.engine.data.dataframes import group_text
 from jupyter_mop.engine.data.population import context_label
 from jupyter_mop.engine.survey.question import Group
 from jupyter_mop.errors import DataError
@@ -126,7 +126,7 @@ class Subgroups:
 
     def _named(self, pair: Group) -> Group | None:
         """Return the subgroup that a pair names, or None."""
-        column, value = str(pair[0]), value_text(pair[1])
+        column, value = str(pair[0]), group_text(pair[1])
         if (column, value) == EVERYONE:
             return EVERYONE
         if column in self.columns:
@@ -139,7 +139,7 @@ class Subgroups:
 
     def meant(self, text: str) -> list[Group]:
         """Return the subgroups that a text alone could mean."""
-        value = value_text(text)
+        value = group_text(text)
         pairs = [EVERYONE] if value == EVERYONE[1] else []
         pairs += [(column, value) for column in self.columns if value in self._values(column)]
         if len(self.columns) > 1:
@@ -150,7 +150,7 @@ class Subgroups:
     def _unknown(self, group: str | Group) -> DataError:
         value = group[1] if isinstance(group, tuple) else group
         names = [EVERYONE[1], *self.labels, *(v for key in self.keys for v in key)]
-        near = difflib.get_close_matches(value_text(value), names, 1, cutoff=0)
+        near = difflib.get_close_matches(group_text(value), names, 1, cutoff=0)
         return DataError(
             f"There is no subgroup {group!r} in the population.",
             hint=f"Did you mean {near[0]!r}?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ ENTROPY = 0.01
 MIN_SHARE = 1e-3
 MAX_STEPS = 200
 TOLERANCE = 1e-9
+REACH = 1e-3  # of a persona's weight
+INSIDE = 2e-3  # of the way from a limit, which is only approached, to the weights as drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,46 @@ class Match:
 
 
 def matched_weights(statistics: PersonaStatistics, metric: str) -> dict[str, float]:
-    """Return the persona weights at which a metric is best, by name, starting from equal ones."""
-    start = np.full(len(statistics.names), 1 / len(statistics.names))
-    found = match(statistics, metric, start)
-    return {name: float(w) for name, w in zip(statistics.names, found.weights, strict=True)}
+    """Return the persona weights at which a metric is best, by name, starting from equal ones.
+
+    Where a persona answers some contexts alone, or none of some, the best weights within reach.
+
+    Raises
+    ------
+    DataError
+        If no other weights can be reached, and for input that `match` refuses.
+
+    Warns
+    -----
+    UserWarning
+        If a persona has the highest or the lowest weight that it can have.
+    """
+    names = statistics.names
+    low, high = statistics.cells.limits
+    start = statistics.cells.reached(np.full(len(names), 1 / len(names)))
+    if np.max(high - low) < REACH:
+        shares = ", ".join(f"{name} {share:.3f}" for name, share in zip(names, start, strict=True))
+        raise DataError(
+            f"Each persona answers contexts of its own, so that no weights but {shares} can be "
+            "reached.",
+            hint="Simulate with equal weights: --weights uniform.",
+        )
+    found = statistics.cells.reached(match(statistics, metric, start).weights)
+    limited = [
+        f"{name} {share:.3f}"
+        for name, share, *ends in zip(names, found, low, high, strict=True)
+        if any(0 < end < 1 - REACH and abs(share - end) < REACH for end in ends)
+    ]
+    if limited:
+        found = found + INSIDE * (statistics.cells.groups.marginal - found)
+        warnings.warn(
+            "Some personas answer contexts alone, or none of some contexts. The nearest weights "
+            f"that can be reached: {', '.join(limited)}. "
+            "Simulate with equal weights to reach others.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return {name: float(share) for name, share in zip(names, found, strict=True)}
 
 
 def match(

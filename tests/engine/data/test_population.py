@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_mop.engine.data.population import Population, context_label
+from jupyter_mop.engine.data.population import Population, content_order, context_label
 from jupyter_mop.errors import DataError
 
 FRAME = pd.DataFrame(
@@ -274,3 +274,30 @@ def test_unusable_weights_of_a_population_built_by_hand_are_refused(
         Population.from_frame(frame, context="topic", response="text", weight="w")
     with pytest.raises(DataError, match=words):
         Population(frame, ("topic",), "text", "w").weights  # noqa: B018
+
+
+def test_texts_that_differ_by_case_or_blanks_stay_together() -> None:
+    texts = [f"good film {i}" for i in range(40)]
+    frame = pd.DataFrame({"c": "x", "t": texts + [f"{text.upper()}  " for text in texts]})
+    sides = Population.from_frame(frame, context="c", response="t").split()
+    first, second = ({text.strip().lower() for text in side.responses} for side in sides)
+    assert not first & second
+
+
+def test_contexts_that_differ_by_blanks_or_form_of_unicode_are_one() -> None:
+    town = ["caf\u00e9", "cafe\u0301", "caf\u00e9 "]
+    frame = pd.DataFrame({"town": town, "t": ["tea", "milk", "tea"]})
+    population = Population.from_frame(frame, context="town", response="t")
+    assert set(population.context_labels) == {"caf\u00e9"}
+
+
+def test_the_order_by_content_does_not_depend_on_the_rows() -> None:
+    frame = pd.DataFrame({"c": list("xxyy") * 5, "t": list("abcd") * 5})
+    population = Population.from_frame(frame, context="c", response="t")
+    order = [population.responses[i] for i in content_order(population, random_state=1)]
+    turned = population.take(np.arange(20)[::-1])
+    assert [turned.responses[i] for i in content_order(turned, random_state=1)] == order
+    more = population.take([*range(20), 0])
+    kept = [i for i in content_order(more, random_state=1) if i < 20]
+    assert kept == content_order(population, random_state=1).tolist()
+    assert content_order(population, random_state=2).tolist() != kept

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -296,3 +297,19 @@ def test_unusable_estimates_are_refused_with_a_hint(
         call(simulation, people(["a"] * 20, ["yes", "no"] * 10))
     assert words in str(caught.value)
     assert caught.value.hint
+
+
+def test_people_of_weight_zero_are_no_human_answers() -> None:
+    rows = {"context": ["young", "old"] * 50, "response": ["yes", "no"] * 50, "weight": 1.0}
+    made = Simulation(pd.DataFrame(rows))
+    people = pd.DataFrame(
+        {"age": ["young", "old"] * 20, "vote": "yes", "w": [1.0] * 4 + [0.0] * 36}
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        few = Population.from_frame(people, context="age", response="vote", weight="w")
+        enough = people.assign(w=[1.0] * 12 + [0.0] * 28)
+        more = Population.from_frame(enough, context="age", response="vote", weight="w")
+    with pytest.raises(DataError, match="at least 10 human answers for an interval, got 4"):
+        estimate(made, human=few, answer="yes")
+    assert estimate(made, human=more, answer="yes").n_human == 12

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.mixture.explanation import nearest_contexts
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.errors import DataError, NotFittedError
 
@@ -36,6 +37,13 @@ def test_the_nearest_records_have_the_context(fitted: MixtureOfPersonas) -> None
     nearest = fitted.explain("rain at dusk", n=4).nearest
     assert list(nearest["context"]) == ["rain at dusk"] * 4
     np.testing.assert_allclose(nearest["cosine"], 1)
+
+
+def test_a_record_that_occurs_twice_is_listed_once() -> None:
+    vectors = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    contexts, responses = ["dawn", "dawn", "dusk"], ["sun", "sun", "rain"]
+    found = nearest_contexts(vectors[0], vectors, contexts, responses, n=2)
+    assert found[["context", "response"]].to_numpy().tolist() == [["dawn", "sun"], ["dusk", "rain"]]
 
 
 def test_a_context_can_be_given_by_its_columns(fitted: MixtureOfPersonas) -> None:

@@ -325,6 +325,119 @@ REPLIES: dict[str, dict[str, str]] = {
         "Not at all worried": "Not at all worried",
     },
 }
+# What stands after an option, or around it, and turns it round, asks for it or takes it back.
+TURNED: dict[str, dict[str, str]] = {
+    "Satisfied|Dissatisfied": {
+        "Satisfied (not).": "",
+        "Satisfied (not really)": "",
+        "(Not) satisfied": "",
+        "Am I satisfied? No.": "",
+        "Am I satisfied? Yes, very.": "Satisfied",
+        "Am I satisfied? Hard to say.": "",
+        "Am I satisfied, all in all? Not at all.": "",
+        "Satisfied? No.": "",
+        "Satisfied?\nNo.": "",
+        "Satisfied? I don't think so.": "",
+        "Satisfied? No. Dissatisfied.": "Dissatisfied",
+        "Satisfied or dissatisfied? Satisfied.": "Satisfied",
+        "Who could be satisfied?": "",
+        "Satisfied. Not!": "",
+        "Satisfied, not.": "",
+        "Satisfied: no. Dissatisfied: yes.": "Dissatisfied",
+        "Satisfied - no": "",
+        "Satisfied ... NOT": "",
+        "Satisfied I am not.": "",
+        "I am satisfied with it. Not really.": "",
+        "Satisfied is not the word.": "",
+        "'Satisfied' would be an exaggeration.": "",
+        "Satisfied by no means": "",
+        "I am not, and never will be, satisfied": "",
+        "Not really, truly satisfied": "",
+        "I'm satisfied. Just kidding.": "",
+        "Satisfied. Wait, dissatisfied.": "",
+        "I used to be satisfied": "",
+        "I wish I were satisfied.": "",
+        "As if I were satisfied": "",
+        "rarely satisfied": "",
+        "Satisfied rather than dissatisfied": "Satisfied",
+        "Satisfied, and I do not say that lightly": "Satisfied",
+        "Satisfied (very much so)": "Satisfied",
+        "I am satisfied, why wouldn't I be?": "Satisfied",
+        "Believe it or not, I'm satisfied": "Satisfied",
+        "[ ] Satisfied\n[x] Dissatisfied": "Dissatisfied",
+        "☐ Satisfied ☑ Dissatisfied": "Dissatisfied",
+        "❌ Satisfied": "",
+        "Satisfied ❌": "",
+        "~~Satisfied~~ Dissatisfied": "Dissatisfied",
+        "¿Satisfied? No": "",
+    },
+    "Yes|No": {
+        "Yes? No.": "No",
+        "Yes. No.": "",
+        "No. Wait, yes.": "",
+        "Yes, not really.": "",
+        "Yes (no).": "",
+        "Yes, why not?": "Yes",
+        "Yes! Why would anyone say no?": "Yes",
+        "No, I do not.": "No",
+        "No. Not at all.": "No",
+        "Yes. No doubt about it.": "Yes",
+        "Would I say yes? Never.": "",
+        "Yes would be a lie.": "",
+        "It would be wrong to say yes": "",
+        "If yes, why?": "",
+        "Yes... but no": "",
+        "Yeah, no.": "",
+        "No, yeah": "",
+        "Yes, nope": "",
+    },
+    "Agree|Neutral|Disagree": {
+        "Agree? Nope.": "",
+        "I agree that it should not be legal.": "Agree",
+        "I agree, but not strongly": "Agree",
+        "Agree (just not today)": "",
+        "I agree. It is not too late.": "Agree",
+        "Agree → no": "",
+        "I doubt that I would agree": "",
+        "I cannot but agree": "Agree",
+        "Not neutral but disagree": "Disagree",
+    },
+    "1|2|3|4|5": {
+        "4? No, 3.": "3",
+        "4 (not 5)": "4",
+        "4 (no).": "",
+        "more than 3": "",
+        "at least 4": "",
+        "3 or higher": "",
+        "4 is too high": "",
+        "On a scale of 1-5: 4": "4",
+        "Not 4 but 5": "5",
+    },
+    "👍|👎": {
+        "👍? No.": "",
+        "👍 (not)": "",
+        "not 👍": "",
+        "🚫👍": "",
+        "👍? 👎": "👎",
+    },
+    "tea|milk": {
+        "tea not milk": "tea",
+        "tea instead of milk": "tea",
+        "Tea? Not for me. Milk.": "milk",
+    },
+    "满意|不满意": {
+        "满意吗？不。": "",
+        "满意（不）": "",
+    },
+    "zufrieden|unzufrieden": {
+        "Zufrieden? Nein.": "",
+        "zufrieden (nicht)": "",
+        "Bin ich zufrieden? Ja.": "zufrieden",
+    },
+    "満足|不満": {
+        "満足ですか。いいえ。": "",
+    },
+}
 PEOPLE: dict[str, dict[str, str]] = {
     "yes|no": {
         "YES": "yes",
@@ -375,7 +488,7 @@ def name(found: int | None, options: list[str]) -> str:
     return "" if found is None else options[found]
 
 
-@pytest.mark.parametrize(("text", "options", "expected"), cases(REPLIES))
+@pytest.mark.parametrize(("text", "options", "expected"), cases(REPLIES) + cases(TURNED))
 def test_a_reply_names_one_option_or_none(text: str, options: list[str], expected: str) -> None:
     assert name(match_option(text, options), options) == expected
     turned = options[::-1]

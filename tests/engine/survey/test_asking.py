@@ -15,7 +15,7 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.survey.answer_distances import distances
 from jupyter_mop.engine.survey.asking import ask, distinct_contexts
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
-from jupyter_mop.engine.survey.learned_weights import learn_weights
+from jupyter_mop.engine.survey.learned_weights import _split_scores, learn_weights
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import read_answers, without_missing
 from jupyter_mop.errors import DataError, ModelError
@@ -522,3 +522,35 @@ def test_a_subgroup_of_weight_zero_is_left_out_and_refused_by_name() -> None:
         answer.shares(("age", "child"))
     with pytest.raises(DataError, match="weights of zero or more"):
         answer.reweighted([1e308])
+
+
+def test_few_effective_answers_of_a_subgroup_have_no_interval(backend) -> None:
+    frame = pd.DataFrame({"age": ["young"] * 40 + ["old"] * 4, "text": "tea"})
+    frame.loc[::2, "text"] = "milk"
+    people = Population.from_frame(frame, context="age", response="text")
+    found = ask(QUESTION, people, PERSONAS, backend).distances("age").set_index("group")
+    assert found.loc["old", ["low", "high", "floor"]].isna().all(axis=None)
+    assert found.loc["young", ["low", "high", "floor"]].notna().all(axis=None)
+    assert (found.loc["old", "n"] == 4).all()
+
+
+def test_rows_of_a_respondent_stay_in_one_part_of_the_fit(backend) -> None:
+    frame = population(200).frame.assign(person=np.arange(200) // 5)
+    people = Population.from_frame(frame, context=["age", "town"], response="text", group="person")
+    answer = ask(QUESTION, people, PERSONAS, backend)
+    assert answer.real.group == "person"
+    sizes = [len(side.weight) for side in _split_scores(answer, people, ENCODER, 0)]
+    assert sum(sizes) == 200
+    assert all(size % 5 == 0 for size in sizes)
+    assert abs(sizes[0] - 50) <= 5
+
+
+def test_learned_weights_do_not_depend_on_the_order_of_the_rows(backend) -> None:
+    people = population(300)
+    weights = []
+    for rows in (np.arange(300), np.arange(300)[::-1]):
+        turned = people.take(rows)
+        answer = ask(QUESTION, turned, PERSONAS, backend)
+        learned = learn_weights(answer, turned, read_personas(PERSONAS), ENCODER)
+        weights.append(learned.weights[np.argsort(learned.context_texts)])
+    np.testing.assert_allclose(*weights, atol=1e-6)

@@ -185,3 +185,28 @@ def test_an_answer_must_be_an_option() -> None:
     assert numbers.selected_options("1.0").tolist() == [False, True, False]
     with pytest.raises(DataError, match=r"'tea\|milk' is not one of the options"):
         question.selected_options("tea|milk")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("None (of these)", True),
+        ("Nothing of this", True),
+        ("None at all", True),
+        ("None apply", True),
+        ("Neither of them.", True),
+        ("Nothing fancy", False),
+        ("Nonesuch", False),
+    ],
+)
+def test_which_options_mean_none_of_the_others(name: str, expected: bool) -> None:
+    found = Question("Which?", ["tea", "milk", name], "multiple").exclusive
+    assert found == (name if expected else None)
+
+
+@pytest.mark.parametrize("separator", ["\n", "\t", ", "])
+def test_blank_characters_can_separate_choices(separator: str) -> None:
+    question = Question("Which?", ["tea", "milk", "beer"], "multiple", separator=separator)
+    assert question.selected_options(f"tea{separator}beer").tolist() == [True, False, True]
+    with pytest.raises(DataError, match="`separator` is empty"):
+        Question("Which?", ["tea", "milk"], "multiple", separator=" ")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from jupyter_mop.engine.weighting.weight_matching import match
+from jupyter_mop.engine.simulation.context_groups import ContextGroups, GroupedDraws
+from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
+from jupyter_mop.engine.weighting.weight_matching import match, matched_weights
 from jupyter_mop.errors import DataError
 
 TESTS = Path(__file__).parents[2]
@@ -79,3 +81,52 @@ def test_too_few_free_weights_and_unknown_metrics_are_refused(statistics):
         match(statistics, "FID", [0.25] * 4, held=[True, True, True, False])
     with pytest.raises(DataError, match="There is no metric 'BLEU'"):
         match(statistics, "BLEU", [0.25] * 4)
+
+
+def apart(labels: np.ndarray, codes: np.ndarray, n_personas: int) -> PersonaStatistics:
+    """Measure draws of personas in groups of contexts, where each has its own few."""
+    rng = np.random.default_rng(0)
+    centres = 2.0 * np.eye(n_personas, 5)
+    words = ["one two"] * 60
+    base = np.zeros((labels.max() + 1, n_personas))
+    np.add.at(base, (labels, codes), 1.0)
+    sizes = base.sum(1) / base.sum()
+    return PersonaStatistics.measure(
+        centres[0] + rng.normal(size=(60, 5)),
+        centres[codes] + rng.normal(size=(len(codes), 5)),
+        codes,
+        [f"p{k}" for k in range(n_personas)],
+        target_texts=words,
+        texts=words[:1] * len(codes),
+        draws=GroupedDraws(labels, ContextGroups(sizes, base / base.sum(1, keepdims=True))),
+    )
+
+
+def test_weights_that_cannot_move_are_an_error_that_names_them():
+    codes = np.repeat([0, 1], [54, 6])
+    with pytest.raises(DataError, match=r"p0 0\.900, p1 0\.100 can be reached") as caught:
+        matched_weights(apart(codes, codes, 2), "FID")
+    assert "uniform" in caught.value.hint
+
+
+def test_the_best_weights_within_reach_are_returned_and_their_limit_is_told():
+    labels, codes = np.repeat([0, 1], [30, 30]), np.r_[np.repeat([0, 1], 15), np.repeat([1, 2], 15)]
+    statistics = apart(labels, codes, 3)
+    low, high = statistics.cells.groups.limits
+    assert (low.tolist(), high.tolist()) == ([0, 0, 0], [0.5, 1.0, 0.5])
+    with pytest.warns(UserWarning, match=r"can be reached: p0 0\.\d+"):
+        found = matched_weights(statistics, "FID")
+    assert found["p0"] == pytest.approx(0.5, abs=0.01)
+    shares = np.array(list(found.values()))
+    assert statistics.cells.reached(shares) == pytest.approx(shares, abs=1e-4)
+
+
+def test_a_persona_that_answers_some_contexts_alone_keeps_its_share():
+    statistics = MAKER["statistics"](7, 3, closed=False, contextual=True, alone=True)
+    with pytest.warns(UserWarning, match=r"p0 0\.500"):
+        found = matched_weights(statistics, "FID")
+    shares = np.array(list(found.values()))
+    assert statistics.cells.reached(shares) == pytest.approx(shares, abs=1e-4)
+    trials = np.random.default_rng(0).dirichlet(np.ones(2), 200) / 2
+    best = min(statistics.metrics([0.5, *pair])["FID"] for pair in trials)
+    assert statistics.metrics(shares)["FID"] == pytest.approx(best, abs=0.02)
