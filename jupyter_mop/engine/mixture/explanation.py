@@ -15,6 +15,7 @@ from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.gate.gate import Gate
+from jupyter_mop.engine.mixture.fit_verdict import term_sentences
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
@@ -42,6 +43,8 @@ class Explanation(Viewed):
         contribution to the weight.
     nearest : pandas.DataFrame
         The records with the nearest contexts, nearest first: context, response and cosine.
+    terms : pandas.DataFrame
+        What the weights follow in every context; see `fit_verdict.coefficients`.
     """
 
     context: str
@@ -49,6 +52,12 @@ class Explanation(Viewed):
     personas: pd.DataFrame
     frame: pd.DataFrame
     nearest: pd.DataFrame
+    terms: pd.DataFrame
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the weights follow in every context, in words."""
+        return term_sentences(self.terms)
 
     @property
     def note(self) -> str:
@@ -59,7 +68,8 @@ class Explanation(Viewed):
 
     def __repr__(self) -> str:
         share, name = max(zip(self.personas["weight"], self.personas["persona"], strict=True))
-        return f"Explanation({self.context!r}, mostly {name}: {share:.0%})"
+        lines = [f"Explanation({self.context!r}, mostly {name}: {share:.0%})", *self.sentences]
+        return "\n".join(lines)
 
 
 def explain(
@@ -97,6 +107,7 @@ def explain(
         nearest_contexts(
             vector[:d], encode_each(mixture.encoder, contexts), contexts, responses, n=n
         ),
+        mixture.coefficients(),
     )
 
 

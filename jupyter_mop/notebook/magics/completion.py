@@ -34,6 +34,7 @@ _OPTIONS: dict[str, type[Options]] = {
     "mop_simulate": SimulationOptions,
     "mop_ask": ElicitationOptions,
 }
+_MATCHED_METRICS = ("FID", "MAUVE", "'KL cosine'", "'joint FID'", "fidelity", "length")
 _COLUMN_OPTIONS = ("--context", "--response", "--weight", "--group")
 
 
@@ -69,7 +70,7 @@ class _Completer:
         return {
             **self._declared_choices(),
             "--weights": lambda: [*WEIGHT_WORDS, *(f"{p.name}=" for p in study.personas)],
-            "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
+            "--figure": lambda: list(_MATCHED_METRICS),
             "--template": lambda: list(TEMPLATES),
             "--human": self._frames,
             "--by": self._subgroups,
