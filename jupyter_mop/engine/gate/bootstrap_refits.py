@@ -2,12 +2,16 @@
 
 An interval is the learned value and its bootstrap standard error times a quantile of Student's t,
 on a scale where the error hardly depends on the value. That takes fewer refits than percentiles do.
+
+Each refit also draws the prior means of the structured terms from their priors (randomised maximum
+a posteriori; Chen and Oliver 2012, Mathematical Geosciences 44). A coefficient that the records
+tell nothing of then has the wide interval of its prior, not the narrow one of a value at rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -83,8 +87,11 @@ class BootstrapRefits:
         The draw depends on `random_state` only.
         """
         rng = np.random.default_rng([3, random_state])
-        scores = _resampled(self.scores, rng)
-        return self.gate.fit(scores, l2=self.l2 or 0.0, max_iter=MAX_ITERATIONS)
+        scores, gate = _resampled(self.scores, rng), self.gate
+        if gate.terms:
+            shift = rng.normal(size=len(gate.a))
+            gate = replace(gate, terms=replace(gate.terms, prior_shift=shift))
+        return gate.fit(scores, l2=self.l2 or 0.0, max_iter=MAX_ITERATIONS)
 
     def repeated(
         self,

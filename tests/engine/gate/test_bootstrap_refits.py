@@ -66,6 +66,17 @@ def test_initial_weights_that_are_kept_have_no_intervals(
     assert "low" not in fitted.summary()
 
 
+def test_a_coefficient_that_records_tell_nothing_of_has_the_interval_of_its_prior(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    """The prior of exemplars of the same topic: e^3 times likelier, standard deviation 2."""
+    mixture.backend = ToyBackend(WORDS, length=4, persona_boost=0.0, exemplar_boost=0.0)
+    refits = mixture.fit(population).refits_.repeated(40, *mixture.context_vectors)
+    low, high = refits.coefficient_intervals.iloc[-1]
+    assert (low + high) / 2 == pytest.approx(3, abs=0.01)
+    assert (high - low) / 2 == pytest.approx(2 * 2.02, rel=0.3)
+
+
 def test_a_new_population_has_no_intervals_of_the_old_one(
     fitted: MixtureOfPersonas, population: Population
 ) -> None:

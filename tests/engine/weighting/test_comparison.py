@@ -139,7 +139,7 @@ def test_exact_joint_metrics_are_close_to_those_of_the_sums():
     exact = found.exact([0.8, 0.2]).set_index("figure")
     assert list(exact.index) == ["FID", "MAUVE", "KL cosine", "joint FID", "fidelity"]
     live = found.statistics.metrics([0.8, 0.2])
-    assert exact.loc["joint FID", "value"] == pytest.approx(live["joint FID"], abs=0.01)
+    assert exact.loc["joint FID", "value"] == pytest.approx(live["joint FID"], abs=0.03)
     assert exact.loc["fidelity", "value"] == pytest.approx(live["fidelity"], abs=0.06)
 
 

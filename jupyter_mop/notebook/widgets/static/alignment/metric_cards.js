@@ -8,7 +8,7 @@ import { blend } from "../metrics/statistics.js";
 
 const HISTORY_LENGTH = 60;
 const MIN_CHANGE = 5e-7;
-const UNITS = { length: ", in words", W1: ", in steps" };
+const UNITS = { length: ", words", W1: ", steps" };
 const BOUNDED = ["MAUVE", "fidelity"];
 export const shortNames = { "KL cosine": "KL", "joint FID": "joint" };
 
