@@ -11,10 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.simulation.context_groups import ContextGroups, GroupedDraws
+from jupyter_mop.engine.weighting.context_codes import ContextCodes
 from jupyter_mop.engine.weighting.human_floor import HumanFloor
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
-from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
+from jupyter_mop.engine.weighting.persona_statistics import HIGHER_IS_BETTER, PersonaStatistics
 from jupyter_mop.engine.weighting.weight_matching import match
 
 FILE = Path(__file__).parent / "data" / "weights_cases.json"
@@ -24,6 +27,8 @@ FLOOR = HumanFloor(
         "FID": [0.1, 3.0, 0.0],
         "MAUVE": [0.01, 2.0, 0.0],
         "KL cosine": [-0.1, 0.5, 20.0],
+        "joint FID": [0.2, 4.0, 0.0],
+        "fidelity": [0.6, 0.0, 0.0],
         "length": [0.04, 1.5, 6.0],
         "TV": [-1.0, 0.0, 0.0],
     }
@@ -40,7 +45,13 @@ SIMPLEX = [
 
 
 def statistics(
-    seed: int, n_personas: int, *, closed: bool, contextual: bool = False, alone: bool = False
+    seed: int,
+    n_personas: int,
+    *,
+    closed: bool,
+    contextual: bool = False,
+    alone: bool = False,
+    by_context: bool = False,
 ) -> PersonaStatistics:
     """Measure random responses, each persona's around its own centre."""
     rng = np.random.default_rng(seed)
@@ -54,9 +65,9 @@ def statistics(
         draws = GroupedDraws(labels, ContextGroups(np.array([0.5, 0.3, 0.2]), rows))
     simulated = rng.normal(size=(n_personas, 5))[codes] + rng.normal(size=(len(codes), 5))
     words = rng.choice(OPTIONS, 90) if closed else ["w " * n for n in rng.poisson(5, 90)]
-    texts = [str(word) for word in words]
-    return PersonaStatistics.measure(
-        rng.normal(size=(50, 5)),
+    texts, target = [str(word) for word in words], rng.normal(size=(50, 5))
+    found = PersonaStatistics.measure(
+        target,
         simulated,
         codes,
         [f"p{k}" for k in range(n_personas)],
@@ -66,6 +77,12 @@ def statistics(
         draws=draws,
         random_state=seed,
     )
+    if not by_context:
+        return found
+    sides = Sides(WeightedVectors(target), {"": WeightedVectors(simulated)})
+    labels = [rng.integers(-1, 3, size=n) for n in (50, len(codes))]
+    named = Contexts(ContextCodes(("a", "b", "c"), labels[0], {"": labels[1]}))
+    return found.with_contexts(sides, named, codes, draws=draws)
 
 
 def plain(value: object) -> object:
@@ -97,7 +114,7 @@ def matching_case(
     index: int, found: PersonaStatistics, metric: str, start: list[float], held: list[bool]
 ) -> dict[str, object]:
     """Return one case of matched persona weights."""
-    entropy = 0.01 * found.metrics(start)[metric] if metric != "MAUVE" else 0.002
+    entropy = 0.002 if metric in HIGHER_IS_BETTER else 0.01 * found.metrics(start)[metric]
     result = match(found, metric, start, held=held, entropy=entropy)
     return {
         "statistics": index,
@@ -123,6 +140,10 @@ def cases() -> dict[str, object]:
         statistics(6, 3, closed=True, contextual=True),
     )
     alone = statistics(7, 3, closed=False, contextual=True, alone=True)
+    joint, joint_grouped = (
+        statistics(8, 3, closed=False, by_context=True),
+        statistics(9, 3, closed=True, contextual=True, by_context=True),
+    )
     assert closed.option_shares is not None
     probabilities = np.random.default_rng(3).dirichlet([1, 1, 1], 3)
     known = replace(closed.option_shares, personas=probabilities, exact=True)
@@ -136,6 +157,8 @@ def cases() -> dict[str, object]:
         metric_case("a closed question in groups of contexts", asked, [0.2, 0.5, 0.3]),
         metric_case("a persona that answers some contexts alone", alone, [0.2, 0.5, 0.3]),
         metric_case("a persona with no weight", opened, [0.5, 0.0, 0.25, 0.25]),
+        metric_case("responses with their contexts", joint, [0.2, 0.5, 0.3]),
+        metric_case("contexts in groups with other weights", joint_grouped, [0.2, 0.5, 0.3]),
     ]
     free = [False] * 4
     return {
@@ -152,6 +175,8 @@ def cases() -> dict[str, object]:
             matching_case(0, opened, "FID", [0.4, 0.3, 0.2, 0.1], [True, False, False, False]),
             matching_case(0, opened, "length", [1.0, 0.0, 0.0, 0.0], free),
             matching_case(1, closed, "JS", [0.2, 0.5, 0.3], [False] * 3),
+            matching_case(8, joint, "joint FID", [0.2, 0.5, 0.3], [False] * 3),
+            matching_case(8, joint, "fidelity", [0.2, 0.5, 0.3], [False] * 3),
         ],
     }
 

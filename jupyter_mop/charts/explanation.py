@@ -9,6 +9,7 @@ from jupyter_mop.charts.persona_weights import weights_layers
 from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, styled, tooltips
 from jupyter_mop.charts.style.html_table import (
     MAX_RESPONSE_LENGTH,
+    bullet_list,
     cell,
     persona_chips,
     table,
@@ -82,6 +83,7 @@ def explanation_table(explanation: Explanation) -> str:
         [
             f"<p>{escape(heading)}</p>",
             weights_table(explanation.personas),
+            bullet_list("What the weights follow in every context", explanation.sentences),
             table(["exemplar context", "response", "weight", "uniform", "main persona"], exemplars),
             table(["nearest context", "response", "cosine similarity"], nearest),
         ]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_CONTEXTS = 12
 MIN_DIFFERENCE = 0.005
+NO_INTERVALS = "There are no intervals: these are the initial weights, which are no estimates."
 
 
 def weights_chart(frame: pd.DataFrame) -> alt.LayerChart:
@@ -198,10 +199,29 @@ def mixture_table(mixture: MixtureOfPersonas) -> str:
     if mixture.is_ready:
         parts.append(weights_table(mixture.summary()))
     if mixture.is_fitted:
+        if hasattr(mixture, "refits_") and not hasattr(mixture, "refitted_"):
+            parts.append(f"<p>{NO_INTERVALS}</p>")
+        parts.append(terms_table(mixture.coefficients()))
         report = mixture.report_
         rows = ([_number(value) for value in row] for row in report.to_numpy(dtype=object))
         parts.append(table([str(column) for column in report.columns], rows))
     return "".join(parts)
+
+
+def terms_table(frame: pd.DataFrame) -> str:
+    """Return what the weights follow as a table: each structured term with its interval."""
+    rows = [
+        [
+            cell(
+                row["about"] if row["step"] == 1 else f"{row['about']}, per {row['step']} of cosine"
+            ),
+            f"{row['times']:.2g}",
+            "" if np.isnan(row["low"]) else f"{row['low']:.2g} to {row['high']:.2g}",
+            f"{row['initial']:.2g}",
+        ]
+        for _, row in frame.iterrows()
+    ]
+    return table(["what weights follow", "times likelier", "95 % interval", "initial"], rows)
 
 
 def _number(value: object) -> str:

@@ -296,7 +296,7 @@ class Study:
         template : str, optional
             Prompt template with {column} names; default: the context itself.
         n_refits : int
-            Number of bootstrap refits for intervals of the persona weights.
+            Number of bootstrap refits for intervals of the persona weights, instead of 30.
         client : dask.distributed.Client, optional
             A cluster whose workers score the responses.
         on_step : callable, optional
@@ -582,7 +582,8 @@ class Study:
         name : str, optional
             Name of a simulation of the mixture; default: the latest.
         figure : str
-            The metric: "MAUVE", "FID", "KL cosine" or "length"; for answers "JS", "TV" or "W1".
+            The metric: "MAUVE", "FID", "KL cosine" or "length"; "joint FID" or "fidelity" where
+            contexts recur; for answers "JS", "TV" or "W1".
         random_state : int
             Seed of half samples, clusters and sampled pairs.
         on_step : callable, optional

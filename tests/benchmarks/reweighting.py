@@ -6,26 +6,37 @@ import time
 
 import numpy as np
 
+from jupyter_mop.engine.metrics.vectors import WeightedVectors
+from jupyter_mop.engine.weighting.context_codes import ContextCodes
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 
-N_PERSONAS = 20
+N_PERSONAS, N_CONTEXTS = 20, 12
 N_TURNS = 9
 N_UPDATES = 100
 
 
 def statistics(n):
-    """Measure n random draws of 20 personas against 1,000 real ones, in 32 dimensions."""
+    """Measure n random draws of 20 personas against 1,000 real ones, in 12 contexts."""
     rng = np.random.default_rng(0)
     codes = np.arange(n) % N_PERSONAS
     texts = ["word " * count for count in range(20)]
-    return PersonaStatistics.measure(
-        rng.normal(size=(1000, 32)),
-        rng.normal(size=(n, 32)) + 0.05 * codes[:, None],
+    sides = Sides(
+        WeightedVectors(rng.normal(size=(1000, 32))),
+        {"": WeightedVectors(rng.normal(size=(n, 32)) + 0.05 * codes[:, None])},
+    )
+    labels = [rng.integers(N_CONTEXTS, size=size) for size in (1000, n)]
+    names = tuple(f"context {c}" for c in range(N_CONTEXTS))
+    found = PersonaStatistics.measure(
+        sides.target,
+        sides.simulated[""],
         codes,
         [f"persona {k}" for k in range(N_PERSONAS)],
         target_texts=[texts[i % 20] for i in range(1000)],
         texts=[texts[i % 20] for i in range(n)],
     )
+    contexts = Contexts(ContextCodes(names, labels[0], {"": labels[1]}))
+    return found.with_contexts(sides, contexts, codes)
 
 
 def seconds(found, weights):

@@ -132,6 +132,27 @@ def em(log_lik, n_iterations=500):
     return weights
 
 
+def covered(kind, n, seeds, encoder):
+    """Return by seed whether intervals hold the true overall weights, and their mean width.
+
+    The truth is conditional on the contexts of the records. Fits that keep the initial weights have
+    no intervals and are left out.
+    """
+    contexts = CONTEXTS[kind]
+    shares = np.array([[0.9, 0.1], [0.4, 0.6]] * 2)[: len(contexts)]
+    names = [", ".join(np.atleast_1d(context)) for context in contexts]
+    found = []
+    for seed in seeds:
+        mixture = by_context(kind, shares, n, seed, encoder)[0]
+        counts = pd.Series(mixture.population_.contexts).value_counts()
+        truth = np.average(shares, axis=0, weights=counts.reindex(names, fill_value=0))
+        frame = mixture.summary()
+        if "low" in frame:
+            inside = (frame["low"] <= truth) & (truth <= frame["high"])
+            found.append((inside[0], (frame["high"] - frame["low"])[0]))
+    return np.array(found)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
@@ -153,6 +174,14 @@ def main():
             print(
                 f"TV of persona weights by context, n = {n}, {kind:20} {np.mean(far):.3f}"
                 f" (worst {np.max(far):.3f}, asked {asked}, without contexts .400)",
+                flush=True,
+            )
+    for n in (200, 800):
+        for kind in ("sentiments", "topics"):
+            held = covered(kind, n, range(20 * len(seeds)), encoder)
+            print(
+                f"95 % intervals of persona weights, n = {n}, {kind:20} cover "
+                f"{held[:, 0].mean():.2f} of {len(held)} fits (mean width {held[:, 1].mean():.3f})",
                 flush=True,
             )
     for n in (200, 1000):

@@ -96,7 +96,7 @@ def test_a_chart_is_drawn_by_lab_and_shows_values_under_the_pointer(notebook, ce
 
 
 def test_ticks_are_drawn_where_weights_have_changed(notebook):
-    ticks = outputs(notebook, 3).locator("svg .mark-rect.role-mark path[fill='#333333']")
+    ticks = outputs(notebook, 3).locator("svg .mark-rect.role-mark path[fill='currentColor']")
     heights = [ticks.nth(i).bounding_box()["height"] for i in range(ticks.count())]
     assert heights == pytest.approx([0.85 * 36] * 3, abs=2)
 
@@ -116,6 +116,17 @@ def test_tables_have_squares_in_the_colours_of_the_personas(notebook):
     squares = outputs(notebook, 2 + len(LIVE)).locator("span", has_text="■")
     colours = squares.evaluate_all("nodes => nodes.map(node => getComputedStyle(node).color)")
     assert colours == ["rgb(0, 114, 178)", "rgb(230, 159, 0)", "rgb(0, 158, 115)"]
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_a_chart_has_the_ink_of_the_page_and_no_background(notebook, theme):
+    notebook.set_theme(f"JupyterLab {theme}")
+    svg = outputs(notebook, 2).locator("svg").first
+    title = svg.locator(".role-title-text text").first
+    ink = title.evaluate("node => getComputedStyle(node).fill")
+    light = [int(part) > 128 for part in ink.removeprefix("rgb(").removesuffix(")").split(",")[:3]]
+    assert light == [theme == "Dark"] * 3
+    assert svg.locator("> rect, rect.background").first.get_attribute("fill") == "transparent"
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])

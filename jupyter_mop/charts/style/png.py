@@ -7,6 +7,8 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mop.charts.style.live_colours import with_page_colours
+
 if TYPE_CHECKING:
     from jupyter_mop.charts.style.theme import AnyChart
 
@@ -65,8 +67,9 @@ def mime_bundle(chart: AnyChart, *, live: bool = True) -> tuple[dict[str, Any], 
     """Return a chart's notebook output by MIME type, with its metadata.
 
     There is always a picture, displayed at half its pixels. A `live` and small chart comes with
-    its Vega-Lite too, which JupyterLab, Notebook and VS Code draw themselves, with tooltips. They
-    read version 5; these charts use nothing that version 6 changed.
+    its Vega-Lite too, which JupyterLab, Notebook and VS Code draw themselves, with tooltips and in
+    the colours of their theme. They read version 5; these charts use nothing that version 6
+    changed.
     """
     spec = specification(chart)
     picture = _drawn(spec, SHARP)
@@ -74,7 +77,7 @@ def mime_bundle(chart: AnyChart, *, live: bool = True) -> tuple[dict[str, Any], 
     size = {"width": width // SHARP, "height": height // SHARP}
     data: dict[str, Any] = {"text/plain": f"<{type(chart).__name__}>", "image/png": picture}
     metadata: dict[str, Any] = {"image/png": size | {"alt": alt_text(spec)}}
-    shown = spec | {"$schema": SCHEMA}
+    shown = with_page_colours(spec) | {"$schema": SCHEMA}
     if live and len(json.dumps(shown)) <= MAX_LIVE_BYTES:
         data[VEGA_LITE] = shown
         metadata[VEGA_LITE] = {"embed_options": {"actions": False, "renderer": "svg"}}

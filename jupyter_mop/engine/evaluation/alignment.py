@@ -19,9 +19,7 @@ from jupyter_mop.engine.evaluation.alignment_by_context import (
     Subgroups,
     align_by_context,
 )
-from jupyter_mop.engine.evaluation.joint_alignment import JOINT_FID, Contexts, Sides
 from jupyter_mop.engine.metrics import alignment_table
-from jupyter_mop.engine.metrics.fidelity import FIDELITY
 from jupyter_mop.engine.metrics.split_half import METRICS, Metric, rows_for
 from jupyter_mop.engine.metrics.vectors import (
     Indices,
@@ -31,6 +29,7 @@ from jupyter_mop.engine.metrics.vectors import (
     project,
 )
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed, view
 
@@ -234,7 +233,7 @@ def align(
     )
     vectors, of_contexts = _encoded([real, *texts.values()], contexts.texts, encoder, on_step)
     sides = _sides(vectors, simulations, weights, rows)
-    joint_sets = _joint_sets(contexts, sides, of_contexts)
+    joint_sets = contexts.joined(sides, of_contexts)
     sets = {"target": sides.target, "simulated": sides.simulated, "random_state": random_state}
     frame = _measured(sets, joint_sets, on_step)
     found = None
@@ -271,17 +270,6 @@ def _sides(
         _side(vectors[0], None if weights is None else weights[rows]),
         {name: _side(side, _weights(simulation)) for (name, simulation), side in methods},
     )
-
-
-def _joint_sets(
-    contexts: Contexts, sides: Sides, context_vectors: Sequence[Vectors]
-) -> tuple[tuple[Metric, Sides], ...]:
-    """Return the joint metrics that the contexts allow, with the vectors of each."""
-    made = {
-        JOINT_FID.name: lambda: contexts.joint(sides, context_vectors),
-        FIDELITY.name: lambda: contexts.coded(sides),
-    }
-    return tuple((metric, made[metric.name]()) for metric in contexts.metrics)
 
 
 def _measured(

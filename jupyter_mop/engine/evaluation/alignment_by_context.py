@@ -5,6 +5,10 @@ interval and human floor at the subgroup's own size. The mean over subgroups is 
 shares of the people. Subgroups are independent samples, so that the squared distances of its ends
 from the mean are the weighted sums of those of the subgroups (MOVER; Zou and Donner 2008,
 Statistics in Medicine 27).
+
+Fidelity of a subgroup is the share of its responses that one classifier, trained on the people of
+all subgroups, recognises as its own. Its mean has an interval of its own, since all subgroups share
+the classifier.
 """
 
 from __future__ import annotations
@@ -18,19 +22,19 @@ import pandas as pd
 
 from jupyter_mop.backends.protocols import OnStep
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.evaluation.context_codes import (
+from jupyter_mop.engine.evaluation.diversity import BETWEEN, DISPERSION
+from jupyter_mop.engine.metrics import alignment_table
+from jupyter_mop.engine.metrics.fidelity import FIDELITY, weighted_fidelity, with_codes
+from jupyter_mop.engine.metrics.split_half import METRICS
+from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked_weights
+from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.weighting.context_codes import (
     ContextCodes,
     checked_columns,
     labels_by,
     without_contexts,
 )
-from jupyter_mop.engine.evaluation.diversity import BETWEEN, DISPERSION
-from jupyter_mop.engine.evaluation.joint_alignment import Sides
-from jupyter_mop.engine.metrics import alignment_table
-from jupyter_mop.engine.metrics.fidelity import with_codes
-from jupyter_mop.engine.metrics.split_half import METRICS
-from jupyter_mop.engine.metrics.vectors import Indices, Vectors, checked_weights
-from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
@@ -223,19 +227,21 @@ def align_by_context(
     codes = groups.codes
     tick = on_step("metrics by context", len(codes.names)) if on_step else None
     shares = group_shares(responses, codes)
-    frames = []
+    frames: list[pd.DataFrame] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # the notes give the sizes
+        fidelity = _fidelity(responses, codes, shares, random_state)
         for g, name in enumerate(codes.names):
             rows = _group_rows(responses, codes, g, random_state)
-            frames.append(rows.assign(group=name, share=shares[g]))
+            own = fidelity[fidelity["group"] == name].assign(n=rows["n"].iloc[0])
+            frames.append(pd.concat([rows, own]).assign(group=name, share=shares[g]))
             if tick:
                 tick(g, None)
-        dispersion = _dispersion(responses, codes, random_state)
+        means = [fidelity[fidelity["group"] == MEAN], _dispersion(responses, codes, random_state)]
     columns = ["method", "group", "share"]
     frame = pd.concat(frames, ignore_index=True)
     frame = frame[columns + [name for name in frame if name not in columns]]
-    summary = _summary(frame, dispersion, list(responses.simulated))
+    summary = _summary(frame, pd.concat(means), list(responses.simulated))
     return AlignmentByContext(groups.by, frame, summary, _notes(codes, frame, groups.by))
 
 
@@ -276,6 +282,19 @@ def _group_rows(
     return alignment_table.align(target, sides, metrics=GROUP_METRICS, random_state=random_state)
 
 
+def _fidelity(
+    responses: Sides, codes: ContextCodes, shares: Vectors, random_state: int
+) -> pd.DataFrame:
+    """Return fidelity in each subgroup, and its mean weighted by the subgroups' shares."""
+    coded = Contexts(codes).coded(responses)
+    parts = {**dict(zip(codes.names, np.eye(len(shares)), strict=True)), MEAN: shares}
+    metrics = [weighted_fidelity(name, weights) for name, weights in parts.items()]
+    found = alignment_table.align(
+        coded.target, coded.simulated, metrics=metrics, random_state=random_state
+    )
+    return found.assign(group=found["figure"], figure=FIDELITY.name)
+
+
 def _dispersion(responses: Sides, codes: ContextCodes, random_state: int) -> pd.DataFrame:
     """Return the dispersion ratio between the subgroups."""
     of_sides = [codes.target, *codes.simulated.values()]
@@ -286,14 +305,18 @@ def _dispersion(responses: Sides, codes: ContextCodes, random_state: int) -> pd.
     )
 
 
-def _summary(frame: pd.DataFrame, dispersion: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+def _summary(frame: pd.DataFrame, means: pd.DataFrame, methods: list[str]) -> pd.DataFrame:
+    """Return the means over subgroups; `means` are those that follow from no subgroup's value."""
     rows: list[dict[str, object]] = []
     for method in methods:
+        own = frame[frame["method"] == method]
         for metric in GROUP_METRICS:
-            is_row = (frame["method"] == method) & (frame["figure"] == metric.name)
-            rows.append({"method": method, "figure": metric.name, **_mean(frame[is_row])})
-        found = dispersion[dispersion["method"] == method]
-        rows += found.drop(columns="ess").assign(worst="").to_dict("records")  # type: ignore[arg-type]
+            of_groups = own[own["figure"] == metric.name]
+            rows.append({"method": method, "figure": metric.name, **_mean(of_groups)})
+        found = means[means["method"] == method].drop(columns=["ess", "group"])
+        is_fidelity = found["figure"] == FIDELITY.name
+        worst = _worst(own[own["figure"] == FIDELITY.name])
+        rows += found.assign(worst=np.where(is_fidelity, worst, "")).to_dict("records")  # type: ignore[arg-type]
     return pd.DataFrame(rows)
 
 
@@ -309,13 +332,17 @@ def _mean(groups: pd.DataFrame) -> dict[str, object]:
             for end in (low, high)
         )
         found |= {name: mean, low: mean - below, high: mean + above}
-    worst = groups["group"].iloc[int(excess(groups).to_numpy().argmax())]
     return {
         **found,
         "n": int(groups["n"].sum()),
         "better": groups["better"].iloc[0],
-        "worst": worst,
+        "worst": _worst(groups),
     }
+
+
+def _worst(groups: pd.DataFrame) -> str:
+    """Return the subgroup that is farthest on the wrong side of its floor."""
+    return str(groups["group"].iloc[int(excess(groups).to_numpy().argmax())])
 
 
 def _notes(codes: ContextCodes, frame: pd.DataFrame, by: tuple[str, ...]) -> tuple[str, ...]:

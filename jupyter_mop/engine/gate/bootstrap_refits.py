@@ -1,9 +1,17 @@
-"""Bootstrap intervals of learned weights: the gate is refitted to resampled records."""
+"""Bootstrap intervals of learned weights: the gate is refitted to resampled records.
+
+An interval is the learned value and its bootstrap standard error times a quantile of Student's t,
+on a scale where the error hardly depends on the value. That takes fewer refits than percentiles do.
+
+Each refit also draws the prior means of the structured terms from their priors (randomised maximum
+a posteriori; Chen and Oliver 2012, Mathematical Geosciences 44). A coefficient that the records
+tell nothing of then has the wide interval of its prior, not the narrow one of a value at rest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,12 +19,48 @@ from numpy.typing import NDArray
 
 from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
+from jupyter_mop.engine.metrics.half_sampling import ANGLE, IDENTITY, Scale
 from jupyter_mop.errors import DataError
 
 Array = NDArray[np.float64]
-MIN_REFITS = 20
-LEVEL = (0.025, 0.975)
+MIN_REFITS, DEFAULT_REFITS = 20, 30
+LEVEL = 0.95
 MAX_ITERATIONS = 30  # from the learned weights, which are near
+
+
+@dataclass(frozen=True, eq=False)
+class RefittedWeights:
+    """The weights of a fit, and those of its repetitions.
+
+    Attributes
+    ----------
+    weights, coefficients : ndarray, shapes (K,) and (A,)
+        Persona weights and coefficients of the structured terms, as learned.
+    all_weights, all_coefficients : ndarray, shapes (n, K) and (n, A)
+        The same of each of n refits.
+
+    Examples
+    --------
+    >>> refits = np.array([[0.6, 0.4], [0.7, 0.3], [0.5, 0.5]])
+    >>> found = RefittedWeights(np.array([0.6, 0.4]), np.zeros(1), refits, np.zeros((3, 1)))
+    >>> found.weight_intervals.round(2).to_numpy().tolist()
+    [[0.18, 0.94], [0.06, 0.82]]
+    """
+
+    weights: Array
+    coefficients: Array
+    all_weights: Array
+    all_coefficients: Array
+
+    @property
+    def weight_intervals(self) -> pd.DataFrame:
+        """The 95 % interval of each persona weight: low and high, K rows."""
+        return _intervals(self.weights, self.all_weights, ANGLE)
+
+    @property
+    def coefficient_intervals(self) -> pd.DataFrame:
+        """The 95 % interval of each coefficient: low and high, A rows."""
+        return _intervals(self.coefficients, self.all_coefficients, IDENTITY)
 
 
 @dataclass(frozen=True)
@@ -46,8 +90,11 @@ class BootstrapRefits:
         The draw depends on `random_state` only.
         """
         rng = np.random.default_rng([3, random_state])
-        scores = _resampled(self.scores, rng, self.n_sources)
-        return self.gate.fit(scores, l2=self.l2 or 0.0, max_iter=MAX_ITERATIONS)
+        scores, gate = _resampled(self.scores, rng, self.n_sources), self.gate
+        if gate.terms:
+            shift = rng.normal(size=len(gate.a))
+            gate = replace(gate, terms=replace(gate.terms, prior_shift=shift))
+        return gate.fit(scores, l2=self.l2 or 0.0, max_iter=MAX_ITERATIONS)
 
     @property
     def weight(self) -> Array:
@@ -69,7 +116,7 @@ class BootstrapRefits:
     def _n_records(self) -> int:
         return len(self.scores.weight) // self.n_sources
 
-    def intervals(
+    def repeated(
         self,
         n: int,
         contexts: Array,
@@ -77,8 +124,8 @@ class BootstrapRefits:
         *,
         random_state: int = 0,
         on_result: Callable[[int, object], object] | None = None,
-    ) -> pd.DataFrame:
-        """Return 95 % percentile intervals of the persona weights from `n` refits.
+    ) -> RefittedWeights:
+        """Repeat the fit `n` times.
 
         Parameters
         ----------
@@ -91,11 +138,6 @@ class BootstrapRefits:
         on_result : callable, optional
             Called with (index, None) after each refit.
 
-        Returns
-        -------
-        pandas.DataFrame
-            low and high, K rows.
-
         Raises
         ------
         DataError
@@ -105,14 +147,29 @@ class BootstrapRefits:
             raise DataError(
                 f"Need at least {MIN_REFITS} refits for an interval, got {n}.", hint="Use n=100."
             )
-        weights = []
+        weights, coefficients = [], []
         for i in range(n):
             gate = self.draw(random_state=random_state + i)
             weights.append(gate.persona_weights(contexts, weight))
+            coefficients.append(gate.a)
             if on_result:
                 on_result(i, None)
-        low, high = np.quantile(weights, LEVEL, axis=0)
-        return pd.DataFrame({"low": low, "high": high})
+        return RefittedWeights(
+            self.gate.persona_weights(contexts, weight),
+            self.gate.a,
+            np.array(weights),
+            np.array(coefficients),
+        )
+
+
+def _intervals(values: Array, refits: Array, scale: Scale) -> pd.DataFrame:
+    from scipy.stats import t
+
+    error = scale.forward(refits).std(axis=0, ddof=1)
+    reach = t.ppf((1 + LEVEL) / 2, len(refits) - 1) * error
+    centre = scale.forward(values)
+    low, high = (scale.backward(centre + side * reach) for side in (-1, 1))
+    return pd.DataFrame({"low": low, "high": high})
 
 
 def _resampled(

@@ -37,6 +37,8 @@ class StructuredTerms:
         Cosines of personas and exemplars' responses.
     log_share : ndarray, shape (J,)
         Log of the share of records that each exemplar stands for.
+    prior_shift : float or ndarray, shape (2 + C,)
+        Added to the prior means, in units of the prior standard deviations.
     """
 
     columns: tuple[str, ...]
@@ -44,6 +46,7 @@ class StructuredTerms:
     blocks: Array
     affinity: Array
     log_share: Array
+    prior_shift: Array | float = 0.0
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +56,8 @@ class StructuredTerms:
     @property
     def prior_mean(self) -> Array:
         """The prior means of a0, a2 and a1, shape (2 + C,)."""
-        return np.array([0.0, 0.0, *[OWN_CONTEXT] * len(self.columns)])
+        means = np.array([0.0, 0.0, *[OWN_CONTEXT] * len(self.columns)])
+        return np.asarray(means + self.prior_shift * self.prior_sd)
 
     @property
     def prior_sd(self) -> Array:

@@ -17,6 +17,7 @@ covariances without full rank, and by eigenvectors of the covariance, which the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -126,6 +127,16 @@ class PersonaMoments:
     means: Vectors
     second_moments: Vectors
     explained: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return flat arrays for the panel; of second moments, the upper triangles by row."""
+        upper = np.triu_indices(len(self.variances))
+        return {
+            "target_variances": self.variances,
+            "means": self.means.ravel(),
+            "moments": self.second_moments[:, *upper].ravel(),
+            "explained": self.explained,
+        }
 
 
 def persona_moments(

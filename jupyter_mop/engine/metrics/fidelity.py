@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from jupyter_mop.engine.metrics.half_sampling import LOGIT
+from jupyter_mop.engine.metrics.mixture_gradients import TINY, ValueAndGradient
 from jupyter_mop.engine.metrics.split_half import Metric, Statistic
 from jupyter_mop.engine.metrics.vectors import Indices, Vectors, WeightedVectors, checked_weights
 
 SHRINKAGE = 0.5
-TINY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,14 +69,28 @@ class ContextClassifier:
         """Return the likeliest context of each response, shape (n,)."""
         return np.asarray((vectors @ self.slopes + self.offsets).argmax(axis=1), dtype=np.intp)
 
-    def score(self, vectors: Vectors, codes: Indices, *, weights: Vectors | None = None) -> float:
-        """Return the mean over the contexts that occur of the share recognised."""
+    def score(
+        self,
+        vectors: Vectors,
+        codes: Indices,
+        *,
+        weights: Vectors | None = None,
+        context_weights: Vectors | None = None,
+    ) -> float:
+        """Return the mean over the contexts that occur of the share recognised.
+
+        Contexts count alike, or by `context_weights`, shape (C,).
+        """
         members = _members(codes, max(int(codes.max(initial=0)) + 1, len(self.offsets)))
         members = members * checked_weights(weights, len(vectors))[:, None]
         mass = members.sum(axis=0)
         found = (self.predict(vectors) == codes) @ members
-        present = mass > 0
-        return float(np.mean(found[present] / mass[present])) if present.any() else float("nan")
+        counted = np.asarray(mass > 0, dtype=np.float64)
+        if context_weights is not None:
+            counted *= np.append(context_weights, np.zeros(len(mass) - len(context_weights)))
+        if not counted.any():
+            return float("nan")
+        return float(np.average(found / np.maximum(mass, TINY), weights=counted))
 
 
 def with_codes(vectors: Vectors, codes: Indices) -> Vectors:
@@ -90,7 +104,9 @@ def with_codes(vectors: Vectors, codes: Indices) -> Vectors:
     return np.column_stack([vectors, codes.astype(np.float64)])
 
 
-def fidelity(real: WeightedVectors, other: WeightedVectors) -> float:
+def fidelity(
+    real: WeightedVectors, other: WeightedVectors, *, context_weights: Vectors | None = None
+) -> float:
     """Train on real responses and return the score on others, both from `with_codes`.
 
     Examples
@@ -103,7 +119,42 @@ def fidelity(real: WeightedVectors, other: WeightedVectors) -> float:
     vectors, codes = coded_parts(real)
     classifier = ContextClassifier.train(vectors, codes, weights=real.weights)
     vectors, codes = coded_parts(other)
-    return classifier.score(vectors, codes, weights=other.weights)
+    return classifier.score(vectors, codes, weights=other.weights, context_weights=context_weights)
+
+
+def mixture_fidelity(weights: Vectors, given: Vectors, recognised: Vectors) -> ValueAndGradient:
+    """Return the fidelity of a mixture and its gradient by the persona weights.
+
+    It is the mean over contexts of sum_k v_k r_kc / sum_k v_k q_kc.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (K,)
+        Persona weights v.
+    given : ndarray, shape (K, C)
+        Share q of each persona's responses that answer each context.
+    recognised : ndarray, shape (K, C)
+        Share r of each persona's responses that answer it and are recognised as such.
+
+    Returns
+    -------
+    ValueAndGradient
+        NaN where the weights leave no response in any context.
+
+    Examples
+    --------
+    >>> given = np.array([[0.5, 0.5], [1.0, 0.0]])
+    >>> found = mixture_fidelity(np.array([0.5, 0.5]), given, np.array([[0.5, 0.25], [0.4, 0.0]]))
+    >>> round(found.value, 6)
+    0.55
+    """
+    mass, found = weights @ given, weights @ recognised
+    present = mass > TINY
+    if not present.any():
+        return ValueAndGradient.undefined(len(weights))
+    shares = found[present] / mass[present]
+    slopes = (recognised[:, present] - shares * given[:, present]) / mass[present]
+    return ValueAndGradient(float(shares.mean()), slopes.mean(axis=1))
 
 
 def coded_parts(side: WeightedVectors) -> tuple[Vectors, Indices]:
@@ -115,12 +166,29 @@ def _members(codes: Indices, size: int) -> Vectors:
     return np.asarray(codes[:, None] == np.arange(size), dtype=np.float64)
 
 
-def _value(real: WeightedVectors, other: WeightedVectors, _n: int, _seed: int) -> float:
-    return fidelity(real, other)
+def weighted_fidelity(name: str, context_weights: Vectors | None = None) -> Metric:
+    """Return fidelity as a metric of `alignment_table.align`, under this name.
+
+    Parameters
+    ----------
+    name : str
+        The metric's name.
+    context_weights : ndarray, shape (C,), optional
+        Weight of each context in the mean; equal by default.
+
+    Examples
+    --------
+    >>> weighted_fidelity("of the first of two", np.array([1.0, 0.0])).better
+    'higher'
+    """
+
+    def value(real: WeightedVectors, other: WeightedVectors, _n: int, _seed: int) -> float:
+        return fidelity(real, other, context_weights=context_weights)
+
+    def prepare(real: WeightedVectors, other: WeightedVectors, n: int, seed: int) -> Statistic:
+        return lambda rows, others: value(real.take(rows), other.take(others), n, seed)
+
+    return Metric(name, "higher", LOGIT, value, prepare)
 
 
-def _prepare(real: WeightedVectors, other: WeightedVectors, _n: int, _seed: int) -> Statistic:
-    return lambda rows, others: fidelity(real.take(rows), other.take(others))
-
-
-FIDELITY = Metric("fidelity", "higher", LOGIT, _value, _prepare)
+FIDELITY = weighted_fidelity("fidelity")

@@ -53,9 +53,18 @@ def _logistic(values: Vectors) -> Vectors:
     return np.asarray(1 / (1 + np.exp(-values)))
 
 
+def _angle(values: Vectors) -> Vectors:
+    return np.asarray(np.arcsin(np.sqrt(np.clip(values, 0.0, 1.0))))
+
+
+def _share(values: Vectors) -> Vectors:
+    return np.asarray(np.sin(np.clip(values, 0.0, np.pi / 2)) ** 2)
+
+
 IDENTITY = Scale(np.asarray, np.asarray)
 ROOT = Scale(_root, _square)
 LOGIT = Scale(_logit, _logistic)
+ANGLE = Scale(_angle, _share)  # for shares that can be 0
 
 
 def half_samples(

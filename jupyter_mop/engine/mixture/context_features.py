@@ -71,6 +71,27 @@ class ContextFeatures:
         ]
         return np.hstack([vectors, *blocks]), rows
 
+    def unseen(self, population: Population) -> tuple[int, str]:
+        """Return how many contexts have a level that no record of the fit has, and the first one.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> people = pd.DataFrame({"age": ["young", "very old"], "text": "sun"})
+        >>> population = Population.from_frame(people, context="age", response="text")
+        >>> ContextFeatures(("age",), (("young", "old"),)).unseen(population)
+        (1, "age = 'very old'")
+        """
+        pairs = zip(self.columns, self.levels, strict=True)
+        known = {name: set(levels) for name, levels in pairs if levels}
+        first, n_unseen = "", 0
+        for key in dict.fromkeys(population.context_keys):
+            values = zip(population.context, key, strict=True)
+            new = [f"{c} = {v[:60]!r}" for c, v in values if c in known and v not in known[c]]
+            n_unseen += bool(new)
+            first = first or (new[0] if new else "")
+        return n_unseen, first
+
     def widths(self, d: int) -> list[int]:
         """Return the size of each column's block, for sentence vectors of size d."""
         return [len(levels) or d for levels in self.levels]

@@ -15,6 +15,7 @@ from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.gate.gate import Gate
+from jupyter_mop.engine.mixture.fit_verdict import term_sentences
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
@@ -43,6 +44,8 @@ class Explanation(Viewed):
     nearest : pandas.DataFrame
         The records with the nearest contexts, nearest first: context, response and cosine. A
         record that occurs several times is listed once.
+    terms : pandas.DataFrame
+        What the weights follow in every context; see `fit_verdict.coefficients`.
     """
 
     context: str
@@ -50,6 +53,12 @@ class Explanation(Viewed):
     personas: pd.DataFrame
     frame: pd.DataFrame
     nearest: pd.DataFrame
+    terms: pd.DataFrame
+
+    @property
+    def sentences(self) -> list[str]:
+        """What the weights follow in every context, in words."""
+        return term_sentences(self.terms)
 
     @property
     def note(self) -> str:
@@ -60,7 +69,8 @@ class Explanation(Viewed):
 
     def __repr__(self) -> str:
         share, name = max(zip(self.personas["weight"], self.personas["persona"], strict=True))
-        return f"Explanation({self.context!r}, mostly {name}: {share:.0%})"
+        lines = [f"Explanation({self.context!r}, mostly {name}: {share:.0%})", *self.sentences]
+        return "\n".join(lines)
 
 
 def explain(
@@ -98,6 +108,7 @@ def explain(
         nearest_contexts(
             vector[:d], encode_each(mixture.encoder, contexts), contexts, responses, n=n
         ),
+        mixture.coefficients(),
     )
 
 

@@ -19,7 +19,11 @@ from jupyter_mop.engine.data.persona_weights import Weights
 from jupyter_mop.engine.data.personas import Persona, persona_index, read_personas
 from jupyter_mop.engine.data.population import Population, draw_records
 from jupyter_mop.engine.data.prompt_template import template_or_context
-from jupyter_mop.engine.gate.bootstrap_refits import BootstrapRefits
+from jupyter_mop.engine.gate.bootstrap_refits import (
+    DEFAULT_REFITS,
+    BootstrapRefits,
+    RefittedWeights,
+)
 from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
@@ -76,6 +80,9 @@ class MixtureOfPersonas(Viewed):
         several candidates is selected. A loaded mixture has none.
     verdict_ : str
         What the fit has learned, in one sentence.
+    refitted_ : RefittedWeights
+        The learned weights and those of repeated fits, from which intervals follow. Missing where
+        the fit kept the initial weights, which are not estimates.
     report_ : pandas.DataFrame
         Held-out likelihoods after `fit`, see `held_out_report`.
     cost_ : mapping
@@ -104,6 +111,7 @@ class MixtureOfPersonas(Viewed):
     stratify: str | None
     random_state: int
     cost_: Mapping[str, object]
+    refitted_: RefittedWeights
 
     def __init__(
         self,
@@ -175,7 +183,7 @@ class MixtureOfPersonas(Viewed):
         self.population_ = self.records_ = population
         self.features_ = ContextFeatures.of(population)
         self.gate_ = self.start(np.log(shares))
-        for name in ("report_", "refits_", "rows_", "verdict_", "intervals_", "cost_"):
+        for name in ("report_", "refits_", "refitted_", "rows_", "verdict_", "cost_"):
             self.__dict__.pop(name, None)
         return self
 
@@ -242,17 +250,29 @@ class MixtureOfPersonas(Viewed):
         )
         self.gate_, self.report_, self.refits_ = fit.gate, fit.report, fit.refits
         self.rows_ = np.asarray(rows)[fit.rows]
-        self.verdict_ = fit_verdict.verdict(fit.gate, fit.cross_validation, fit.sources)
+        if fit.cross_validation.is_gain_clear:
+            self.refitted_ = fit.refits.repeated(DEFAULT_REFITS, *self.context_vectors)
+        refitted = getattr(self, "refitted_", None)
+        learned = fit_verdict.verdict(fit.gate, fit.cross_validation, fit.sources, refitted)
+        idle = fit_verdict.unsupported(self.names, fit.refits.gate, fit.refits.scores)
+        self.verdict_ = f"{learned} {idle}".strip()
         return self
 
     def summary(self) -> pd.DataFrame:
         """Return a table of persona, weight and start (the uniform weight), one row per persona.
 
-        After `persona_weight_intervals`, the table has the columns low and high too.
+        After a fit that learned something, the table has a 95 % interval too: low and high. Initial
+        weights have none.
         """
         weights = self.persona_weights()
         frame = pd.DataFrame({"persona": self.names, "weight": weights, "start": 1 / len(weights)})
-        return frame.join(getattr(self, "intervals_", pd.DataFrame(index=frame.index)))
+        refitted = getattr(self, "refitted_", None)
+        return frame if refitted is None else frame.join(refitted.weight_intervals)
+
+    def coefficients(self) -> pd.DataFrame:
+        """Return the coefficients of the structured terms; see `fit_verdict.coefficients`."""
+        gate = self._initialised().gate_
+        return fit_verdict.coefficients(gate, getattr(self, "refitted_", None))
 
     def persona_weight_intervals(
         self, n: int = 100, *, random_state: int = 0, on_step: OnStep | None = None
@@ -260,7 +280,9 @@ class MixtureOfPersonas(Viewed):
         """Return 95 % bootstrap intervals of the persona weights: persona, weight, low and high.
 
         The gate is fitted `n` times to resampled records, with the likelihoods of the fit and no
-        model call.
+        model call. A fit has intervals from 30 such repetitions already; more make them steadier.
+        If the fit kept the initial weights, these are the weights that it had learned and did not
+        use.
 
         Raises
         ------
@@ -275,13 +297,16 @@ class MixtureOfPersonas(Viewed):
                 hint="Run %mop_fit in this notebook; cached scores need no model call.",
             )
         refits: BootstrapRefits = self.refits_
-        self.intervals_ = refits.intervals(
+        found = refits.repeated(
             n,
             *self.context_vectors,
             random_state=random_state,
             on_result=on_step("refits", n) if on_step else None,
         )
-        return self.summary()[["persona", "weight", "low", "high"]]
+        if hasattr(self, "refitted_"):
+            self.refitted_ = found
+        frame = pd.DataFrame({"persona": self.names, "weight": found.weights})
+        return frame.join(found.weight_intervals)
 
     def persona_weights(self, population: Population | None = None) -> Array:
         """Return the marginal persona weights (K,), or the weights for each record (n, K)."""

@@ -146,6 +146,18 @@ def _persona_weights(
     return {PERSONA_WEIGHTS: dict(zip(texts, weights.round(9).tolist(), strict=True))}
 
 
+def _warn_of_unseen(mixture: MixtureOfPersonas, contexts: Population) -> None:
+    """Warn of contexts with a level that no record of the fit has."""
+    n, first = mixture.features_.unseen(contexts)
+    if n:
+        warnings.warn(
+            f"{n} of {len(set(contexts.context_keys))} contexts are new to the fit ({first}): "
+            "their weights follow from the wording alone.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
 def _inputs(
     mixture: MixtureOfPersonas,
     population: Population,
@@ -155,6 +167,8 @@ def _inputs(
     """Draw contexts and components, and check that the question fits the contexts."""
     seed = options.random_state
     contexts = population.take(population.draw(options.n, random_state=seed))
+    if mixture.is_fitted and not options.baseline:
+        _warn_of_unseen(mixture, contexts)
     template = PromptTemplate(options.template) if options.template else mixture.template_
     template.check(contexts.context)
     if options.baseline not in _WITHOUT_EXEMPLARS:

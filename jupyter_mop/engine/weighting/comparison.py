@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from jupyter_mop.engine.data.encoding import encode_groups, sample_rows, shown_r
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
+from jupyter_mop.engine.metrics.split_half import METRICS
 from jupyter_mop.engine.metrics.vectors import (
     Indices,
     Vectors,
@@ -31,7 +32,9 @@ from jupyter_mop.engine.simulation.simulation import (
 )
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import read_answers, without_missing
+from jupyter_mop.engine.weighting.context_statistics import MAX_CONTEXTS
 from jupyter_mop.engine.weighting.human_floor import N_FLOORS, HumanFloor, human_floor
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import MIN_TARGET, PersonaStatistics
 from jupyter_mop.errors import DataError
@@ -63,6 +66,8 @@ class Comparison:
         Vectors and survey weights of the real responses, twice as many as the statistics use.
     vectors : ndarray, shape (m, d)
         Vectors of the simulated responses.
+    contexts : Contexts
+        The contexts of the real and of the simulated responses in groups, where they recur.
     """
 
     statistics: PersonaStatistics
@@ -72,6 +77,7 @@ class Comparison:
     simulation: Simulation
     target: WeightedVectors
     vectors: Vectors
+    contexts: Contexts = field(default_factory=Contexts)
 
     @property
     def floors(self) -> dict[str, float]:
@@ -98,13 +104,23 @@ class Comparison:
         `alignment_table.align`, but from fewer random halves.
         """
         simulation = self.reweighted(weights)
-        return alignment_table.align(
-            self.target,
-            {simulation.name: WeightedVectors(self.vectors, simulation.weights)},
-            n_boot=N_BOOT,
-            n_splits=N_SPLITS,
-            random_state=random_state,
-        )
+        sides = Sides(self.target, {"": WeightedVectors(self.vectors, simulation.weights)})
+        measured = [
+            (METRICS, sides),
+            *(((metric,), joint) for metric, joint in self.contexts.joined(sides)),
+        ]
+        frames = [
+            alignment_table.align(
+                of.target,
+                {simulation.name: of.simulated[""]},
+                metrics=metrics,
+                n_boot=N_BOOT,
+                n_splits=N_SPLITS,
+                random_state=random_state,
+            )
+            for metrics, of in measured
+        ]
+        return pd.concat(frames, ignore_index=True)
 
 
 def compare(
@@ -168,6 +184,7 @@ def compare(
             vectors,
             codes=codes,
             question=_question(target, simulation),
+            contexts=_contexts(chosen, simulation),
             random_state=random_state,
             on_step=on_step,
         )
@@ -210,42 +227,48 @@ def _measured(
     *,
     codes: Indices,
     question: ClosedQuestion | None,
+    contexts: Contexts,
     random_state: int,
     on_step: OnStep | None,
 ) -> Comparison:
     half = len(chosen) // 2
-    real = chosen.weighted(target_vectors)
+    real, draws = chosen.weighted(target_vectors), simulation.grouped_draws()
+    sides = Sides(real.take(np.arange(half)), {"": WeightedVectors(vectors, simulation.weights)})
     statistics = PersonaStatistics.measure(
-        real.take(np.arange(half)),
-        WeightedVectors(vectors, simulation.weights),
+        sides.target,
+        sides.simulated[""],
         codes,
         simulation.names,
         target_texts=chosen.responses[:half],
         texts=simulation.responses,
         question=question,
-        draws=simulation.grouped_draws(),
+        draws=draws,
         random_state=random_state,
     )
     statistics = _with_exact_shares(statistics, simulation)
+    if contexts.codes is not None:
+        (labels,) = contexts.codes.simulated.values()
+        first = contexts.between(contexts.codes.target[:half], labels)
+        statistics = statistics.with_contexts(sides, first, codes, draws=draws)
     tick = on_step("human floor", N_FLOORS) if on_step else None
     floor = human_floor(
         real,
         chosen.responses,
         question=question,
+        contexts=contexts,
         random_state=random_state,
         on_split=(lambda split: tick(split, None)) if tick else None,
     )
     if statistics.option_shares and statistics.option_shares.exact:
         floor = floor.against_exact(frozenset({"JS", "TV", "W1"}))
-    compared = real.take(np.arange(half))
     points, thinned = _points(
         chosen.take(range(half)),
         simulation,
         statistics,
-        shown_rows(compared, random_state=random_state),
+        shown_rows(sides.target, random_state=random_state),
         random_state,
     )
-    x, y = project(compared, vectors)[points["place"]].T
+    x, y = project(sides.target, vectors)[points["place"]].T
     points = points.assign(x=x, y=y)
     return Comparison(
         statistics,
@@ -255,7 +278,17 @@ def _measured(
         simulation,
         real,
         vectors,
+        contexts,
     )
+
+
+def _contexts(chosen: Population, simulation: Simulation) -> Contexts:
+    """Return the contexts in at most 12 groups; none where there is only one, or free text."""
+    if CONTEXT not in simulation.frame or len(set(chosen.context_labels)) == 1:
+        return Contexts()
+    rows, sides = np.arange(len(chosen), dtype=np.intp), {simulation.name: simulation}
+    weights: dict[str | None, Vectors | None] = {None: chosen.weights if chosen.weight else None}
+    return Contexts.of(chosen, rows, sides, weights=weights).in_groups(MAX_CONTEXTS)
 
 
 def _question(target: Population, simulation: Simulation) -> ClosedQuestion | None:

@@ -7,10 +7,10 @@ the effective number of simulated responses. Between two samples of one distribu
 metric falls with the inverse sizes of the samples:
 
     c (1/n + 1/m) + d (1/n^2 + 1/m^2)   for KL cosine, JS, and the squares of TV, W1 and length
-    a + b/m                             for FID and 1 - MAUVE
+    a + b/m                             for FID, joint FID and 1 - MAUVE
 
 FID has principal axes and MAUVE has clusters that depend on one side more than on the other, hence
-their own form.
+their own form. Fidelity is a share: its expected value does not depend on m.
 """
 
 from __future__ import annotations
@@ -20,14 +20,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jupyter_mop.engine.metrics.vectors import Vectors, WeightedVectors, checked_weights
+from jupyter_mop.engine.metrics.fidelity import FIDELITY
+from jupyter_mop.engine.metrics.vectors import (
+    Indices,
+    Vectors,
+    WeightedVectors,
+    checked_weights,
+)
+from jupyter_mop.engine.weighting.joint_alignment import JOINT_FID, Contexts, Sides
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 
 N_FLOORS = 5
 ROOT, COMPLEMENT = "root", "complement"
 SCALES: dict[str, str] = {"TV": ROOT, "W1": ROOT, "length": ROOT, "MAUVE": COMPLEMENT}
-ASYMMETRIC = frozenset({"FID", "MAUVE"})
+ASYMMETRIC = frozenset({"FID", "MAUVE", JOINT_FID.name})
+CONSTANT = frozenset({FIDELITY.name})
 
 
 @dataclass(frozen=True)
@@ -37,8 +45,9 @@ class HumanFloor:
     Attributes
     ----------
     coefficients : dict of str to list of float
-        For each metric c0, c1, c2: c0 + c1 / size + c2 / size^2 is the floor of FID, KL cosine and
-        JS, the square of the floor of TV, W1 and length, and 1 - the floor of MAUVE.
+        For each metric c0, c1, c2: c0 + c1 / size + c2 / size^2 is the floor of FID, joint FID, KL
+        cosine, JS and fidelity, the square of the floor of TV, W1 and length, and 1 - the floor of
+        MAUVE.
 
     Examples
     --------
@@ -78,6 +87,7 @@ def human_floor(
     texts: list[str],
     *,
     question: ClosedQuestion | None = None,
+    contexts: Contexts | None = None,
     random_state: int = 0,
     on_split: Callable[[int], object] | None = None,
 ) -> HumanFloor:
@@ -91,6 +101,8 @@ def human_floor(
         The responses.
     question : ClosedQuestion, optional
         The options, where the responses answer a closed question.
+    contexts : Contexts, optional
+        The contexts of the real responses, in groups, for joint FID and fidelity.
     random_state : int
         Seed of the halves.
     on_split : callable, optional
@@ -100,10 +112,15 @@ def human_floor(
     found = []
     for split in range(N_FLOORS):
         order = rng.permutation(2 * half)
-        sides = [
-            (real.take(rows), [texts[i] for i in rows]) for rows in (order[:half], order[half:])
-        ]
-        found.append(_measured(*sides, question=question, random_state=random_state + split))
+        statistics = _measured(
+            real,
+            texts,
+            (order[:half], order[half:]),
+            question=question,
+            contexts=contexts,
+            random_state=random_state + split,
+        )
+        found.append(_values(statistics, real.take(order[half:])))
         if on_split:
             on_split(split)
     sizes = np.mean([inverse for inverse, _ in found], axis=0)
@@ -111,28 +128,45 @@ def human_floor(
     return HumanFloor({name: _coefficients(name, sizes, values[name]) for name in values})
 
 
-Side = tuple[WeightedVectors, list[str]]
-
-
 def _measured(
-    first: Side, second: Side, *, question: ClosedQuestion | None, random_state: int
-) -> tuple[Vectors, dict[str, Vectors]]:
-    """Return inverse sizes and metrics of the first half against all and half of the second.
-
-    The second half is measured as a mixture of two "personas", its own halves.
-    """
-    codes = np.arange(len(second[1])) % 2
+    real: WeightedVectors,
+    texts: list[str],
+    halves: tuple[Indices, Indices],
+    *,
+    question: ClosedQuestion | None,
+    contexts: Contexts | None,
+    random_state: int,
+) -> PersonaStatistics:
+    """Measure the second half as a mixture of two "personas", its own halves."""
+    first, second = halves
+    sides = Sides(real.take(first), {"": real.take(second)})
+    codes = _parity(len(second))
     statistics = PersonaStatistics.measure(
-        first[0],
-        second[0],
+        sides.target,
+        sides.simulated[""],
         codes,
         ["even", "odd"],
-        target_texts=first[1],
-        texts=second[1],
+        target_texts=[texts[i] for i in first],
+        texts=[texts[i] for i in second],
         question=question,
         random_state=random_state,
     )
-    shares = np.bincount(codes, checked_weights(second[0].weights, len(codes)))
+    if contexts is None or contexts.codes is None:
+        return statistics
+    labels = contexts.codes.target
+    return statistics.with_contexts(sides, contexts.between(labels[first], labels[second]), codes)
+
+
+def _parity(n: int) -> Indices:
+    return np.arange(n, dtype=np.intp) % 2
+
+
+def _values(
+    statistics: PersonaStatistics, second: WeightedVectors
+) -> tuple[Vectors, dict[str, Vectors]]:
+    """Return inverse sizes and metrics of the first half against all and half of the second."""
+    codes = _parity(len(second))
+    shares = np.bincount(codes, checked_weights(second.weights, len(codes)))
     mixtures = [shares, np.array([1.0, 0.0]), np.array([0.0, 1.0])]
     inverse = [1 / statistics.effective_sample_size(mixture) for mixture in mixtures]
     metrics = [statistics.metrics(mixture) for mixture in mixtures]
@@ -146,7 +180,7 @@ def _measured(
 def _coefficients(name: str, inverse: Vectors, values: Vectors) -> list[float]:
     """Fit the metric's form to its values at two sizes of the second sample."""
     n, whole, part = inverse
-    if not np.isfinite(values).all():  # weights that leave one response
+    if name in CONSTANT or not np.isfinite(values).all():  # weights that leave one response
         return [float(values[0]), 0.0, 0.0]
     slope = (values[1] - values[0]) / (part - whole)
     if name in ASYMMETRIC:

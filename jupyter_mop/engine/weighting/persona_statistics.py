@@ -15,6 +15,7 @@ from jupyter_mop.engine.metrics.divergences import (
     mixture_wasserstein,
 )
 from jupyter_mop.engine.metrics.fid import PersonaMoments, mixture_fid, persona_moments
+from jupyter_mop.engine.metrics.fidelity import FIDELITY
 from jupyter_mop.engine.metrics.kl_cosine import (
     MAX_ALL_PAIRS,
     SAMPLED_PAIRS,
@@ -34,6 +35,8 @@ from jupyter_mop.engine.metrics.vectors import (
     checked_weights,
 )
 from jupyter_mop.engine.simulation.context_groups import GroupedDraws, PersonaCells
+from jupyter_mop.engine.weighting.context_statistics import ContextStatistics
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.engine.weighting.persona_counts import (
     ClosedQuestion,
     OptionShares,
@@ -48,7 +51,9 @@ from jupyter_mop.errors import DataError
 
 MAX_CLUSTERS = 100
 MIN_TARGET = 10
-HIGHER_IS_BETTER = frozenset(metric.name for metric in METRICS if metric.better == "higher")
+HIGHER_IS_BETTER = frozenset(
+    metric.name for metric in (*METRICS, FIDELITY) if metric.better == "higher"
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ class PersonaStatistics:
         Shares of responses of 0, 1, ... words; the last bin includes longer ones.
     option_shares : OptionShares or None
         For a closed question: shares of the options.
+    contexts : ContextStatistics or None
+        For joint FID and fidelity, where contexts recur; see `with_contexts`.
     target_size : float
         Effective sample size (Kish) of the real responses; n without survey weights.
     cells : PersonaCells
@@ -99,6 +106,7 @@ class PersonaStatistics:
     target_lengths: Vectors
     lengths: Vectors
     option_shares: OptionShares | None = None
+    contexts: ContextStatistics | None = None
     target_size: float = field(kw_only=True)
     cells: PersonaCells = field(kw_only=True)
 
@@ -204,6 +212,26 @@ class PersonaStatistics:
             cells=cells,
         )
 
+    def with_contexts(
+        self, sides: Sides, contexts: Contexts, codes: Indices, *, draws: GroupedDraws | None = None
+    ) -> PersonaStatistics:
+        """Return the same statistics with those of joint FID and fidelity.
+
+        Parameters
+        ----------
+        sides : Sides
+            The responses that were measured, with weights if there are any.
+        contexts : Contexts
+            Their contexts, in groups.
+        codes, draws
+            As for `measure`.
+        """
+        (simulated,) = sides.simulated.values()
+        n, cells = len(self.cells), self.cells.codes(draws.labels, codes) if draws else codes
+        shares = shares_within_persona(cells, checked_weights(simulated.weights, len(codes)), n)
+        found = ContextStatistics.measure(sides, contexts, cells, shares, n)
+        return replace(self, contexts=found)
+
     def metrics_and_gradients(
         self, weights: Sequence[float] | Vectors
     ) -> dict[str, ValueAndGradient]:
@@ -214,6 +242,7 @@ class PersonaStatistics:
             "FID": mixture_fid(v, c, self.moments),
             "MAUVE": mixture_mauve(v, self.target_clusters, self.clusters),
             "KL cosine": mixture_kl_cosine(v, c, self.target_cosines, self.pairs),
+            **(self.contexts.metrics(v, c) if self.contexts else {}),
             "length": mixture_wasserstein(v, self.target_lengths, self.lengths),
         }
         if self.option_shares:
@@ -292,12 +321,7 @@ class PersonaStatistics:
             "names": list(self.names),
             "counts": self.counts.tolist(),
             "inverse_sizes": self.inverse_sizes,
-            "space": {
-                "target_variances": self.moments.variances,
-                "means": self.moments.means.ravel(),
-                "moments": self.moments.second_moments.ravel(),
-                "explained": self.moments.explained,
-            },
+            "space": self.moments.to_dict(),
             "clusters": {"target": self.target_clusters, "personas": self.clusters.ravel()},
             "cosines": {
                 "target": self.target_cosines,
@@ -305,6 +329,7 @@ class PersonaStatistics:
                 "cap": SAMPLED_PAIRS,
             },
             "lengths": {"target": self.target_lengths, "personas": self.lengths.ravel()},
+            "contexts": self.contexts and self.contexts.to_dict(),
             "answers": options,
             "groups": self._groups(),
         }

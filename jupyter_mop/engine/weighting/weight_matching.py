@@ -92,7 +92,8 @@ def match(
     statistics : PersonaStatistics
         Statistics of the simulation.
     metric : str
-        "FID", "MAUVE", "KL cosine", "length", or for a closed question "JS", "TV" or "W1".
+        "FID", "MAUVE", "KL cosine" or "length"; "joint FID" or "fidelity" where contexts recur; or
+        for a closed question "JS", "TV" or "W1".
     start : ndarray, shape (K,)
         Where to start, and the weights that the penalty pulls to.
     held : sequence of bool, optional

@@ -36,6 +36,7 @@ _OPTIONS: dict[str, type[Options]] = {
     "mop_ask": ElicitationOptions,
     "mop_synthesize": SynthesisOptions,
 }
+_MATCHED_METRICS = ("FID", "MAUVE", "'KL cosine'", "'joint FID'", "fidelity", "length")
 _COLUMN_OPTIONS = ("--context", "--response", "--weight", "--group")
 
 
@@ -71,7 +72,7 @@ class _Completer:
         return {
             **self._declared_choices(),
             "--weights": lambda: [*WEIGHT_WORDS, *(f"{p.name}=" for p in study.personas)],
-            "--figure": lambda: ["FID", "MAUVE", "'KL cosine'", "length"],
+            "--figure": lambda: list(_MATCHED_METRICS),
             "--template": lambda: list(TEMPLATES),
             "--human": self._frames,
             "--by": self._subgroups,

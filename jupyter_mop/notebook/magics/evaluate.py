@@ -59,7 +59,7 @@ class EvaluateMagics(StudyMagics):
     @magic_arguments()
     @argument("name", nargs="?", help="A simulation of the mixture. Default: the latest.")
     @argument("--figure", default="MAUVE", help="The metric: FID, MAUVE, 'KL cosine' or length; "
-              "for answers JS, TV or W1.")  # fmt: skip
+              "'joint FID' or fidelity where contexts recur; for answers JS, TV, W1.")  # fmt: skip
     @argument("--seed", type=arguments.seed, default=0, help="Seed of half samples, clusters and "
               "sampled pairs.")  # fmt: skip
     @line_magic

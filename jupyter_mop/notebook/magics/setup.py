@@ -165,7 +165,7 @@ class SetupMagics(StudyMagics):
     @magic_arguments()
     @option_arguments(FitOptions)
     @argument("--refits", type=int, default=0, help="Number of bootstrap refits, such as 100, for "
-              "intervals of the persona weights; they call no model.")  # fmt: skip
+              "intervals of the persona weights, instead of 30; they call no model.")  # fmt: skip
     @argument("--client", help="Variable with a dask.distributed.Client, whose workers score the "
               "responses.")  # fmt: skip
     @cost_arguments

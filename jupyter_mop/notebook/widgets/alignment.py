@@ -231,6 +231,7 @@ def _simulated_weights(comparison: Comparison) -> list[float]:
 def _notes(comparison: Comparison) -> list[str]:
     """Return what limits the panel's accuracy, as sentences."""
     notes = [note] if (note := comparison.simulation.selection_note) else []
+    notes.extend(comparison.contexts.notes)
     if comparison.thinned:
         shown, total = comparison.thinned
         notes.append(f"The map shows {shown:,} of {total:,} responses; the metrics use all.")

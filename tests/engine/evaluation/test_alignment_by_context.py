@@ -15,15 +15,15 @@ from jupyter_mop.engine.evaluation.alignment_by_context import (
     excess,
     is_off_floor,
 )
-from jupyter_mop.engine.evaluation.context_codes import context_values
 from jupyter_mop.engine.simulation.simulation import COLUMNS, Simulation
+from jupyter_mop.engine.weighting.context_codes import context_values
 from jupyter_mop.errors import DataError
 
 TOPICS = ["price", "room", "food"]
 RATINGS = ["1", "5"]
 WORDS = ["cheap", "bed", "soup", "kind", "good", "bad", "stay", "never"]
 EVIL = "<script>alert('x')</script>"
-METRICS = ["FID", "MAUVE", "KL cosine", "dispersion"]
+METRICS = ["FID", "MAUVE", "KL cosine", "dispersion", "fidelity"]
 
 
 def odds(topic: str, rating: str) -> np.ndarray:
@@ -136,6 +136,22 @@ def test_the_group_that_is_wrong_is_the_worst(alignment: Alignment) -> None:
     assert dispersion.set_index("group").loc["food", "value"] < 0.01
 
 
+def test_fidelity_of_a_group_is_the_share_recognised_as_its_own(alignment: Alignment) -> None:
+    frame = by(alignment).frame
+    rows = frame[frame["figure"] == "fidelity"].set_index(["method", "group"])
+    people = rows.loc["perfect"]
+    assert (people["floor"] > 0.55).all()
+    assert not is_off_floor(people).any()
+    shuffled = rows.loc["shuffled"]
+    assert is_off_floor(shuffled).all()
+    assert shuffled["value"].mean() == pytest.approx(1 / 3, abs=0.1)
+    row = mean(alignment, "shuffled", "fidelity")
+    assert row["value"] == pytest.approx(np.average(shuffled["value"], weights=shuffled["share"]))
+    assert row["low"] < row["value"] < row["high"] < row["floor_low"]
+    sizes = frame.drop_duplicates(["method", "group"]).set_index(["method", "group"])["n"]
+    assert rows["n"].to_dict() == sizes.to_dict()
+
+
 def test_the_mean_is_weighted_by_the_shares_of_the_people(alignment: Alignment) -> None:
     frame = by(alignment).frame
     rows = frame[(frame["method"] == "food") & (frame["figure"] == "FID")]
@@ -155,7 +171,7 @@ def test_a_perfect_simulation_is_at_the_floor_at_every_seed() -> None:
         n_off += int(is_off_floor(summary).sum())
         ratios.append((summary["value"] / summary["floor"]).to_numpy())
     assert n_off <= 1
-    assert np.mean(ratios, axis=0) == pytest.approx(np.ones(5), abs=0.25)
+    assert np.mean(ratios, axis=0) == pytest.approx(np.ones(6), abs=0.25)
 
 
 def test_several_columns_are_their_combinations() -> None:

@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jupyter_mop.engine.metrics.fidelity import ContextClassifier, fidelity, with_codes
+from jupyter_mop.engine.metrics.fidelity import (
+    ContextClassifier,
+    fidelity,
+    weighted_fidelity,
+    with_codes,
+)
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
 
 RNG = np.random.default_rng(0)
@@ -42,6 +47,21 @@ def test_responses_that_ignore_their_context_score_at_chance() -> None:
         WeightedVectors(with_codes(VECTORS, CODES)), WeightedVectors(with_codes(other, shuffled))
     )
     assert scored == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_contexts_can_have_weights_in_the_mean() -> None:
+    real = WeightedVectors(with_codes(VECTORS, CODES))
+    noisy = VECTORS + np.random.default_rng(5).normal(size=VECTORS.shape)
+    other = WeightedVectors(with_codes(noisy, CODES), WEIGHTS.astype(float))
+    found = ContextClassifier.train(VECTORS, CODES).predict(other.vectors[:, :-1])
+    shares = [np.average(found[k == CODES] == k, weights=WEIGHTS[k == CODES]) for k in range(3)]
+    for weights, expected in (
+        (np.eye(3)[1], shares[1]),
+        (np.array([0.7, 0.2, 0.1]), np.dot([0.7, 0.2, 0.1], shares)),
+        (None, np.mean(shares)),
+    ):
+        value = weighted_fidelity("it", weights).value(real, other, 0, 0)
+        assert value == pytest.approx(expected)
 
 
 def test_code_minus_one_is_ignored() -> None:

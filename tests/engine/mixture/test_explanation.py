@@ -33,6 +33,17 @@ def test_weights_equal_those_of_the_gate(fitted: MixtureOfPersonas, population: 
     assert set(found.frame["persona"]) <= set(fitted.names)
 
 
+def test_what_weights_follow_is_told_with_intervals(fitted: MixtureOfPersonas) -> None:
+    found = fitted.explain("sun at dawn")
+    assert found.terms.equals(fitted.coefficients())
+    assert (found.terms["low"] < found.terms["times"]).all()
+    sentence = next(text for text in found.sentences if "same topic" in text)
+    assert sentence.startswith("exemplars of the same topic: ")
+    assert "[" in sentence
+    for shown in (found._repr_html_(), repr(found), fitted._repr_html_()):
+        assert "exemplars of the same topic" in shown
+
+
 def test_the_nearest_records_have_the_context(fitted: MixtureOfPersonas) -> None:
     nearest = fitted.explain("rain at dusk", n=4).nearest
     assert list(nearest["context"]) == ["rain at dusk"] * 4

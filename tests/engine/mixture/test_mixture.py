@@ -532,3 +532,23 @@ def test_exemplars_with_other_context_columns_are_refused() -> None:
     pool = Population.from_frame(frame, context="town", response="text")
     with pytest.raises(DataError, match="context columns town, but the population has topic"):
         four().fit(simulated_population(20), exemplars=pool)
+
+
+def test_contexts_that_the_fit_has_not_seen_are_remarked(
+    mixture: MixtureOfPersonas, population: Population
+) -> None:
+    mixture.fit(population)
+    frame = pd.DataFrame({"topic": ["sun at dawn", "sun at noon", "fog"] * 20, "text": "sun"})
+    other = Population.from_frame(frame, context="topic", response="text")
+    with pytest.raises(UserWarning, match=r"2 of 3 contexts are new to the fit \(topic = '"):
+        mixture.simulate(60, other, n_candidates=1)
+    mixture.simulate(60, other, baseline="plain")
+    mixture.simulate(60, population, n_candidates=1)
+
+
+def test_a_persona_that_no_record_supports_is_named_by_the_fit() -> None:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["sun", "rain", "snow"], 6)) for _ in range(200)]
+    frame = pd.DataFrame({"topic": "weather", "text": texts})
+    found = four(n_exemplars=4).fit(Population.from_frame(frame, context="topic", response="text"))
+    assert found.verdict_.endswith("No record supports the persona 'd'.")

@@ -90,6 +90,89 @@ def test_rows_and_clusters_match_the_responses(comparison):
     assert shares == pytest.approx(np.full(3, 1 / 3) @ comparison.statistics.clusters)
 
 
+def by_topic(n, seed, topics, *, shuffled=False):
+    """Return contexts and responses that favour their own topic's word."""
+    rng = np.random.default_rng(seed)
+    of = rng.integers(len(topics), size=n)
+    given = rng.permutation(of) if shuffled else of
+    return np.array(topics)[of], [texts(rng, 1, k % 4)[0] for k in given]
+
+
+def compared(topics, *, n=240):
+    """Compare people with two personas, of which the second answers random contexts."""
+    asked, responses = by_topic(n, 0, topics)
+    real = pd.DataFrame({"topic": asked, "text": responses})
+    parts = [by_topic(n // 4, 5 + k, topics, shuffled=k == 1) for k in range(2)]
+    frame = pd.DataFrame({
+        "context": np.concatenate([contexts for contexts, _ in parts]),
+        "persona": np.repeat(["close", "random"], n // 4),
+        "exemplar": None,
+        "response": [text for _, given in parts for text in given],
+        "weight": 1.0,
+    })  # fmt: skip
+    target = Population.from_frame(real, context="topic", response="text")
+    return compare(target, Simulation(frame), encoder=ToyEncoder(WORDS))
+
+
+TOPICS = ["dawn", "dusk", "noon", "night"]
+
+
+def test_joint_metrics_see_the_persona_that_answers_the_wrong_context():
+    found = compared(TOPICS, n=480)
+    assert found.contexts.notes == ()
+    close, wrong = (found.statistics.metrics(v) for v in ([1, 0], [0, 1]))
+    assert wrong["joint FID"] > 1.5 * close["joint FID"]
+    assert wrong["fidelity"] < 0.35 < close["fidelity"]
+    assert wrong["FID"] == pytest.approx(close["FID"], abs=0.01)
+    floors = found.floors_at([1, 0])
+    assert list(floors) == list(close)
+    assert close["joint FID"] == pytest.approx(floors["joint FID"], abs=0.025)
+    assert close["fidelity"] == pytest.approx(floors["fidelity"], abs=0.1)
+    assert floors["fidelity"] == found.floors_at([0.5, 0.5])["fidelity"]
+    slopes = found.statistics.contributions([0.5, 0.5])
+    assert slopes["joint FID"][0] < 0 < slopes["fidelity"][0]
+
+
+@pytest.mark.filterwarnings("ignore:Only .* responses per side")
+def test_exact_joint_metrics_are_close_to_those_of_the_sums():
+    found = compared(TOPICS, n=480)
+    exact = found.exact([0.8, 0.2]).set_index("figure")
+    assert list(exact.index) == ["FID", "MAUVE", "KL cosine", "joint FID", "fidelity"]
+    live = found.statistics.metrics([0.8, 0.2])
+    assert exact.loc["joint FID", "value"] == pytest.approx(live["joint FID"], abs=0.03)
+    assert exact.loc["fidelity", "value"] == pytest.approx(live["fidelity"], abs=0.06)
+
+
+def test_many_contexts_are_pooled_and_free_text_is_left_out():
+    many = compared([f"topic {i}" for i in range(20)], n=1200)
+    assert many.contexts.notes == (
+        "Joint FID and fidelity pool all but the 11 most frequent contexts.",
+    )
+    assert many.statistics.contexts.given.shape == (2, 12)
+    free = compared([f"place {i}" for i in range(10_000)])
+    assert "joint FID" not in free.statistics.metrics([0.5, 0.5])
+    assert free.floors.keys() == free.statistics.metrics([0.5, 0.5]).keys()
+    (note,) = free.contexts.notes
+    assert note.startswith("There is no joint FID and no fidelity here: there are ")
+    assert note.endswith(" different contexts.")
+
+
+def test_contexts_that_people_do_not_have_are_remarked():
+    found = compared(TOPICS)
+    frame = found.simulation.frame.assign(context="elsewhere")
+    asked, responses = by_topic(240, 0, TOPICS)
+    real = pd.DataFrame({"topic": asked, "text": responses})
+    target = Population.from_frame(real, context="topic", response="text")
+    other = compare(target, Simulation(frame), encoder=ToyEncoder(WORDS))
+    assert other.statistics.contexts is None
+    assert "fewer than 20 responses of simulation are in contexts" in other.contexts.notes[0]
+
+
+def test_one_context_allows_no_joint_metric(comparison):
+    assert comparison.statistics.contexts is None
+    assert comparison.contexts.notes == ()
+
+
 @pytest.mark.filterwarnings("ignore:Only 60 responses")
 def test_exact_metrics_are_those_of_the_weighted_simulation(comparison):
     weights = [0.8, 0.1, 0.1]

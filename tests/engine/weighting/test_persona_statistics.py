@@ -13,11 +13,14 @@ from jupyter_mop.engine.metrics.divergences import (
     wasserstein_distance,
 )
 from jupyter_mop.engine.metrics.fid import frechet_distance
+from jupyter_mop.engine.metrics.fidelity import fidelity
 from jupyter_mop.engine.metrics.kl_cosine import MAX_ALL_PAIRS, N_BINS, SAMPLED_PAIRS, kl_cosine
 from jupyter_mop.engine.metrics.mauve import mauve_score
 from jupyter_mop.engine.metrics.split_half import WeightedVectors
 from jupyter_mop.engine.metrics.vectors import effective_sample_size, principal_components, unit
 from jupyter_mop.engine.simulation.importance_weights import share_weights
+from jupyter_mop.engine.weighting.context_codes import ContextCodes
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.engine.weighting.persona_counts import ClosedQuestion
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
 from jupyter_mop.errors import DataError
@@ -93,6 +96,48 @@ def test_metrics_of_a_closed_question_are_those_of_the_weighted_responses(seed):
     assert metrics["W1"] == pytest.approx(wasserstein_distance(p, q), abs=1e-6)
 
 
+def with_contexts(seed, **options):
+    """Return statistics with contexts, the joint sides, and those that fidelity compares."""
+    found, (real, simulated, codes, base), _ = measured(seed, **options)
+    rng = np.random.default_rng([seed, 1])
+    labels = rng.integers(3, size=len(real)), rng.integers(-1, 3, size=len(codes))
+    contexts = Contexts(ContextCodes(("a", "b", "c"), labels[0], {"": labels[1]}))
+    sides = Sides(WeightedVectors(real), {"": WeightedVectors(simulated, base)})
+    made = found.with_contexts(sides, contexts, codes)
+    return made, contexts.joint(sides), contexts.coded(sides), (codes, base)
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 10_000), n_personas=st.integers(1, 6), weighted=st.booleans())
+def test_joint_metrics_are_those_of_the_weighted_responses(seed, n_personas, weighted):
+    found, joint, coded, (codes, base) = with_contexts(
+        seed, n_personas=n_personas, weighted=weighted
+    )
+    v = some_weights(seed, n_personas)
+    weights = share_weights(codes, v, found.names, weights=base)
+    metrics = found.metrics(v)
+    n_axes = len(found.contexts.joint.variances)
+    axes = principal_components(joint.target.vectors)[1][:, :n_axes]
+    direct = frechet_distance(
+        joint.target.vectors @ axes, joint.simulated[""].vectors @ axes, weights=weights
+    )
+    assert metrics["joint FID"] == pytest.approx(direct, abs=1e-6)
+    side = WeightedVectors(coded.simulated[""].vectors, weights)
+    assert metrics["fidelity"] == pytest.approx(fidelity(coded.target, side), abs=1e-9)
+
+
+def test_joint_gradients_agree_with_finite_differences():
+    found = with_contexts(1, n_personas=4)[0]
+    v, step = np.array([0.4, 0.3, 0.2, 0.1]), 1e-6
+    values = found.metrics_and_gradients(v)
+    for name in ("joint FID", "fidelity"):
+        for k in range(1, 4):
+            move = step * (np.eye(4)[k] - np.eye(4)[0])
+            up, down = (found.metrics(v + sign * move)[name] for sign in (1, -1))
+            slope = values[name].gradient[k] - values[name].gradient[0]
+            assert slope == pytest.approx((up - down) / (2 * step), abs=2e-5), name
+
+
 def test_lengths_are_compared_in_words():
     found, (_, _, codes, _), (real, texts) = measured(3)
     counts = np.array([text.count("w") for text in texts])
@@ -155,7 +200,8 @@ def test_the_number_of_pairs_is_limited_for_many_responses():
 def test_the_dictionary_has_flat_arrays():
     found, _, _ = measured(0, closed=True)
     facts = found.to_dict()
-    assert facts["space"]["moments"].shape == (3 * found.n_axes**2,)
+    assert facts["space"]["moments"].shape == (3 * found.n_axes * (found.n_axes + 1) // 2,)
+    assert facts["contexts"] is None
     assert facts["cosines"]["pairs"].shape == (9 * N_BINS,)
     plain = json.dumps(facts, default=lambda array: array.tolist())
     assert json.loads(plain)["answers"]["options"] == OPTIONS

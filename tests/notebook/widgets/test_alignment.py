@@ -114,6 +114,11 @@ def test_a_small_target_is_noted(comparison):
     assert AlignmentPanel(comparison).notes == []
 
 
+def test_pooled_contexts_are_noted(comparison):
+    pooled = replace(comparison.contexts, note="Joint FID pools contexts.")
+    assert AlignmentPanel(replace(comparison, contexts=pooled)).notes == [pooled.note]
+
+
 def test_thinned_points_are_noted(comparison):
     notes = AlignmentPanel(replace(comparison, thinned=(50_000, 90_000))).notes
     assert notes == ["The map shows 50,000 of 90,000 responses; the metrics use all."]
@@ -212,7 +217,7 @@ def test_the_page_is_one_file(panel, tmp_path):
 
 
 def test_the_scripts_stay_small():
-    assert len(script("alignment").encode()) + len(style("alignment").encode()) < 97_000
+    assert len(script("alignment").encode()) + len(style("alignment").encode()) < 99_000
 
 
 def words_held(text):

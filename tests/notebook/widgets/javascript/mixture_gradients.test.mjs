@@ -83,6 +83,13 @@ test("values computed by hand", () => {
   near([effectiveSampleSize(plain, [0.5, 0.5])], [4 / 1.1]);
 });
 
+test("fidelity is the mean over contexts of the share recognised", () => {
+  const contexts = { space: plain.space, given: [0.5, 0.5, 1, 0], recognised: [0.5, 0.25, 0.4, 0] };
+  near([metric({ ...plain, contexts }, "fidelity", [0.5, 0.5]).value], [0.55]);
+  near([metric({ ...plain, contexts }, "fidelity", [0, 1]).value], [0.4]);
+  assert.ok(Number.isNaN(metric({ ...plain, contexts: { ...contexts, given: [0, 0, 0, 0] } }, "fidelity", [0, 1]).value));
+});
+
 test("one draw has no spread and no pairs: no value and no gradient", () => {
   for (const single of [fid, klCosine]) {
     const { value, gradient } = single(plain, [0, 1]);
@@ -110,10 +117,12 @@ test("lists and typed arrays give equal results", () => {
 
 test("only the metrics that are defined are named", () => {
   const open = ["FID", "MAUVE", "KL cosine", "length"];
+  const joint = ["FID", "MAUVE", "KL cosine", "joint FID", "fidelity", "length"];
   assert.deepEqual(metricNames({ ...plain, answers: null }), open);
+  assert.deepEqual(metricNames({ ...plain, contexts: {}, answers: null }), joint);
   assert.deepEqual(metricNames({ ...plain, answers: { ...plain.answers, ordered: false } }), [...open, "JS", "TV"]);
   assert.deepEqual(Object.keys(metrics(plain, [1, 0])), [...open, "JS", "TV", "W1"]);
-  assert.deepEqual(open.filter(higherIsBetter), ["MAUVE"]);
+  assert.deepEqual(joint.filter(higherIsBetter), ["MAUVE", "fidelity"]);
 });
 
 test("raising one weight in proportion changes a metric by its contribution", () => {

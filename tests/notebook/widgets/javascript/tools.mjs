@@ -31,14 +31,15 @@ export function simplexPoint(random, n) {
 /** Means and second moments of random draws, which are therefore consistent. */
 function randomSpace(random, personas, axes, draws) {
   const means = new Float64Array(personas * axes);
-  const moments = new Float64Array(personas * axes * axes);
+  const length = (axes * (axes + 1)) / 2;
+  const moments = new Float64Array(personas * length);
   for (let k = 0; k < personas; k += 1) {
     const centre = many(axes, () => random() - 0.5);
     for (let draw = 0; draw < draws; draw += 1) {
       const x = centre.map((middle, i) => (middle + 2 * random() - 1) / (1 + 0.2 * i));
-      for (let i = 0; i < axes; i += 1) {
+      for (let i = 0, at = k * length; i < axes; i += 1) {
         means[k * axes + i] += x[i] / draws;
-        for (let j = 0; j < axes; j += 1) moments[(k * axes + i) * axes + j] += (x[i] * x[j]) / draws;
+        for (let j = i; j < axes; j += 1, at += 1) moments[at] += (x[i] * x[j]) / draws;
       }
     }
   }
@@ -57,6 +58,16 @@ function randomPairs(random, personas, bins) {
   return pairs;
 }
 
+/** Shares of responses by persona and context, and of those recognised as answers to it. */
+function randomContexts(random, personas, axes, draws) {
+  const given = many(personas, () => simplexPoint(random, 3)).flat();
+  const recognised = given.map((share) => share * random());
+  return {
+    space: randomSpace(random, personas, axes, draws),
+    given: Float64Array.from(given), recognised: Float64Array.from(recognised),
+  };
+}
+
 /** Random but consistent statistics, as the panel gets them. */
 export function randomStatistics(random, { personas, axes, clusters, bins, draws }) {
   const shares = (n) => ({
@@ -72,6 +83,7 @@ export function randomStatistics(random, { personas, axes, clusters, bins, draws
     cosines: {
       target: many(bins, () => Math.floor(200 * random())), pairs: randomPairs(random, personas, bins), cap: 1000000,
     },
+    contexts: randomContexts(random, personas, axes, draws),
     lengths: shares(40),
     answers: { options: ["a", "b", "c", "d", "e"], ordered: true, ...shares(5) },
   };

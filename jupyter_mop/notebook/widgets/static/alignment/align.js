@@ -5,7 +5,7 @@ import { match } from "../metrics/weight_matching.js";
 import { metricNames } from "../metrics/mixture_gradients.js";
 import { same } from "../shared/simplex.js";
 
-const ORDER = ["JS", "TV", "W1", "FID", "MAUVE", "KL cosine", "length"];
+const ORDER = ["JS", "TV", "W1", "FID", "MAUVE", "KL cosine", "joint FID", "fidelity", "length"];
 
 export function buildAlign({ statistics }, mixer, afterwards, signal) {
   const names = ORDER.filter((name) => metricNames(statistics).includes(name));

@@ -8,13 +8,16 @@ import { blend } from "../metrics/statistics.js";
 
 const HISTORY_LENGTH = 60;
 const MIN_CHANGE = 5e-7;
-const UNITS = { length: ", in words", W1: ", in steps" };
-export const shortNames = { "KL cosine": "KL" };
+const UNITS = { length: ", words", W1: ", steps" };
+const BOUNDED = ["MAUVE", "fidelity"];
+export const shortNames = { "KL cosine": "KL", "joint FID": "joint" };
 
 const DESCRIPTIONS = {
   FID: "distance between the two embedding distributions",
   MAUVE: "overlap of the two distributions",
   "KL cosine": "difference in diversity",
+  "joint FID": "distance between responses together with their contexts",
+  fidelity: "share of responses recognised as answers to their own context, mean over contexts",
   length: "difference in length",
   JS: "Jensen\u2013Shannon divergence of the answers",
   TV: "total variation of the answers",
@@ -37,7 +40,7 @@ function sparklinePath(values) {
 
 function buildCard(name, dimensions) {
   const better = higherIsBetter(name) ? "higher" : "lower";
-  const card = { name, better, floor: NaN, history: [], top: name === "MAUVE" ? 1 : 0 };
+  const card = { name, better, floor: NaN, history: [], top: BOUNDED.includes(name) ? 1 : 0 };
   card.value = node("output", { class: "mop-value" });
   card.change = node("div", { class: "mop-change", title: "since the start" });
   card.sparkline = svgNode("path", {});
@@ -47,9 +50,10 @@ function buildCard(name, dimensions) {
   card.floorText = node("div", { class: "mop-floor-text", title: "what people would score against people, with as many responses on each side" });
   card.exact = node("div", { class: "mop-exact", role: "status" });
   const direction = better === "lower" ? "\u2193 better" : "\u2191 better";
-  const unit = name === "FID" ? `, in ${dimensions} dimensions` : UNITS[name] ?? "";
+  const unit = UNITS[name] ?? "";
+  const axes = name.endsWith("FID") ? `, in ${dimensions} dimensions` : "";
   card.element = node("section", { class: "mop-card", "data-metric": name, "aria-label": name },
-    node("h4", { title: `${name}: ${DESCRIPTIONS[name] ?? "a metric"}, ${better} is better${unit}` }, name, node("small", {}, `${direction}${unit}`)),
+    node("h4", { title: `${name}: ${DESCRIPTIONS[name] ?? "a metric"}, ${better} is better${unit}${axes}` }, name, node("small", {}, `${direction}${unit}`)),
     node("div", { class: "mop-value-row" }, card.value,
       svgNode("svg", { class: "mop-sparkline", viewBox: "-1 0 62 22", "aria-hidden": "true" }, card.sparkline)),
     card.change,
@@ -126,8 +130,10 @@ function buildAnswers(statistics) {
 export function buildMetricCards({ statistics }, names) {
   const cards = names.map((name) => buildCard(name, statistics.space.target_variances.length));
   const answers = statistics.answers && buildAnswers(statistics);
-  if (answers) answers.element.style.gridColumn = `span ${names.length % 2 ? 1 : 2}`;
+  const columns = names.length % 3 ? 4 : 3;
+  if (answers) answers.element.style.gridColumn = columns === 3 ? "1 / -1" : `span ${names.length % 2 ? 1 : 2}`;
   const element = node("div", { class: "mop-cards" }, ...cards.map((card) => card.element), ...(answers ? [answers.element] : []));
+  element.style.setProperty("--mop-columns", columns);
   function draw(scene) {
     cards.forEach((card, i) => {
       card.floor = humanFloor(statistics.floors?.[card.name], scene.size);

@@ -67,10 +67,8 @@ function doubledUpper(full, size, length) {
   return upper;
 }
 
-/** The Fréchet distance on the target's principal axes. */
-export function fid(statistics, weights) {
-  const { inverse, space } = prepare(statistics);
-  const { size, scale, length, upper, traces, spread, means, scaled } = space;
+/** The Fréchet distance of these moments on the target's principal axes. */
+function frechet(inverse, { size, scale, length, upper, traces, spread, means, scaled }, weights) {
   const count = weights.length;
   const chance = perDraw(weights, inverse);
   const unbiased = 1 - inner(weights, chance);
@@ -89,6 +87,32 @@ export function fid(statistics, weights) {
     return 2 * along + (change + 2 * chance[k] * (variance - trace)) / unbiased;
   });
   return { value, gradient };
+}
+
+/** The Fréchet distance of the responses. */
+export function fid(statistics, weights) {
+  const { inverse, space } = prepare(statistics);
+  return frechet(inverse, space, weights);
+}
+
+/** The Fréchet distance of responses joined with their contexts. */
+function jointFid(statistics, weights) {
+  const { inverse, contexts } = prepare(statistics);
+  return frechet(inverse, contexts.space, weights);
+}
+
+/** The mean over contexts of the share of responses recognised as answers to their own. */
+function fidelity(statistics, weights) {
+  const { size, given, recognised } = prepare(statistics).contexts;
+  const [mass, found] = [given, recognised].map((table) => blend(weights, table, size));
+  const present = mass.reduce((total, share) => total + (share > TINY ? 1 : 0), 0);
+  if (!present) return undefinedAt(weights);
+  const shares = mass.map((share, c) => (share > TINY ? found[c] / share : 0));
+  const rate = mass.map((share) => (share > TINY ? 1 / (share * present) : 0));
+  const gained = project(recognised, rate, weights.length);
+  const lost = project(given, rate.map((value, c) => value * shares[c]), weights.length);
+  const value = shares.reduce((total, share) => total + share, 0) / present;
+  return { value, gradient: gained.map((slope, k) => slope - lost[k]) };
 }
 
 /** A point of the divergence frontier: exp(-5 KL) of q and of p to one mixture of both. */
@@ -202,6 +226,8 @@ const METRICS = {
   FID: fid,
   MAUVE: mauve,
   "KL cosine": klCosine,
+  "joint FID": jointFid,
+  fidelity,
   length: (statistics, weights) => wasserstein(prepare(statistics).lengths, weights),
   JS: (statistics, weights) => jensenShannon(prepare(statistics).answers, weights),
   TV: (statistics, weights) => totalVariation(prepare(statistics).answers, weights),
@@ -209,12 +235,12 @@ const METRICS = {
 };
 
 /** Whether a higher value of a metric is better. */
-export const higherIsBetter = (name) => name === "MAUVE";
+export const higherIsBetter = (name) => name === "MAUVE" || name === "fidelity";
 
 /** The names of the metrics that these statistics define. */
-export function metricNames({ answers }) {
-  const ofAnswers = { JS: answers, TV: answers, W1: answers?.ordered };
-  return Object.keys(METRICS).filter((name) => !(name in ofAnswers) || ofAnswers[name]);
+export function metricNames({ contexts, answers }) {
+  const needs = { "joint FID": contexts, fidelity: contexts, JS: answers, TV: answers, W1: answers?.ordered };
+  return Object.keys(METRICS).filter((name) => !(name in needs) || needs[name]);
 }
 
 /** One metric and its partial derivatives by the weights: { value, gradient }. */

@@ -38,7 +38,7 @@ export function inner(a, b) {
 const shareTable = ({ target, personas }) =>
   ({ target: Float64Array.from(target), personas: Float64Array.from(personas) });
 
-/** Second moments on axes scaled by the target's standard deviations, as upper triangles. */
+/** Second moments, upper triangles by row, on axes scaled by the target's standard deviations. */
 function prepareSpace({ target_variances, means, moments }, count) {
   const size = target_variances.length;
   const scale = Float64Array.from(target_variances, Math.sqrt);
@@ -47,9 +47,8 @@ function prepareSpace({ target_variances, means, moments }, count) {
   const traces = new Float64Array(count);
   for (let k = 0, at = 0; k < count; k += 1) {
     for (let i = 0; i < size; i += 1) {
-      const row = (k * size + i) * size;
-      traces[k] += moments[row + i];
-      for (let j = i; j < size; j += 1, at += 1) upper[at] = moments[row + j] * scale[i] * scale[j];
+      traces[k] += moments[at];
+      for (let j = i; j < size; j += 1, at += 1) upper[at] = moments[at] * scale[i] * scale[j];
     }
   }
   const spread = target_variances.reduce((total, variance) => total + variance, 0);
@@ -70,16 +69,23 @@ function prepareCosines({ target, pairs, cap }, count) {
   return { size, shares, own, pairs: Float64Array.from(pairs), limit: Math.min(cap, all) };
 }
 
+/** The moments of responses joined with contexts, and the shares of responses by context. */
+function prepareContexts({ space, given, recognised }, count) {
+  const [shares, found] = [given, recognised].map((table) => Float64Array.from(table));
+  return { space: prepareSpace(space, count), size: shares.length / count, given: shares, recognised: found };
+}
+
 /** Everything that does not depend on the weights, computed once for each `statistics`. */
 export function prepare(statistics) {
   const cached = prepared.get(statistics);
   if (cached) return cached;
-  const { inverse_sizes, space, clusters, cosines, lengths, answers } = statistics;
+  const { inverse_sizes, space, clusters, cosines, contexts, lengths, answers } = statistics;
   const result = {
     inverse: Float64Array.from(inverse_sizes),
     space: prepareSpace(space, inverse_sizes.length),
     clusters: shareTable(clusters),
     cosines: prepareCosines(cosines, inverse_sizes.length),
+    contexts: contexts && prepareContexts(contexts, inverse_sizes.length),
     lengths: shareTable(lengths),
     answers: answers && shareTable(answers),
     ordered: Boolean(answers?.ordered),

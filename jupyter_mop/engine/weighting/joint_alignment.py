@@ -20,7 +20,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.evaluation.context_codes import ContextCodes, labels_by, without_contexts
 from jupyter_mop.engine.metrics.fidelity import FIDELITY, with_codes
 from jupyter_mop.engine.metrics.split_half import METRICS, Metric
 from jupyter_mop.engine.metrics.vectors import (
@@ -31,6 +30,7 @@ from jupyter_mop.engine.metrics.vectors import (
     principal_components,
 )
 from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.weighting.context_codes import ContextCodes, labels_by, without_contexts
 
 MAX_AXES = 32
 MIN_PEOPLE = 20
@@ -130,6 +130,37 @@ class Contexts:
             )
         return cls(codes, (), _pooled(codes))
 
+    def in_groups(self, max_groups: int) -> Contexts:
+        """Return the same contexts as at most `max_groups` groups, or none if they are free text.
+
+        The largest groups stay, and the others are pooled.
+        """
+        if self.codes is None:
+            return self
+        if self.texts:
+            n = len({text for side in self.texts for text in side})
+            return Contexts(note=f"{NONE} here: there are {n:,} different contexts.")
+        if missing := self._missing():
+            few = f"fewer than {MIN_PEOPLE} responses of {_listed(missing)}"
+            return Contexts(note=f"{NONE} here: {few} are in contexts of the held-out records.")
+        if len(self.codes.names) <= max_groups:
+            return self
+        pooled = f"pool all but the {max_groups - 1} most frequent contexts"
+        return Contexts(
+            self.codes.largest(max_groups - 1),
+            note=f"Joint FID and fidelity {pooled}.",
+        )
+
+    def between(self, target: Indices, other: Indices) -> Contexts:
+        """Return the contexts of other responses, of these groups, as a target and one method."""
+        assert self.codes is not None  # noqa: S101  there are groups
+        return Contexts(replace(self.codes, target=target, simulated={"": other}))
+
+    @property
+    def n_groups(self) -> int:
+        """The number of groups of contexts."""
+        return 0 if self.codes is None else len(self.codes.names)
+
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The joint metrics that these contexts allow."""
@@ -151,6 +182,16 @@ class Contexts:
         """Return the methods with too few responses in contexts that people have."""
         sides = {} if self.codes is None else self.codes.simulated
         return [name for name, side in sides.items() if np.sum(side >= 0) < MIN_PEOPLE]
+
+    def joined(
+        self, responses: Sides, contexts: Sequence[Vectors] = ()
+    ) -> tuple[tuple[Metric, Sides], ...]:
+        """Return each joint metric with the vectors that it compares; see `joint` and `coded`."""
+        made = {
+            JOINT_FID.name: lambda: self.joint(responses, contexts),
+            FIDELITY.name: lambda: self.coded(responses),
+        }
+        return tuple((metric, made[metric.name]()) for metric in self.metrics)
 
     def joint(self, responses: Sides, contexts: Sequence[Vectors] = ()) -> Sides:
         """Return the vectors of responses joined with their contexts, for joint FID.

@@ -11,10 +11,10 @@ import pytest
 from jupyter_mop.backends.toy import ToyEncoder
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment, align
-from jupyter_mop.engine.evaluation.joint_alignment import Contexts, Sides
 from jupyter_mop.engine.metrics.alignment_table import align as measure
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.simulation.simulation import COLUMNS, Simulation
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 
 TOPICS = ["price", "room", "food", "staff"]
 WORDS = ["cheap", "bed", "soup", "kind", "good", "bad", "stay", "never"]

@@ -98,6 +98,27 @@ class ContextCodes:
             left_out=bool(small) and not has_pool,
         )
 
+    def largest(self, n: int) -> ContextCodes:
+        """Return the same codes with all groups but the `n` with most real responses pooled.
+
+        Examples
+        --------
+        >>> codes = ContextCodes.of(["a"] * 4 + ["b"] * 3 + ["c"] * 5, {}, min_real=2).largest(1)
+        >>> codes.names, codes.target.tolist()
+        (('c', 'other contexts'), [1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0])
+        """
+        counts = np.bincount(self.target[self.target >= 0], minlength=len(self.names))
+        kept = np.sort(np.argsort(-counts[: self.n_own], kind="stable")[:n])
+        place = np.full(len(self.names) + 1, len(kept))
+        place[kept], place[-1] = np.arange(len(kept)), -1
+        return ContextCodes(
+            (*(self.names[k] for k in kept), OTHER),
+            place[self.target],
+            {name: place[side] for name, side in self.simulated.items()},
+            self.pooled,
+            self.left_out,
+        )
+
     @property
     def n_own(self) -> int:
         """The number of groups that are not the pool."""
