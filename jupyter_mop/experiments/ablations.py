@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.data.personas import Persona
-from jupyter_mop.engine.evaluation.joint_alignment import Contexts, Sides
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.engine.generation import responses
 from jupyter_mop.engine.generation.baselines.method import DrawnComponents
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
