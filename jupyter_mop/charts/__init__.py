@@ -1,7 +1,8 @@
 """Results to Altair charts, pictures and tables; nothing is computed here.
 
 A picture of a chart has a white background and names every colour, so that it can be read on light
-and on dark pages; a chart that a notebook draws itself has the page's ink and background. `plot` and `html` display any result of the engine.
+and on dark pages; a chart that a notebook draws itself has the page's ink and background. `plot`
+and `html` display any result of the engine.
 """
 
 from __future__ import annotations

@@ -78,7 +78,8 @@ def weights_layers(
     ]
     if {"low", "high"} <= set(frame.columns):
         rule = base.mark_rule(color=INK, strokeWidth=1.2)
-        layers.insert(1, rule.encode(alt.X("low:Q"), alt.X2("high:Q")))
+        tips = tooltips("persona:N", "weight:Q", "low:Q", "high:Q")
+        layers.insert(1, rule.encode(alt.X("low:Q"), alt.X2("high:Q"), tooltip=tips))
     subtitle = f"Bar: weight; tick: {'initial' if is_initial else 'uniform'} weight."
     title = alt.TitleParams("Persona weights", subtitle=subtitle, frame="group")
     return sized(alt.layer(*layers, title=title), 380, len(order))

@@ -20,6 +20,7 @@ from jupyter_mop.charts.population import length_bars, shares
 from jupyter_mop.charts.style import png
 from jupyter_mop.charts.style.plain_text import labels, plain
 from jupyter_mop.charts.style.png import VEGA_LITE
+from jupyter_mop.charts.style.theme import INK
 from jupyter_mop.engine.data.population import are_closed
 from jupyter_mop.engine.data.surrogates import has_lone_surrogate
 from jupyter_mop.engine.simulation.simulation import COLUMNS
@@ -151,6 +152,16 @@ def test_a_notebook_output_is_a_picture_that_loads_nothing(plots, name):
     assert len(picture) < 100_000
     assert len(np.unique(pixels(picture).reshape(-1, 3), axis=0)) > 10
     assert (VEGA_LITE in data) == (name != "map")
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "map"])
+def test_a_live_chart_has_the_ink_of_the_page_and_the_picture_its_own(plots, name):
+    data, _ = plots[1][name]
+    live, corner = data[VEGA_LITE], pixels(data["image/png"])[0, 0]
+    assert (corner == 255).all()
+    assert live["config"]["background"] == "transparent"
+    assert live["config"]["title"]["color"] == live["config"]["text"]["color"] == "currentColor"
+    assert INK not in json.dumps(live["config"])
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "map"])

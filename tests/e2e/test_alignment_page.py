@@ -89,7 +89,7 @@ def random_texts(n, seed, favourite=None):
     return [" ".join(rng.choice(WORDS, rng.integers(2, 10), p=probabilities)) for _ in range(n)]
 
 
-def comparison_of(names=NAMES, n=240, *, drawn=None, hostile=False):
+def comparison_of(names=NAMES, n=240, *, drawn=None, hostile=False, topics=("weather",)):
     drawn = names if drawn is None else drawn
     each = n // len(drawn)
     responses = [text for k in range(len(drawn)) for text in random_texts(each, k + 1, k)]
@@ -99,7 +99,7 @@ def comparison_of(names=NAMES, n=240, *, drawn=None, hostile=False):
         responses[: len(HOSTILE)] = HOSTILE
     frame = pd.DataFrame(
         {
-            "context": ATTACK if hostile else "weather",
+            "context": ATTACK if hostile else np.resize(topics, n),
             "persona": np.repeat(np.array(drawn, dtype=object), each),
             "exemplar": None,
             "response": responses,
@@ -107,7 +107,7 @@ def comparison_of(names=NAMES, n=240, *, drawn=None, hostile=False):
         }
     )
     facts = {"name": "sky", "personas": {name: f"You are {name}." for name in names}}
-    real_frame = pd.DataFrame({"topic": "weather", "text": real})
+    real_frame = pd.DataFrame({"topic": np.resize(topics, 2 * n), "text": real})
     return compare(
         Population.from_frame(real_frame, context="topic", response="text"),
         Simulation(frame, provenance=facts),
@@ -224,6 +224,29 @@ def test_dragging_a_slider_changes_metrics_as_in_python(show, comparison):
     assert size == pytest.approx(comparison.statistics.effective_sample_size(now), rel=1e-6)
     press(page, "Undo")
     assert weights(page) == pytest.approx([0.25] * 4)
+
+
+@pytest.mark.parametrize("width", [1000, 1400])
+def test_metrics_by_context_follow_a_slider_as_in_python(show, tab, artefacts, width):
+    tab.set_viewport_size({"width": width, "height": 1000})
+    comparison = comparison_of(topics=("sea", "hills"))
+    page = show(comparison)
+    before = figures(page)
+    assert list(before) == ["FID", "MAUVE", "KL cosine", "joint FID", "fidelity", "length"]
+    slider(page, "fan").press("PageUp")
+    slider(page, "fan").press("PageUp")
+    now = np.array(weights(page))
+    assert figures(page) == pytest.approx(comparison.statistics.metrics(now), abs=1e-6)
+    assert figures(page)["joint FID"] != pytest.approx(before["joint FID"], abs=1e-5)
+    floor = comparison.floors_at(now)["fidelity"]
+    assert page.locator("[data-metric=fidelity] .mop-floor-text").inner_text() == (
+        f"human floor {floor:.3f}"
+    )
+    cut = page.locator("[data-metric] h4").evaluate_all(
+        "heads => heads.filter(head => head.scrollWidth > head.clientWidth).length"
+    )
+    assert cut == 0
+    page.screenshot(path=artefacts / f"alignment-by-context-{width}.png")
 
 
 def test_keys_numbers_locks_solo_and_mute(show, comparison):
