@@ -20,6 +20,7 @@ from jupyter_mop.engine.generation.context_odds import (
     ContextModel,
     crossfitted_log_odds,
     fit_context_model,
+    text_groups,
 )
 
 MIN_RESPONSES = 20  # draws, and real responses that are no exemplars, to estimate odds
