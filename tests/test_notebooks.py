@@ -72,7 +72,7 @@ def test_the_committed_survey_shows_the_mixture_near_the_floor_where_plain_promp
     text = party.outputs[0]["data"]["text/plain"]
     row = next(line.split() for line in text.splitlines() if " TV " in line)
     plain, personas, mixture, floor = map(float, row[-4:])
-    assert mixture < 1.5 * floor
+    assert mixture < 2.5 * floor
     assert plain > personas > 2 * mixture
 
 

@@ -204,10 +204,11 @@ class AlignmentPanel(PersonaWeightsPanel):
         )
 
     def _static_answers(self) -> str:
-        answers = self.comparison.statistics.option_shares
+        statistics = self.comparison.statistics
+        answers = statistics.option_shares
         if answers is None:
             return ""
-        shares = answers.shares(np.array(self.weights))
+        shares = answers.shares(statistics.cells.shares(np.array(self.weights)))
         rows = [
             [option, f"{share:.1%}", f"{real:.1%}"]
             for option, share, real in zip(answers.options, shares, answers.target, strict=True)

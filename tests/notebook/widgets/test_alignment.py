@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from jupyter_mop.backends.toy import ToyEncoder
+from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.survey.asking import ask
+from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.weighting.comparison import compare
 from jupyter_mop.errors import DataError
 from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
@@ -237,3 +239,17 @@ def test_a_saved_notebook_contains_no_real_responses(comparison, panel, tmp_path
     assert saved == simulated | context
     assert not saved & (real - simulated)
     assert words_held(panel.to_html(tmp_path / "page.html").read_text("utf-8")) >= real
+
+
+def test_an_answer_whose_weights_depend_on_the_context_has_a_static_table():
+    frame = pd.DataFrame({"who": ["young", "old"] * 60, "drink": ["tea", "milk", "tea"] * 40})
+    people = Population.from_frame(frame, context="who", response="drink")
+    question = Question("You are {who}. What will you drink?", ["tea", "milk"])
+    backend = ToyBackend(["tea", "milk"], persona_boost=2.0)
+    by_context = np.array([[0.9, 0.1], [0.2, 0.8]])
+    answer = ask(question, people, "a: You say tea.\nb: You say milk.", backend, weights=by_context)
+    comparison = compare(people, answer.draw(300), encoder=ToyEncoder(["tea", "milk"]))
+    panel = AlignmentPanel(comparison, weights=answer.persona_weights)
+    assert comparison.statistics.cells.is_contextual
+    html = panel._repr_mimebundle_()[0]["text/html"]
+    assert f"{answer.shares()[0]:.1%}" in html
