@@ -88,6 +88,7 @@ def fit_gate(
         scorer.exemplars,
         len(scorer.personas),
         size=n_components,
+        affinity=start.terms.affinity if start.terms else None,
         random_state=random_state,
     )
     scores, n_tokens = ask_model(scorer, selection)
