@@ -104,6 +104,7 @@ def fit_gate(
         scorer.exemplars,
         len(scorer.personas),
         size=n_components,
+        affinity=start.terms.affinity if start.terms else None,
         random_state=random_state,
     )
     parts: dict[str, ComponentScores] = {}
