@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.data.personas import Persona
-from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.engine.generation import responses
 from jupyter_mop.engine.generation.baselines.method import DrawnComponents
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
@@ -21,6 +20,7 @@ from jupyter_mop.engine.metrics.fidelity import FIDELITY
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.synthesis.synthesis_options import DESCRIPTIONS, FORMS, VOICES
+from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.experiments.generation import (
     FLOOR,
     LEARNED,

@@ -112,7 +112,7 @@ def fit_gate(
     if is_scored:
         parts[LIKELIHOOD], n_tokens = ask_model(scorer, selection)
     if ratios:
-        parts[SAMPLES] = sample_scores(scorer, ratios, selection.population, random_state)
+        parts[SAMPLES] = sample_scores(scorer, ratios, selection.population, start, random_state)
     scores = ComponentScores.joined(list(parts.values()))
     penalties = PENALTIES if l2 is None else (l2,)
     fold = folds(_groups(selection.population), random_state=random_state)
@@ -140,7 +140,11 @@ def ask_model(
 
 
 def sample_scores(
-    scorer: ComponentScorer, ratios: SampleRatios, population: Population, random_state: int = 0
+    scorer: ComponentScorer,
+    ratios: SampleRatios,
+    population: Population,
+    start: Gate,
+    random_state: int = 0,
 ) -> ComponentScores:
     """Return the scores of components by ratios from samples, which cost no call of the model.
 
@@ -152,6 +156,7 @@ def sample_scores(
         scorer.exemplars,
         n_personas,
         size=SAMPLE_EXEMPLARS * n_personas,
+        affinity=start.terms.affinity if start.terms else None,
         random_state=random_state,
     )
     log_lik = ratios.log_lik(population.responses, selection.components)
