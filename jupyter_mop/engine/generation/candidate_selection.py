@@ -22,6 +22,7 @@ from jupyter_mop.engine.generation.context_odds import (
     fit_context_model,
     text_groups,
 )
+from jupyter_mop.engine.metrics.numerical_threads import one_thread
 
 MIN_RESPONSES = 20  # draws, and real responses that are no exemplars, to estimate odds
 _BATCH_SIZE = 1000  # draws; bounds the memory
@@ -310,13 +311,14 @@ def _held_out_log_odds(
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
-    log_odds = cross_val_predict(
-        LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=1000),
-        vectors,
-        sides,
-        groups=groups,
-        cv=GroupKFold(_N_FOLDS),
-        method="decision_function",
-        params={"sample_weight": np.where(sides > 0, shares * (sides > 0).sum(), 1.0)},
-    )
+    with one_thread():
+        log_odds = cross_val_predict(
+            LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=1000),
+            vectors,
+            sides,
+            groups=groups,
+            cv=GroupKFold(_N_FOLDS),
+            method="decision_function",
+            params={"sample_weight": np.where(sides > 0, shares * (sides > 0).sum(), 1.0)},
+        )
     return np.asarray(log_odds, dtype=np.float64)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from jupyter_mop.backends.protocols import Encoder
 from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.exemplars import Exemplar
+from jupyter_mop.engine.metrics.numerical_threads import one_thread
 
 if TYPE_CHECKING:
     from sklearn.linear_model import LogisticRegression
@@ -204,7 +205,8 @@ def _fit(
     features: Array, targets: NDArray[np.intp], weights: Array, groups: NDArray[Any]
 ) -> LogisticRegression | None:
     """Fit a regression with the penalty of the least held-out log-loss; None if none helps."""
-    losses = [_held_out_loss(features, targets, weights, groups, c) for c in _INVERSE_PENALTIES]
+    with one_thread():
+        losses = [_held_out_loss(features, targets, weights, groups, c) for c in _INVERSE_PENALTIES]
     shares = np.bincount(targets, weights) / weights.sum()
     if min(losses) >= -float(shares[shares > 0] @ np.log(shares[shares > 0])):
         return None
