@@ -80,6 +80,7 @@ ALLOWED = {
     "teaching": (*GROUND, "backends", "engine", "charts.style", "study"),
     "teaching.exercises": (*GROUND, "backends", "engine", "study", "teaching"),
     "experiments": (*BELOW_NOTEBOOK, ""),
+    "experiments.measures": (*BELOW_NOTEBOOK, "experiments"),
     "notebook": BELOW_NOTEBOOK,
     "notebook.magics": (*BELOW_NOTEBOOK, "notebook"),
     "notebook.widgets": (*BELOW_STUDY, "study", "notebook.progress"),

@@ -11,7 +11,7 @@ from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, SharedRun, longest_runs
 from jupyter_mop.engine.generation.baselines.baselines import BASELINES
 from jupyter_mop.engine.simulation.simulation import Simulation
-from jupyter_mop.experiments.comparison import compared, gains, share_of_way, with_contexts
+from jupyter_mop.experiments.measures.comparison import compared, gains, share_of_way, with_contexts
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 

@@ -16,8 +16,8 @@ from jupyter_mop.datasets import load_drug_reviews, load_movie_reviews
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
-from jupyter_mop.experiments.comparison import compared, gains
 from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, RESAMPLED, UNIFORM
+from jupyter_mop.experiments.measures.comparison import compared, gains
 from jupyter_mop.experiments.populations import CONTEXT, OPENING_WORDS, RESPONSE, opening
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench

@@ -18,7 +18,7 @@ from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.synthesis.synthesis import Synthesis
 from jupyter_mop.experiments import populations
-from jupyter_mop.experiments.measurements import CACHE_FOLDER, Metrics
+from jupyter_mop.experiments.measures.measurements import CACHE_FOLDER, Metrics
 from jupyter_mop.experiments.settings import Settings, check_folder, provenance
 from jupyter_mop.study.study import Study
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jupyter_mop.engine.evaluation.alignment import Alignment, align
 from jupyter_mop.engine.metrics.fidelity import FIDELITY
-from jupyter_mop.experiments.measurements import badness
+from jupyter_mop.experiments.measures.measurements import badness
 
 if TYPE_CHECKING:
     from jupyter_mop.backends.protocols import Encoder, OnVectors

@@ -1,0 +1,1 @@
+"""Figures of simulations against held-out records, and comparisons of methods."""
