@@ -22,7 +22,7 @@ _MAX_TOKENS = 256
 _CHUNK = 1024
 _OPTIONS = {
     "INFERENCE_PRECISION_HINT": "f32",
-    "CPU_RUNTIME_CACHE_CAPACITY": "32",  # kernels for so many shapes, to save 50 MB
+    "CPU_RUNTIME_CACHE_CAPACITY": "24",  # kernels for so many shapes, to save 50 MB
 }
 
 Ids = NDArray[np.int64]

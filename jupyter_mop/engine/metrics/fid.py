@@ -140,9 +140,15 @@ class PersonaMoments:
 
 
 def persona_moments(
-    target: WeightedVectors, simulated: Vectors, codes: Indices, shares: Vectors, n_personas: int
+    target: WeightedVectors,
+    simulated: Vectors,
+    codes: Indices,
+    shares: Vectors,
+    n_personas: int,
+    *,
+    max_axes: int = MAX_AXES,
 ) -> PersonaMoments:
-    """Measure what `mixture_fid` needs, on at most 32 principal axes of the target.
+    """Measure what `mixture_fid` needs, on the principal axes of the target.
 
     Parameters
     ----------
@@ -156,6 +162,8 @@ def persona_moments(
         The share of each simulated response among those of its persona.
     n_personas : int
         The number of personas, K.
+    max_axes : int
+        Maximum number of axes.
 
     Examples
     --------
@@ -165,7 +173,7 @@ def persona_moments(
     [[-1.0], [1.0]]
     """
     ratios, axes = principal_components(target.vectors, weights=target.weights)
-    size = max(1, min(MAX_AXES, int((ratios > RANK_TOLERANCE).sum())))
+    size = max(1, min(max_axes, int((ratios > RANK_TOLERANCE).sum())))
     of_target = checked_weights(target.weights, len(target))
     origin = of_target @ target.vectors
     real, scores = ((side - origin) @ axes[:, :size] for side in (target.vectors, simulated))

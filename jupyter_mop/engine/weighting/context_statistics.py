@@ -25,6 +25,7 @@ from jupyter_mop.engine.weighting.joint_alignment import JOINT_FID, Contexts, Si
 from jupyter_mop.engine.weighting.persona_counts import label_shares_by_persona
 
 MAX_CONTEXTS = 12
+MAX_AXES = 24  # of joint vectors; the panel's data stay small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +75,12 @@ class ContextStatistics:
             for rows in (np.flatnonzero(own >= 0), np.flatnonzero((own >= 0) & (found == own)))
         )
         moments = persona_moments(
-            joint.target, joint.simulated[name].vectors, codes, shares, n_personas
+            joint.target,
+            joint.simulated[name].vectors,
+            codes,
+            shares,
+            n_personas,
+            max_axes=MAX_AXES,
         )
         return cls(moments, given, recognised)
 

@@ -51,7 +51,7 @@ function buildCard(name, dimensions) {
   card.exact = node("div", { class: "mop-exact", role: "status" });
   const direction = better === "lower" ? "\u2193 better" : "\u2191 better";
   const unit = UNITS[name] ?? "";
-  const axes = name.endsWith("FID") ? `, in ${dimensions} dimensions` : "";
+  const axes = dimensions ? `, in ${dimensions} dimensions` : "";
   card.element = node("section", { class: "mop-card", "data-metric": name, "aria-label": name },
     node("h4", { title: `${name}: ${DESCRIPTIONS[name] ?? "a metric"}, ${better} is better${unit}${axes}` }, name, node("small", {}, `${direction}${unit}`)),
     node("div", { class: "mop-value-row" }, card.value,
@@ -128,7 +128,8 @@ function buildAnswers(statistics) {
 }
 
 export function buildMetricCards({ statistics }, names) {
-  const cards = names.map((name) => buildCard(name, statistics.space.target_variances.length));
+  const spaces = { FID: statistics.space, "joint FID": statistics.contexts?.space };
+  const cards = names.map((name) => buildCard(name, spaces[name]?.target_variances.length));
   const answers = statistics.answers && buildAnswers(statistics);
   const columns = names.length % 3 ? 4 : 3;
   if (answers) answers.element.style.gridColumn = columns === 3 ? "1 / -1" : `span ${names.length % 2 ? 1 : 2}`;
