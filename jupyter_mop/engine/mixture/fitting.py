@@ -27,7 +27,6 @@ from jupyter_mop.engine.mixture.component_selection import Selection, select_com
 
 Indices = NDArray[np.intp]
 Array = NDArray[np.float64]
-MIN_DISTINCT = 0.5  # share of distinct texts; below, repeated texts are what people write
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def fit_gate(
     )
     scores, n_tokens = ask_model(scorer, selection)
     penalties = PENALTIES if l2 is None else (l2,)
-    fold = folds(_groups(selection.population), random_state=random_state)
+    fold = folds(selection.population.units(with_texts=False), random_state=random_state)
     validation = cross_validate(start, scores, penalties, fold)
     gate, chosen = learn(start, scores, validation, penalties)
     report = evaluate(start, scores, validation, n_tokens, random_state=random_state)
@@ -170,13 +169,3 @@ def _best_single(by_persona: Array, validation: CrossValidation) -> Array:
         best = (validation.weight[~here] @ by_persona[~here]).argmax()
         log_prob[here] = by_persona[here, best]
     return log_prob
-
-
-def _groups(population: Population) -> Indices:
-    """Return what must not be divided between folds: records of a group, and copies of a text.
-
-    Where most texts occur several times, these are what people say and no copies.
-    """
-    units = population.units()
-    has_copies = units.max(initial=0) + 1 >= MIN_DISTINCT * len(units)
-    return units if has_copies else population.units(with_texts=False)
