@@ -33,7 +33,6 @@ from jupyter_mop.engine.mixture.fit_options import LIKELIHOOD, SAMPLES
 SAMPLE_EXEMPLARS = 12  # per record, whose ratios are computed; they cost no call
 Indices = NDArray[np.intp]
 Array = NDArray[np.float64]
-MIN_DISTINCT = 0.5  # share of distinct texts; below, repeated texts are what people write
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def fit_gate(
         parts[SAMPLES] = sample_scores(scorer, ratios, selection.population, start, random_state)
     scores = ComponentScores.joined(list(parts.values()))
     penalties = PENALTIES if l2 is None else (l2,)
-    fold = folds(_groups(selection.population), random_state=random_state)
+    fold = folds(selection.population.units(with_texts=False), random_state=random_state)
     validation = cross_validate(start, scores, penalties, fold)
     gate, chosen = learn(start, scores, validation, penalties)
     report = evaluate(
@@ -233,13 +232,3 @@ def _best_single(by_persona: Array, validation: CrossValidation) -> Array:
         best = (validation.weight[~here] @ by_persona[~here]).argmax()
         log_prob[here] = by_persona[here, best]
     return log_prob
-
-
-def _groups(population: Population) -> Indices:
-    """Return what must not be divided between folds: records of a group, and copies of a text.
-
-    Where most texts occur several times, these are what people say and no copies.
-    """
-    units = population.units()
-    has_copies = units.max(initial=0) + 1 >= MIN_DISTINCT * len(units)
-    return units if has_copies else population.units(with_texts=False)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_SAVED_POINTS = 1000
 _FEW_RECORDS = 50
+ROUNDING = 1e-9
 _COPIED_TRAITS = ("names", "weights", "learned", "locked", "muted", "colours", "notes", "name")
 
 
@@ -229,6 +230,21 @@ def _simulated_weights(comparison: Comparison) -> list[float]:
     return [float(shares.get(name, 0.0)) for name in comparison.statistics.names]
 
 
+def _limits(comparison: Comparison) -> list[str]:
+    """Return a note if some persona weights cannot be reached in the contexts of the draws."""
+    low, high = comparison.statistics.cells.limits
+    spans = zip(comparison.statistics.names, low, high, strict=True)
+    limited = [f"{name} {a:.0%} to {b:.0%}" for name, a, b in spans if a > 0 or b < 1 - ROUNDING]
+    if not limited:
+        return []
+    spans_text = ", ".join(limited)
+    note = (
+        "Some personas answer contexts alone, or none of some contexts. Weights outside of "
+        f"{spans_text} stand for the nearest inside. Simulate with equal weights for others."
+    )
+    return [note]
+
+
 def _notes(comparison: Comparison) -> list[str]:
     """Return what limits the panel's accuracy, as sentences."""
     notes = [note] if (note := comparison.simulation.selection_note) else []
@@ -238,6 +254,7 @@ def _notes(comparison: Comparison) -> list[str]:
         notes.append(f"The map shows {shown:,} of {total:,} responses; the metrics use all.")
     if comparison.statistics.sampled:
         notes.append("KL cosine uses a sample of all pairs of responses.")
+    notes += _limits(comparison)
     n_real, kind = round(comparison.statistics.target_size), "real"
     if comparison.target.weights is not None:
         kind = "effective real"

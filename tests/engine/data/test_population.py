@@ -301,3 +301,10 @@ def test_the_order_by_content_does_not_depend_on_the_rows() -> None:
     kept = [i for i in content_order(more, random_state=1) if i < 20]
     assert kept == content_order(population, random_state=1).tolist()
     assert content_order(population, random_state=2).tolist() != kept
+
+
+def test_records_without_a_group_stand_alone() -> None:
+    frame = pd.DataFrame({"c": "x", "t": list("aabbcc"), "g": [1, 1, None, None, 2, 2]})
+    population = Population.from_frame(frame, context="c", response="t", group="g")
+    assert population.units(with_texts=False).tolist() == [0, 0, 1, 2, 3, 3]
+    assert population.units().tolist() == [0, 0, 1, 1, 2, 2]

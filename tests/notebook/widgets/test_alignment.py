@@ -253,3 +253,24 @@ def test_an_answer_whose_weights_depend_on_the_context_has_a_static_table():
     assert comparison.statistics.cells.is_contextual
     html = panel._repr_mimebundle_()[0]["text/html"]
     assert f"{answer.shares()[0]:.1%}" in html
+
+
+def test_a_note_says_which_weights_the_contexts_allow():
+    frame = pd.DataFrame(
+        {
+            "context": ["dawn"] * 80 + ["dusk"] * 40,
+            "persona": ["critic"] * 80 + ["critic", "fan"] * 20,
+            "exemplar": None,
+            "response": random_texts(120, 1),
+            "weight": 1.0,
+        }
+    )
+    real = pd.DataFrame({"topic": "dawn", "text": random_texts(120, 0)})
+    facts = {"name": "sky", "personas": dict.fromkeys(("critic", "fan"), "")}
+    comparison = compare(
+        Population.from_frame(real, context="topic", response="text"),
+        Simulation(frame, provenance=facts),
+        encoder=ToyEncoder(WORDS),
+    )
+    notes = AlignmentPanel(comparison).notes
+    assert any("critic 67% to 100%, fan 0% to 33% stand for the nearest" in note for note in notes)
