@@ -325,7 +325,8 @@ class GroupedRecords:
 
     def likeliest_weights(self) -> Array:
         """Return the most likely persona weights of the records, shape (K,)."""
-        return self._em(self.weight[None])[0]
+        weights: Array = self._em(self.weight[None])[0]
+        return weights
 
     def resampled_weights(self, n: int, random_state: int) -> Array:
         """Return the most likely persona weights of `n` resamples of the records, shape (n, K)."""
