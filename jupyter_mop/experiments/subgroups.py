@@ -27,8 +27,9 @@ from jupyter_mop.experiments.workbench import Workbench
 
 MAX_RECORDS = 600
 N_BOOT, N_FOLDS, LEVEL = 1000, 5, 0.95
-LEARNED, NEAREST, UNIFORM, LARGEST = (
+LEARNED, SUPPORTED, NEAREST, UNIFORM, LARGEST = (
     "learned weights",
+    "likeliest weights",
     "nearest description, no model",
     "uniform weights",
     "largest group",
@@ -166,6 +167,7 @@ def _rows(
     truth = records.aligned(groups.column).to_numpy(dtype=object)
     of_methods = {
         f"{LEARNED}, seed {seed}": _learned(found),
+        f"{SUPPORTED}, seed {seed}": _supported(found),
         f"{NEAREST}, seed {seed}": assigned(
             nearest_description(bench, groups, records.responses), truth, shares
         ),
@@ -180,6 +182,14 @@ def _rows(
 def _learned(found: Composition) -> list[dict[str, Any]]:
     return [
         _figure(VARIATION, found.total_variation, found.low, found.high),
+        _figure(RIGHT, found.right, found.right_low, found.right_high),
+    ]
+
+
+def _supported(found: Composition) -> list[dict[str, Any]]:
+    """Return the figures of the weights that are most likely given the likelihoods."""
+    return [
+        _figure(VARIATION, found.supported, found.supported_low, found.supported_high),
         _figure(RIGHT, found.right, found.right_low, found.right_high),
     ]
 

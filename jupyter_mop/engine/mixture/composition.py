@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 LEVEL = 0.95
 MAX_GROUPS = 50
 MIN_RESAMPLES = 20
+_SUPPORTED = ("supported", "supported_low", "supported_high")
 _MAX_ROUNDS, _TOLERANCE, _TINY = 300, 1e-6, 1e-12
 
 
@@ -36,11 +37,14 @@ class Composition(Viewed):
     by : str
         Name of the hidden column.
     frame : pandas.DataFrame
-        One row per group and its persona: group, persona, true, weight, low and high (95 %
-        interval of the share that the likelihoods support, whether or not the fit followed them).
-        A group without a persona has weight 0, a persona without a group has a true share of 0.
+        One row per group and its persona: group, persona, true, weight, and supported, low and
+        high: the share that is most likely given the likelihoods, whether or not the fit followed
+        them, with its 95 % interval. A group without a persona has weight 0, a persona without a
+        group has a true share of 0.
     total_variation, low, high : float
         Total variation between true shares and learned weights, with a 95 % interval.
+    supported, supported_low, supported_high : float
+        Total variation between true shares and those most likely given the likelihoods.
     uniform : float
         Total variation between true shares and uniform weights.
     confusion : pandas.DataFrame, shape (G, K)
@@ -71,6 +75,9 @@ class Composition(Viewed):
     n: int
     matched: str
     notes: tuple[str, ...] = ()
+    supported: float = float("nan")
+    supported_low: float = float("nan")
+    supported_high: float = float("nan")
 
     @property
     def summary(self) -> str:
@@ -146,7 +153,8 @@ def composition(
     confusion = records.confusion(list(truth.index), mixture.names)
     persona_of, matched = match_groups(confusion, match)
     weights, draws = mixture.persona_weights(), records.resampled_weights(n_resamples, random_state)
-    frame = _table(truth, persona_of, pd.Series(weights, index=mixture.names), draws)
+    learned = pd.DataFrame({"weight": weights, "supported": records.likeliest_weights()})
+    frame = _table(truth, persona_of, learned.set_axis(mixture.names), draws)
     variation, low, high = _variation(frame, mixture.names, draws)
     right, right_low, right_high = records.right(persona_of, mixture.names)
     return Composition(
@@ -164,6 +172,7 @@ def composition(
         n=len(records.group),
         matched=matched,
         notes=_notes(mixture, texts, records, frame),
+        **dict(zip(_SUPPORTED, _variation(frame, mixture.names, draws, "supported"), strict=True)),
     )
 
 
@@ -314,17 +323,25 @@ class GroupedRecords:
         share = float(np.average(own == likeliest, weights=self.weight))
         return share, *share_interval(share, effective_sample_size(self.weight), level=LEVEL)
 
+    def likeliest_weights(self) -> Array:
+        """Return the most likely persona weights of the records, shape (K,)."""
+        weights: Array = self._em(self.weight[None])[0]
+        return weights
+
     def resampled_weights(self, n: int, random_state: int) -> Array:
         """Return the most likely persona weights of `n` resamples of the records, shape (n, K)."""
         rng = np.random.default_rng([7, random_state])
         size = len(self.weight)
-        counts = rng.multinomial(size, np.full(size, 1 / size), size=n) * self.weight
-        counts /= np.maximum(counts.sum(axis=1, keepdims=True), _TINY)
+        return self._em(rng.multinomial(size, np.full(size, 1 / size), size=n) * self.weight)
+
+    def _em(self, counts: Array) -> Array:
+        """Return the most likely persona weights if each record counts as given, (m, n)."""
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), _TINY)
         prior = np.maximum(self.prior, _TINY)
-        weights = np.tile(prior, (n, 1))
+        weights = np.tile(prior, (len(counts), 1))
         for _ in range(_MAX_ROUNDS):
             odds = weights / prior
-            per_record = counts / np.maximum(odds @ self.posterior.T, _TINY)
+            per_record = shares / np.maximum(odds @ self.posterior.T, _TINY)
             before, weights = weights, odds * (per_record @ self.posterior)
             if np.abs(weights - before).max() < _TOLERANCE:
                 break
@@ -363,30 +380,31 @@ def _true_shares(mixture: MixtureOfPersonas, texts: pd.Series) -> pd.Series:
 
 
 def _table(
-    truth: pd.Series, persona_of: Mapping[str, str], weights: pd.Series, draws: Array
+    truth: pd.Series, persona_of: Mapping[str, str], weights: pd.DataFrame, draws: Array
 ) -> pd.DataFrame:
     """Return one row per group and its persona, then the personas without a group."""
     groups, names = map(str, truth.index), list(map(str, weights.index))
     rows: list[tuple[str | None, str | None, float]]
     rows = [(group, persona_of.get(group), float(truth[group])) for group in groups]
     rows += [(None, name, 0.0) for name in names if name not in persona_of.values()]
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    ends = dict(zip(names, np.column_stack([weights, low, high]), strict=True))
-    learned = [ends[name] if name else np.zeros(3) for _, name, _ in rows]
+    ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
+    columns = [*weights.columns, "low", "high"]
+    known = dict(zip(names, np.hstack([weights.to_numpy(), ends]), strict=True))
+    learned = [known[name] if name else np.zeros(len(columns)) for _, name, _ in rows]
     frame = pd.DataFrame(rows, columns=["group", "persona", "true"]).astype({"true": float})
-    frame[["weight", "low", "high"]] = np.array(learned)
+    frame[columns] = np.array(learned)
     return frame
 
 
 def _variation(
-    frame: pd.DataFrame, names: Sequence[str], draws: Array
+    frame: pd.DataFrame, names: Sequence[str], draws: Array, column: str = "weight"
 ) -> tuple[float, float, float]:
-    """Return the total variation between true shares and learned weights, low and high."""
+    """Return the total variation between true shares and those of a column, low and high."""
     by_name = pd.DataFrame(draws, columns=list(names))
     learned = by_name.reindex(columns=frame["persona"], fill_value=0.0).to_numpy()
-    shifted = learned - learned.mean(axis=0) + frame["weight"].to_numpy()
+    shifted = learned - learned.mean(axis=0) + frame[column].to_numpy()
     values = 0.5 * np.abs(shifted - frame["true"].to_numpy()).sum(axis=1)
-    value = _distance(frame["true"], frame["weight"])
+    value = _distance(frame["true"], frame[column])
     low, high = centred_interval(value, [values.tolist()], level=LEVEL, scale=IDENTITY)
     return value, max(low, 0.0), min(high, 1.0)
 
