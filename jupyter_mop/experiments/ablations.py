@@ -114,15 +114,19 @@ def without_exemplars(bench: Workbench) -> Simulation:
 def run_personas(bench: Workbench) -> Result:
     """Compare descriptions, voices and both as personas, with one or two of them in a prompt.
 
-    There is one candidate per response, because selection would hide the differences.
+    There is one candidate per response, because selection would hide the differences. Without
+    personas, as many exemplars of the question's own context are shown.
     """
     bench.restore()
-    simulations = {NO_PERSONAS: bench.simulate(NO_PERSONAS, baseline="exemplars")}
+    simulations = {}
+    for mix in MIXES:
+        name = mixed_name(NO_PERSONAS, mix)
+        simulations[name] = bench.simulate(name, baseline="fewshot-context", n_shown=mix)
     for form in FORMS:
         bench.study.use_personas(bench.synthesized(form).personas)
         bench.fit()
         for mix in MIXES:
-            name = form if mix == 1 else f"{form}, mix {mix}"
+            name = mixed_name(form, mix)
             simulations[name] = bench.simulate(name, weights="learned", n_candidates=1, mix=mix)
     bench.restore()
     vectors = bench.vectors(simulations)
@@ -137,6 +141,17 @@ def run_personas(bench: Workbench) -> Result:
         chart=alignment_chart(frame),
         provenance=bench.provenance,
     )
+
+
+def mixed_name(name: str, mix: int) -> str:
+    """Return the name of a method with `mix` personas or exemplars in a prompt.
+
+    Examples
+    --------
+    >>> mixed_name("voices", 1), mixed_name("voices", 2)
+    ('voices', 'voices, mix 2')
+    """
+    return name if mix == 1 else f"{name}, mix {mix}"
 
 
 def fidelity_table(
