@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, copies, texts_in_prompts
 from jupyter_mop.engine.evaluation.joint_alignment import Contexts, Sides
+from jupyter_mop.engine.evaluation.persona_effects import (
+    MOVES,
+    TOO_FEW,
+    comparison_strata,
+    persona_effects,
+)
 from jupyter_mop.engine.generation import responses
 from jupyter_mop.engine.generation.baselines.method import DrawnComponents
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
@@ -21,7 +28,7 @@ from jupyter_mop.engine.metrics.fidelity import FIDELITY
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.synthesis.synthesis_options import DESCRIPTIONS, FORMS, VOICES
-from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, copies, notes
+from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, UNIFORM, notes
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
@@ -137,7 +144,12 @@ def run_personas(bench: Workbench) -> Result:
         bench.source.name,
         frame,
         FLOOR,
-        [*notes(bench, 1), *differences(bench, alone, vectors), copies(simulations)],
+        [
+            *notes(bench, 1),
+            *differences(bench, alone, vectors),
+            moved(simulations, vectors),
+            copied(simulations),
+        ],
         chart=alignment_chart(frame),
         provenance=bench.provenance,
     )
@@ -172,6 +184,35 @@ def fidelity_table(
             n_boot=settings.n_boot,
             random_state=settings.seed,
         )
+
+
+def moved(simulations: Mapping[str, Simulation], vectors: Mapping[str, Vectors]) -> str:
+    """Return how many personas of each form move the answers, of those with five responses."""
+    found = []
+    for form in FORMS:
+        simulation = simulations[form]
+        effects = persona_effects(
+            vectors[form].astype(np.float64),
+            simulation.codes(),
+            simulation.names,
+            comparison_strata(simulation),
+        )
+        tested = effects[effects["verdict"] != TOO_FEW]
+        found.append(f"{form} {(tested['verdict'] == MOVES).sum()} of {len(tested)}")
+    return f"Personas that move answers: {', '.join(found)}."
+
+
+def copied(simulations: Mapping[str, Simulation]) -> str:
+    """Return each method's share of responses that repeat an exemplar or a quoted record."""
+    shares = {
+        name: copies(simulation.responses, texts_in_prompts(simulation)[0])["is_pool_copy"].mean()
+        for name, simulation in simulations.items()
+    }
+    listed = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    return (
+        f"Responses that repeat {MIN_COPY_WORDS} consecutive words of an exemplar or of a record "
+        f"that a persona quotes: {listed}."
+    )
 
 
 def differences(bench: Workbench, frame: pd.DataFrame, vectors: Mapping[str, Vectors]) -> list[str]:
