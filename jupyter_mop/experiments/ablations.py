@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, copies, texts_in_prompts
+from jupyter_mop.engine.evaluation.persona_effects import (
+    MOVES,
+    TOO_FEW,
+    comparison_strata,
+    persona_effects,
+)
 from jupyter_mop.engine.generation import responses
 from jupyter_mop.engine.generation.baselines.method import DrawnComponents
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
@@ -21,15 +28,7 @@ from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.synthesis.synthesis_options import DESCRIPTIONS, FORMS, VOICES
 from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
-from jupyter_mop.experiments.generation import (
-    FLOOR,
-    LEARNED,
-    ONE,
-    RESAMPLED,
-    UNIFORM,
-    copies,
-    notes,
-)
+from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, RESAMPLED, UNIFORM, notes
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
@@ -121,15 +120,19 @@ def without_exemplars(bench: Workbench) -> Simulation:
 def run_personas(bench: Workbench) -> Result:
     """Compare descriptions, voices and both as personas, with one or two of them in a prompt.
 
-    There is one candidate per response, because selection would hide the differences.
+    There is one candidate per response, because selection would hide the differences. Without
+    personas, as many exemplars of the question's own context are shown.
     """
     bench.restore()
-    simulations = {NO_PERSONAS: bench.simulate(NO_PERSONAS, baseline="exemplars")}
+    simulations = {}
+    for mix in MIXES:
+        name = mixed_name(NO_PERSONAS, mix)
+        simulations[name] = bench.simulate(name, baseline="fewshot-context", n_shown=mix)
     for form in FORMS:
         bench.study.use_personas(bench.synthesized(form).personas)
         bench.fit()
         for mix in MIXES:
-            name = form if mix == 1 else f"{form}, mix {mix}"
+            name = mixed_name(form, mix)
             simulations[name] = bench.simulate(name, weights="learned", n_candidates=1, mix=mix)
     bench.restore()
     vectors = bench.vectors(simulations)
@@ -140,10 +143,26 @@ def run_personas(bench: Workbench) -> Result:
         bench.source.name,
         frame,
         FLOOR,
-        [*notes(bench, 1), *differences(bench, alone, vectors), copies(simulations)],
+        [
+            *notes(bench, 1),
+            *differences(bench, alone, vectors),
+            moved(simulations, vectors),
+            copied(simulations),
+        ],
         chart=alignment_chart(frame),
         provenance=bench.provenance,
     )
+
+
+def mixed_name(name: str, mix: int) -> str:
+    """Return the name of a method with `mix` personas or exemplars in a prompt.
+
+    Examples
+    --------
+    >>> mixed_name("voices", 1), mixed_name("voices", 2)
+    ('voices', 'voices, mix 2')
+    """
+    return name if mix == 1 else f"{name}, mix {mix}"
 
 
 def fidelity_table(
@@ -164,6 +183,35 @@ def fidelity_table(
             n_boot=settings.n_boot,
             random_state=settings.seed,
         )
+
+
+def moved(simulations: Mapping[str, Simulation], vectors: Mapping[str, Vectors]) -> str:
+    """Return how many personas of each form move the answers, of those with five responses."""
+    found = []
+    for form in FORMS:
+        simulation = simulations[form]
+        effects = persona_effects(
+            vectors[form].astype(np.float64),
+            simulation.codes(),
+            simulation.names,
+            comparison_strata(simulation),
+        )
+        tested = effects[effects["verdict"] != TOO_FEW]
+        found.append(f"{form} {(tested['verdict'] == MOVES).sum()} of {len(tested)}")
+    return f"Personas that move answers: {', '.join(found)}."
+
+
+def copied(simulations: Mapping[str, Simulation]) -> str:
+    """Return each method's share of responses that repeat an exemplar or a quoted record."""
+    shares = {
+        name: copies(simulation.responses, texts_in_prompts(simulation)[0])["is_pool_copy"].mean()
+        for name, simulation in simulations.items()
+    }
+    listed = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares.items())
+    return (
+        f"Responses that repeat {MIN_COPY_WORDS} consecutive words of an exemplar or of a record "
+        f"that a persona quotes: {listed}."
+    )
 
 
 def differences(bench: Workbench, frame: pd.DataFrame, vectors: Mapping[str, Vectors]) -> list[str]:

@@ -140,6 +140,7 @@ class Workbench:
         weights: str | None = None,
         n_candidates: int | None = None,
         mix: int = 1,
+        n_shown: int | None = None,
     ) -> Simulation:
         """Simulate responses to the contexts of the held-out records.
 
@@ -153,7 +154,7 @@ class Workbench:
             self.settings.n,
             weights=weights,
             baseline=baseline,
-            n_shown=recipe.n_shown,
+            n_shown=n_shown or recipe.n_shown,
             n_candidates=n_candidates or default,
             mix=mix,
             temperature=recipe.temperature,

@@ -13,6 +13,8 @@ from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.gate.held_out import LEARNED, UNIFORM
+from jupyter_mop.engine.generation.simulation_options import SimulationOptions
+from jupyter_mop.engine.mixture import simulating
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.errors import DataError, ModelError, NotFittedError
 
@@ -501,6 +503,34 @@ def test_the_pool_is_spread_over_a_column_or_over_clusters(
     assert n_fog(None) == n_fog("topic") == 0
     with pytest.raises(DataError, match="no context column 'town'"):
         n_fog("town")
+
+
+def test_a_record_that_a_persona_quotes_is_not_scored_and_not_real() -> None:
+    population = simulated_population(400)
+    counts = pd.Series(population.responses).value_counts()
+    single, several = counts.index[counts == 1][0], counts.index[counts > 1][0]
+    backend = RecordingBackend(WEATHER, length=6)
+    personas = {"a": f"You write like this: {single}\n{several}", "b": "You say rain."}
+    mixture = MixtureOfPersonas(
+        personas, backend, ToyEncoder(WEATHER), n_exemplars=20, n_records=400, n_components=8
+    ).fit(population)
+    scored = {request.response for request in backend.requests}
+    assert single not in scored
+    assert several in scored
+    real = simulating._real_responses(mixture, SimulationOptions(n_candidates=2))
+    texts = {response.response for response in real.responses}
+    assert single not in texts
+    assert several in texts
+
+
+def test_too_few_records_that_no_persona_quotes_are_refused() -> None:
+    texts = [" ".join(["sun"] * (i + 1)) for i in range(9)]
+    frame = pd.DataFrame({"topic": "weather", "text": texts})
+    population = Population.from_frame(frame, context="topic", response="text")
+    personas = {"a": "You write like this: sun\nsun sun", "b": "You say rain."}
+    mixture = MixtureOfPersonas(personas, ToyBackend(WEATHER), ToyEncoder(WEATHER), n_exemplars=3)
+    with pytest.raises(DataError, match="at least 8 records to fit, got 7; personas quote 2 more"):
+        mixture.fit(population)
 
 
 def test_a_quarter_of_the_responses_stays_outside_of_the_pool() -> None:

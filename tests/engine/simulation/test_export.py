@@ -173,6 +173,14 @@ def test_the_cards_have_provenance_metrics_and_licence(tmp_path: Path) -> None:
     assert not [line for line in outside if line.startswith("# big")]
 
 
+def test_the_card_says_that_personas_quote_people(tmp_path: Path) -> None:
+    for description, is_voice in (("You write like this: Slow.", True), ("You write.", False)):
+        simulation = make(["a"], personas={"a": description})
+        path = simulation.to_csv(tmp_path / "a.csv")
+        for file in cards_of(path):
+            assert ("that personas quote" in file.read_text(encoding="utf-8")) == is_voice
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_missing_changed_or_foreign_file_is_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"a.{kind}"

@@ -55,6 +55,11 @@ def test_baselines_complete_to_their_names(shell: InteractiveShell) -> None:
     assert complete(shell, "%%mop_ask a --baseline ") == ["plain", "personas"]
 
 
+def test_forms_of_personas_are_completed(shell: InteractiveShell) -> None:
+    assert complete(shell, "%mop_synthesize --as ") == ["descriptions", "voices", "both"]
+    assert complete(shell, "%%mop_simulate a --mi") == ["--mix"]
+
+
 def test_options_of_a_closed_question_are_completed(shell: InteractiveShell) -> None:
     assert complete(shell, "%%mop_ask a --method s") == ["scored", "sampled"]
     assert "--by-prior" in complete(shell, "%%mop_ask a --by")

@@ -30,6 +30,7 @@ from jupyter_mop import (
     ToyBackend,
 )
 from jupyter_mop.backends.protocols import Completion, GenerationRequest, SamplingParams
+from jupyter_mop.engine.data.persona_sources.voices import quoted_texts
 from jupyter_mop.errors import DataError, Interrupted, ModelError, MopError, NotFittedError
 from jupyter_mop.notebook.magics.base import argument
 from jupyter_mop.notebook.magics.register import MopMagics
@@ -496,6 +497,8 @@ def test_a_value_outside_its_limit_names_the_argument(shell: InteractiveShell, v
         "mop_fit --seed x",
         "mop_fit --records many",
         "mop_synthesize -k many",
+        "mop_synthesize --as",
+        "mop_simulate --mix two",
         "mop_synthesize --ladder 2,x",
         "mop_population df --context topic --response text --seed -1",
         "mop_align --seed -1",
@@ -685,6 +688,35 @@ def test_personas_are_made_from_the_records(shell: InteractiveShell, study: Stud
     assert "You often write about" in html(shell, made)
     simulation = line(shell, "mop_simulate a -n 10")
     assert set(simulation.frame["persona"]) <= set(made.frame["name"])
+
+
+@pytest.mark.usefixtures("ready")
+def test_personas_quote_records_and_a_response_has_two(
+    shell: InteractiveShell, study: Study
+) -> None:
+    assert study.plan("synthesize", 3, form="voices").calls == 0
+    made = line(shell, "mop_synthesize -k 3 --as voices")
+    assert made.quotes_records
+    held_out = set(study.target.responses) - set(study.population.responses)
+    quoted = {text for persona in study.personas for text in quoted_texts(persona.description)}
+    assert quoted <= set(study.population.responses)
+    assert not quoted & held_out
+    assert "which quote real records" in html(shell, made)
+    line(shell, "mop_fit --exemplars 6 --records 20")
+    mixed = line(shell, "mop_simulate mixed -n 30 --mix 2")
+    assert max(len(mixed.personas_in_prompt(draw)) for draw in range(30)) == 2
+    assert [run.arguments.get("mix") for run in study.runs() if run.verb == "simulate"] == [2]
+    assert line(shell, "mop_simulate mixed -n 30 --mix 2 --dry-run").calls == 0
+    for text in ("mop_panel mixed", "mop_match mixed", "mop_reweight mixed --weights uniform"):
+        with pytest.raises(DataError, match="mixes 2 personas in each prompt"):
+            line(shell, text)
+    with pytest.raises(DataError, match=r"`form` \(--as\) must be one of .*, got 'poems'"):
+        line(shell, "mop_synthesize -k 3 --as poems")
+    with pytest.raises(DataError, match=r"`mix` \(--mix\) must be a whole number"):
+        line(shell, "mop_simulate bad --mix 0")
+    assert line(shell, "mop_diagnose mixed").effects is None
+    line(shell, "mop_simulate single -n 90 --candidates 1")
+    assert "divergence" in html(shell, line(shell, "mop_diagnose single"))
 
 
 @pytest.mark.usefixtures("ready")
