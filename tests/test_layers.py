@@ -78,6 +78,7 @@ ALLOWED = {
     "study": BELOW_STUDY,
     "teaching": (*GROUND, "backends", "engine", "charts.style", "study"),
     "teaching.exercises": (*GROUND, "backends", "engine", "study", "teaching"),
+    "experiments.metrics": BELOW_STUDY,
     "experiments": (*BELOW_NOTEBOOK, ""),
     "notebook": BELOW_NOTEBOOK,
     "notebook.magics": (*BELOW_NOTEBOOK, "notebook"),

@@ -18,10 +18,11 @@ from jupyter_mop.engine.evaluation.alignment import Alignment
 from jupyter_mop.engine.evaluation.alignment_by_context import AlignmentByContext
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.errors import DataError
-from jupyter_mop.experiments import comparison, populations, report, settings
+from jupyter_mop.experiments import populations, report, settings
 from jupyter_mop.experiments.ablations import STRANGERS, strangers
 from jupyter_mop.experiments.classifier import f1, f1_interval
-from jupyter_mop.experiments.measurements import Metrics
+from jupyter_mop.experiments.metrics import comparison
+from jupyter_mop.experiments.metrics.measurements import Metrics
 from jupyter_mop.experiments.settings import Recipe
 
 sentences = st.lists(st.sampled_from(["It is bad.", "Go and see it now!", "Why?", "dull "]))
