@@ -11,7 +11,7 @@ from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, SharedRun, longest_runs
 from jupyter_mop.engine.generation.baselines.baselines import BASELINES
 from jupyter_mop.engine.simulation.simulation import Simulation
-from jupyter_mop.experiments.measures.comparison import compared, gains, share_of_way, with_contexts
+from jupyter_mop.experiments.metrics.comparison import gains, share_of_way, with_contexts
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 
@@ -69,7 +69,7 @@ def by_context(bench: Workbench) -> Result:
     simulations[UNIFORM] = bench.simulate(UNIFORM, weights="uniform")
     simulations[ONE] = bench.simulate(ONE, weights="learned", n_candidates=1)
     simulations[LEARNED] = bench.simulate(LEARNED, weights="learned")
-    found = compared(bench, simulations, by=bench.source.compared_by)
+    found = bench.align(simulations, by=bench.source.compared_by)
     frame = with_contexts(found)
     rivals = [*FEWSHOT, RESAMPLED, RESAMPLED_CONTEXT]
     table = [gains(found, LEARNED, [UNIFORM]), gains(found, LEARNED, rivals)]

@@ -17,7 +17,7 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.experiments.generation import FLOOR, LEARNED, ONE, RESAMPLED, UNIFORM
-from jupyter_mop.experiments.measures.comparison import compared, gains
+from jupyter_mop.experiments.metrics.comparison import gains
 from jupyter_mop.experiments.populations import CONTEXT, OPENING_WORDS, RESPONSE, opening
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
@@ -44,7 +44,7 @@ def run(bench: Workbench) -> Result:
     pool = other_records(bench)
     mixture = _mixture(bench).fit(records, exemplars=pool, on_step=bench.on_step)
     simulations = {name: _simulate(bench, mixture, name) for name in METHODS}
-    found, recipe = compared(bench, simulations), bench.settings.recipe
+    found, recipe = bench.align(simulations), bench.settings.recipe
     lines = [
         f"{bench.settings.n:,} responses per side; 95 % intervals; unit: {bench.source.unit}.",
         f"{len(records)} records; {len(mixture.exemplars_)} exemplars: {', '.join(PERSONAS)}.",

@@ -8,6 +8,7 @@ subgroup is in no prompt. A fit with the default settings learns persona weights
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics.half_sampling import IDENTITY, centred_interval
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
-from jupyter_mop.engine.mixture.composition import Composition
+from jupyter_mop.engine.mixture.composition import Composition, GroupedRecords
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.errors import DataError
 from jupyter_mop.experiments.populations import RESPONSE, Groups
@@ -27,9 +28,11 @@ from jupyter_mop.experiments.workbench import Workbench
 
 MAX_RECORDS = 600
 N_BOOT, N_FOLDS, LEVEL = 1000, 5, 0.95
-LEARNED, SUPPORTED, NEAREST, UNIFORM, LARGEST = (
+OWN_EXEMPLARS = NEAR_RECORDS = 10.0  # nats per cosine of 1
+LEARNED, SUPPORTED, TOGETHER, NEAREST, UNIFORM, LARGEST = (
     "learned weights",
     "likeliest weights",
+    "likelihood and description",
     "nearest description, no model",
     "uniform weights",
     "largest group",
@@ -131,18 +134,53 @@ def assigned(
     [0.25, 0.75]
     """
     rng = np.random.default_rng([8, random_state])
-    names, true = np.array(shares.index, dtype=object), shares.to_numpy(dtype=np.float64)
-    indicators = np.asarray(labels[:, None] == names, dtype=np.float64)
+    indicators = np.asarray(labels[:, None] == np.array(shares.index, dtype=object), np.float64)
     counts = rng.multinomial(len(labels), np.full(len(labels), 1 / len(labels)), size=N_BOOT)
-    draws = counts @ indicators / len(labels)
-    error = indicators.mean(axis=0) - true
+    return _figures(indicators.mean(0), counts @ indicators / len(labels), labels == truth, shares)
+
+
+def together(
+    bench: Workbench, groups: Groups, mixture: MixtureOfPersonas, truth: Labels
+) -> GroupedRecords:
+    """Return the records' posterior personas by likelihood and by nearness to the description.
+
+    The likelihood of a persona is that with exemplars near to its description,
+    Omega_kj ~ exp(10 cos(h(g_k), h(y_j))), times exp(10 cos(h(g_k), h(y))) for the record itself.
+    """
+    scores, start = mixture.refits_.scores, mixture.gate_.prior
+    records = mixture.population_.take(mixture.rows_.tolist())
+    own = replace(start, a=np.where(np.arange(len(start.a)) == 1, OWN_EXEMPLARS, start.a))
+    encode = bench.study.encoder.encode
+    cosines = encode(records.responses) @ encode(list(groups.personas.values())).T
+    logits = own.persona_log_prob(scores) + NEAR_RECORDS * cosines
+    posterior = np.exp(logits - logits.max(axis=1, keepdims=True))
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    k = posterior.shape[1]
+    return GroupedRecords(truth, posterior, np.full(k, 1 / k), np.ones(len(truth)))
+
+
+def _together(
+    records: GroupedRecords, names: list[str], shares: pd.Series[float], random_state: int
+) -> list[dict[str, Any]]:
+    """Return the figures of the shares that are most likely given these posteriors."""
+    weights, draws = records.likeliest_weights(), records.resampled_weights(200, random_state)
+    labels = np.array(names, dtype=object)[(records.posterior * weights).argmax(axis=1)]
+    order = [names.index(str(name)) for name in shares.index]
+    return _figures(weights[order], draws[:, order], labels == records.group, shares)
+
+
+def _figures(
+    found: NDArray[Any], draws: NDArray[Any], is_right: NDArray[Any], shares: pd.Series[float]
+) -> list[dict[str, Any]]:
+    """Return the total variation of shares, given bootstrap draws of them, and the share right."""
+    error = found - shares.to_numpy(dtype=np.float64)
     varied = 0.5 * np.abs(draws - draws.mean(axis=0) + error).sum(axis=1)
     value = float(0.5 * np.abs(error).sum())
     low, high = centred_interval(value, [varied.tolist()], level=LEVEL, scale=IDENTITY)
-    right = float(np.mean(labels == truth))
+    right = float(np.mean(is_right))
     return [
         _figure(VARIATION, value, max(low, 0.0), min(high, 1.0)),
-        _figure(RIGHT, right, *share_interval(right, len(labels), level=LEVEL)),
+        _figure(RIGHT, right, *share_interval(right, len(is_right), level=LEVEL)),
     ]
 
 
@@ -168,6 +206,9 @@ def _rows(
     of_methods = {
         f"{LEARNED}, seed {seed}": _learned(found),
         f"{SUPPORTED}, seed {seed}": _supported(found),
+        f"{TOGETHER}, seed {seed}": _together(
+            together(bench, groups, mixture, truth), mixture.names, shares, seed
+        ),
         f"{NEAREST}, seed {seed}": assigned(
             nearest_description(bench, groups, records.responses), truth, shares
         ),
@@ -225,5 +266,6 @@ def _conditions(bench: Workbench, groups: Groups, found: Composition) -> list[st
         f"Hidden column: {groups.column}; true shares: {shares}.",
         f"Prompt template: {recipe.template or groups.template}",
         f"Personas: {personas}",
+        f"{TOGETHER.capitalize()}: exemplars near to each persona, and the record's own nearness.",
         f"{FLOOR.capitalize()}: cross-validated logistic regression on sentence vectors.",
     ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.metrics.vectors import unit
 from jupyter_mop.experiments.generation import FLOOR, LEARNED, RIVALS, methods, notes
-from jupyter_mop.experiments.measures.measurements import CACHE_FOLDER, Metrics
+from jupyter_mop.experiments.metrics.measurements import CACHE_FOLDER, Metrics
 from jupyter_mop.experiments.report import Result
 from jupyter_mop.experiments.workbench import Workbench
 

@@ -14,11 +14,13 @@ from jupyter_mop.backends.opening import load_backend
 from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder, split_words
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.evaluation.alignment import Alignment, align
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.synthesis.synthesis import Synthesis
 from jupyter_mop.experiments import populations
-from jupyter_mop.experiments.measures.measurements import CACHE_FOLDER, Metrics
+from jupyter_mop.experiments.metrics.comparison import OpeningEncoder
+from jupyter_mop.experiments.metrics.measurements import CACHE_FOLDER, Metrics
 from jupyter_mop.experiments.settings import Settings, check_folder, provenance
 from jupyter_mop.study.study import Study
 
@@ -160,6 +162,19 @@ class Workbench:
             temperature=recipe.temperature,
             top_p=recipe.top_p,
             max_tokens=recipe.max_tokens,
+            random_state=self.settings.seed,
+            on_step=self.on_step,
+        )
+
+    def align(
+        self, simulations: Mapping[str, Simulation], *, by: Sequence[str] | None = None
+    ) -> Alignment:
+        """Return the alignment of simulations with the held-out records, by context if asked."""
+        return align(
+            self.target,
+            simulations,
+            encoder=OpeningEncoder(self.source.cut, self.study.encoder),
+            by=by,
             random_state=self.settings.seed,
             on_step=self.on_step,
         )

@@ -21,8 +21,8 @@ from jupyter_mop.errors import DataError
 from jupyter_mop.experiments import populations, report, settings
 from jupyter_mop.experiments.ablations import STRANGERS, strangers
 from jupyter_mop.experiments.classifier import f1, f1_interval
-from jupyter_mop.experiments.measures import comparison
-from jupyter_mop.experiments.measures.measurements import Metrics
+from jupyter_mop.experiments.metrics import comparison
+from jupyter_mop.experiments.metrics.measurements import Metrics
 from jupyter_mop.experiments.settings import Recipe
 
 sentences = st.lists(st.sampled_from(["It is bad.", "Go and see it now!", "Why?", "dull "]))

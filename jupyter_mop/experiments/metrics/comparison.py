@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.evaluation.alignment import Alignment, align
 from jupyter_mop.engine.metrics.fidelity import FIDELITY
-from jupyter_mop.experiments.measures.measurements import badness
+<<<<<<<< HEAD:jupyter_mop/experiments/measures/comparison.py
+from jupyter_mop.experiments.metrics.measurements import badness
+========
+from jupyter_mop.experiments.metrics.measurements import badness
+>>>>>>>> df6f1b00fc7ffe321fb9639612b43bb84447666b:jupyter_mop/experiments/metrics/comparison.py
 
 if TYPE_CHECKING:
     from jupyter_mop.backends.protocols import Encoder, OnVectors
-    from jupyter_mop.engine.simulation.simulation import Simulation
-    from jupyter_mop.experiments.populations import Source
-    from jupyter_mop.experiments.workbench import Workbench
+    from jupyter_mop.engine.evaluation.alignment import Alignment
 
 BY_CONTEXT = "FID by context"
 WITH_EXCESS = ("FID", "joint FID", BY_CONTEXT)
@@ -26,9 +27,9 @@ WITH_EXCESS = ("FID", "joint FID", BY_CONTEXT)
 
 @dataclass(frozen=True)
 class OpeningEncoder:
-    """An encoder of the compared part of each text."""
+    """An encoder of the compared part of each text, which `cut` returns."""
 
-    source: Source
+    cut: Callable[[str], str]
     encoder: Encoder
 
     @property
@@ -40,21 +41,7 @@ class OpeningEncoder:
         self, texts: Sequence[str], *, on_result: OnVectors | None = None
     ) -> NDArray[np.float32]:
         """Return the vectors of the compared part of each text, shape `(n, d)`."""
-        return self.encoder.encode([self.source.cut(text) for text in texts], on_result=on_result)
-
-
-def compared(
-    bench: Workbench, simulations: Mapping[str, Simulation], *, by: Sequence[str] | None = None
-) -> Alignment:
-    """Return the alignment of some simulations, with five metrics, by context if asked."""
-    return align(
-        bench.target,
-        simulations,
-        encoder=OpeningEncoder(bench.source, bench.study.encoder),
-        by=by,
-        random_state=bench.settings.seed,
-        on_step=bench.on_step,
-    )
+        return self.encoder.encode([self.cut(text) for text in texts], on_result=on_result)
 
 
 def with_contexts(found: Alignment) -> pd.DataFrame:

@@ -1,1 +1,0 @@
-"""Figures of simulations against held-out records, and comparisons of methods."""

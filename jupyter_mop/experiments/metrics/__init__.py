@@ -1,0 +1,1 @@
+"""Metrics against the held-out records, and gains over rivals."""
