@@ -11,11 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.metrics.fidelity import FIDELITY
-<<<<<<<< HEAD:jupyter_mop/experiments/measures/comparison.py
 from jupyter_mop.experiments.metrics.measurements import badness
-========
-from jupyter_mop.experiments.metrics.measurements import badness
->>>>>>>> df6f1b00fc7ffe321fb9639612b43bb84447666b:jupyter_mop/experiments/metrics/comparison.py
 
 if TYPE_CHECKING:
     from jupyter_mop.backends.protocols import Encoder, OnVectors
