@@ -1,14 +1,13 @@
 """Subgroups that the model does not see: learned persona weights beside their true shares.
 
 There is one persona for each subgroup, written in a sentence, and the column that names the
-subgroup is in no prompt. A fit with the default settings learns persona weights, see
+subgroup is in no prompt. Persona weights are learned from each source of evidence, see
 `MixtureOfPersonas.composition`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,8 @@ from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.metrics.half_sampling import IDENTITY, centred_interval
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
-from jupyter_mop.engine.mixture.composition import Composition, GroupedRecords
+from jupyter_mop.engine.mixture.composition import Composition
+from jupyter_mop.engine.mixture.fit_options import SOURCES
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.errors import DataError
 from jupyter_mop.experiments.populations import RESPONSE, Groups
@@ -28,11 +28,8 @@ from jupyter_mop.experiments.workbench import Workbench
 
 MAX_RECORDS = 600
 N_BOOT, N_FOLDS, LEVEL = 1000, 5, 0.95
-OWN_EXEMPLARS = NEAR_RECORDS = 10.0  # nats per cosine of 1
-LEARNED, SUPPORTED, TOGETHER, NEAREST, UNIFORM, LARGEST = (
-    "learned weights",
-    "likeliest weights",
-    "likelihood and description",
+LEARNED, NEAREST, UNIFORM, LARGEST = (
+    "learned",
     "nearest description, no model",
     "uniform weights",
     "largest group",
@@ -61,10 +58,12 @@ def run(bench: Workbench) -> Result:
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     for seed in seeds:
-        mixture = fitted(bench, groups, seed)
-        found = mixture.composition(groups.column, random_state=seed)
-        rows += _rows(bench, groups, mixture, found, seed)
-        notes.append(f"Seed {seed}: {mixture.verdict_} {found.summary}")
+        for by in SOURCES:
+            mixture = fitted(bench, groups, seed, by=by)
+            found = mixture.composition(groups.column, random_state=seed)
+            rows += _figures_of(found, f"{LEARNED} by {by}, seed {seed}")
+            notes.append(f"Seed {seed}, by {by}: {mixture.verdict_} {found.summary}")
+        rows += _baselines(bench, groups, mixture, found, seed)
     frame = pd.DataFrame(rows).drop_duplicates(["method", "figure"])
     frame = _with_floor(frame)
     chart = alignment_chart(
@@ -85,7 +84,7 @@ def hidden(bench: Workbench, groups: Groups) -> Population:
     return Population.from_frame(frame, context=context, response=RESPONSE)
 
 
-def fitted(bench: Workbench, groups: Groups, seed: int) -> MixtureOfPersonas:
+def fitted(bench: Workbench, groups: Groups, seed: int, *, by: str) -> MixtureOfPersonas:
     """Return the mixture of one persona per subgroup, fitted with the recipe's settings."""
     recipe = bench.settings.recipe
     mixture = MixtureOfPersonas(
@@ -97,6 +96,7 @@ def fitted(bench: Workbench, groups: Groups, seed: int) -> MixtureOfPersonas:
         n_records=recipe.n_records,
         n_components=recipe.n_components,
         stratify=recipe.stratify or None,
+        by=by,
         random_state=seed,
     )
     return mixture.fit(hidden(bench, groups), on_step=bench.on_step)
@@ -139,36 +139,6 @@ def assigned(
     return _figures(indicators.mean(0), counts @ indicators / len(labels), labels == truth, shares)
 
 
-def together(
-    bench: Workbench, groups: Groups, mixture: MixtureOfPersonas, truth: Labels
-) -> GroupedRecords:
-    """Return the records' posterior personas by likelihood and by nearness to the description.
-
-    The likelihood of a persona is that with exemplars near to its description,
-    Omega_kj ~ exp(10 cos(h(g_k), h(y_j))), times exp(10 cos(h(g_k), h(y))) for the record itself.
-    """
-    scores, start = mixture.refits_.scores, mixture.gate_.prior
-    records = mixture.population_.take(mixture.rows_.tolist())
-    own = replace(start, a=np.where(np.arange(len(start.a)) == 1, OWN_EXEMPLARS, start.a))
-    encode = bench.study.encoder.encode
-    cosines = encode(records.responses) @ encode(list(groups.personas.values())).T
-    logits = own.persona_log_prob(scores) + NEAR_RECORDS * cosines
-    posterior = np.exp(logits - logits.max(axis=1, keepdims=True))
-    posterior /= posterior.sum(axis=1, keepdims=True)
-    k = posterior.shape[1]
-    return GroupedRecords(truth, posterior, np.full(k, 1 / k), np.ones(len(truth)))
-
-
-def _together(
-    records: GroupedRecords, names: list[str], shares: pd.Series[float], random_state: int
-) -> list[dict[str, Any]]:
-    """Return the figures of the shares that are most likely given these posteriors."""
-    weights, draws = records.likeliest_weights(), records.resampled_weights(200, random_state)
-    labels = np.array(names, dtype=object)[(records.posterior * weights).argmax(axis=1)]
-    order = [names.index(str(name)) for name in shares.index]
-    return _figures(weights[order], draws[:, order], labels == records.group, shares)
-
-
 def _figures(
     found: NDArray[Any], draws: NDArray[Any], is_right: NDArray[Any], shares: pd.Series[float]
 ) -> list[dict[str, Any]]:
@@ -196,19 +166,14 @@ def means(frame: pd.DataFrame) -> str:
     return f"Means over seeds: {'; '.join(listed)}."
 
 
-def _rows(
+def _baselines(
     bench: Workbench, groups: Groups, mixture: MixtureOfPersonas, found: Composition, seed: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of one seed."""
+    """Yield the rows of what no mixture is needed for."""
     shares = found.frame.dropna(subset="group").set_index("group")["true"]
     records = mixture.population_.take(mixture.rows_.tolist())
     truth = records.aligned(groups.column).to_numpy(dtype=object)
     of_methods = {
-        f"{LEARNED}, seed {seed}": _learned(found),
-        f"{SUPPORTED}, seed {seed}": _supported(found),
-        f"{TOGETHER}, seed {seed}": _together(
-            together(bench, groups, mixture, truth), mixture.names, shares, seed
-        ),
         f"{NEAREST}, seed {seed}": assigned(
             nearest_description(bench, groups, records.responses), truth, shares
         ),
@@ -220,19 +185,12 @@ def _rows(
         yield from ({"method": method, **figure, "n": found.n} for figure in figures)
 
 
-def _learned(found: Composition) -> list[dict[str, Any]]:
-    return [
+def _figures_of(found: Composition, method: str) -> list[dict[str, Any]]:
+    figures = [
         _figure(VARIATION, found.total_variation, found.low, found.high),
         _figure(RIGHT, found.right, found.right_low, found.right_high),
     ]
-
-
-def _supported(found: Composition) -> list[dict[str, Any]]:
-    """Return the figures of the weights that are most likely given the likelihoods."""
-    return [
-        _figure(VARIATION, found.supported, found.supported_low, found.supported_high),
-        _figure(RIGHT, found.right, found.right_low, found.right_high),
-    ]
+    return [{"method": method, **figure, "n": found.n} for figure in figures]
 
 
 def _fixed(variation: float, right: float) -> list[dict[str, Any]]:
@@ -266,6 +224,5 @@ def _conditions(bench: Workbench, groups: Groups, found: Composition) -> list[st
         f"Hidden column: {groups.column}; true shares: {shares}.",
         f"Prompt template: {recipe.template or groups.template}",
         f"Personas: {personas}",
-        f"{TOGETHER.capitalize()}: exemplars near to each persona, and the record's own nearness.",
         f"{FLOOR.capitalize()}: cross-validated logistic regression on sentence vectors.",
     ]
