@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.gate.component_scores import Components
+from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.generation.context_odds import ContextModel, fit_context_model
 from jupyter_mop.engine.simulation import simulation as columns
 from jupyter_mop.engine.simulation.simulation import Simulation
@@ -20,6 +21,7 @@ from jupyter_mop.errors import DataError
 
 Array = NDArray[np.float64]
 MIN_DRAWS = 20  # with a response
+MAX_PERSONAS = 25  # told apart beside the exemplar's context; more have too few draws each
 _COSINE_SD, _MAX_SLOPE = 10.0, 50.0  # prior standard deviation and bound of the slope
 
 
@@ -30,7 +32,7 @@ class SampleRatios:
     The log-likelihood of response y under persona k and exemplar j, up to a term that is equal for
     all components, is learned by telling from simulated responses which component gave them
     (likelihood-free inference by ratio estimation, Thomas et al. 2022, Bayesian Analysis 17):
-    log q(k|y) / q(k) + log q(x_j|y) / q(x_j) + c cos(h(y_j), h(y)).
+    log q(x_j|y) / q(x_j) + log q(k|y, x_j) / q(k) + c cos(h(y_j), h(y)).
 
     Attributes
     ----------
@@ -42,6 +44,8 @@ class SampleRatios:
         Tell the persona, and the context of the exemplar, from a response.
     slope : float
         c, how much a response resembles the exemplar that was shown, in nats for a cosine of 1.
+    blocks : ndarray, shape (J, D)
+        The exemplars' contexts as numbers, beside which personas are told.
     """
 
     personas: Sequence[Persona]
@@ -50,6 +54,7 @@ class SampleRatios:
     by_persona: ContextModel
     by_context: ContextModel
     slope: float
+    blocks: Array
 
     @classmethod
     def learned(
@@ -57,7 +62,7 @@ class SampleRatios:
         pilot: Simulation,
         personas: Sequence[Persona],
         encoder: Encoder,
-        log_share: Array | None = None,
+        terms: StructuredTerms,
     ) -> SampleRatios:
         """Learn the ratios from a simulation with equal weights.
 
@@ -69,8 +74,8 @@ class SampleRatios:
             The K personas.
         encoder : Encoder
             Text to unit vectors.
-        log_share : ndarray, shape (J,), optional
-            Log of the probability with which each exemplar was drawn; equal by default.
+        terms : StructuredTerms
+            The exemplars' contexts, and the shares in which they were drawn.
 
         Raises
         ------
@@ -88,25 +93,24 @@ class SampleRatios:
         shown = frame[columns.EXEMPLAR].to_numpy(dtype=np.intp)
         by_name = {persona.name: persona for persona in personas}
         vectors, weights = encode_each(encoder, texts), np.ones(len(texts))
-        by_persona, by_context = (
-            fit_context_model(labelled, vectors, weights, encoder)
-            for labelled in (
-                [
-                    _as_context(by_name[name], text)
-                    for name, text in zip(frame[columns.PERSONA], texts, strict=True)
-                ],
-                _with_contexts([exemplars[j] for j in shown], texts),
-            )
-        )
-        ratios = cls(personas, exemplars, encoder, by_persona, by_context, 0.0)
+        names = frame[columns.PERSONA]
+        speakers = [
+            _as_context(by_name[name], text) for name, text in zip(names, texts, strict=True)
+        ]
+        blocks = terms.blocks if len(personas) <= MAX_PERSONAS else terms.blocks[:, :0]
+        beside = np.hstack([vectors, blocks[shown]])
+        by_persona = fit_context_model(speakers, beside, weights, encoder)
+        pairs = _with_contexts([exemplars[j] for j in shown], texts)
+        by_context = fit_context_model(pairs, vectors, weights, encoder)
+        ratios = cls(personas, exemplars, encoder, by_persona, by_context, 0.0, blocks)
         everything = np.repeat(np.arange(len(texts)), len(exemplars))
         offsets = ratios._of_exemplars(
             texts, vectors, everything, np.tile(np.arange(len(exemplars)), len(texts))
         ).reshape(len(texts), -1)
-        offsets += 0.0 if log_share is None else log_share
+        offsets += terms.log_share
         cosines = vectors @ encode_each(encoder, [e.response for e in exemplars]).T
         slope = _fitted_slope(cosines, offsets, shown)
-        return cls(personas, exemplars, encoder, by_persona, by_context, slope)
+        return replace(ratios, slope=slope)
 
     def log_lik(self, responses: Sequence[str], components: Components) -> Array:
         """Return the log-likelihood of each component up to a term per record, shape (P,), in nats.
@@ -124,7 +128,8 @@ class SampleRatios:
             _as_context(self.personas[k], responses[i])
             for i, k in zip(record, persona, strict=True)
         ]
-        of_personas = self.by_persona.log_ratios(labelled, vectors[record])
+        beside = np.hstack([vectors[record], self.blocks[exemplar]])
+        of_personas = self.by_persona.log_ratios(labelled, beside)
         shown = encode_each(self.encoder, [e.response for e in self.exemplars])[exemplar]
         cosines = (vectors[record] * shown).sum(1)
         of_exemplars = self._of_exemplars(responses, vectors, record, exemplar)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import pandas as pd
@@ -540,9 +540,8 @@ class MixtureOfPersonas(Viewed):
             name="pilot",
             on_step=on_step,
         )
-        terms = self.gate_.terms
-        log_share = terms.log_share if terms else None
-        return SampleRatios.learned(pilot, self.personas, self.encoder, log_share)
+        terms = cast("StructuredTerms", self.gate_.terms)  # an initialised mixture has them
+        return SampleRatios.learned(pilot, self.personas, self.encoder, terms)
 
     def _ask_all(self, population: Population, on_step: OnStep | None) -> ComponentScores:
         exemplars, n_personas = self.exemplars_, len(self.personas)

@@ -33,7 +33,7 @@ def learned(seed: int, n: int = 400, **boosts: float) -> tuple[SampleRatios, Mix
     pilot = made.simulate(
         n, people, weights="uniform", n_candidates=1, temperature=1.0, top_p=1.0, random_state=seed
     )
-    return SampleRatios.learned(pilot, made.personas, made.encoder), made
+    return SampleRatios.learned(pilot, made.personas, made.encoder, made.gate_.terms), made
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -80,4 +80,33 @@ def test_too_few_responses_are_one_clear_sentence() -> None:
     frame = pilot.frame.assign(response=["sun"] * 19 + [" "] * 11)
     silent = Simulation(frame, pilot.exemplars, pilot.provenance)
     with pytest.raises(DataError, match="Only 19 of 30 simulated responses are not empty"):
-        SampleRatios.learned(silent, read_personas(PERSONAS), made.encoder)
+        SampleRatios.learned(silent, read_personas(PERSONAS), made.encoder, made.gate_.terms)
+
+
+def test_a_persona_is_told_beside_the_exemplar_that_was_shown() -> None:
+    """Persona and exemplar raise the same word: who then says it often is neither of them alone.
+
+    The odds of two personas for a response differ between exemplars, since a word that both raise
+    is hardly likelier than one that the exemplar raises alone.
+    """
+    words = ["sun", "rain", "wind", "fog"]
+    odds = {"sun at dawn": [0.7, 0.1, 0.1, 0.1], "rain at dusk": [0.1, 0.7, 0.1, 0.1]}
+    rng = np.random.default_rng(0)
+    topics = list(odds) * 200
+    texts = [" ".join(rng.choice(words, size=rng.integers(2, 9), p=odds[t])) for t in topics]
+    frame = pd.DataFrame({"topic": topics, "text": texts})
+    people = Population.from_frame(frame, context="topic", response="text")
+    weights = {}
+    for by in ("likelihood", "samples"):
+        made = MixtureOfPersonas(
+            "sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind.",
+            ToyBackend(words, length=4),
+            ToyEncoder(words),
+            n_exemplars=6,
+            n_records=80,
+            by=by,
+        ).fit(people)
+        vectors = made.encode_contexts(list(odds))
+        weights[by] = np.exp(made.gate_.persona_log_weights(vectors))
+    assert (weights["samples"][[0, 1], [0, 1]] < 0.1).all()  # with both, sun would be too frequent
+    np.testing.assert_allclose(weights["samples"], weights["likelihood"], atol=0.35)
