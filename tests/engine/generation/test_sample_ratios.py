@@ -9,6 +9,7 @@ from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.gate.component_scores import Components
 from jupyter_mop.engine.generation.sample_ratios import SampleRatios, _fitted_slope
+from jupyter_mop.engine.mixture.component_likelihood import component_log_likelihood
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
@@ -83,30 +84,32 @@ def test_too_few_responses_are_one_clear_sentence() -> None:
         SampleRatios.learned(silent, read_personas(PERSONAS), made.encoder, made.gate_.terms)
 
 
-def test_a_persona_is_told_beside_the_exemplar_that_was_shown() -> None:
-    """Persona and exemplar raise the same word: who then says it often is neither of them alone.
+@pytest.mark.parametrize("seed", range(2))
+def test_ratios_follow_the_likelihoods_of_the_model(seed: int) -> None:
+    """Persona and exemplar raise words together, so that their effects do not add up.
 
-    The odds of two personas for a response differ between exemplars, since a word that both raise
-    is hardly likelier than one that the exemplar raises alone.
+    The toy's vectors do not tell the length of a text, and these are half as long as the draws.
     """
-    words = ["sun", "rain", "wind", "fog"]
-    odds = {"sun at dawn": [0.7, 0.1, 0.1, 0.1], "rain at dusk": [0.1, 0.7, 0.1, 0.1]}
-    rng = np.random.default_rng(0)
-    topics = list(odds) * 200
-    texts = [" ".join(rng.choice(words, size=rng.integers(2, 9), p=odds[t])) for t in topics]
-    frame = pd.DataFrame({"topic": topics, "text": texts})
-    people = Population.from_frame(frame, context="topic", response="text")
-    weights = {}
-    for by in ("likelihood", "samples"):
-        made = MixtureOfPersonas(
-            "sunny: You say sun.\nrainy: You say rain.\nwindy: You say wind.",
-            ToyBackend(words, length=4),
-            ToyEncoder(words),
-            n_exemplars=6,
-            n_records=80,
-            by=by,
-        ).fit(people)
-        vectors = made.encode_contexts(list(odds))
-        weights[by] = np.exp(made.gate_.persona_log_weights(vectors))
-    assert (weights["samples"][[0, 1], [0, 1]] < 0.1).all()  # with both, sun would be too frequent
-    np.testing.assert_allclose(weights["samples"], weights["likelihood"], atol=0.35)
+    boosts = {"persona_boost": 2.0, "exemplar_boost": 1.0}
+    ratios, made = learned(seed, 1500, **boosts)
+    _, people = mixture(seed, **boosts)
+    some = people.take(range(20))
+    n_exemplars = len(made.exemplars_)
+    triples = np.meshgrid(np.arange(20), np.arange(2), np.arange(n_exemplars), indexing="ij")
+    components = Components(*(indices.ravel() for indices in triples))
+    exact = component_log_likelihood(
+        some,
+        components,
+        personas=made.personas,
+        exemplars=made.exemplars_,
+        template=made.template_,
+        backend=made.backend,
+    ).log_lik.reshape(20, -1)
+    found = ratios.log_lik(some.responses, components).reshape(20, -1)
+    exact, found = (values - values.mean(1, keepdims=True) for values in (exact, found))
+    slope, correlation = (
+        (exact * found).sum() / (exact**2).sum(),
+        np.corrcoef(exact.ravel(), found.ravel())[0, 1],
+    )
+    assert correlation > 0.8
+    assert 0.5 < slope < 2.0
