@@ -71,6 +71,7 @@ FLOORS = {
             "backends.endpoint": "HTTP only",
             "backends.openvino": "in process",
             "backends.cost": "tokens, dollars",
+            "datasets": "packaged records",
             "backends.*": "protocols, toy",
         },
     ),
@@ -81,7 +82,6 @@ FLOORS = {
             "config": "settings",
             "options": "declared once",
             "rendering": "finds chart and table",
-            "datasets": "packaged records",
         },
     ),
 }

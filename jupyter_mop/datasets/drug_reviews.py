@@ -46,7 +46,7 @@ def load_drug_reviews() -> pd.DataFrame:
     --------
     >>> reviews = load_drug_reviews()
     >>> reviews["condition"].value_counts().head(3).to_dict()
-    {'birth control': 193, 'depression': 53, 'pain': 44}
+    {'birth control': 192, 'depression': 53, 'pain': 44}
     """
     import pandas as pd
 

@@ -73,10 +73,11 @@ def test_the_smallest_backend_answers_a_closed_question_by_sampling(study: Study
     assert answer.shares().sum() == pytest.approx(1)
 
 
-def test_a_fit_with_the_smallest_backend_is_refused_with_what_to_do(study: Study) -> None:
-    with pytest.raises(ModelError, match="requires a model that reports log-prob") as caught:
-        study.fit()
-    assert "%mop_match" in caught.value.hint
+def test_the_smallest_backend_is_fitted_by_samples(study: Study) -> None:
+    assert "log_ratio" in study.fit().report_
+    with pytest.raises(ModelError, match="require a model that reports log-prob") as caught:
+        study.fit(by="likelihood")
+    assert "--by samples" in caught.value.hint
 
 
 def test_a_backend_with_a_score_method_may_learn_at_run_time_that_it_cannot(tmp_path: Path) -> None:

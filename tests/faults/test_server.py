@@ -226,7 +226,7 @@ def echoed(body, *, wrong=""):
 
 
 WRONG = ["too few", "too many tokens", "not a number", "positive", "missing"]
-FIT = {"n_exemplars": 4, "n_records": 16, "n_components": 4}
+FIT = {"n_exemplars": 4, "n_records": 16, "n_components": 4, "by": "likelihood"}
 
 
 @pytest.mark.parametrize("wrong", WRONG)

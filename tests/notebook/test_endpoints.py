@@ -31,8 +31,8 @@ def test_an_endpoint_shows_its_capabilities_and_responds(
     assert set(simulation.responses) == {"fine"}
     assert simulation.provenance["finished"] == {"stop": 4}
     assert ready.status()["model"].startswith("openai:127.0.0.1")
-    with pytest.raises(ModelError, match="Fitting requires a model") as caught:
-        shell.run_line_magic("mop_fit", "")
+    with pytest.raises(ModelError, match="Likelihoods require a model") as caught:
+        shell.run_line_magic("mop_fit", "--by likelihood")
     assert "--keep-weights" in caught.value.hint
 
 

@@ -340,7 +340,7 @@ def executed(*cells: str) -> nbformat.NotebookNode:
 
 
 def test_an_executed_notebook_shows_the_run_without_a_widget() -> None:
-    fit = "%mop_fit --exemplars 4 --records 20"
+    fit = "%mop_fit --exemplars 4 --records 20 --by likelihood"
     notebook = executed(SLOW.replace("0.04", "0"), fit, SIMULATE, SIMULATE, *["%mop_align"] * 2)
     shown = [cell.outputs[0].data for cell in notebook.cells[1:]]
     assert all(set(data) == {"text/plain", "text/html"} for data in shown)

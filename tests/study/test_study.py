@@ -131,7 +131,7 @@ def test_repeating_a_study_gives_the_same_results_from_the_cache(
 
 
 def test_an_interrupted_fit_continues_where_it_stopped(study: Study, tmp_path: Path) -> None:
-    options = {"n_exemplars": 8, "n_records": 40, "n_components": 8}
+    options = {"n_exemplars": 8, "n_records": 40, "n_components": 8, "by": "likelihood"}
     reference = Study(ToyBackend(WORDS), ToyEncoder(WORDS), store=tmp_path / "other.sqlite")
     reference.personas, reference.population = study.personas, study.population
     expected = reference.fit(**options).gate_.theta
@@ -489,7 +489,7 @@ def test_the_panel_has_the_exact_shares_of_an_answer_at_any_weights(survey: Stud
     assert statistics.option_shares.options == answer.options
     assert statistics.option_shares.target[3] == 0
     own = statistics.option_shares.shares(statistics.cells.shares(answer.persona_weights))
-    np.testing.assert_allclose(own, answer.shares(), atol=1e-4)  # alike contexts are one group
+    np.testing.assert_allclose(own, answer.shares(), atol=3e-4)  # alike contexts are one group
     drawn = statistics.counts / 60
     shares = statistics.option_shares.shares(statistics.cells.shares(drawn))
     gap = shares - statistics.option_shares.target

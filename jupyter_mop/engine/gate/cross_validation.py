@@ -17,7 +17,7 @@ Indices = NDArray[np.intp]
 PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 N_FOLDS, N_FOLDS_OF_MANY, MANY_RECORDS = 4, 2, 1000
 N_WORSE = 2  # penalties in a row with a lower likelihood, after which smaller ones are not tried
-ROUNDING = 1e-9  # nats
+MIN_GAIN = 0.005  # nats a record that a gain must be, however clear
 MIN_Z = 2.0  # standard errors above zero that a gain must be
 MAX_ITERATIONS = 60
 
@@ -70,7 +70,7 @@ class CrossValidation:
     def is_gain_clear(self) -> bool:
         """Whether learned weights are better than the start by two standard errors."""
         mean, error = self.gain()
-        return mean > max(MIN_Z * error, ROUNDING)
+        return mean > max(MIN_Z * error, MIN_GAIN)
 
 
 def cross_validate(

@@ -216,10 +216,11 @@ def test_a_gate_learned_with_the_embedded_model_serves_llama_cpp(llama, local, r
     assert simulation.provenance["model"] == llama.fingerprint
     assert simulation.provenance["weights"] == "learned"
     assert sum(simulation.provenance["finished"].values()) == 4
-    with pytest.raises(ModelError, match="Fitting requires a model") as caught:
+    loaded.by = "likelihood"
+    with pytest.raises(ModelError, match="Likelihoods require a model") as caught:
         loaded.fit(population)
     assert "--keep-weights" in caught.value.hint
-    assert "%mop_match" in caught.value.hint
+    assert "--by samples" in caught.value.hint
 
 
 def test_a_loaded_mixture_warns_of_another_encoder_and_of_edits(llama, local, records, tmp_path):

@@ -92,7 +92,9 @@ def simulated(reply: str = "", template: str | None = None, **options: object) -
 
 def fitted() -> list:
     backend = Recorder()
-    mixture(backend, template="A word on {topic}?", n_components=4).fit(population())
+    mixture(backend, template="A word on {topic}?", n_components=4, by="likelihood").fit(
+        population()
+    )
     return backend.requests
 
 

@@ -71,6 +71,7 @@ def test_a_coefficient_that_records_tell_nothing_of_has_the_interval_of_its_prio
 ) -> None:
     """The prior of exemplars of the same topic: e^3 times likelier, standard deviation 2."""
     mixture.backend = ToyBackend(WORDS, length=4, persona_boost=0.0, exemplar_boost=0.0)
+    mixture.by = "likelihood"
     refits = mixture.fit(population).refits_.repeated(40, *mixture.context_vectors)
     low, high = refits.coefficient_intervals.iloc[-1]
     assert (low + high) / 2 == pytest.approx(3, abs=0.01)
