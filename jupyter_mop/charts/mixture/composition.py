@@ -145,7 +145,9 @@ def _shares_table(composition: Composition) -> str:
             NONE if pd.isna(persona) else share_bar(weight, colours[persona]),
             NONE if pd.isna(persona) else f"{low:.1%} to {high:.1%}",
         ]
-        for group, persona, true, weight, low, high in composition.frame.to_numpy(dtype=object)
+        for group, persona, true, weight, low, high in composition.frame[
+            ["group", "persona", "true", "weight", "low", "high"]
+        ].to_numpy(dtype=object)
     ]
     return table(["group", "true share", "persona", "learned weight", "95 % interval"], rows)
 

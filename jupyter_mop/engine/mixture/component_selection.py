@@ -16,7 +16,6 @@ from jupyter_mop.errors import DataError
 
 Mask = NDArray[np.bool_]
 Indices = NDArray[np.intp]
-Array = NDArray[np.float64]
 BLOCK_RECORDS = 16  # records with the same components; they share prompts, which cost a third
 MIN_EXEMPLARS = 2  # per record, since a record's own response is never shown
 
@@ -66,18 +65,15 @@ def select_components(
     n_personas: int,
     *,
     size: int,
-    affinity: Array | None = None,
     random_state: int = 0,
 ) -> Selection:
     """Select about `size` components of each record, or all if there are no more.
 
     Records are divided into blocks of similar contexts. All records of a block have the same
-    components: every persona with the same few exemplars. The likelihood of a record is then that
-    of a mixture whose pool is these exemplars. They are taken in rotation: from those nearest to
-    each persona in turn if the `affinity` of personas and exemplars is given, shape (K, J), so that
-    a record can be compared with exemplars of each subgroup; else from a shuffled pool. If there
-    are more personas than `size` allows with two exemplars each, a block has some of the personas,
-    in rotation, and each stands for several.
+    components: every persona with the same few exemplars, which are taken from a shuffled pool in
+    rotation. The likelihood of a record is then that of a mixture whose pool is these exemplars.
+    If there are more personas than `size` allows with two exemplars each, a block has some of the
+    personas, in rotation, and each stands for several.
 
     Raises
     ------
@@ -94,18 +90,11 @@ def select_components(
     n_exemplars = min(n_pool, max(MIN_EXEMPLARS, size // n_shown))
     rng = np.random.default_rng(random_state)
     pool, personas = rng.permutation(n_pool), rng.permutation(n_personas)
-    nearest = None if affinity is None else _nearest(affinity[:, pool], pool)
     shown = np.zeros((len(population), n_personas), dtype=bool)
     for b, rows in enumerate(blocks):
-        own = _turn(personas, b, n_shown)
-        exemplars_of_block = (
-            _turn(pool, b, n_exemplars)
-            if nearest is None
-            else _of_each_persona(nearest[own], b, n_exemplars)
-        )
-        others = np.setdiff1d(np.arange(n_pool), exemplars_of_block)
+        others = np.setdiff1d(np.arange(n_pool), _turn(pool, b, n_exemplars))
         excluded[np.ix_(rows, others)] = True
-        shown[np.ix_(rows, own)] = True
+        shown[np.ix_(rows, _turn(personas, b, n_shown))] = True
     _check_exemplars_left(excluded)
     components = _all_components(excluded, n_personas)
     kept = shown[components.record, components.persona]
@@ -127,27 +116,6 @@ def _blocks(contexts: Sequence[str]) -> tuple[Indices, list[Indices]]:
 def _turn(values: Indices, turn: int, n: int) -> Indices:
     """Return the `n` values whose turn it is."""
     return values[(turn * n + np.arange(n)) % len(values)]
-
-
-def _nearest(affinity: Array, pool: Indices) -> Indices:
-    """Return the exemplars of `pool` by persona, the nearest first, shape (K, J)."""
-    return np.asarray(pool[np.argsort(-affinity, axis=1, kind="stable")], dtype=np.intp)
-
-
-def _of_each_persona(nearest: Indices, turn: int, n: int) -> list[int]:
-    """Return the `n` exemplars whose turn it is: one near to each persona, then a second one.
-
-    Each persona's own are the first J / k of its row of `nearest`, shape (k, J), in rotation.
-    """
-    k, n_pool = nearest.shape
-    rounds, size = -(-n // k), max(1, n_pool // k)
-    found: dict[int, None] = {}
-    for r in range(rounds + n_pool):
-        for row in np.roll(nearest, -turn, axis=0):
-            place = (turn * rounds + r) % size if r < rounds else r - rounds
-            if len(found) < n:
-                found.setdefault(int(row[place]))
-    return list(found)
 
 
 def _check_exemplars_left(excluded: Mask) -> None:

@@ -103,7 +103,6 @@ def fit_gate(
         scorer.exemplars,
         len(scorer.personas),
         size=n_components,
-        affinity=start.terms.affinity if start.terms else None,
         random_state=random_state,
     )
     parts: dict[str, ComponentScores] = {}
@@ -111,7 +110,7 @@ def fit_gate(
     if is_scored:
         parts[LIKELIHOOD], n_tokens = ask_model(scorer, selection)
     if ratios:
-        parts[SAMPLES] = sample_scores(scorer, ratios, selection.population, start, random_state)
+        parts[SAMPLES] = sample_scores(scorer, ratios, selection.population, random_state)
     scores = ComponentScores.joined(list(parts.values()))
     penalties = PENALTIES if l2 is None else (l2,)
     fold = folds(selection.population.units(with_texts=False), random_state=random_state)
@@ -142,7 +141,6 @@ def sample_scores(
     scorer: ComponentScorer,
     ratios: SampleRatios,
     population: Population,
-    start: Gate,
     random_state: int = 0,
 ) -> ComponentScores:
     """Return the scores of components by ratios from samples, which cost no call of the model.
@@ -155,7 +153,6 @@ def sample_scores(
         scorer.exemplars,
         n_personas,
         size=SAMPLE_EXEMPLARS * n_personas,
-        affinity=start.terms.affinity if start.terms else None,
         random_state=random_state,
     )
     log_lik = ratios.log_lik(population.responses, selection.components)

@@ -41,7 +41,7 @@ from jupyter_mop.engine.mixture import (
 from jupyter_mop.engine.mixture.component_likelihood import ComponentScorer
 from jupyter_mop.engine.mixture.component_selection import select_all
 from jupyter_mop.engine.mixture.context_features import ContextFeatures
-from jupyter_mop.engine.mixture.fit_options import BOTH, LIKELIHOOD, SAMPLES, FitOptions
+from jupyter_mop.engine.mixture.fit_options import LIKELIHOOD, SAMPLES, FitOptions
 from jupyter_mop.engine.mixture.weights import gate_with_weights
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError, NotFittedError
@@ -236,7 +236,7 @@ class MixtureOfPersonas(Viewed):
             population, self.n_records, left_out=quoted, random_state=self.random_state + 1
         )
         start = self.initialise(population, exemplars=exemplars).gate_
-        by = self.by or (BOTH if can_score(self.backend) else SAMPLES)
+        by = self.by or (LIKELIHOOD if can_score(self.backend) else SAMPLES)
         records = population.take(rows)
         fit = fitting.fit_gate(
             self._scorer(on_step),

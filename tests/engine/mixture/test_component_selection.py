@@ -103,28 +103,3 @@ def test_a_record_with_no_exemplar_but_itself_is_refused(exemplars: list[Exempla
         with pytest.raises(DataError, match="only exemplar") as caught:
             select(people(), exemplars[:1], K)
         assert "n_exemplars" in caught.value.hint
-
-
-def test_with_affinities_a_block_has_exemplars_near_to_each_persona(
-    exemplars: list[Exemplar],
-) -> None:
-    affinity = np.zeros((K, J))
-    subgroup = np.arange(J) % K
-    affinity[subgroup, np.arange(J)] = np.linspace(1, 0.5, J)
-    found = select_components(people(), exemplars, K, size=K * K, affinity=affinity)
-    sets = [np.flatnonzero(~row) for row in found.excluded]
-    whole = [s for s in sets if len(s) == K]
-    assert len(whole) > N // 2
-    assert all(sorted(subgroup[s]) == list(range(K)) for s in whole)
-    assert len({tuple(s) for s in whole}) > 3  # in rotation
-
-
-def test_with_affinities_the_number_of_exemplars_is_the_same(exemplars: list[Exemplar]) -> None:
-    rng = np.random.default_rng(0)
-    for k, size in ((3, 12), (3, 6), (8, 16), (40, 16)):
-        affinity = rng.random((k, J))
-        with_them = select_components(people(), exemplars, k, size=size, affinity=affinity)
-        without = select_components(people(), exemplars, k, size=size)
-        longest = [(~found.excluded).sum(1).max() for found in (with_them, without)]
-        assert longest[0] == longest[1]
-        assert with_them.log_multiplicity == without.log_multiplicity
