@@ -62,8 +62,8 @@ class FitOptions(Options):
         choices=SOURCES,
         limit=one_of(SOURCES),
         help="What weights are learned from: the likelihood of real responses, samples (which "
-        "component gave them is learned from 200 simulated responses), or both. Default: likelihood, "
-        "or samples with a model that cannot score.",
+        "component gave them is learned from 200 simulated responses), or both. Default: "
+        "likelihood, or samples with a model that cannot score.",
     )
     rank: int = option(8, kind="int", parse=int, limit=at_least(1), help="Rank r of the gate.")
     l2: float | None = option(
