@@ -505,12 +505,15 @@ def content_order(population: Population, *, random_state: int = 0) -> NDArray[n
     return np.argsort(np.array(keys, dtype="S8"), kind="stable")
 
 
-def check_enough_records(population: Population) -> None:
-    """Raise a DataError if fewer than 8 records have a weight above zero."""
-    n = int(np.count_nonzero(population.weights))
+def check_enough_records(n: int, n_quoted: int = 0) -> None:
+    """Raise a DataError if `n`, records with weights above zero, are fewer than 8.
+
+    Personas quote `n_quoted` more, which are not among them.
+    """
     if n < MIN_RECORDS:
+        quoted = f"; personas quote {n_quoted} more" if n_quoted else ""
         raise DataError(
-            f"Need at least {MIN_RECORDS} records to fit, got {n}.",
+            f"Need at least {MIN_RECORDS} records to fit, got {n}{quoted}.",
             hint="Add records, or simulate with weights='uniform'.",
         )
 
@@ -532,15 +535,9 @@ def draw_records(
     DataError
         If fewer than 8 records can be drawn.
     """
-    check_enough_records(population)
     rows = np.flatnonzero(population.weights)
     n_before = len(rows)
     if left_out is not None:
         rows = rows[~np.asarray(left_out, dtype=bool)[rows]]
-    if len(rows) < MIN_RECORDS:
-        quoted = f"; personas quote {n_before - len(rows)} more" if len(rows) < n_before else ""
-        raise DataError(
-            f"Need at least {MIN_RECORDS} records to fit, got {len(rows)}{quoted}.",
-            hint="Add records, or simulate with weights='uniform'.",
-        )
+    check_enough_records(len(rows), n_before - len(rows))
     return np.random.default_rng(random_state).permutation(rows)[:n]

@@ -41,19 +41,29 @@ class CrossValidation:
     fold: Indices
     weight: Array
 
-    def chosen(self, rows: NDArray[np.bool_] | slice = slice(None)) -> int:
-        """Return the level, 1 or more, with the highest likelihood of the records `rows`."""
-        by_record = self.log_prob[1:].mean(axis=1)
-        return 1 + int((by_record[:, rows] @ self.weight[rows]).argmax())
+    def chosen(self) -> int:
+        """Return the level, 1 or more, with the highest likelihood of all records."""
+        return 1 + int((self.log_prob[1:].mean(axis=1) @ self.weight).argmax())
 
     @property
     def learned(self) -> Array:
         """The log-likelihood of each record at the level that other folds chose, shape (S, n)."""
-        log_prob = np.empty_like(self.log_prob[0])
+        level = 1 + self.best_of_other_folds(self.log_prob[1:].mean(axis=1))
+        return self.log_prob[level, :, np.arange(len(level))].T
+
+    def best_of_other_folds(self, log_prob: Array) -> Indices:
+        """Return for each record the model that is likeliest in the other folds, shape (n,).
+
+        Parameters
+        ----------
+        log_prob : ndarray, shape (M, n)
+            Log-likelihood of each record under each of M models.
+        """
+        best = np.empty(len(self.fold), dtype=np.intp)
         for fold in np.unique(self.fold):
             here = self.fold == fold
-            log_prob[:, here] = self.log_prob[self.chosen(~here)][:, here]
-        return np.asarray(log_prob, dtype=np.float64)
+            best[here] = (log_prob[:, ~here] @ self.weight[~here]).argmax()
+        return best
 
     def gain(self, source: int | None = None) -> tuple[float, float]:
         """Return the mean gain of learned weights over the start, and its standard error.
@@ -68,7 +78,7 @@ class CrossValidation:
 
     @property
     def is_gain_clear(self) -> bool:
-        """Whether learned weights are better than the start by two standard errors."""
+        """Whether the gain over the start is above two standard errors and .005 nats."""
         mean, error = self.gain()
         return mean > max(MIN_Z * error, MIN_GAIN)
 

@@ -204,7 +204,8 @@ def evaluate(
     }
     by_persona = uniform.persona_log_prob(scores)
     if np.isfinite(by_persona).all():
-        log_probs = {SINGLE: _best_single(by_persona, validation), **log_probs}
+        best = validation.best_of_other_folds(by_persona.T)
+        log_probs = {SINGLE: by_persona[np.arange(len(best)), best], **log_probs}
     if np.allclose(log_probs[START], log_probs[UNIFORM]):
         del log_probs[START]
     return likelihood_table(
@@ -219,13 +220,3 @@ def _relative(report: pd.DataFrame) -> pd.DataFrame:
     for i, name in enumerate(("log_ratio", "low", "high"), start=1):
         others.insert(i, name, values[:, i - 1])
     return others
-
-
-def _best_single(by_persona: Array, validation: CrossValidation) -> Array:
-    """Return the log-likelihood of each record under the persona that other folds chose, (n,)."""
-    log_prob = np.empty(len(by_persona))
-    for fold in np.unique(validation.fold):
-        here = validation.fold == fold
-        best = (validation.weight[~here] @ by_persona[~here]).argmax()
-        log_prob[here] = by_persona[here, best]
-    return log_prob

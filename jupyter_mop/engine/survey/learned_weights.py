@@ -93,7 +93,7 @@ def _split_scores(
     Rows of one group stay together.
     """
     known = population.counted()
-    check_enough_records(known)
+    check_enough_records(int(np.count_nonzero(known.weights)))
     units = known.units()
     order = content_order(known, random_state=random_state)
     ranked = order[np.argsort(pd.factorize(units[order])[0], kind="stable")]
