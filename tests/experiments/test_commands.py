@@ -14,6 +14,7 @@ import pytest
 
 from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.engine.generation.baselines.baselines import BASELINES
+from jupyter_mop.engine.mixture import fit_options
 from jupyter_mop.errors import DataError
 from jupyter_mop.experiments import shift
 from jupyter_mop.experiments.__main__ import EXPERIMENTS, chosen, main
@@ -177,14 +178,15 @@ def test_hidden_subgroups_are_compared_with_the_learned_weights(data: str, tmp_p
     facts = json.loads((tmp_path / f"out/subgroups_{data}.json").read_text())
     rows = {(row["method"], row["figure"]): row for row in facts["rows"]}
     methods = {method for method, _ in rows}
-    assert {f"learned weights, seed {seed}" for seed in range(3)} < methods
+    learned = {f"learned by {by}, seed {seed}" for by in fit_options.SOURCES for seed in range(3)}
+    assert learned < methods
     assert all(row["low"] <= row["value"] <= row["high"] for row in rows.values())
     frame = SOURCES[data].frame()
     shares = frame[SOURCES[data].groups.column].value_counts(normalize=True)
     uniform = 0.5 * (shares - 1 / len(shares)).abs().sum()
     found = rows["uniform weights", "total variation"]["value"]
     assert found == pytest.approx(uniform, abs=0.04)
-    known = rows["learned weights, seed 0", "share right"]
+    known = rows["learned by samples, seed 0", "share right"]
     assert known["floor"] > 1 / len(shares)
 
 
