@@ -90,7 +90,7 @@ class BootstrapRefits:
         The draw depends on `random_state` only.
         """
         rng = np.random.default_rng([3, random_state])
-        scores, gate = _resampled(self.scores, rng, self.n_sources), self.gate
+        scores, gate = self._resampled(rng), self.gate
         if gate.terms:
             shift = rng.normal(size=len(gate.a))
             gate = replace(gate, terms=replace(gate.terms, prior_shift=shift))
@@ -111,6 +111,12 @@ class BootstrapRefits:
         posterior = gate.responsibilities(self.scores)
         by_source = posterior.reshape(self.n_sources, self._n_records, -1)
         return np.asarray(by_source.mean(axis=0))
+
+    def _resampled(self, rng: np.random.Generator) -> ComponentScores:
+        """Multiply the weight of each record by how often it is drawn with replacement."""
+        weighted = self.weight > 0
+        counts = rng.multinomial(weighted.sum(), weighted / weighted.sum())
+        return self.scores.weighted(self.scores.weight * np.tile(counts, self.n_sources))
 
     @property
     def _n_records(self) -> int:
@@ -170,12 +176,3 @@ def _intervals(values: Array, refits: Array, scale: Scale) -> pd.DataFrame:
     centre = scale.forward(values)
     low, high = (scale.backward(centre + side * reach) for side in (-1, 1))
     return pd.DataFrame({"low": low, "high": high})
-
-
-def _resampled(
-    scores: ComponentScores, rng: np.random.Generator, n_sources: int
-) -> ComponentScores:
-    """Multiply the weight of each record by the number of times it is drawn with replacement."""
-    weighted = scores.weight[: len(scores.weight) // n_sources] > 0
-    counts = rng.multinomial(weighted.sum(), weighted / weighted.sum())
-    return scores.weighted(scores.weight * np.tile(counts, n_sources))

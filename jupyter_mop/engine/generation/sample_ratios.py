@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 MIN_DRAWS = 20  # with a response
 MAX_PERSONAS = 25  # told apart beside the exemplar's context; more have too few draws each
 _COSINE_SD, _MAX_SLOPE = 10.0, 50.0  # prior standard deviation and bound of the slope
+_N_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class SampleRatios:
     The log-likelihood of response y under persona k and exemplar j, up to a term that is equal for
     all components, is learned by telling from simulated responses which component gave them
     (likelihood-free inference by ratio estimation, Thomas et al. 2022, Bayesian Analysis 17):
-    log q(x_j|y) / q(x_j) + log q(k|y, x_j) / q(k) + c cos(h(y_j), h(y)).
+    log q(x_j|y) / q(x_j) + log q(k|y, x_j) / q(k) + c cos(h(y_j), h(y)) - z_j. A ratio of densities
+    has the mean 1 over the simulated responses, which sets z_j: without it, exemplars that resemble
+    everything would seem to have given everything.
 
     Attributes
     ----------
@@ -46,6 +49,8 @@ class SampleRatios:
         c, how much a response resembles the exemplar that was shown, in nats for a cosine of 1.
     blocks : ndarray, shape (J, D)
         The exemplars' contexts as numbers, beside which personas are told.
+    log_norm : ndarray, shape (J,)
+        z_j, in nats.
     """
 
     personas: Sequence[Persona]
@@ -55,6 +60,7 @@ class SampleRatios:
     by_context: ContextModel
     slope: float
     blocks: Array
+    log_norm: Array
 
     @classmethod
     def learned(
@@ -100,17 +106,14 @@ class SampleRatios:
         blocks = terms.blocks if len(personas) <= MAX_PERSONAS else terms.blocks[:, :0]
         beside = np.hstack([vectors, blocks[shown]])
         by_persona = fit_context_model(speakers, beside, weights, encoder)
-        pairs = _with_contexts([exemplars[j] for j in shown], texts)
+        pairs = [Exemplar(exemplars[j].record, text) for j, text in zip(shown, texts, strict=True)]
         by_context = fit_context_model(pairs, vectors, weights, encoder)
-        ratios = cls(personas, exemplars, encoder, by_persona, by_context, 0.0, blocks)
-        everything = np.repeat(np.arange(len(texts)), len(exemplars))
-        offsets = ratios._of_exemplars(
-            texts, vectors, everything, np.tile(np.arange(len(exemplars)), len(texts))
-        ).reshape(len(texts), -1)
-        offsets += terms.log_share
-        cosines = vectors @ encode_each(encoder, [e.response for e in exemplars]).T
-        slope = _fitted_slope(cosines, offsets, shown)
-        return replace(ratios, slope=slope)
+        ratios = cls(
+            personas, exemplars, encoder, by_persona, by_context, 0.0, blocks, np.zeros(len(blocks))
+        )
+        offsets = ratios._contexts(texts, vectors) + terms.log_share
+        slope, log_norm = _fitted_logit(ratios._cosines(vectors), offsets, terms.log_share, shown)
+        return replace(ratios, slope=slope, log_norm=log_norm)
 
     def log_lik(self, responses: Sequence[str], components: Components) -> Array:
         """Return the log-likelihood of each component up to a term per record, shape (P,), in nats.
@@ -130,44 +133,52 @@ class SampleRatios:
         ]
         beside = np.hstack([vectors[record], self.blocks[exemplar]])
         of_personas = self.by_persona.log_ratios(labelled, beside)
-        shown = encode_each(self.encoder, [e.response for e in self.exemplars])[exemplar]
-        cosines = (vectors[record] * shown).sum(1)
-        of_exemplars = self._of_exemplars(responses, vectors, record, exemplar)
-        return np.asarray(of_personas + of_exemplars + self.slope * cosines)
+        of_exemplars = self._contexts(responses, vectors) + self.slope * self._cosines(vectors)
+        return np.asarray(of_personas + (of_exemplars - self.log_norm)[record, exemplar])
 
-    def _of_exemplars(
-        self,
-        responses: Sequence[str],
-        vectors: Array,
-        record: NDArray[np.intp],
-        exemplar: NDArray[np.intp],
-    ) -> Array:
-        """Return the log-ratio of the context of each exemplar given a record's response, (P,)."""
-        pairs = _with_contexts(
-            [self.exemplars[j] for j in exemplar], [responses[i] for i in record]
-        )
-        return self.by_context.log_ratios(pairs, vectors[record])
+    def _contexts(self, responses: Sequence[str], vectors: Array) -> Array:
+        """Return the log-ratio of each exemplar's context given each response, shape (n, J)."""
+        contexts, of_exemplar = np.unique([e.label for e in self.exemplars], return_inverse=True)
+        examples = [self.exemplars[int((of_exemplar == c).argmax())] for c in range(len(contexts))]
+        pairs = [Exemplar(e.record, text) for text in responses for e in examples]
+        ratios = self.by_context.log_ratios(pairs, np.repeat(vectors, len(examples), axis=0))
+        return np.asarray(ratios.reshape(len(responses), -1)[:, of_exemplar])
+
+    def _cosines(self, vectors: Array) -> Array:
+        """Return the cosine of each response and each exemplar's response, shape (n, J)."""
+        shown = encode_each(self.encoder, [e.response for e in self.exemplars])
+        return np.asarray(vectors @ shown.T)
 
 
 def _as_context(persona: Persona, response: str) -> Exemplar:
     return Exemplar({"persona": persona.description}, response)
 
 
-def _with_contexts(exemplars: Sequence[Exemplar], responses: Sequence[str]) -> list[Exemplar]:
-    pairs = zip(exemplars, responses, strict=True)
-    return [Exemplar(exemplar.record, response) for exemplar, response in pairs]
+def _fitted_logit(
+    cosines: Array, offsets: Array, log_share: Array, shown: NDArray[np.intp]
+) -> tuple[float, Array]:
+    """Fit a conditional logit of the exemplar shown: the slope of cosines, and z_j, shape (J,).
 
-
-def _fitted_slope(cosines: Array, offsets: Array, shown: NDArray[np.intp]) -> float:
-    """Return the slope of a conditional logit of the exemplar shown, with offsets, both (n, J)."""
+    Cosines and offsets have shape (n, J). Given the slope, each z_j is such that the probability
+    of exemplar j has the mean over the responses that it was drawn with.
+    """
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
 
-    rows = np.arange(len(shown))
+    rows, log_n = np.arange(len(shown)), np.log(len(shown))
+
+    def log_probabilities(slope: float) -> tuple[Array, Array]:
+        log_norm = np.zeros(len(log_share))
+        logits = slope * cosines + offsets
+        for _ in range(_N_ROUNDS):
+            log_p = logits - log_norm
+            log_p -= logsumexp(log_p, axis=1, keepdims=True)
+            log_norm += logsumexp(log_p, axis=0) - log_n - log_share
+        return log_p, log_norm
 
     def loss(slope: float) -> float:
-        logits = slope * cosines + offsets
-        fit = (logits[rows, shown] - logsumexp(logits, axis=1)).sum()
-        return float(slope**2 / (2 * _COSINE_SD**2) - fit)
+        log_p, _ = log_probabilities(slope)
+        return float(slope**2 / (2 * _COSINE_SD**2) - log_p[rows, shown].sum())
 
-    return float(minimize_scalar(loss, bounds=(0.0, _MAX_SLOPE), method="bounded").x)
+    slope = float(minimize_scalar(loss, bounds=(0.0, _MAX_SLOPE), method="bounded").x)
+    return slope, log_probabilities(slope)[1]

@@ -41,17 +41,6 @@ class ComponentLogLikelihoods:
     log_lik: NDArray[np.float64]
     n_tokens: NDArray[np.intp]
 
-    def merged(self, other: ComponentLogLikelihoods) -> ComponentLogLikelihoods:
-        """Return these log-likelihoods together with `other`, sorted by record."""
-        pairs = zip(self.components.arrays, other.components.arrays, strict=True)
-        record, persona, exemplar = (np.concatenate(pair) for pair in pairs)
-        order = np.argsort(record, kind="stable")
-        return ComponentLogLikelihoods(
-            Components(record[order], persona[order], exemplar[order]),
-            np.concatenate([self.log_lik, other.log_lik])[order],
-            np.concatenate([self.n_tokens, other.n_tokens])[order],
-        )
-
 
 def component_log_likelihood(
     population: Population,

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.population import Population
-from jupyter_mop.engine.gate.bootstrap_refits import RefittedWeights, _resampled
+from jupyter_mop.engine.gate.bootstrap_refits import RefittedWeights
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.errors import DataError, NotFittedError
 
@@ -120,6 +122,7 @@ def test_too_few_refits_and_a_missing_fit_are_refused(
 def test_records_of_weight_zero_are_never_drawn(fitted: MixtureOfPersonas) -> None:
     scores = fitted.refits_.scores
     weight = np.where(np.arange(len(scores.weight)) % 2, 1.0, 0.0)
-    drawn = _resampled(scores.weighted(weight), np.random.default_rng(0), 1).weight
+    refits = replace(fitted.refits_, scores=scores.weighted(weight))
+    drawn = refits._resampled(np.random.default_rng(0)).weight
     assert drawn.sum() == weight.sum()
     assert (drawn[weight == 0] == 0).all()

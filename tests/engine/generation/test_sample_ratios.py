@@ -8,7 +8,7 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.gate.component_scores import Components
-from jupyter_mop.engine.generation.sample_ratios import SampleRatios, _fitted_slope
+from jupyter_mop.engine.generation.sample_ratios import SampleRatios, _fitted_logit
 from jupyter_mop.engine.mixture.component_likelihood import component_log_likelihood
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
@@ -71,8 +71,23 @@ def test_the_slope_of_a_conditional_logit_is_found() -> None:
     rng = np.random.default_rng(0)
     cosines = rng.uniform(-1, 1, size=(2000, 12))
     shown = (3 * cosines + rng.gumbel(size=cosines.shape)).argmax(1)
-    assert _fitted_slope(cosines, np.zeros_like(cosines), shown) == pytest.approx(3, abs=0.25)
-    assert _fitted_slope(cosines, 3 * cosines, shown) == pytest.approx(0, abs=0.25)
+    equal = np.full(12, -np.log(12))
+    zeros = np.zeros_like(cosines)
+    assert _fitted_logit(cosines, zeros, equal, shown)[0] == pytest.approx(3, abs=0.25)
+    assert _fitted_logit(cosines, 3 * cosines, equal, shown)[0] == pytest.approx(0, abs=0.25)
+
+
+def test_an_exemplar_that_resembles_everything_has_not_given_everything() -> None:
+    """Each response is like its own exemplar; the first exemplar is like all of them too."""
+    rng = np.random.default_rng(0)
+    shown, share = np.repeat(np.arange(8), 100), np.full(8, 1 / 8)
+    cosines = rng.normal(0, 0.02, size=(800, 8)) + 0.5 * (shown[:, None] == np.arange(8))
+    cosines[:, 0] += 0.4
+    slope, log_norm = _fitted_logit(cosines, np.zeros((800, 8)), np.log(share), shown)
+    for norm, first in ((log_norm, share[0]), (np.zeros(8), 0.4)):
+        odds = np.exp(slope * cosines - norm)
+        found = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
+        assert found[0] == pytest.approx(first, abs=0.01 if norm is log_norm else 0.2)
 
 
 def test_too_few_responses_are_one_clear_sentence() -> None:

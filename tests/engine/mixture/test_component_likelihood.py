@@ -108,16 +108,6 @@ def test_a_model_that_cannot_score_is_refused_with_alternatives(small: Populatio
         assert way_out in caught.value.hint
 
 
-def test_merged_likelihoods_are_sorted_by_record(small: Population, backend: ToyBackend) -> None:
-    first, second = triples((0, 0, 0), (1, 1, 1)), triples((0, 1, 2), (1, 0, 0))
-    merged = ask(small, first, backend).merged(ask(small, second, backend))
-    rows = list(zip(*merged.components.arrays, strict=True))
-    assert rows == [(0, 0, 0), (0, 1, 2), (1, 1, 1), (1, 0, 0)]
-    again = ask(small, merged.components, backend)
-    np.testing.assert_array_equal(merged.log_lik, again.log_lik)
-    np.testing.assert_array_equal(merged.n_tokens, again.n_tokens)
-
-
 def test_scores_that_are_not_finite_are_refused(small: Population) -> None:
     with pytest.raises(ModelError, match="1 log-likelihoods that are not finite"):
         ask(small, triples((0, 0, 0), (1, 1, 1)), BrokenBackend(["sun", "rain", "fog", "wind"]))

@@ -327,6 +327,11 @@ REPLIES: dict[str, dict[str, str]] = {
 }
 # What stands after an option, or around it, and turns it round, asks for it or takes it back.
 TURNED: dict[str, dict[str, str]] = {
+    "Agree|Neutral": {
+        "We agree to not agree.": "",
+        "I agree not to agree.": "",
+        "I agree to join.": "Agree",
+    },
     "Satisfied|Dissatisfied": {
         "Satisfied (not).": "",
         "Satisfied (not really)": "",

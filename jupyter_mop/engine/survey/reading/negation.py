@@ -141,7 +141,9 @@ def is_negated(before: str, name: str, after: str, names: Sequence[str] = ()) ->
         return True
     if is_negative:
         return name in NEGATIONS and _is_of_a_noun(after)
-    return bool(_OVERTURNS.match(after)) or is_taken_back(after, names)
+    # "We agree to not agree."
+    is_undone = after.startswith(tuple(f" {words} {name}" for words in ("to not", "not to")))
+    return is_undone or bool(_OVERTURNS.match(after)) or is_taken_back(after, names)
 
 
 def is_taken_back(after: str, names: Sequence[str] = ()) -> bool:
