@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 MIN_DRAWS = 20  # with a response
 MAX_PERSONAS = 25  # told apart beside the exemplar's context; more have too few draws each
 _COSINE_SD, _MAX_SLOPE = 10.0, 50.0  # prior standard deviation and bound of the slope
-_N_ROUNDS = 20
+_N_ROUNDS = 20  # of setting the means over exemplars and over responses in turn
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,15 @@ class SampleRatios:
         by_persona = fit_context_model(speakers, beside, weights, encoder)
         pairs = [Exemplar(exemplars[j].record, text) for j, text in zip(shown, texts, strict=True)]
         by_context = fit_context_model(pairs, vectors, weights, encoder)
-        ratios = cls(
-            personas, exemplars, encoder, by_persona, by_context, 0.0, blocks, np.zeros(len(blocks))
+        everything = np.indices((len(texts), len(exemplars))).reshape(2, -1)
+        offsets = _context_ratios(by_context, texts, vectors, exemplars, everything)
+        slope, log_norm = _fitted_logit(
+            _cosines(encoder, vectors, exemplars),
+            offsets.reshape(len(texts), -1) + terms.log_share,
+            terms.log_share,
+            shown,
         )
-        offsets = ratios._contexts(texts, vectors) + terms.log_share
-        slope, log_norm = _fitted_logit(ratios._cosines(vectors), offsets, terms.log_share, shown)
-        return replace(ratios, slope=slope, log_norm=log_norm)
+        return cls(personas, exemplars, encoder, by_persona, by_context, slope, blocks, log_norm)
 
     def log_lik(self, responses: Sequence[str], components: Components) -> Array:
         """Return the log-likelihood of each component up to a term per record, shape (P,), in nats.
@@ -133,25 +136,45 @@ class SampleRatios:
         ]
         beside = np.hstack([vectors[record], self.blocks[exemplar]])
         of_personas = self.by_persona.log_ratios(labelled, beside)
-        of_exemplars = self._contexts(responses, vectors) + self.slope * self._cosines(vectors)
-        return np.asarray(of_personas + (of_exemplars - self.log_norm)[record, exemplar])
-
-    def _contexts(self, responses: Sequence[str], vectors: Array) -> Array:
-        """Return the log-ratio of each exemplar's context given each response, shape (n, J)."""
-        contexts, of_exemplar = np.unique([e.label for e in self.exemplars], return_inverse=True)
-        examples = [self.exemplars[int((of_exemplar == c).argmax())] for c in range(len(contexts))]
-        pairs = [Exemplar(e.record, text) for text in responses for e in examples]
-        ratios = self.by_context.log_ratios(pairs, np.repeat(vectors, len(examples), axis=0))
-        return np.asarray(ratios.reshape(len(responses), -1)[:, of_exemplar])
-
-    def _cosines(self, vectors: Array) -> Array:
-        """Return the cosine of each response and each exemplar's response, shape (n, J)."""
-        shown = encode_each(self.encoder, [e.response for e in self.exemplars])
-        return np.asarray(vectors @ shown.T)
+        of_contexts = _context_ratios(
+            self.by_context, responses, vectors, self.exemplars, np.array([record, exemplar])
+        )
+        likeness = self.slope * _cosines(self.encoder, vectors, self.exemplars) - self.log_norm
+        return np.asarray(of_personas + of_contexts + likeness[record, exemplar])
 
 
 def _as_context(persona: Persona, response: str) -> Exemplar:
     return Exemplar({"persona": persona.description}, response)
+
+
+def _context_ratios(
+    by_context: ContextModel,
+    responses: Sequence[str],
+    vectors: Array,
+    exemplars: Sequence[Exemplar],
+    pairs: NDArray[np.intp],
+) -> Array:
+    """Return the log-ratio of the context of an exemplar given a response, shape (P,).
+
+    `pairs`, shape (2, P), are indices of responses and of exemplars. Exemplars of one context have
+    the same ratio, which is computed once for each response.
+    """
+    _, first, context = np.unique(
+        [e.label for e in exemplars], return_index=True, return_inverse=True
+    )
+    record, exemplar = pairs
+    codes, of_pair = np.unique(record * len(first) + context[exemplar], return_inverse=True)
+    rows, contexts = np.divmod(codes, len(first))
+    labelled = [
+        Exemplar(exemplars[first[c]].record, responses[i])
+        for i, c in zip(rows, contexts, strict=True)
+    ]
+    return np.asarray(by_context.log_ratios(labelled, vectors[rows])[of_pair])
+
+
+def _cosines(encoder: Encoder, vectors: Array, exemplars: Sequence[Exemplar]) -> Array:
+    """Return the cosine of each response and each exemplar's response, shape (n, J)."""
+    return np.asarray(vectors @ encode_each(encoder, [e.response for e in exemplars]).T)
 
 
 def _fitted_logit(

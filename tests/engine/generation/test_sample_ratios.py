@@ -9,7 +9,6 @@ from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.gate.component_scores import Components
 from jupyter_mop.engine.generation.sample_ratios import SampleRatios, _fitted_logit
-from jupyter_mop.engine.mixture.component_likelihood import component_log_likelihood
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
@@ -112,19 +111,10 @@ def test_ratios_follow_the_likelihoods_of_the_model(seed: int) -> None:
     n_exemplars = len(made.exemplars_)
     triples = np.meshgrid(np.arange(20), np.arange(2), np.arange(n_exemplars), indexing="ij")
     components = Components(*(indices.ravel() for indices in triples))
-    exact = component_log_likelihood(
-        some,
-        components,
-        personas=made.personas,
-        exemplars=made.exemplars_,
-        template=made.template_,
-        backend=made.backend,
-    ).log_lik.reshape(20, -1)
+    exact = made._scorer(None).ask("components", some, components).log_lik.reshape(20, -1)
     found = ratios.log_lik(some.responses, components).reshape(20, -1)
     exact, found = (values - values.mean(1, keepdims=True) for values in (exact, found))
-    slope, correlation = (
-        (exact * found).sum() / (exact**2).sum(),
-        np.corrcoef(exact.ravel(), found.ravel())[0, 1],
-    )
+    slope = (exact * found).sum() / (exact**2).sum()
+    correlation = np.corrcoef(exact.ravel(), found.ravel())[0, 1]
     assert correlation > 0.8
     assert 0.5 < slope < 2.0

@@ -142,7 +142,7 @@ def is_negated(before: str, name: str, after: str, names: Sequence[str] = ()) ->
     if is_negative:
         return name in NEGATIONS and _is_of_a_noun(after)
     # "We agree to not agree."
-    is_undone = after.startswith(tuple(f" {words} {name}" for words in ("to not", "not to")))
+    is_undone = after.startswith((f" to not {name}", f" not to {name}"))
     return is_undone or bool(_OVERTURNS.match(after)) or is_taken_back(after, names)
 
 
