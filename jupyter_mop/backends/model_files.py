@@ -16,7 +16,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -258,13 +258,15 @@ def _reporter(progress: Progress | None) -> Iterator[Progress]:
 
 
 def _size(folder: Path) -> int:
-    """Return the size of the largest file in `folder`, in bytes."""
+    """Return the size of the largest file in `folder`, in bytes, while pip makes and deletes some.
+
+    `os.walk` passes over folders that vanish on the way; `Path.rglob` fails on them.
+    """
     sizes = [0]
-    for path in folder.rglob("*"):
-        try:
-            sizes.append(path.stat().st_size)
-        except FileNotFoundError:
-            continue
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                sizes.append(Path(parent, name).stat().st_size)
     return max(sizes)
 
 

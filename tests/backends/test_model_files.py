@@ -137,15 +137,35 @@ print(ensure({file!r}, progress=lambda *_: 0))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for _ in range(3)
     ]
-    printed = {run.communicate(timeout=120)[0].strip() for run in runs}
-    assert printed == {str(file.path)}
+    printed = [run.communicate(timeout=120) for run in runs]
+    assert printed == [(f"{file.path}\n", "")] * 3
     assert [run.returncode for run in runs] == [0, 0, 0]
     assert file_sha256(file.path) == file.sha256
     assert files(tmp_path / "cache") == ["model.bin"]
+
+
+def test_the_size_of_a_download_is_measured_while_pip_deletes_folders(tmp_path):
+    (tmp_path / "half.whl").write_bytes(b"half")
+    script = """
+import os, sys
+while True:
+    os.makedirs(sys.argv[1] + "/pip-unpack/inner")
+    os.removedirs(sys.argv[1] + "/pip-unpack/inner")
+"""
+    deleting = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
+    try:
+        assert {model_files._size(tmp_path) for _ in range(5_000)} == {4}
+    finally:
+        deleting.kill()
+        deleting.wait()
 
 
 def test_an_environment_without_pip_is_reported(index):
