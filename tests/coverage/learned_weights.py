@@ -20,12 +20,18 @@ from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.gate.bootstrap_refits import DEFAULT_REFITS, BootstrapRefits
 from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
-from jupyter_mop.engine.gate.cross_validation import PENALTIES, cross_validate, fit_terms, folds
+from jupyter_mop.engine.gate.cross_validation import (
+    PENALTIES,
+    Penalties,
+    cross_validate,
+    fit_stages,
+    fit_terms,
+    folds,
+)
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.metrics.divergences import total_variation
 from jupyter_mop.engine.mixture.fit_options import SOURCES
-from jupyter_mop.engine.mixture.fitting import learn
 
 WORDS = ["portion", "plate", "full", "price", "cheap", "pay", "food", "today", "again", "nice"]
 PERSONAS = (
@@ -118,7 +124,7 @@ def exemplar_weights(n, seed, n_exemplars=40, n_words=40):
         np.ones(n),
     )
     validation = cross_validate(start, scores, PENALTIES, folds(range(n), random_state=seed))
-    gate = learn(start, scores, validation, PENALTIES)[0]
+    gate = fit_stages(start, scores, validation.chosen())
     found = np.exp(gate.exemplar_log_weights(context, np.zeros(1, dtype=int))[0])
     return total_variation(found, truth), total_variation(em(log_lik), truth)
 
@@ -153,7 +159,7 @@ def coefficient(n, seed, *, times=6.0, n_exemplars=24, n_words=40):
         np.zeros((n, n_exemplars), dtype=bool),
         np.ones(n),
     )
-    refits = BootstrapRefits(fit_terms(start, scores), scores, None)
+    refits = BootstrapRefits(fit_terms(start, scores), scores, Penalties())
     found = refits.repeated(DEFAULT_REFITS, scores.contexts, np.ones(n), random_state=100 * seed)
     low, high = found.coefficient_intervals.iloc[-1]
     return low <= truth <= high, high - low

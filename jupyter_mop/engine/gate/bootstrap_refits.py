@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.gate.component_scores import ComponentScores
+from jupyter_mop.engine.gate.cross_validation import Penalties, fit_stages
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.metrics.half_sampling import ANGLE, IDENTITY, Scale
 from jupyter_mop.errors import DataError
@@ -73,15 +74,15 @@ class BootstrapRefits:
         The learned weights, at which each refit starts.
     scores : ComponentScores
         The records.
-    l2 : float or None
-        Penalty of the fit; None keeps the matrices at zero.
+    penalties : Penalties
+        Those of the fit.
     n_sources : int
         How many times `scores` has each record, once for each source of evidence.
     """
 
     gate: Gate
     scores: ComponentScores
-    l2: float | None
+    penalties: Penalties
     n_sources: int = 1
 
     def draw(self, *, random_state: int) -> Gate:
@@ -94,7 +95,7 @@ class BootstrapRefits:
         if gate.terms:
             shift = rng.normal(size=len(gate.a))
             gate = replace(gate, terms=replace(gate.terms, prior_shift=shift))
-        return gate.fit(scores, l2=self.l2 or 0.0, max_iter=MAX_ITERATIONS)
+        return fit_stages(gate, scores, self.penalties, max_iter=MAX_ITERATIONS)
 
     @property
     def weight(self) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,15 @@ PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 N_FOLDS, N_FOLDS_OF_MANY, MANY_RECORDS = 4, 2, 1000
 N_WORSE = 2  # penalties in a row with a lower likelihood, after which smaller ones are not tried
 MIN_GAIN = 0.005  # nats a record that a gain must be, however clear
-MIN_Z = 2.0  # standard errors above zero that a gain must be
+MIN_Z = 2.5  # standard errors above zero that a gain must be; one of several levels was chosen
 MAX_ITERATIONS = 60
+
+
+class Penalties(NamedTuple):
+    """Penalties on the gate's matrices, per record; None leaves a stage of the fit out."""
+
+    personas: float | None = None
+    exemplars: float | None = None
 
 
 @dataclass(frozen=True)
@@ -28,9 +36,10 @@ class CrossValidation:
 
     Attributes
     ----------
-    log_prob : ndarray, shape (L, S, n)
-        Of the start, of the structured terms alone, then of each penalty, in nats; by each of S
-        sources of evidence.
+    log_prob : ndarray, shape (1 + L, S, n)
+        Of the start, then of each level, in nats; by each of S sources of evidence.
+    levels : tuple of Penalties, length L
+        The first has none: structured terms alone.
     fold : ndarray of int, shape (n,)
         The fold of each record.
     weight : ndarray, shape (n,)
@@ -38,12 +47,13 @@ class CrossValidation:
     """
 
     log_prob: Array
+    levels: tuple[Penalties, ...]
     fold: Indices
     weight: Array
 
-    def chosen(self) -> int:
-        """Return the level, 1 or more, with the highest likelihood of all records."""
-        return 1 + int((self.log_prob[1:].mean(axis=1) @ self.weight).argmax())
+    def chosen(self) -> Penalties:
+        """Return the level with the highest likelihood of all records."""
+        return self.levels[simplest(self.log_prob[1:].mean(axis=1), self.weight)]
 
     @property
     def learned(self) -> Array:
@@ -62,7 +72,7 @@ class CrossValidation:
         best = np.empty(len(self.fold), dtype=np.intp)
         for fold in np.unique(self.fold):
             here = self.fold == fold
-            best[here] = (log_prob[:, ~here] @ self.weight[~here]).argmax()
+            best[here] = simplest(log_prob[:, ~here], self.weight[~here])
         return best
 
     def gain(self, source: int | None = None) -> tuple[float, float]:
@@ -78,15 +88,44 @@ class CrossValidation:
 
     @property
     def is_gain_clear(self) -> bool:
-        """Whether the gain over the start is above two standard errors and .005 nats."""
+        """Whether the gain over the start is above 2.5 standard errors and .005 nats."""
         mean, error = self.gain()
         return mean > max(MIN_Z * error, MIN_GAIN)
+
+
+def simplest(log_prob: Array, weight: Array) -> int:
+    """Return the first of M levels that is not clearly worse than the best.
+
+    The standard error is that of the difference of the two, record by record.
+
+    Parameters
+    ----------
+    log_prob : ndarray, shape (M, n)
+        Held-out log-likelihood of each record, the simplest level first.
+    weight : ndarray, shape (n,)
+        Survey weights.
+
+    Examples
+    --------
+    >>> log_prob = np.array([[0.0, 0.0, 0.0], [0.5, 0.4, -0.6], [1.0, 1.1, 0.9]])
+    >>> simplest(log_prob, np.ones(3)), simplest(log_prob[:2], np.ones(3))
+    (2, 0)
+    """
+    share = weight / weight.sum()
+    best = int((log_prob @ share).argmax())
+    behind = log_prob[best] - log_prob
+    mean = behind @ share
+    variance = (behind - mean[:, None]) ** 2 @ share
+    error = np.sqrt(variance / max(effective_sample_size(weight) - 1, 1))
+    return int(np.argmax(mean <= error))
 
 
 def cross_validate(
     start: Gate, scores: ComponentScores, penalties: Sequence[float], fold: Indices
 ) -> CrossValidation:
-    """Fit the gate at every penalty without each fold in turn, and score the records left out.
+    """Fit the gate at every level without each fold in turn, and score the records left out.
+
+    The penalty of persona weights is chosen first, then that of exemplar weights.
 
     Parameters
     ----------
@@ -104,36 +143,90 @@ def cross_validate(
     divisions = [np.flatnonzero(fold_of == left_out) for left_out in np.unique(fold)]
     held_out = [scores.take(here) for here in divisions]
     train = [scores.take(np.setdiff1d(np.arange(n_entries), here)) for here in divisions]
-    log_prob = [start.log_prob(scores)]
-    terms = [fit_terms(start, rest) for rest in train]
-    for gates in (terms, *(_refitted(start, terms, train, l2) for l2 in penalties)):
-        level = np.empty(n_entries)
+
+    def held_out_log_prob(gates: Sequence[Gate]) -> Array:
+        log_prob = np.empty(n_entries)
         for gate, here, part in zip(gates, divisions, held_out, strict=True):
-            level[here] = gate.log_prob(part)
-        log_prob.append(level)
-        means = np.array(log_prob[1:]) @ scores.weight
-        if len(means) - means.argmax() > N_WORSE:
-            break
-    by_source = np.array(log_prob).reshape(len(log_prob), -1, n)
-    return CrossValidation(by_source, fold, scores.weight[:n])
+            log_prob[here] = gate.log_prob(part)
+        return log_prob
+
+    fitted = [[fit_terms(start, rest) for rest in train]]
+    levels, log_prob = [Penalties()], [held_out_log_prob(fitted[0])]
+    for stage, fit in (("personas", fit_personas), ("exemplars", fit_exemplars)):
+        best = simplest(
+            np.array(log_prob).reshape(len(log_prob), -1, n).mean(axis=1), scores.weight[:n]
+        )
+        of_stage: list[float] = []
+        for l2 in penalties:
+            gates = [fit(gate, rest, l2) for gate, rest in zip(fitted[best], train, strict=True)]
+            fitted.append(gates)
+            levels.append(levels[best]._replace(**{stage: l2}))
+            log_prob.append(held_out_log_prob(gates))
+            of_stage.append(float(log_prob[-1] @ scores.weight))
+            if len(of_stage) - int(np.argmax(of_stage)) > N_WORSE:
+                break
+    every = np.array([start.log_prob(scores), *log_prob])
+    by_source = every.reshape(len(every), -1, n)
+    return CrossValidation(by_source, tuple(levels), fold, scores.weight[:n])
 
 
-def _refitted(
-    start: Gate, terms: Sequence[Gate], train: Sequence[ComponentScores], l2: float
-) -> list[Gate]:
-    return [fit_matrices(start, gate, rest, l2) for gate, rest in zip(terms, train, strict=True)]
+def fit_stages(
+    gate: Gate, scores: ComponentScores, penalties: Penalties, *, max_iter: int = MAX_ITERATIONS
+) -> Gate:
+    """Return the gate fitted in stages: structured terms, who answers, what they are shown.
+
+    Persona weights are learned while each persona is shown exemplars of its own subgroup, as the
+    structured terms choose them. Only then are exemplars weighted, and persona weights stay. If
+    both were free at once, any persona could be shown any exemplar, and its weight would say
+    nothing of its subgroup.
+
+    Parameters
+    ----------
+    gate : Gate
+        Where each stage starts.
+    scores : ComponentScores
+        The records.
+    penalties : Penalties
+        The stages, and their penalties.
+    max_iter : int
+        Maximum number of iterations of a stage.
+    """
+    fitted = fit_terms(gate, scores, max_iter=max_iter)
+    if penalties.personas is not None:
+        begun = replace(fitted, w_x=gate.w_x, w_g=gate.w_g)
+        fitted = fit_personas(begun, scores, penalties.personas, max_iter=max_iter)
+    if penalties.exemplars is not None:
+        begun = replace(fitted, w_e=gate.w_e)
+        fitted = fit_exemplars(begun, scores, penalties.exemplars, max_iter=max_iter)
+    return fitted
 
 
-def fit_terms(start: Gate, scores: ComponentScores) -> Gate:
-    """Return the gate with the structured terms and the offsets fitted, and matrices of zero."""
-    zeros = {name: np.zeros_like(getattr(start, name)) for name in ("w_x", "w_g", "w_e")}
-    return replace(start, **zeros).fit(scores, l2=0.0, max_iter=MAX_ITERATIONS)
+def fit_terms(gate: Gate, scores: ComponentScores, *, max_iter: int = MAX_ITERATIONS) -> Gate:
+    """Return the gate with the structured terms and the offsets fitted, W_g and W_e zero."""
+    plain = replace(gate, w_g=np.zeros_like(gate.w_g), w_e=np.zeros_like(gate.w_e))
+    return _fit(plain, scores, 0.0, ("a", "b"), max_iter)
 
 
-def fit_matrices(start: Gate, terms: Gate, scores: ComponentScores, l2: float) -> Gate:
-    """Return the gate with everything fitted, from `terms` with the matrices of `start`."""
-    gate = replace(terms, w_x=start.w_x, w_g=start.w_g, w_e=start.w_e)
-    return gate.fit(scores, l2=l2, max_iter=MAX_ITERATIONS)
+def fit_personas(
+    gate: Gate, scores: ComponentScores, l2: float, *, max_iter: int = MAX_ITERATIONS
+) -> Gate:
+    """Return the gate with its persona weights by context fitted; W_e must be zero."""
+    return _fit(gate, scores, l2, ("w_x", "w_g", "b"), max_iter)
+
+
+def fit_exemplars(
+    gate: Gate, scores: ComponentScores, l2: float, *, max_iter: int = MAX_ITERATIONS
+) -> Gate:
+    """Return the gate with W_e fitted; persona weights stay as they are."""
+    return _fit(gate, scores, l2, ("w_e",), max_iter)
+
+
+def _fit(
+    gate: Gate, scores: ComponentScores, l2: float, free: tuple[str, ...], max_iter: int
+) -> Gate:
+    fixed = frozenset({"w_x", "w_g", "w_e", "a", "b"}) - set(free)
+    fitted = replace(gate, fixed=fixed).fit(scores, l2=l2, max_iter=max_iter)
+    return replace(fitted, fixed=frozenset())
 
 
 def folds(

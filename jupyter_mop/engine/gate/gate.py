@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,8 @@ class Gate:
         Coefficients a0, a2 and a1 of the structured terms; none without them.
     terms : StructuredTerms, optional
         The structured terms.
+    fixed : frozenset of str
+        Names of the parameters that a fit leaves as they are: w_x, w_g, w_e, b or a.
 
     Examples
     --------
@@ -58,6 +61,7 @@ class Gate:
     b: Array
     a: Array = field(default_factory=lambda: np.zeros(0))
     terms: StructuredTerms | None = None
+    fixed: frozenset[str] = frozenset()
 
     @classmethod
     def start(
@@ -85,14 +89,14 @@ class Gate:
     @property
     def theta(self) -> Array:
         """All parameters as one vector."""
-        return np.concatenate([array.ravel() for array in self._parameters])
+        return np.concatenate([array.ravel() for array in self._parameters.values()])
 
     def with_theta(self, theta: Array) -> Gate:
         """Return the gate with these parameters."""
-        ends = np.cumsum([array.size for array in self._parameters])[:-1]
-        parts = zip(np.split(theta, ends), self._parameters, strict=True)
-        w_x, w_g, w_e, b, a = (part.reshape(array.shape) for part, array in parts)
-        return replace(self, w_x=w_x, w_g=w_g, w_e=w_e, b=b, a=a)
+        ends = np.cumsum([array.size for array in self._parameters.values()])[:-1]
+        parts = zip(np.split(theta, ends), self._parameters.items(), strict=True)
+        values = {name: part.reshape(array.shape) for part, (name, array) in parts}
+        return replace(self, **cast("dict[str, Any]", values))
 
     @property
     def uniform(self) -> Gate:
@@ -106,8 +110,14 @@ class Gate:
         return replace(uniform, a=self.terms.prior_mean) if self.terms else uniform
 
     @property
-    def _parameters(self) -> tuple[Array, ...]:
-        return self.w_x, self.w_g, self.w_e, self.b, self.a
+    def _parameters(self) -> dict[str, Array]:
+        return {name: getattr(self, name) for name in ("w_x", "w_g", "w_e", "b", "a")}
+
+    @property
+    def _is_free(self) -> NDArray[np.bool_]:
+        """Whether a fit may change each entry of `theta`."""
+        sizes = [array.size for array in self._parameters.values()]
+        return np.repeat([name not in self.fixed for name in self._parameters], sizes)
 
     def persona_log_weights(self, contexts: Array) -> Array:
         """Return log pi(x), shape (n, K), for context vectors of shape (n, d + D)."""
@@ -256,7 +266,7 @@ class Gate:
         loss = -(share @ log_prob)
         gradient = self._chain_rule(scores, d_logit, sums)
         penalty, d_penalty = self._penalty(l2, int(np.count_nonzero(share)))
-        return float(loss + penalty), gradient + d_penalty
+        return float(loss + penalty), np.where(self._is_free, gradient + d_penalty, 0.0)
 
     def _penalty(self, l2: float, n: int) -> tuple[float, Array]:
         """Return the penalty per record of n records and its gradient by `theta`.

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 OWN_CONTEXT = 3.0  # prior mean of a1: an exemplar of the own context is 20 times as likely
-COSINE_SD, EQUAL_SD, OFFSET_SD = 10.0, 2.0, 3.0  # prior standard deviations
+OWN_SUBGROUP = 10.0  # prior mean of a2: a cosine .1 nearer is 2.7 times as likely
+COSINE_SD, SUBGROUP_SD, EQUAL_SD, OFFSET_SD = 10.0, 2.0, 2.0, 0.5  # prior standard deviations
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class StructuredTerms:
     free texts. Exemplars stand for the records of their stratum, in the shares `log_share`.
 
     The coefficients have normal priors. Those of a1 have a mean above zero: a question is there to
-    be answered, and without evidence it is shown exemplars of its own context.
+    be answered, and without evidence it is shown exemplars of its own context. That of a2 is held
+    near its mean: a persona that is shown anything could stand for anyone.
 
     Attributes
     ----------
@@ -34,7 +36,7 @@ class StructuredTerms:
     blocks : ndarray, shape (J, D)
         The blocks of the exemplars' contexts.
     affinity : ndarray, shape (K, J)
-        Cosines of personas and exemplars' responses.
+        Cosines of personas and exemplars' responses, less their mean over the personas.
     log_share : ndarray, shape (J,)
         Log of the share of records that each exemplar stands for.
     prior_shift : float or ndarray, shape (2 + C,)
@@ -56,13 +58,13 @@ class StructuredTerms:
     @property
     def prior_mean(self) -> Array:
         """The prior means of a0, a2 and a1, shape (2 + C,)."""
-        means = np.array([0.0, 0.0, *[OWN_CONTEXT] * len(self.columns)])
+        means = np.array([0.0, OWN_SUBGROUP, *[OWN_CONTEXT] * len(self.columns)])
         return np.asarray(means + self.prior_shift * self.prior_sd)
 
     @property
     def prior_sd(self) -> Array:
         """The prior standard deviations of a0, a2 and a1, shape (2 + C,)."""
-        return np.array([COSINE_SD, COSINE_SD, *[EQUAL_SD] * len(self.columns)])
+        return np.array([COSINE_SD, SUBGROUP_SD, *[EQUAL_SD] * len(self.columns)])
 
     @cached_property
     def column(self) -> NDArray[np.intp]:

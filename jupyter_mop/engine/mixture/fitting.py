@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +14,9 @@ from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.cross_validation import (
     PENALTIES,
     CrossValidation,
+    Penalties,
     cross_validate,
-    fit_matrices,
-    fit_terms,
+    fit_stages,
     folds,
 )
 from jupyter_mop.engine.gate.gate import Gate
@@ -47,8 +46,8 @@ class Fit:
         Held-out likelihoods, see `evaluate`.
     cross_validation : CrossValidation
         Held-out likelihoods of each record at each penalty.
-    l2 : float or None
-        The chosen penalty; None for the structured terms alone.
+    penalties : Penalties
+        The chosen penalties.
     refits : BootstrapRefits
         Repeats the fit on resampled records.
     rows : numpy.ndarray, shape (n,)
@@ -60,7 +59,7 @@ class Fit:
     gate: Gate
     report: pd.DataFrame
     cross_validation: CrossValidation
-    l2: float | None
+    penalties: Penalties
     refits: BootstrapRefits
     rows: Indices
     sources: tuple[str, ...]
@@ -115,7 +114,8 @@ def fit_gate(
     penalties = PENALTIES if l2 is None else (l2,)
     fold = folds(selection.population.units(with_texts=False), random_state=random_state)
     validation = cross_validate(start, scores, penalties, fold)
-    gate, chosen = learn(start, scores, validation, penalties)
+    chosen = validation.chosen()
+    gate = fit_stages(start, scores, chosen)
     report = evaluate(
         start, next(iter(parts.values())), validation, n_tokens, random_state=random_state
     )
@@ -160,21 +160,6 @@ def sample_scores(
         selection.components, log_lik, np.ones(len(log_lik), dtype=np.intp)
     )
     return scorer.scores(population, likelihoods, selection.excluded, selection.log_multiplicity)
-
-
-def learn(
-    start: Gate,
-    scores: ComponentScores,
-    validation: CrossValidation,
-    penalties: Sequence[float],
-) -> tuple[Gate, float | None]:
-    """Return the gate fitted to all records at the chosen penalty, and that penalty."""
-    level = validation.chosen() - 1  # 0: structured terms alone
-    terms = fit_terms(start, scores)
-    if not level:
-        return terms, None
-    l2 = penalties[level - 1]
-    return fit_matrices(start, terms, scores, l2), l2
 
 
 def evaluate(

@@ -191,12 +191,13 @@ class MixtureOfPersonas(Viewed):
         """Return the gate at which a fit starts, given the share of records of each exemplar."""
         personas = self._encode([persona.description for persona in self.personas])
         exemplars = self._encode([exemplar.text for exemplar in self.exemplars_])
+        affinity = personas @ self._encode([exemplar.response for exemplar in self.exemplars_]).T
         d = personas.shape[1]
         terms = StructuredTerms(
             self.features_.columns,
             tuple(self.features_.widths(d)),
             self.encode_contexts([exemplar.context for exemplar in self.exemplars_])[:, d:],
-            personas @ self._encode([exemplar.response for exemplar in self.exemplars_]).T,
+            affinity - affinity.mean(axis=0),
             log_share,
         )
         return Gate.start(

@@ -9,8 +9,9 @@ from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
 from jupyter_mop.engine.gate.cross_validation import (
     PENALTIES,
     CrossValidation,
+    Penalties,
     cross_validate,
-    fit_matrices,
+    fit_stages,
     fit_terms,
     folds,
 )
@@ -68,9 +69,7 @@ def test_weights_by_context_are_found_and_their_gain_is_clear(seed: int) -> None
     start, scores, contexts = world(seed, [0.9, 0.1])
     found = cross_validate(start, scores, PENALTIES, folds(range(N), random_state=seed))
     assert found.is_gain_clear
-    level = found.chosen()
-    terms = fit_terms(start, scores)
-    gate = terms if level == 1 else fit_matrices(start, terms, scores, PENALTIES[level - 2])
+    gate = fit_stages(start, scores, found.chosen())
     weights = np.exp(gate.persona_log_weights(contexts))[:, 0]
     truth = np.where(contexts[:, D] == 1, 0.9, 0.1)
     np.testing.assert_allclose(weights, truth, atol=0.12)
@@ -107,9 +106,10 @@ def test_the_level_of_a_fold_is_chosen_by_the_others() -> None:
     log_prob = np.zeros((3, 1, 4))
     log_prob[1, 0] = [9, 9, 0, 0]
     log_prob[2, 0] = [0, 0, 1, 1]
-    found = CrossValidation(log_prob, np.array([0, 0, 1, 1]), np.ones(4))
+    levels = (Penalties(), Penalties(0.1))
+    found = CrossValidation(log_prob, levels, np.array([0, 0, 1, 1]), np.ones(4))
     assert found.learned.tolist() == [[0, 0, 0, 0]]
-    assert found.chosen() == 1
+    assert found.chosen() == Penalties()
 
 
 def test_two_sources_count_alike_and_a_record_is_in_one_fold() -> None:
@@ -118,7 +118,7 @@ def test_two_sources_count_alike_and_a_record_is_in_one_fold() -> None:
     fold = folds(range(N))
     once = cross_validate(start, scores, PENALTIES[:1], fold)
     twice = cross_validate(start, ComponentScores.joined([scores, scores]), PENALTIES[:1], fold)
-    assert twice.log_prob.shape == (3, 2, N)
+    assert twice.log_prob.shape == (4, 2, N)
     np.testing.assert_allclose(twice.log_prob[:, 0], twice.log_prob[:, 1], atol=1e-6)
     np.testing.assert_allclose(twice.gain(), once.gain(), atol=0.02)
     assert twice.gain(0) == pytest.approx(twice.gain(1), abs=1e-6)
@@ -127,7 +127,7 @@ def test_two_sources_count_alike_and_a_record_is_in_one_fold() -> None:
 def test_smaller_penalties_are_not_tried_once_they_do_not_help() -> None:
     start, scores, _ = world(3, [0.5, 0.5], boost=0.0)
     found = cross_validate(start, scores, PENALTIES, folds(range(N)))
-    assert len(found.log_prob) < 2 + len(PENALTIES)
+    assert len(found.log_prob) < 2 + 2 * len(PENALTIES)
 
 
 def test_a_group_is_in_one_fold_and_folds_are_of_equal_size() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jupyter_mop.engine.gate.structured_terms import OWN_CONTEXT, StructuredTerms
+from jupyter_mop.engine.gate.structured_terms import OWN_CONTEXT, OWN_SUBGROUP, StructuredTerms
 
 
 def test_entries_belong_to_their_column() -> None:
@@ -14,5 +14,5 @@ def test_entries_belong_to_their_column() -> None:
     scaled = terms.scaled(np.ones((1, 5)), np.array([2.0, 3.0]))
     assert scaled.tolist() == [[2, 2, 3, 3, 3]]
     assert terms.names[2:] == ["age", "place"]
-    assert terms.prior_mean.tolist() == [0, 0, OWN_CONTEXT, OWN_CONTEXT]
+    assert terms.prior_mean.tolist() == [0, OWN_SUBGROUP, OWN_CONTEXT, OWN_CONTEXT]
     assert len(terms.prior_sd) == 4

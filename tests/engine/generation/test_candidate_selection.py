@@ -108,7 +108,9 @@ def test_the_mixture_draws_several_candidates_and_baselines_one(mixture) -> None
 
 
 def test_selection_changes_responses_but_not_components(mixture) -> None:
-    one, four = mixture.simulate(200, n_candidates=1), mixture.simulate(200)
+    weights = {"rainy": 1.0}
+    one = mixture.simulate(200, n_candidates=1, weights=weights)
+    four = mixture.simulate(200, weights=weights)
     components = ["persona", "exemplar", "log_prob", "draw"]
     pd.testing.assert_frame_equal(one.frame[components], four.frame[components])
     same = one.frame["seed"] == four.frame["seed"]

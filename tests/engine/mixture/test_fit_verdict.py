@@ -5,7 +5,7 @@ import pytest
 
 from jupyter_mop.engine.gate.bootstrap_refits import RefittedWeights
 from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
-from jupyter_mop.engine.gate.cross_validation import CrossValidation
+from jupyter_mop.engine.gate.cross_validation import CrossValidation, Penalties
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.mixture.fit_verdict import (
@@ -30,7 +30,10 @@ def gate() -> Gate:
 def validation(gain: float) -> CrossValidation:
     noise = np.where(np.arange(100) % 2, 0.5, -0.5)
     return CrossValidation(
-        np.array([np.zeros((1, 100)), [gain + noise]]), np.arange(100) % 4, np.ones(100)
+        np.array([np.zeros((1, 100)), [gain + noise]]),
+        (Penalties(),),
+        np.arange(100) % 4,
+        np.ones(100),
     )
 
 
@@ -81,7 +84,7 @@ def test_every_term_is_told_in_words() -> None:
         ),
         (
             "exemplars like the persona's description: 1 times likelier for each 0.1 of cosine "
-            "similarity, as initially"
+            "similarity, initially 2.7"
         ),
         "exemplars of the same rating: 6.2 times likelier, initially 20",
         (
@@ -107,7 +110,7 @@ def test_a_persona_that_makes_no_record_likelier_is_named() -> None:
 
 def test_the_worth_of_each_source_is_told() -> None:
     one, other = validation(0.4).log_prob, validation(0.2).log_prob
-    both = CrossValidation(np.hstack([one, other]), np.arange(100) % 4, np.ones(100))
+    both = CrossValidation(np.hstack([one, other]), (Penalties(),), np.arange(100) % 4, np.ones(100))
     text = verdict(gate(), both, ["likelihood", "samples"])
     assert "by 0.30 nats a record [0.20, 0.40] on average: 0.40 nats a record [0.30, 0.50] " in text
     assert "by likelihood; 0.20 nats a record [0.10, 0.30] by samples" in text

