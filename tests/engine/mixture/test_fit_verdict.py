@@ -110,7 +110,9 @@ def test_a_persona_that_makes_no_record_likelier_is_named() -> None:
 
 def test_the_worth_of_each_source_is_told() -> None:
     one, other = validation(0.4).log_prob, validation(0.2).log_prob
-    both = CrossValidation(np.hstack([one, other]), (Penalties(),), np.arange(100) % 4, np.ones(100))
+    both = CrossValidation(
+        np.hstack([one, other]), (Penalties(),), np.arange(100) % 4, np.ones(100)
+    )
     text = verdict(gate(), both, ["likelihood", "samples"])
     assert "by 0.30 nats a record [0.20, 0.40] on average: 0.40 nats a record [0.30, 0.50] " in text
     assert "by likelihood; 0.20 nats a record [0.10, 0.30] by samples" in text
