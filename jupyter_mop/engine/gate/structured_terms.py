@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 OWN_CONTEXT = 3.0  # prior mean of a1: an exemplar of the own context is 20 times as likely
-OWN_SUBGROUP = 10.0  # prior mean of a2: a cosine .1 nearer is 2.7 times as likely
-COSINE_SD, SUBGROUP_SD, EQUAL_SD, OFFSET_SD = 10.0, 2.0, 2.0, 0.5  # prior standard deviations
+OWN_SUBGROUP = 1.0  # prior mean of a2 times the standard deviation of the affinities
+COSINE_SD, SUBGROUP_SD, EQUAL_SD, OFFSET_SD = 10.0, 0.2, 2.0, 0.5  # prior standard deviations
+_MIN_AFFINITY = 0.01  # below, personas do not differ in what they are near to
 
 
 @dataclass(frozen=True)
@@ -58,13 +59,18 @@ class StructuredTerms:
     @property
     def prior_mean(self) -> Array:
         """The prior means of a0, a2 and a1, shape (2 + C,)."""
-        means = np.array([0.0, OWN_SUBGROUP, *[OWN_CONTEXT] * len(self.columns)])
+        means = np.array([0.0, OWN_SUBGROUP * self._per_affinity, *[OWN_CONTEXT] * len(self.columns)])
         return np.asarray(means + self.prior_shift * self.prior_sd)
 
     @property
     def prior_sd(self) -> Array:
         """The prior standard deviations of a0, a2 and a1, shape (2 + C,)."""
-        return np.array([COSINE_SD, SUBGROUP_SD, *[EQUAL_SD] * len(self.columns)])
+        return np.array([COSINE_SD, SUBGROUP_SD * self._per_affinity, *[EQUAL_SD] * len(self.columns)])
+
+    @cached_property
+    def _per_affinity(self) -> float:
+        """One over the standard deviation of the affinities, which encoders scale differently."""
+        return 1 / max(float(self.affinity.std()), _MIN_AFFINITY)
 
     @cached_property
     def column(self) -> NDArray[np.intp]:
