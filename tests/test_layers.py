@@ -28,6 +28,7 @@ def short(module: str) -> str:
 GROUND = ("errors", "config", "options", "rendering")
 PROTOCOLS = ("backends.protocols", "backends.chat_templates")
 BACKENDS = ("cost", "endpoint", "openvino", "store", "cluster")
+CONNECTION = ("capabilities", "defaults", "error_messages", "prompt_logprobs", "server")
 ENGINE = (  # a folder imports from those before it
     "metrics",
     "data.persona_sources",
@@ -64,6 +65,10 @@ ALLOWED = {
     "backends.chat_templates": ("backends.protocols", "errors"),
     "backends.cost": (*GROUND, *PROTOCOLS),
     "backends.endpoint": (*GROUND, *PROTOCOLS, "backends.cost"),
+    "backends.endpoint.chat": (
+        *(*GROUND, *PROTOCOLS, "backends.cost"),
+        *(f"backends.endpoint.{name}" for name in CONNECTION),
+    ),
     "backends.openvino": (*GROUND, *PROTOCOLS, "backends.cost", "backends.model_files"),
     "backends.store": (*GROUND, *PROTOCOLS, "backends.cost", "backends.endpoint.capabilities"),
     "backends.cluster": (

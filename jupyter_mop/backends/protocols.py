@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +59,15 @@ class Completion:
     """A generated response.
 
     `finish_reason` is "stop" or "length". An endpoint may also report "content_filter" (the text
-    is empty or cut off) or "refusal" (the text is the model's refusal).
+    is empty or cut off), "refusal" (the text is the model's refusal) or "empty" (each attempt
+    gave an answer without text). `n_tokens` counts all output tokens, of which `n_thinking` are
+    thinking that is not part of the text.
     """
 
     text: str
     n_tokens: int
     finish_reason: str = "stop"
+    n_thinking: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,3 +197,19 @@ def can_score_first_tokens(backend: object) -> TypeGuard[ScoresFirstTokens]:
     """
     has_method = isinstance(backend, ScoresFirstTokens)
     return has_method and bool(getattr(backend, "can_score_first_tokens", True))
+
+
+def model_facts(backend: object) -> Mapping[str, Any]:
+    """Return what the provenance of a result says of a model: its attribute `facts`, if any."""
+    facts: Mapping[str, Any] = getattr(backend, "facts", {})
+    return facts
+
+
+def hidden_tokens(backend: object) -> tuple[float, int]:
+    """Return the expected tokens of a model's thinking before an answer, and the room for it.
+
+    Both are output tokens beside the answer's own limit. A model that thinks has an attribute
+    `hidden_tokens`.
+    """
+    expected, room = getattr(backend, "hidden_tokens", (0.0, 0))
+    return float(expected), int(room)

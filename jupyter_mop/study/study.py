@@ -175,7 +175,7 @@ class Study:
             US dollars per million input and output tokens; default: the built-in price table.
         **endpoint
             Other arguments of `OpenAIBackend`: api_key, timeout, in_flight, requests_per_minute,
-            tokens_per_minute, hedge_after.
+            tokens_per_minute, hedge_after, reasoning_tokens, reasoning_effort, extra.
 
         Returns
         -------

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from personalities import WORDS, gpt_5, only_chat
 from scripted_server import Reply, ScriptedServer, chat
 
 from jupyter_mop import OpenAIBackend, Study
@@ -34,6 +36,41 @@ def test_an_endpoint_shows_its_capabilities_and_responds(
     with pytest.raises(ModelError, match="Likelihoods require a model") as caught:
         shell.run_line_magic("mop_fit", "--by likelihood")
     assert "--keep-weights" in caught.value.hint
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_model_that_thinks_is_simulated_and_asked(
+    shell: InteractiveShell, server: ScriptedServer
+) -> None:
+    server.default = only_chat(gpt_5)
+    options = '--reasoning-effort low --extra \'{"verbosity": "low"}\' --reasoning-tokens 900'
+    found = shell.run_line_magic("mop_backend", f"{server.url} --model scripted {options}")
+    assert "Only the default (1) value is supported" in found.seen("temperature")
+    assert "left out" in found._repr_html_()
+    simulation = shell.run_line_magic("mop_simulate", "a -n 6 --weights uniform --max-tokens 8")
+    sent = server.seen[-1].body
+    assert (sent["verbosity"], sent["reasoning_effort"]) == ("low", "low")
+    assert sent["max_completion_tokens"] == 908
+    assert not {"temperature", "top_p", "top_k", "min_p", "max_tokens"} & set(sent)
+    assert all(set(text.split()) <= set(WORDS) for text in simulation.responses)
+    assert simulation.provenance["temperature"] == "not sent"
+    assert set(simulation.provenance["refused"]) == {"temperature", "top_p", "top_k", "min_p"}
+    assert simulation.provenance["thinking_tokens"] > 6 * 40
+    assert "temperature: not sent" in simulation._repr_html_()
+    line = '--options "yes|no" -n 20 --weights uniform'
+    answer = shell.run_cell_magic("mop_ask", line, "Rain?")
+    assert answer.table.matched == 1
+    assert answer.table.method == "sampled"
+
+
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize("extra", ["'{nothing'", "'[1]'", "7"])
+def test_further_fields_that_are_no_json_object_are_one_line(
+    shell: InteractiveShell, server: ScriptedServer, extra: str
+) -> None:
+    with pytest.raises(UsageError, match="--extra"):
+        shell.run_line_magic("mop_backend", f"{server.url} --extra {extra}")
+    assert not server.seen
 
 
 def test_learned_weights_are_kept_for_an_endpoint(

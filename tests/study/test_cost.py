@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from personalities import completion
 from scripted_server import Reply, ScriptedServer, chat
 
 from jupyter_mop import OpenAIBackend, Question, Study, ToyBackend, ToyEncoder
@@ -201,6 +202,29 @@ def test_the_cost_of_an_unknown_model_is_unknown(study: Study, server: ScriptedS
     assert cost["usd"] is None
     assert (cost["calls"], cost["tokens_in"], cost["tokens_out"]) == (12, 12 * 9, 12 * 3)
     assert "cost: unknown" in study.simulations["x"]._repr_html_()
+
+
+def test_a_plan_counts_the_hidden_tokens_of_a_model_that_thinks(
+    study: Study, server: ScriptedServer
+) -> None:
+    server.default = lambda body: completion(body, think=300)
+    backend = OpenAIBackend(server.url, "scripted")
+    study.use_backend(backend, price_in=1.0, price_out=10.0)
+    options = {"n": 12, "weights": "uniform", "max_tokens": 8}
+    plan = study.plan("simulate", **options)
+    assert plan.max_out == 12 * (8 + 1200)  # four times what the probe saw
+    assert plan.tokens_out == pytest.approx(12 * 304, rel=0.02)
+    assert "300 tokens of thinking a response, at most 1,200" in repr(plan)
+    made = study.simulate("x", **options)
+    assert made.provenance["thinking_tokens"] == 12 * 300
+    assert made.provenance["cost"]["tokens_out"] == 12 * 303
+    server.default = lambda body: completion(body, think=100)
+    study.simulate("y", **options, random_state=2)
+    later = study.plan("simulate", **options, random_state=3)
+    assert later.tokens_out == pytest.approx(12 * 203, rel=0.02)  # the mean of what was seen
+    assert "200 tokens of thinking a response" in repr(later)
+    with study.within(0.012), pytest.raises(BudgetError):  # the room counts until it is unused
+        study.simulate("z", **options, random_state=4)
 
 
 def test_a_plan_does_not_probe_an_endpoint(

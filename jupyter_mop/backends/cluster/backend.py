@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,6 +29,8 @@ from jupyter_mop.backends.protocols import (
     TokenScores,
     can_score,
     can_score_first_tokens,
+    hidden_tokens,
+    model_facts,
 )
 
 if TYPE_CHECKING:
@@ -98,6 +100,16 @@ class ClusterBackend:
     def fingerprint(self) -> str:
         """The fingerprint of the language model."""
         return self.backend.fingerprint
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the provenance of a result says of the language model."""
+        return model_facts(self.backend)
+
+    @property
+    def hidden_tokens(self) -> tuple[float, int]:
+        """Expected tokens of the model's thinking before an answer, and the room for it."""
+        return hidden_tokens(self.backend)
 
     def generate(
         self,

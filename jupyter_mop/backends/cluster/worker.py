@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_mop.backends.chat_templates import ChatTemplate
+from jupyter_mop.backends.endpoint.chat.model_options import ModelOptions
 from jupyter_mop.backends.protocols import (
     Backend,
     Completion,
@@ -100,7 +101,7 @@ def recipe_for(backend: Backend) -> Recipe:
     if isinstance(backend, OpenAIBackend):
         server = backend.endpoint
         settings = (server.base_url, backend.model, backend.chat_template, server.timeout)
-        remote = (*settings, server.in_flight)
+        remote = (*settings, server.in_flight, backend.options)
         open_remote = partial(_open_endpoint, *remote)
         return Recipe(backend.fingerprint, repr(remote), open_remote, is_endpoint=True)
     raise DataError(
@@ -276,11 +277,21 @@ def _open_local(path: Path | None, cache_blocks: int) -> Backend:
     return LocalBackend(path, cache_blocks=cache_blocks)
 
 
-def _open_endpoint(
-    base_url: str, model: str, template: ChatTemplate, timeout: float, in_flight: int
+def _open_endpoint(  # noqa: PLR0917  positional in the recipe
+    base_url: str,
+    model: str,
+    template: ChatTemplate,
+    timeout: float,
+    in_flight: int,
+    options: ModelOptions,
 ) -> Backend:
     from jupyter_mop.backends.endpoint.backend import OpenAIBackend
 
     return OpenAIBackend(
-        base_url, model, chat_template=template, timeout=timeout, in_flight=in_flight
+        base_url,
+        model,
+        chat_template=template,
+        timeout=timeout,
+        in_flight=in_flight,
+        **options.facts(),
     )

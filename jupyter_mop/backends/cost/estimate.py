@@ -60,6 +60,8 @@ class CostEstimate(Rendered):
         The model's price; None if it is not known.
     counted : str
         How the tokens were counted.
+    thinking : tuple of int, optional
+        Expected and most tokens of thinking in a response, for a model that thinks.
 
     Examples
     --------
@@ -75,6 +77,7 @@ class CostEstimate(Rendered):
     steps: tuple[Step, ...]
     price: Price | None
     counted: str
+    thinking: tuple[int, int] | None = None
 
     @property
     def calls(self) -> int:
@@ -144,6 +147,9 @@ class CostEstimate(Rendered):
             "time": self.duration,
             "tokens": f"counted by {self.counted}",
         }
+        if self.thinking:
+            expected, room = self.thinking
+            facts["hidden"] = f"{expected:,} tokens of thinking a response, at most {room:,}"
         if n_unknown:
             facts["note"] = (
                 f"the prompts of {n_unknown:,} calls depend on answers that are not known yet; "

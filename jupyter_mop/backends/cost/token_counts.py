@@ -92,3 +92,24 @@ def size_of_body(body: Mapping[str, Any]) -> Size:
     texts = [str(item["content"]) if isinstance(item, Mapping) else str(item) for item in items]
     max_tokens = body.get("max_tokens") or body.get("max_completion_tokens") or 0
     return estimate(texts, int(max_tokens) * int(body.get("n") or 1))
+
+
+def reported_tokens(usage: object) -> tuple[int, int | None] | None:
+    """Return the input and output tokens in a server's `usage`; None without sound counts.
+
+    Output tokens are all that are charged: some servers count thinking in the total alone.
+
+    Examples
+    --------
+    >>> reported_tokens({"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 112})
+    (9, 103)
+    """
+    if not isinstance(usage, dict):
+        return None
+    tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(tokens_in) is not int or tokens_in < 0:
+        return None
+    if type(tokens_out) is not int or tokens_out < 0:
+        return (tokens_in, None)
+    total = usage.get("total_tokens")
+    return tokens_in, max(tokens_out, total - tokens_in if type(total) is int else 0)

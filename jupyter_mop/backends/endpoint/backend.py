@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-from jupyter_mop.backends.chat_templates import ChatTemplate, find_template, plain
+from jupyter_mop.backends.chat_templates import ChatTemplate, find_template
 from jupyter_mop.backends.cost.prices import Price
 from jupyter_mop.backends.cost.prices import find as find_price
 from jupyter_mop.backends.cost.token_counts import measured_characters
 from jupyter_mop.backends.cost.usage import Meter
 from jupyter_mop.backends.endpoint import capabilities as names
 from jupyter_mop.backends.endpoint import defaults, prompt_logprobs
-from jupyter_mop.backends.endpoint.capabilities import Capabilities, only_model, probe
-from jupyter_mop.backends.endpoint.error_messages import FilteredError, MalformedError
+from jupyter_mop.backends.endpoint.capabilities import Capabilities
+from jupyter_mop.backends.endpoint.chat import answers, bodies
+from jupyter_mop.backends.endpoint.chat.model_options import ModelOptions
+from jupyter_mop.backends.endpoint.chat.models import only_model
+from jupyter_mop.backends.endpoint.chat.probe import probe
+from jupyter_mop.backends.endpoint.chat.thinking_room import ThinkingRoom
+from jupyter_mop.backends.endpoint.error_messages import (
+    EmptyAnswerError,
+    FilteredError,
+    NoRoomError,
+    RefusedError,
+)
 from jupyter_mop.backends.endpoint.event_loop import run, run_all
 from jupyter_mop.backends.endpoint.server import Endpoint, Json
 from jupyter_mop.backends.protocols import (
@@ -30,15 +41,22 @@ from jupyter_mop.backends.protocols import (
     ScoreRequest,
     TokenScores,
 )
-from jupyter_mop.errors import DataError, ModelError
+from jupyter_mop.errors import DataError, ModelError, PromptTooLongError
+from jupyter_mop.options import takes_options
+
+Value = TypeVar("Value")
 
 _N_SEEDS = 2**31
+_IN_FINGERPRINT = (names.TEMPERATURE, names.TOP_P)
 
 
+@takes_options(ModelOptions)
 class OpenAIBackend:
     """A language model behind an OpenAI-compatible endpoint.
 
-    The endpoint is probed on first use with about ten calls of a few tokens: see `capabilities`.
+    The endpoint is probed on first use with about a dozen calls of a few tokens: see
+    `capabilities`. Parameters that the model refuses are left out. Thinking is not part of a
+    response: the output limit leaves room for it, and an answer that stays empty is an error.
     Calls run concurrently, temporary failures are repeated, and each response is reported as soon
     as it arrives. The `openai` client uses its aiohttp transport if aiohttp is installed
     (`pip install "openai[aiohttp]"`), which handles eight times as many calls per second with 200
@@ -70,6 +88,7 @@ class OpenAIBackend:
     hedge_after : float, optional
         Seconds after which a call without a response is sent a second time; default: never. The
         first response is used, and both calls are charged.
+    **options
 
     Raises
     ------
@@ -96,7 +115,9 @@ class OpenAIBackend:
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
         hedge_after: float | None = None,
+        **options: Any,  # noqa: ANN401  those of ModelOptions
     ) -> None:
+        self.options = ModelOptions.of(options)
         self.endpoint = Endpoint(
             base_url,
             api_key,
@@ -120,7 +141,19 @@ class OpenAIBackend:
     @cached_property
     def capabilities(self) -> Capabilities:
         """The capabilities found by probing the endpoint."""
-        return run(probe(self.endpoint, self.model, self.chat_template))
+        return run(probe(self.endpoint, self.model, self.chat_template, self.options))
+
+    @cached_property
+    def thinking(self) -> ThinkingRoom:
+        """The room for thinking beside the answer, and the thinking seen so far."""
+        return ThinkingRoom(self.options.reasoning_tokens, self.capabilities.thinking)
+
+    @property
+    def hidden_tokens(self) -> tuple[float, int]:
+        """Expected tokens of thinking before an answer, and the room for it; no call is made."""
+        if "capabilities" not in self.__dict__:
+            return 0.0, self.options.reasoning_tokens or 0
+        return self.thinking.expected, self.thinking.tokens
 
     @property
     def meter(self) -> Meter:
@@ -149,11 +182,24 @@ class OpenAIBackend:
 
     @property
     def fingerprint(self) -> str:
-        """A string that changes whenever the responses could; it contains no API key."""
+        """A string that changes whenever the responses could; it contains no API key.
+
+        What the model refuses is part of it as soon as the endpoint has been probed.
+        """
         template = self.chat_template
         facts = repr((template.turn, template.answer, template.begin, defaults.ALL_TOKENS))
         digest = hashlib.sha256(facts.encode()).hexdigest()[:8]
-        return f"openai:{self.endpoint.name}:{self.model}:{template.name}-{digest}"
+        parts = ["openai", self.endpoint.name, self.model, f"{template.name}-{digest}"]
+        return ":".join([*parts, *self._deviations()])
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the provenance of a result says of this model: parameters that were not sent."""
+        left_out = self._known.left_out
+        sent = {"options": self.options.sent} if self.options.sent else {}
+        refused = {"refused": list(left_out)} if left_out else {}
+        unsent = {name: "not sent" for name in _IN_FINGERPRINT if name in left_out}
+        return unsent | refused | sent
 
     def generate(
         self,
@@ -188,20 +234,22 @@ class OpenAIBackend:
         """
         if not requests:
             return []
-        found = self.capabilities
         settings = {"temperature": params.temperature, "top_p": params.top_p}
-        settings |= {found.limit_parameter: params.max_tokens}
+        found = self.capabilities
         settings |= defaults.ALL_TOKENS if found.can(names.ALL_TOKENS) else {}
-        sends_seeds = not found.seen(names.SEEDS).startswith("refused")
+        settings |= self.options.sent
+        room = self.thinking
 
         async def generate_one(request: GenerationRequest) -> Completion:
-            body = settings | self._chat(request.prompt)
-            if sends_seeds:
-                body["seed"] = _seed(request)
+            sent = settings | {bodies.SEED: _seed(request)}
             try:
-                return await self.endpoint.post("/chat/completions", body, _completion)
+                completion = await self._answered(request.prompt, params.max_tokens, sent)
             except FilteredError:
                 return Completion("", 0, "content_filter")
+            except EmptyAnswerError:
+                return Completion("", 0, "empty")
+            room.see(completion.n_thinking)
+            return completion
 
         return run_all(requests, generate_one, on_result, max_in_flight=self.endpoint.in_flight)
 
@@ -269,14 +317,61 @@ class OpenAIBackend:
                 f"The endpoint {self.endpoint.name} reports no log-probabilities of output tokens.",
                 hint="Leave `method` out: answers are sampled then.",
             )
-        settings = {"logprobs": True, "top_logprobs": self.capabilities.n_top if prompts else 0}
+        n_top = self.capabilities.n_top if prompts else 0
+        settings = {"logprobs": True, "top_logprobs": n_top, "temperature": 1}
+        settings |= self.options.sent
 
         async def first(prompt: Prompt) -> FirstTokens:
-            limit = {self.capabilities.limit_parameter: 1}
-            body = settings | self._chat(prompt) | limit | {"temperature": 1}
-            return await self.endpoint.post("/chat/completions", body, _first_tokens)
+            found = await self._post(prompt, 1, settings, answers.first_tokens)
+            if found is None:
+                raise ModelError(
+                    f"The model at {self.endpoint.name} begins with its thinking, so that the "
+                    "first token is not that of an answer.",
+                    hint="Use --method sampled.",
+                )
+            return found
 
         return run_all(prompts, first, on_result, max_in_flight=self.endpoint.in_flight)
+
+    async def _answered(
+        self, prompt: Prompt, max_tokens: int, settings: Mapping[str, Any]
+    ) -> Completion:
+        """Return an answer; if its thinking used up the limit, ask again with more room."""
+        room: int | None = self.thinking.tokens
+        failure: NoRoomError | None = None
+        while room is not None:
+            limit = max_tokens + room
+            try:
+                return await self._post(prompt, limit, settings, answers.completion)
+            except NoRoomError as error:
+                failure = error
+                room = self.thinking.larger(room) if error.thought else None
+            except (RefusedError, PromptTooLongError) as error:
+                raise failure or error from None  # the larger limit is more than the model takes
+        assert failure is not None  # noqa: S101  the loop ends after one
+        raise failure
+
+    async def _post(
+        self,
+        prompt: Prompt,
+        n_tokens: int,
+        settings: Mapping[str, Any],
+        read: Callable[[Json], Value],
+    ) -> Value:
+        """Send a chat; what the model refuses is learned once and left out from then on."""
+        for _ in range(defaults.MAX_REFUSALS):
+            found = self.capabilities
+            body = bodies.chat_body(found, prompt, n_tokens, settings)
+            try:
+                return await self.endpoint.post("/chat/completions", body, read)
+            except RefusedError as error:
+                if self.capabilities is found:  # else another call has learned something
+                    learned = bodies.learned(found, error, body)
+                    if learned is None:
+                        raise
+                    self.__dict__["capabilities"] = learned
+                refusal = error
+        raise refusal
 
     async def _score(self, request: ScoreRequest) -> TokenScores:
         prompt = self.chat_template.render(request.prompt)
@@ -303,37 +398,24 @@ class OpenAIBackend:
             lambda answer: prompt_logprobs.read(dialect, answer, text),
         )
 
-    def _chat(self, prompt: Prompt) -> Json:
-        turns = [{"role": turn.role, "content": plain(turn.content)} for turn in prompt.messages]
-        return {"model": self.model, "messages": turns}
+    @property
+    def _known(self) -> Capabilities:
+        """What is known of the model without a call."""
+        return self.__dict__.get("capabilities") or Capabilities(self.endpoint.name, "", ())
+
+    def _deviations(self) -> list[str]:
+        """Return in short what changes the responses: options, and what the model refuses."""
+        found, options = self._known, json.dumps(self.options.sent, sort_keys=True)
+        left_out = [name for name in _IN_FINGERPRINT if name in found.left_out]
+        named = {
+            f"without-{'-'.join(left_out)}": left_out,
+            "no-system-role": not found.system_role,
+            hashlib.sha256(options.encode()).hexdigest()[:8]: self.options.sent,
+        }
+        return [name for name, applies in named.items() if applies]
 
 
 def _seed(request: GenerationRequest) -> int:
     """Return a 31-bit seed that depends on the seed and the draw number."""
     digest = hashlib.sha256(f"{request.seed}:{request.draw}".encode()).digest()
     return int.from_bytes(digest[:4], "little") % _N_SEEDS
-
-
-def _completion(answer: Json) -> Completion:
-    """Read a chat completion; the text of a refusal is the model's own."""
-    choice = answer["choices"][0]
-    message, reason = choice["message"], str(choice.get("finish_reason") or "stop")
-    n_tokens = int((answer.get("usage") or {}).get("completion_tokens") or 0)
-    if message.get("refusal"):
-        return Completion(_without_surrogates(str(message["refusal"])), n_tokens, "refusal")
-    text = message["content"]
-    if not isinstance(text or "", str):
-        raise MalformedError("content that is not text")
-    return Completion(_without_surrogates(text or ""), n_tokens, reason)
-
-
-def _without_surrogates(text: str) -> str:
-    """Replace lone surrogates, which tables and files cannot hold, by a question mark."""
-    return text.encode("utf-8", "replace").decode()
-
-
-def _first_tokens(answer: Json) -> FirstTokens:
-    top: list[dict[str, Any]] = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
-    pairs = [(str(token["token"]), float(token["logprob"])) for token in top]
-    tokens, log_probs = zip(*pairs, strict=True)
-    return FirstTokens(tokens, log_probs)

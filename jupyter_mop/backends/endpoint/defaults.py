@@ -26,4 +26,10 @@ LAST_CALLS_SECONDS = 10.0
 
 TOP_TOKENS = (20, 5)
 ALL_TOKENS = {"top_k": -1, "min_p": 0.0}  # switches off limits that some servers set by default
+THINKING_PROBE_TOKENS = 256, 4096  # to see whether the model thinks, and how much
+HIDDEN_PROBE_TOKENS = 1024  # for thinking that shows at its end only
+THINKING_FACTOR = 4  # times the most thinking that was measured
+MIN_THINKING_ROOM = 512
+MAX_THINKING_ROOM = 32_768
+MAX_REFUSALS = 8  # of one request, each learned from
 EMBEDDING_BATCH_SIZE = 64

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop.backends.endpoint import defaults
-from jupyter_mop.backends.endpoint.capabilities import only_model
+from jupyter_mop.backends.endpoint.chat.models import only_model
 from jupyter_mop.backends.endpoint.error_messages import MalformedError
 from jupyter_mop.backends.endpoint.event_loop import run, run_all
 from jupyter_mop.backends.endpoint.server import Endpoint, Json

@@ -8,9 +8,12 @@ import time
 
 from jupyter_mop.backends.endpoint import defaults
 from jupyter_mop.backends.endpoint.error_messages import (
+    OVERLOADED,
     TOO_MANY,
     UNAVAILABLE,
     MalformedError,
+    ReportedError,
+    failure_of,
     is_temporary,
     is_unconnected,
 )
@@ -33,7 +36,7 @@ def may_be_charged(error: Exception) -> bool:
     """Return whether a failed call may be charged because its response was cut off."""
     from openai import APIStatusError
 
-    return not isinstance(error, APIStatusError) and not is_unconnected(error)
+    return not isinstance(error, APIStatusError | ReportedError) and not is_unconnected(error)
 
 
 def is_overload(error: Exception) -> bool:
@@ -42,7 +45,8 @@ def is_overload(error: Exception) -> bool:
 
     if isinstance(error, APITimeoutError):
         return not is_unconnected(error)
-    return getattr(error, "status_code", 0) in {TOO_MANY, UNAVAILABLE}
+    failure = failure_of(error)
+    return failure is not None and failure.status in {TOO_MANY, UNAVAILABLE, OVERLOADED}
 
 
 def retry_after(error: Exception) -> float | None:

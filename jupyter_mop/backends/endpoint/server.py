@@ -11,11 +11,11 @@ from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from jupyter_mop.backends.cost.token_counts import size_of_body
+from jupyter_mop.backends.cost.token_counts import reported_tokens, size_of_body
 from jupyter_mop.backends.cost.usage import Meter, Size
 from jupyter_mop.backends.endpoint import defaults, error_messages, retries
 from jupyter_mop.backends.endpoint.connection import Connection, connect
-from jupyter_mop.backends.endpoint.error_messages import MalformedError
+from jupyter_mop.backends.endpoint.error_messages import MalformedError, ReportedError
 from jupyter_mop.backends.endpoint.event_loop import Sent, event_loop, hedged
 from jupyter_mop.backends.endpoint.rate_limits import AdaptiveLimit
 from jupyter_mop.errors import DataError, MopError
@@ -282,23 +282,33 @@ def _parsed(content: bytes) -> Json:
     try:
         answer = json.loads(content.decode("utf-8", "replace"))
     except ValueError:
-        raise MalformedError("a response that is not JSON") from None
+        problem = "a response that is not JSON" if content.strip() else "an empty response"
+        raise MalformedError(problem) from None
     if not isinstance(answer, dict):
         raise MalformedError("JSON of an unexpected shape")
+    reported = _reported_error(answer)
+    if reported:
+        raise ReportedError(reported)
     return answer
+
+
+def _reported_error(answer: Json) -> object:
+    """Return the error in a response with the status 200, as gateways send them, or None."""
+    choices = answer.get("choices")
+    if not choices:
+        return answer.get("error")
+    first = choices[0] if isinstance(choices, list) else None
+    if isinstance(first, dict) and first.get("finish_reason") == "error":
+        return first.get("error") or answer.get("error") or "the answer ended with an error"
+    return None
 
 
 def _reported_tokens(answer: Json, size: Size) -> tuple[int, int] | None:
     """Return the input and output tokens that the server reported, or None."""
-    usage = answer.get("usage")
-    if not isinstance(usage, dict):
+    reported = reported_tokens(answer.get("usage"))
+    if reported is None or (reported[1] is None and size.max_out):
         return None
-    tokens = (
-        usage.get("prompt_tokens"),
-        usage.get("completion_tokens", None if size.max_out else 0),
-    )
-    is_sound = all(type(number) is int and number >= 0 for number in tokens)
-    return (tokens[0], tokens[1]) if is_sound else None  # type: ignore[return-value]
+    return reported[0], reported[1] or 0
 
 
 def _read(read: Callable[[Json], Value], answer: Json) -> Value:

@@ -45,10 +45,19 @@ class Codec(Generic[Value]):
     unpack: Callable[[bytes], Value]
 
 
+_OPTIONAL = ("n_thinking",)
+
+
+def _pack_completion(completion: Completion) -> bytes:
+    """Return a response as JSON, without the fields that most responses leave empty."""
+    fields = asdict(completion)
+    return json.dumps({k: v for k, v in fields.items() if v or k not in _OPTIONAL}).encode()
+
+
 COMPLETIONS: Codec[Completion] = Codec(
     "responses",
     "completion",
-    lambda completion: json.dumps(asdict(completion)).encode(),
+    _pack_completion,
     lambda value: Completion(**json.loads(value)),
 )
 SCORES: Codec[TokenScores] = Codec(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -33,6 +33,7 @@ from jupyter_mop.backends.protocols import (
     TokenScores,
     can_score,
     can_score_first_tokens,
+    model_facts,
 )
 from jupyter_mop.backends.store.batch import (
     COMPLETIONS,
@@ -169,6 +170,11 @@ class CachedBackend(_HitCounts):
         """The fingerprint of the language model."""
         return self.backend.fingerprint
 
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the provenance of a result says of the language model."""
+        return model_facts(self.backend)
+
     def generate(
         self,
         requests: Sequence[GenerationRequest],
@@ -177,7 +183,7 @@ class CachedBackend(_HitCounts):
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
         """Return one response for each request; cached ones are reported first."""
-        model = self.fingerprint
+        model = self._probed_fingerprint
         call = Call(
             COMPLETIONS,
             requests,
@@ -191,7 +197,7 @@ class CachedBackend(_HitCounts):
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
     ) -> list[TokenScores]:
         """Return log p(response | prompt) per token, in nats; cached scores are reported first."""
-        model, backend = self.fingerprint, self.backend
+        model, backend = self._probed_fingerprint, self.backend
         assert isinstance(backend, Scores)  # noqa: S101  see can_score
         call = Call(
             SCORES,
@@ -206,7 +212,7 @@ class CachedBackend(_HitCounts):
         self, prompts: Sequence[Prompt], *, on_result: OnFirstTokens | None = None
     ) -> list[FirstTokens]:
         """Return the most likely first tokens of a response to each prompt; cached ones first."""
-        model, backend = self.fingerprint, self.backend
+        model, backend = self._probed_fingerprint, self.backend
         assert isinstance(backend, ScoresFirstTokens)  # noqa: S101  see can_score_first_tokens
         call = Call(
             FIRST_TOKENS,
@@ -216,6 +222,12 @@ class CachedBackend(_HitCounts):
             lambda missing, report: backend.first_tokens(missing, on_result=report),
         )
         return self._answer(call, on_result)
+
+    @property
+    def _probed_fingerprint(self) -> str:
+        """The fingerprint with what an endpoint refuses, which its first use finds out."""
+        _ = self.capabilities
+        return self.fingerprint
 
     def _answer(self, call: Call[Value], on_result: OnValue[Value] | None) -> list[Value]:
         batch = Batch(self.store, call.codec, call.keys, current_record(self.store))

@@ -16,7 +16,13 @@ from numpy.typing import NDArray
 
 from jupyter_mop.backends.cost.estimate import CostEstimate, Step
 from jupyter_mop.backends.cost.token_counts import TokenCounter, token_counter
-from jupyter_mop.backends.protocols import Completion, FirstTokens, OnVectors, TokenScores
+from jupyter_mop.backends.protocols import (
+    Completion,
+    FirstTokens,
+    OnVectors,
+    TokenScores,
+    hidden_tokens,
+)
 from jupyter_mop.backends.store.batch import (
     COMPLETIONS,
     FIRST_TOKENS,
@@ -81,9 +87,16 @@ class PlannedBackend(CachedBackend):
         self._check_probed()
         return super().can_score_first_tokens
 
+    @property
+    def _probed_fingerprint(self) -> str:
+        """The fingerprint as known without a call."""
+        return self.fingerprint
+
     def estimate(self, verb: str) -> CostEstimate:
         """Return the cost of all requests counted so far."""
-        return CostEstimate(verb, tuple(self.steps), self.price, self._counter.source)
+        expected, room = hidden_tokens(self.backend)
+        thinking = (round(expected), room) if room else None
+        return CostEstimate(verb, tuple(self.steps), self.price, self._counter.source, thinking)
 
     @cached_property
     def _counter(self) -> TokenCounter:
@@ -112,7 +125,8 @@ class PlannedBackend(CachedBackend):
     def _add_step(self, call: Call[Any], new: Sequence[RequestText], expected: float) -> None:
         """Add a step with the texts of its new requests and the tokens expected of each answer."""
         n_requests, n_new = len(call.keys), len(new)
-        sizes = [self._counter.size(t.prompt, t.response, max_out=t.max_out) for t in new]
+        room = hidden_tokens(self.backend)[1] if call.codec is COMPLETIONS else 0
+        sizes = [self._counter.size(t.prompt, t.response, max_out=t.max_out + room) for t in new]
         max_out = sum(size.max_out for size in sizes)
         pace = self.cached.pace.get(call.codec.name)
         seconds = pace.seconds / pace.calls if pace and pace.calls else None
@@ -141,7 +155,8 @@ class PlannedBackend(CachedBackend):
         if pace and pace.calls:
             return pace.tokens_out / pace.calls
         lengths = [self._counter.of_response(call.texts[0].prompt, text) for text in self.typical]
-        return float(np.mean(lengths)) if lengths else float("inf")
+        thinking = hidden_tokens(self.backend)[0]
+        return float(np.mean(lengths)) + thinking if lengths else float("inf")
 
     def _placeholder(
         self, codec: Codec[Value], text: RequestText, expected: float, index: int
@@ -149,7 +164,7 @@ class PlannedBackend(CachedBackend):
         """Return an answer that favours nothing; a response has one word per line, as a list."""
         value: object
         if codec is COMPLETIONS:
-            n_tokens = max(1, round(min(expected, text.max_out)))
+            n_tokens = max(1, round(min(expected - hidden_tokens(self.backend)[0], text.max_out)))
             typical = (
                 self.typical[index % len(self.typical)] if self.typical else "word " * n_tokens
             )

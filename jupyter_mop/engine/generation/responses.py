@@ -18,6 +18,7 @@ from jupyter_mop.backends.protocols import (
     OnCompletion,
     Prompt,
     SamplingParams,
+    model_facts,
 )
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
@@ -108,6 +109,7 @@ def simulate(
         "top_p": params.top_p,
         "max_tokens": params.max_tokens,
         "seed": options.random_state,
+        **model_facts(backend),
         **made.facts(),
         **method.facts,
         **_content_facts(made.contents, [persona.name for persona in prompts.personas]),
@@ -132,6 +134,7 @@ class _Responses:
     selected_seeds: list[NDArray[np.int64]] = field(default_factory=list)
     selections: list[SelectedCandidates] = field(default_factory=list)
     finish_reasons: Counter[str] = field(default_factory=Counter)
+    n_thinking: int = 0
 
     def generate(self, rows: Sequence[int], contents: Sequence[PromptContent]) -> None:
         """Generate the responses of the draws `rows` of one round, in batches."""
@@ -169,7 +172,8 @@ class _Responses:
     def facts(self) -> dict[str, Any]:
         """Return entries for the provenance: finish reasons and candidates."""
         selection = SelectedCandidates.joined(self.selections).facts if self.selections else {}
-        return {"finished": dict(self.finish_reasons), **selection}
+        thought = {"thinking_tokens": self.n_thinking} if self.n_thinking else {}
+        return {"finished": dict(self.finish_reasons), **thought, **selection}
 
     def _generate_batch(self, rows: Sequence[int], prompts: Sequence[Prompt]) -> None:
         requests = [
@@ -181,6 +185,7 @@ class _Responses:
         tick = _shifted(self.on_result, len(self.texts) * n_candidates)
         completions = self.backend.generate(requests, self.params, on_result=tick)
         self.finish_reasons.update(completion.finish_reason for completion in completions)
+        self.n_thinking += sum(completion.n_thinking for completion in completions)
         texts = np.array([c.text for c in completions], dtype=object).reshape(-1, n_candidates)
         selected = np.zeros(len(rows), np.intp)
         if self.selector and n_candidates > 1:

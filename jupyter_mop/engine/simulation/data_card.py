@@ -46,7 +46,10 @@ _FACTS = (
     "seed",
     "n_candidates",
     "mix",
+    "options",
+    "refused",
     "finished",
+    "thinking_tokens",
 )
 _ESCAPES = {ord(mark): f"\\{mark}" for mark in string.punctuation}
 

@@ -9,6 +9,7 @@ import pandas as pd
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
+from jupyter_mop.backends.endpoint.chat.model_options import ModelOptions
 from jupyter_mop.charts.style.text_frame import TextFrame
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
@@ -56,6 +57,7 @@ class SetupMagics(StudyMagics):
     @argument("--tokens-per-minute", type=float, help="Rate limit of the endpoint, in tokens.")
     @argument("--hedge-after", type=float, metavar="SECONDS", help="Repeat a call that has no "
               "response by then; the first response counts, and both cost.")  # fmt: skip
+    @option_arguments(ModelOptions)
     @line_magic
     @output_can_be_silenced
     def mop_backend(self, line: str) -> pd.Series | Capabilities:
@@ -79,6 +81,7 @@ class SetupMagics(StudyMagics):
             requests_per_minute=args.requests_per_minute,
             tokens_per_minute=args.tokens_per_minute,
             hedge_after=args.hedge_after,
+            **arguments.option_values(self.shell, ModelOptions, args),
         )
         return backend.capabilities or self.study.status()
 

@@ -153,7 +153,8 @@ def test_a_worker_that_opens_another_model_is_reported(client):
 def test_no_key_leaves_the_machine(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-1")
     for backend in (OpenAIBackend("http://h/v1", "m", api_key="sk-planted-2"),
-                    OpenAIBackend("http://h/v1", "m", in_flight=3)):  # fmt: skip
+                    OpenAIBackend("http://h/v1", "m", in_flight=3, reasoning_tokens=9,
+                                  reasoning_effort="low")):  # fmt: skip
         recipe = worker.recipe_for(backend)
         assert b"sk-planted" not in pickle.dumps(recipe)
         assert b"sk-planted" not in cloudpickle.dumps(backend)
@@ -164,6 +165,7 @@ def test_no_key_leaves_the_machine(monkeypatch):
             backend.fingerprint,
             backend.endpoint.in_flight,
         )
+        assert opened.options == backend.options
         monkeypatch.setenv("OPENAI_API_KEY", "sk-planted-1")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from jupyter_mop.backends.protocols import (
     SamplingParams,
     ScoreRequest,
 )
+from jupyter_mop.backends.store.batch import COMPLETIONS
 from jupyter_mop.backends.store.cached import CachedBackend, CachedEncoder
 from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
@@ -55,7 +55,8 @@ def test_every_answer_is_found(call: dict, store: Store) -> None:
     requests = call["requests"]
     if call["kind"] == "generate":
         asked = [GenerationRequest(prompt(turns), *rest) for turns, *rest in requests]
-        found = [asdict(c) for c in backend.generate(asked, SamplingParams(**call["params"]))]
+        completions = backend.generate(asked, SamplingParams(**call["params"]))
+        found = [json.loads(COMPLETIONS.pack(completion)) for completion in completions]
     elif call["kind"] == "score":
         asked = [ScoreRequest(prompt(turns), response) for turns, response in requests]
         found = [list(score.log_probs) for score in backend.score(asked)]

@@ -1,0 +1,1 @@
+"""One model's chat at an endpoint: what it takes, and how its answers are read."""

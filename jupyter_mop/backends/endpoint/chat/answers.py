@@ -1,0 +1,169 @@
+"""Read a chat completion: the answer, without the thinking that a reasoning model writes first.
+
+Thinking arrives in a field of its own (`reasoning_content`, `reasoning`), in parts of a list, in
+`<think>` blocks of the text, or not at all: then only its tokens are reported, or the answer is
+empty because thinking used up the output limit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from jupyter_mop.backends.cost.token_counts import CHARACTERS_PER_TOKEN, reported_tokens
+from jupyter_mop.backends.endpoint.error_messages import EmptyError, MalformedError, NoRoomError
+from jupyter_mop.backends.protocols import Completion, FirstTokens
+
+Json = dict[str, Any]
+
+_NAMES = "think|thinking|thought|reasoning|seed:think"
+_BLOCK = re.compile(
+    rf"<({_NAMES})>(.*?)(?:</\1>|\Z)|\[THINK\](.*?)(?:\[/THINK\]|\Z)", re.DOTALL | re.IGNORECASE
+)
+_END = re.compile(rf"</(?:{_NAMES})>|\[/THINK\]", re.IGNORECASE)
+_BEGINS = re.compile(rf"\s*(?:<(?:{_NAMES}|$)|\[THINK\])", re.IGNORECASE)
+_FIELDS = ("reasoning_content", "reasoning")
+_THINKING_PARTS = frozenset({"thinking", "reasoning"})
+
+
+class Answer(NamedTuple):
+    """An answer and the thinking before it; `text` is None if the server sent no content."""
+
+    text: str | None
+    thinking: str
+
+
+def split_thinking(text: str) -> Answer:
+    """Return a text without its thinking, and the thinking.
+
+    A block that is not closed reaches to the end. A block whose beginning is missing, because the
+    chat template wrote it, begins with the text.
+
+    Examples
+    --------
+    >>> split_thinking("<think>They could say no.</think> Yes")
+    Answer(text='Yes', thinking='They could say no.')
+    >>> split_thinking("They could say no.</think>Yes").text
+    'Yes'
+    >>> split_thinking("<think>They could say").text
+    ''
+    """
+    if "<" not in text and "[" not in text:
+        return Answer(text, "")
+    blocks = [found[2] or found[3] or "" for found in _BLOCK.finditer(text)]
+    rest = _BLOCK.sub("", text)
+    *before, answer = _END.split(rest)
+    if not blocks and not before:
+        return Answer(text, "")
+    return Answer(answer.strip(), "\n".join([*blocks, *before]).strip())
+
+
+def read_message(message: Mapping[str, Any]) -> Answer:
+    """Return the answer and the thinking of a message, wherever the server puts them.
+
+    Raises
+    ------
+    MalformedError
+        The content is neither text nor a list of parts.
+
+    Examples
+    --------
+    >>> parts = [{"type": "thinking", "thinking": "Hm"}, {"type": "text", "text": "Yes"}]
+    >>> read_message({"content": parts})
+    Answer(text='Yes', thinking='Hm')
+    >>> read_message({"content": None, "reasoning_content": "Hm"})
+    Answer(text=None, thinking='Hm')
+    """
+    content = message["content"]
+    if isinstance(content, str):
+        answer = split_thinking(content)
+    elif content is None:
+        answer = Answer(None, "")
+    elif isinstance(content, list):
+        answer = _joined_parts(content)
+    else:
+        raise MalformedError("content that is not text")
+    beside = next((_plain_text(message[name]) for name in _FIELDS if message.get(name)), "")
+    return answer._replace(thinking=f"{beside}\n{answer.thinking}".strip()) if beside else answer
+
+
+def completion(answer: Json) -> Completion:
+    """Read a chat completion; the text of a refusal is the model's own.
+
+    Raises
+    ------
+    NoRoomError
+        The answer is empty because the output limit was reached.
+    EmptyError
+        The answer is empty for no such reason.
+    MalformedError
+        The response has another shape.
+    """
+    choice = answer["choices"][0]
+    message, reason = choice["message"], str(choice.get("finish_reason") or "stop")
+    if message.get("refusal"):
+        refusal = _without_surrogates(str(message["refusal"]))
+        return Completion(refusal, _counts(answer, refusal, "")[0], "refusal")
+    text, thinking = read_message(message)
+    n_tokens, n_thinking = _counts(answer, text or "", thinking)
+    if (text is None or not text.strip()) and reason != "content_filter":
+        if reason == "length":
+            raise NoRoomError(n_tokens, thought=text is None or bool(n_thinking) or not text)
+        raise EmptyError("only thinking and no answer" if thinking else "an answer without text")
+    return Completion(_without_surrogates(text or ""), n_tokens, reason, n_thinking)
+
+
+def first_tokens(answer: Json) -> FirstTokens | None:
+    """Read the most likely first tokens of an answer; None if they begin its thinking."""
+    choice = answer["choices"][0]
+    top: list[dict[str, Any]] = choice["logprobs"]["content"][0]["top_logprobs"]
+    pairs = [(str(token["token"]), float(token["logprob"])) for token in top]
+    tokens, log_probs = zip(*pairs, strict=True)
+    likeliest = tokens[log_probs.index(max(log_probs))]
+    if _BEGINS.match(likeliest) or read_message(choice["message"]).thinking:
+        return None
+    return FirstTokens(tokens, log_probs)
+
+
+def _counts(answer: Json, text: str, thinking: str) -> tuple[int, int]:
+    """Return the output tokens and how many of them are thinking; estimated if not reported."""
+    usage = answer.get("usage")
+    reported = reported_tokens(usage)
+    if not reported or reported[1] is None:
+        counts = [round(len(part) / CHARACTERS_PER_TOKEN) for part in (text, thinking)]
+        return sum(counts), counts[1]
+    n_tokens = reported[1]
+    details = usage.get("completion_tokens_details")  # type: ignore[union-attr]
+    hidden = details.get("reasoning_tokens") if isinstance(details, dict) else None
+    if type(hidden) is int and hidden > 0:
+        return n_tokens, min(hidden, n_tokens)
+    n_characters = len(text) + len(thinking)
+    return n_tokens, round(n_tokens * len(thinking) / n_characters) if thinking else 0
+
+
+def _joined_parts(parts: Sequence[Any]) -> Answer:
+    """Join the parts of an answer: text, and thinking apart from it."""
+    thinking = [_plain_text(part) for part in parts if _part_type(part) in _THINKING_PARTS]
+    text = [_plain_text(part) for part in parts if _part_type(part) not in _THINKING_PARTS]
+    answer = split_thinking("".join(text))
+    return answer._replace(thinking="\n".join(filter(None, [*thinking, answer.thinking])))
+
+
+def _part_type(part: object) -> str:
+    return str(part.get("type")) if isinstance(part, dict) else "text"
+
+
+def _plain_text(value: object) -> str:
+    """Return the text in a part, which may hold parts itself."""
+    if isinstance(value, list):
+        return "".join(map(_plain_text, value))
+    if isinstance(value, dict):
+        names = ("text", "thinking", "reasoning", "content", "summary")
+        return next((_plain_text(value[name]) for name in names if value.get(name)), "")
+    return value if isinstance(value, str) else ""
+
+
+def _without_surrogates(text: str) -> str:
+    """Replace lone surrogates, which tables and files cannot hold, by a question mark."""
+    return text.encode("utf-8", "replace").decode()
