@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 N_RESPONSES = 5
 MAX_EXEMPLAR_LENGTH = 30
+_FAILURES = {"empty": "empty", "content_filter": "filtered", "refusal": "refused"}
 
 
 def simulation_chart(simulation: Simulation) -> alt.HConcatChart:
@@ -98,7 +99,16 @@ def simulation_facts(simulation: Simulation) -> str:
         weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
         effective = effective_sample_size(weights)
         facts.append(f"reweighted: effective sample size {effective:,.0f} of {len(simulation):,}")
+    facts += _failures(simulation.provenance.get("finished"))
     return ", ".join(filter(None, [*facts, cost(simulation.provenance.get("cost"))]))
+
+
+def _failures(finished: Mapping[str, int] | None) -> list[str]:
+    """Return how many answers had no text, or were filtered or refused."""
+    counts = finished or {}
+    return [
+        f"{counts[reason]:,} {word}" for reason, word in _FAILURES.items() if counts.get(reason)
+    ]
 
 
 def is_reweighted(simulation: Simulation) -> bool:

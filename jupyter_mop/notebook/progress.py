@@ -19,6 +19,7 @@ from jupyter_mop.charts.runs_and_costs import progress_table
 from jupyter_mop.charts.style.html_table import literal
 
 N_LATEST = 5
+NO_TEXT = {"empty": "no text in the answer", "content_filter": "content filter"}
 _MAX_LINE_LENGTH = 280
 _N_MARKS = 30
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
@@ -158,7 +159,10 @@ class Run:
             step.tokens += getattr(value, "n_tokens", 0)
             step.mark()
         text = getattr(value, "text", None)
-        if text is not None:
+        reason = NO_TEXT.get(getattr(value, "finish_reason", ""))
+        if reason:
+            self.failures[reason] += 1
+        elif text is not None:
             self.latest.appendleft(text)
         elif isinstance(value, Exception):
             self.failures[one_line(str(value))] += 1

@@ -73,6 +73,20 @@ def test_further_fields_that_are_no_json_object_are_one_line(
     assert not server.seen
 
 
+def test_empty_and_filtered_answers_are_counted(
+    shell: InteractiveShell, ready: Study, server: ScriptedServer
+) -> None:
+    shell.run_line_magic("mop_backend", f"{server.url} --model scripted")
+    ready.backend.backend.endpoint.in_flight = 1
+    filtered = Reply(400, {"error": {"message": "filtered", "code": "content_filter"}})
+    server.script = [Reply(body=chat(""))] * 3 + [filtered] * 2
+    simulation = shell.run_line_magic("mop_simulate", "a -n 9 --weights uniform")
+    assert simulation.provenance["finished"] == {"empty": 1, "content_filter": 2, "stop": 6}
+    assert "1 empty, 2 filtered" in simulation._repr_html_()
+    (run,) = list(ready.runs())[-1:]
+    assert (run.requested, run.finished, run.failed, run.cancelled) == (9, 8, 1, 0)
+
+
 def test_learned_weights_are_kept_for_an_endpoint(
     shell: InteractiveShell, ready: Study, server: ScriptedServer
 ) -> None:

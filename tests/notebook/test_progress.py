@@ -103,6 +103,17 @@ def test_scores_are_not_shown_as_responses(run: Run) -> None:
     assert run.state()["latest"] == []
 
 
+def test_answers_without_text_are_counted_by_reason(run: Run) -> None:
+    step = run.begin("a", 3)
+    for value in (Completion("", 0, "empty"), Completion("", 0, "content_filter")):
+        run.tick(step, value)
+    run.tick(step, Completion("fine", 1))
+    assert run.state()["failures"] == {"no text in the answer": 1, "content filter": 1}
+    assert run.state()["latest"] == ["fine"]
+    assert "1 \u00d7 no text in the answer" in run.text()
+    assert "1 failed: content filter" in run.html()
+
+
 def test_failures_are_counted_and_shown_by_reason(run: Run) -> None:
     step = run.begin("draws", 3)
     for reason in ("<b>busy</b>", "late", "late"):

@@ -68,7 +68,7 @@ class ScriptedServer:
 
             def do_GET(self) -> None:
                 listed = {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
-                server.record(self.path, {}, self.headers)
+                server.note(self.path, {}, self.headers)
                 self.reply(Reply(body=listed))
 
             def do_POST(self) -> None:
@@ -99,11 +99,13 @@ class ScriptedServer:
         self.url = f"http://127.0.0.1:{self._http.server_port}/v1"
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
 
+    def note(self, path: str, body: dict[str, Any], headers: Any) -> None:
+        lower = {name.lower(): value for name, value in headers.items()}
+        self.seen.append(Seen(time.monotonic(), path, body, lower))
+
     def record(self, path: str, body: dict[str, Any], headers: Any) -> Reply:
         with self._lock:
-            self.seen.append(
-                Seen(time.monotonic(), path, body, {k.lower(): v for k, v in headers.items()})
-            )
+            self.note(path, body, headers)
             is_scripted = path.endswith(("/completions", "/embeddings"))
             if self.script and is_scripted:
                 return self.script.pop(0)

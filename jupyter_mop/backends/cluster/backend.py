@@ -107,6 +107,11 @@ class ClusterBackend:
         return model_facts(self.backend)
 
     @property
+    def needs_text(self) -> bool:
+        """Whether an answer without text is a failure, which is not cached."""
+        return bool(getattr(self.backend, "needs_text", False))
+
+    @property
     def hidden_tokens(self) -> tuple[float, int]:
         """Expected tokens of the model's thinking before an answer, and the room for it."""
         return hidden_tokens(self.backend)

@@ -47,6 +47,8 @@ from jupyter_mop.options import takes_options
 Value = TypeVar("Value")
 
 _N_SEEDS = 2**31
+EMPTY = "empty"
+MAX_EMPTY_PARTS = 3  # at most one of so many answers may have no text
 _IN_FINGERPRINT = (names.TEMPERATURE, names.TOP_P)
 
 
@@ -102,6 +104,8 @@ class OpenAIBackend:
     >>> OpenAIBackend("http://localhost:8080/v1", "smollm2")
     OpenAIBackend('http://localhost:8080/v1', 'smollm2')
     """
+
+    needs_text = True  # an answer without text is a failure, which is not cached
 
     def __init__(
         self,
@@ -211,7 +215,7 @@ class OpenAIBackend:
         """Generate one response for each request.
 
         A response refused by a content filter or by the model has the `finish_reason`
-        "content_filter" or "refusal".
+        "content_filter" or "refusal", one that has no text in any attempt "empty".
 
         Parameters
         ----------
@@ -230,13 +234,13 @@ class OpenAIBackend:
         Raises
         ------
         ModelError
-            The endpoint failed repeatedly; finished responses have been reported.
+            The endpoint failed repeatedly, the room for thinking is too small, or more than a
+            third of the answers have no text; finished responses have been reported.
         """
         if not requests:
             return []
         settings = {"temperature": params.temperature, "top_p": params.top_p}
-        found = self.capabilities
-        settings |= defaults.ALL_TOKENS if found.can(names.ALL_TOKENS) else {}
+        settings |= defaults.ALL_TOKENS if self.capabilities.can(names.ALL_TOKENS) else {}
         settings |= self.options.sent
         room = self.thinking
 
@@ -247,11 +251,13 @@ class OpenAIBackend:
             except FilteredError:
                 return Completion("", 0, "content_filter")
             except EmptyAnswerError:
-                return Completion("", 0, "empty")
+                return Completion("", 0, EMPTY)
             room.see(completion.n_thinking)
             return completion
 
-        return run_all(requests, generate_one, on_result, max_in_flight=self.endpoint.in_flight)
+        found = run_all(requests, generate_one, on_result, max_in_flight=self.endpoint.in_flight)
+        self._check_text(found)
+        return found
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
@@ -372,6 +378,16 @@ class OpenAIBackend:
                     self.__dict__["capabilities"] = learned
                 refusal = error
         raise refusal
+
+    def _check_text(self, completions: Sequence[Completion]) -> None:
+        """Raise a ModelError if more than a third of the answers have no text."""
+        n_empty = sum(completion.finish_reason == EMPTY for completion in completions)
+        if n_empty > len(completions) / MAX_EMPTY_PARTS:
+            raise ModelError(
+                f"{n_empty:,} of {len(completions):,} answers of {self.endpoint.name} have no "
+                f"text, each in {defaults.MALFORMED_ATTEMPTS} attempts.",
+                hint="Check the server's log and its chat template; answers with text are cached.",
+            )
 
     async def _score(self, request: ScoreRequest) -> TokenScores:
         prompt = self.chat_template.render(request.prompt)

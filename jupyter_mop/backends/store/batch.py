@@ -46,6 +46,7 @@ class Codec(Generic[Value]):
 
 
 _OPTIONAL = ("n_thinking",)
+_REFUSED = ("content_filter", "refusal")
 
 
 def _pack_completion(completion: Completion) -> bytes:
@@ -118,6 +119,9 @@ class Batch(Generic[Value]):
         The key of each request; identical requests have the same key.
     record : RunRecord, optional
         Counts the answers as they are stored.
+    is_usable : callable, optional
+        Returns whether an answer counts: others in the store are missing, and others that arrive
+        are not stored and count as failed. Default: all do.
 
     Attributes
     ----------
@@ -135,30 +139,44 @@ class Batch(Generic[Value]):
         codec: Codec[Value],
         keys: Sequence[str],
         record: RunRecord | None = None,
+        is_usable: Callable[[Value], bool] = lambda _: True,
     ) -> None:
         self._store, self._codec, self._keys, self.record = store, codec, keys, record
         self._indices: dict[str, list[int]] = {}
         for index, key in enumerate(keys):
             self._indices.setdefault(key, []).append(index)
-        cached = store.get_many(self._indices)
-        self._values = {key: codec.unpack(value) for key, value in cached.items()}
+        stored = {key: codec.unpack(value) for key, value in store.get_many(self._indices).items()}
+        cached = {key: value for key, value in stored.items() if is_usable(value)}
+        self._is_usable, self._replaced = is_usable, stored.keys() - cached.keys()
+        self._values = dict(cached)
         self._missing = [key for key in self._indices if key not in cached]
         self.n_cached = len(cached)
         self.hits = [index for index, key in enumerate(keys) if key in cached]
         self.misses = [self._indices[key][0] for key in self._missing]
 
-    def finish(self, positions: Sequence[int], values: Sequence[Value]) -> list[int]:
+    def finish(
+        self, positions: Sequence[int], values: Sequence[Value], *, is_stored: bool = True
+    ) -> list[int]:
         """Store the answers to `misses[positions]`; return the requests that this answers.
 
-        If another process stored an answer in the meantime, that answer is used here too.
+        If another process stored an answer in the meantime, that answer is used here too. Without
+        `is_stored` the answers are used in this call only.
         """
         pairs = zip([self._missing[position] for position in positions], values, strict=True)
         new = {key: value for key, value in pairs if key not in self._values}
-        packed = {key: self._codec.pack(value) for key, value in new.items()}
-        also = [self.record.finish(len(new))] if self.record else []
-        earlier = self._store.put_many(self._codec.kind, packed, also=also)
         self._values.update(new)
-        self._values.update({key: self._codec.unpack(value) for key, value in earlier.items()})
+        usable = {key: value for key, value in new.items() if self._is_usable(value)}
+        also = [self.record.finish(len(usable))] if self.record and usable else []
+        if is_stored:
+            packed = {key: self._codec.pack(value) for key, value in usable.items()}
+            kind, replaced = self._codec.kind, self._replaced
+            earlier = self._store.put_many(kind, packed, also=also, replacing=replaced)
+            self._values.update({key: self._codec.unpack(v) for key, v in earlier.items()})
+        else:
+            for statement in also:
+                self._store.write(statement)
+        if self.record:
+            self.record.fail(len(new) - len(usable))
         return [index for key in new for index in self._indices[key]]
 
     @property
@@ -173,3 +191,21 @@ class Batch(Generic[Value]):
     def values(self, indices: Sequence[int]) -> list[Value]:
         """Return the answers to the requests at `indices`."""
         return [self.value(index) for index in indices]
+
+
+def is_answer(completion: Completion) -> bool:
+    """Return whether a response of an endpoint is an answer: no failure, and no thinking.
+
+    An empty text is one where a filter or the model refuses. Stores that earlier versions wrote
+    have others.
+
+    Examples
+    --------
+    >>> is_answer(Completion("Yes", 1)), is_answer(Completion(" ", 1, "length"))
+    (True, False)
+    """
+    if completion.finish_reason in _REFUSED:
+        return True
+    text = completion.text.strip()
+    is_thinking = text.startswith("<think>") or "</think>" in text
+    return bool(text) and not is_thinking and completion.finish_reason != "error"

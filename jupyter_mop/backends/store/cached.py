@@ -46,6 +46,7 @@ from jupyter_mop.backends.store.batch import (
     Vector,
     completion_key,
     first_tokens_key,
+    is_answer,
     score_key,
     vector_key,
 )
@@ -183,13 +184,16 @@ class CachedBackend(_HitCounts):
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
         """Return one response for each request; cached ones are reported first."""
-        model = self._probed_fingerprint
+        known = self._known()  # the fingerprint depends on it
+        model = self.fingerprint
         call = Call(
             COMPLETIONS,
             requests,
             [completion_key(model, request, params) for request in requests],
             [RequestText(request.prompt, max_out=params.max_tokens) for request in requests],
             lambda missing, report: self.backend.generate(missing, params, on_result=report),
+            is_answer if getattr(self.backend, "needs_text", False) else lambda _: True,
+            lambda: self._known() is known,  # else it has refused a parameter in the meantime
         )
         return self._answer(call, on_result)
 
@@ -197,7 +201,8 @@ class CachedBackend(_HitCounts):
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
     ) -> list[TokenScores]:
         """Return log p(response | prompt) per token, in nats; cached scores are reported first."""
-        model, backend = self._probed_fingerprint, self.backend
+        _ = self._known()
+        model, backend = self.fingerprint, self.backend
         assert isinstance(backend, Scores)  # noqa: S101  see can_score
         call = Call(
             SCORES,
@@ -212,7 +217,8 @@ class CachedBackend(_HitCounts):
         self, prompts: Sequence[Prompt], *, on_result: OnFirstTokens | None = None
     ) -> list[FirstTokens]:
         """Return the most likely first tokens of a response to each prompt; cached ones first."""
-        model, backend = self._probed_fingerprint, self.backend
+        _ = self._known()
+        model, backend = self.fingerprint, self.backend
         assert isinstance(backend, ScoresFirstTokens)  # noqa: S101  see can_score_first_tokens
         call = Call(
             FIRST_TOKENS,
@@ -223,18 +229,17 @@ class CachedBackend(_HitCounts):
         )
         return self._answer(call, on_result)
 
-    @property
-    def _probed_fingerprint(self) -> str:
-        """The fingerprint with what an endpoint refuses, which its first use finds out."""
-        _ = self.capabilities
-        return self.fingerprint
+    def _known(self) -> Capabilities | None:
+        """Return what is known of an endpoint's model; it is probed on first use."""
+        return self.capabilities
 
     def _answer(self, call: Call[Value], on_result: OnValue[Value] | None) -> list[Value]:
-        batch = Batch(self.store, call.codec, call.keys, current_record(self.store))
+        record = current_record(self.store)
+        batch = Batch(self.store, call.codec, call.keys, record, call.is_usable)
         if not batch.misses:
             return self._reported(call, batch, on_result)
         with self._asking:
-            batch = Batch(self.store, call.codec, call.keys, batch.record)
+            batch = Batch(self.store, call.codec, call.keys, record, call.is_usable)
             return self._reported(call, batch, on_result)
 
     def _reported(

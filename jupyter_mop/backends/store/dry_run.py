@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from jupyter_mop.backends.cost.estimate import CostEstimate, Step
 from jupyter_mop.backends.cost.token_counts import TokenCounter, token_counter
+from jupyter_mop.backends.endpoint.capabilities import Capabilities
 from jupyter_mop.backends.protocols import (
     Completion,
     FirstTokens,
@@ -87,10 +88,9 @@ class PlannedBackend(CachedBackend):
         self._check_probed()
         return super().can_score_first_tokens
 
-    @property
-    def _probed_fingerprint(self) -> str:
-        """The fingerprint as known without a call."""
-        return self.fingerprint
+    def _known(self) -> Capabilities | None:
+        """Return what is known of an endpoint's model without a call."""
+        return vars(self.backend).get("capabilities")
 
     def estimate(self, verb: str) -> CostEstimate:
         """Return the cost of all requests counted so far."""
@@ -103,7 +103,7 @@ class PlannedBackend(CachedBackend):
         return token_counter(self.backend)
 
     def _answer(self, call: Call[Value], on_result: OnValue[Value] | None) -> list[Value]:
-        batch = Batch(self.store, call.codec, call.keys)
+        batch = Batch(self.store, call.codec, call.keys, is_usable=call.is_usable)
         expected = self._expected_tokens(batch, call)
         placeholders = {
             call.keys[index]: self._placeholder(call.codec, call.texts[index], expected, index)

@@ -31,6 +31,10 @@ class Call(Generic[Value]):
         What each request costs tokens for.
     ask : callable
         Called as `ask(requests, on_result)`; returns one answer for each request.
+    is_usable : callable
+        Returns whether an answer counts; see `Batch`.
+    is_stored : callable
+        Returns whether answers that arrive now belong under their keys.
     """
 
     codec: Codec[Value]
@@ -38,6 +42,8 @@ class Call(Generic[Value]):
     keys: Sequence[str]
     texts: Sequence[RequestText]
     ask: Ask[Value]
+    is_usable: Callable[[Value], bool] = lambda _: True
+    is_stored: Callable[[], bool] = lambda: True
 
 
 class MissingRequests(Generic[Value]):
@@ -65,6 +71,7 @@ class MissingRequests(Generic[Value]):
         counter: TokenCounter,
     ) -> None:
         self._ask, self._batch, self._on_result = call.ask, batch, on_result
+        self._is_stored = call.is_stored
         self._meter, self._counter = meter, counter
         self._requests = [call.requests[index] for index in batch.misses]
         self._texts = [call.texts[index] for index in batch.misses]
@@ -88,7 +95,7 @@ class MissingRequests(Generic[Value]):
         if self._meter:
             size = self._size(position)
             self._meter.end(size, (size.tokens_in, _tokens_out(value)))
-        for index in self._batch.finish([position], [value]):
+        for index in self._batch.finish([position], [value], is_stored=self._is_stored()):
             if self._on_result:
                 self._on_result(index, self._batch.value(index))
 

@@ -88,6 +88,10 @@ class RunRecord:
         seconds = time.monotonic() - self._start
         return self._update("finished = finished + ?, seconds = ?", n, seconds)
 
+    def fail(self, n: int) -> None:
+        """Count `n` requests that got no answer, although the run continues."""
+        self._n_failed += n
+
     @contextmanager
     def counting_failures(self) -> Iterator[None]:
         """Count an error inside the block as one failed request; a spent budget is not one."""

@@ -7,7 +7,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,9 +127,16 @@ class Store:
         self.put_many(kind, {key: value})
 
     def put_many(
-        self, kind: Kind, values: Mapping[str, bytes], *, also: Sequence[Statement] = ()
+        self,
+        kind: Kind,
+        values: Mapping[str, bytes],
+        *,
+        also: Sequence[Statement] = (),
+        replacing: Collection[str] = (),
     ) -> dict[str, bytes]:
         """Store `values` by key in one transaction, together with the statements in `also`.
+
+        What is stored under the keys in `replacing` is deleted first.
 
         Returns
         -------
@@ -140,6 +147,8 @@ class Store:
         if not rows:
             return {}
         with self._transaction():
+            old = [(key,) for key in values if key in replacing]
+            self._connection.executemany("DELETE FROM answers WHERE key = ?", old)
             insert = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?)"
             n_new = self._connection.executemany(insert, rows).rowcount
             for statement in also:
