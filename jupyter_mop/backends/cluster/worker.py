@@ -100,7 +100,7 @@ def recipe_for(backend: Backend) -> Recipe:
         return Recipe(backend.fingerprint, repr(local), partial(_open_local, *local))
     if isinstance(backend, OpenAIBackend):
         server = backend.endpoint
-        settings = (server.base_url, backend.model, backend.chat_template, server.timeout)
+        settings = (server.address.text, backend.model, backend.chat_template, server.timeout)
         remote = (*settings, server.in_flight, backend.options)
         open_remote = partial(_open_endpoint, *remote)
         return Recipe(backend.fingerprint, repr(remote), open_remote, is_endpoint=True)
@@ -134,7 +134,7 @@ def recipe_for_encoder(encoder: Encoder) -> Recipe:
         return Recipe(encoder.fingerprint, repr(encoder.path), local, is_encoder=True)
     if isinstance(encoder, OpenAIEncoder):
         server = encoder.endpoint
-        settings = (server.base_url, encoder.model, server.timeout, server.in_flight)
+        settings = (server.address.text, encoder.model, server.timeout, server.in_flight)
         remote = partial(_open_embeddings, *settings)
         return Recipe(
             encoder.fingerprint, repr(settings), remote, is_endpoint=True, is_encoder=True

@@ -32,6 +32,7 @@ def connect(
     base_url: str,
     key: str,
     *,
+    api_version: str,
     seconds: float,
     limit: AdaptiveLimit,
 ) -> Connection:
@@ -39,7 +40,7 @@ def connect(
     from openai import Timeout
 
     timeout = Timeout(seconds, connect=defaults.CONNECT_SECONDS)
-    client = _client(base_url, key, timeout)
+    client = _client(base_url, key, api_version, timeout)
     atexit.register(_close, loop, client)
     return Connection(loop, client, limit, _call_options(timeout))
 
@@ -61,10 +62,18 @@ def _call_options(timeout: Timeout) -> Iterator[RequestOptions]:
         yield {**shared, "idempotency_key": f"{connection}-{number}"}
 
 
-def _client(base_url: str, key: str, timeout: Timeout) -> AsyncOpenAI:
-    """Return the client with the fastest transport available."""
-    from openai import AsyncOpenAI
+def _client(base_url: str, key: str, api_version: str, timeout: Timeout) -> AsyncOpenAI:
+    """Return the client with the fastest transport available, or Azure's."""
+    from openai import AsyncAzureOpenAI, AsyncOpenAI
 
+    if api_version:  # its client keeps the key from other hosts that it is redirected to
+        return AsyncAzureOpenAI(
+            api_key=key or "none",
+            base_url=base_url,
+            api_version=api_version,
+            max_retries=0,
+            http_client=_openai_http_client(timeout),
+        )
     return AsyncOpenAI(
         api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(timeout)
     )
@@ -72,13 +81,17 @@ def _client(base_url: str, key: str, timeout: Timeout) -> AsyncOpenAI:
 
 def _http_client(timeout: Timeout) -> Any:  # noqa: ANN401  its class depends on the client's version
     """Return our aiohttp client; with a proxy or without aiohttp, one of the openai package."""
-    from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient
-
     with suppress(ImportError):
         from jupyter_mop.backends.endpoint.transport import Client
 
         if not getproxies():
             return Client(timeout)
+    return _openai_http_client(timeout)
+
+
+def _openai_http_client(timeout: Timeout) -> Any:  # noqa: ANN401  as above
+    from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient
+
     try:
         return DefaultAioHttpClient(timeout=timeout)
     except RuntimeError:

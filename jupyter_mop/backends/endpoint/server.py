@@ -8,8 +8,8 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 from jupyter_mop.backends.cost.token_counts import reported_tokens, size_of_body
 from jupyter_mop.backends.cost.usage import Meter, Size
@@ -24,6 +24,7 @@ Value = TypeVar("Value")
 Json = dict[str, Any]
 
 _HIDDEN = "***"
+_API_VERSION, _DEPLOYMENTS = "api-version", "/openai/deployments/"
 _NO_TOKENS = Size(0, 0, 0)
 
 
@@ -59,7 +60,8 @@ class Endpoint:
     Parameters
     ----------
     base_url : str
-        For example "http://localhost:8080/v1"; without an API key.
+        For example "http://localhost:8080/v1", or Azure's with deployment and api-version; without
+        an API key.
     api_key : str, optional
         Default: the environment variable OPENAI_API_KEY.
     timeout : float
@@ -89,7 +91,8 @@ class Endpoint:
         tokens_per_minute: float | None = None,
         hedge_after: float | None = None,
     ) -> None:
-        self.base_url, self.name = _address(base_url)
+        self.address = _address(base_url)
+        self.base_url, self.name = self.address.base_url, self.address.name
         self.timeout = timeout
         self._key = _key(api_key, urlsplit(self.base_url).netloc)
         self.in_flight = in_flight
@@ -223,6 +226,7 @@ class Endpoint:
                 loop,
                 self.base_url,
                 self._key.text,
+                api_version=self.address.api_version,
                 seconds=self.timeout,
                 limit=AdaptiveLimit(
                     self.in_flight,
@@ -250,25 +254,70 @@ def _keyring_key(host: str) -> str | None:
     return None
 
 
-def _address(base_url: str) -> tuple[str, str]:
-    """Return the address and a name for it: host, port and path, without secrets."""
+class Address(NamedTuple):
+    """Where a server is.
+
+    Attributes
+    ----------
+    base_url : str
+        The address without query, and without the path of a single call.
+    name : str
+        Host, port and path, without secrets.
+    api_version : str
+        Azure's API version; "" for other servers.
+    """
+
+    base_url: str
+    name: str
+    api_version: str
+
+    @property
+    def text(self) -> str:
+        """The address as it can be given again."""
+        query = f"?{_API_VERSION}={self.api_version}" if self.api_version else ""
+        return f"{self.base_url}{query}"
+
+    @property
+    def deployment(self) -> str:
+        """The model's name in the path of an Azure address; "" if there is none."""
+        return self.base_url.partition(_DEPLOYMENTS)[2].partition("/")[0]
+
+
+def _address(base_url: str) -> Address:
+    """Read an address.
+
+    Examples
+    --------
+    >>> _address("https://a.openai.azure.com/openai/deployments/gpt?api-version=2024-10-21")[1:]
+    ('a.openai.azure.com/openai/deployments/gpt', '2024-10-21')
+    """
+    text = base_url.strip()
     try:
-        parts = urlsplit(base_url.strip())
+        parts = urlsplit(text)
         host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+        query = dict(parse_qsl(parts.query))
     except ValueError:
-        parts, host = urlsplit(""), None
+        parts, host, query = urlsplit(""), None, {}
     if parts.scheme not in {"http", "https"} or not host:
         raise DataError(
             "The endpoint's address must begin with http:// or https:// and have a host.",
             hint='Write it as in "http://localhost:8080/v1".',
         )
-    if parts.username or parts.password or parts.query:
+    if (
+        parts.username
+        or parts.password
+        or set(query) - {_API_VERSION}
+        or (parts.query and not query)
+    ):
         raise DataError(
             "The endpoint's address must not contain a user, a password or a query.",
-            hint=f"Set an API key in the environment variable {defaults.KEY_VARIABLE}.",
+            hint=f"Set an API key in the environment variable {defaults.KEY_VARIABLE}. Azure's "
+            "api-version is the only query.",
         )
-    path = parts.path.rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{path}", f"{host}{path}"
+    path = parts.path.rstrip("/").removesuffix("/chat/completions")
+    return Address(
+        f"{parts.scheme}://{parts.netloc}{path}", f"{host}{path}", query.get(_API_VERSION, "")
+    )
 
 
 def _positive(value: float | None, name: str, hint: str) -> float | None:

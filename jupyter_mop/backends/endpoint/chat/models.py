@@ -13,7 +13,12 @@ _N_LISTED = 6
 
 
 async def list_models(endpoint: Endpoint) -> list[str]:
-    """Return the names of the models that the server lists; none if it has no list."""
+    """Return the names of the models that the server lists; none if it has no list.
+
+    Azure's list is of models, not of the deployments that an address names.
+    """
+    if endpoint.address.deployment:
+        return []
     try:
         return await endpoint.get("/models", _model_names)
     except RefusedError:
@@ -21,13 +26,15 @@ async def list_models(endpoint: Endpoint) -> list[str]:
 
 
 async def only_model(endpoint: Endpoint) -> str:
-    """Return the server's model if it lists exactly one.
+    """Return the deployment in an Azure address, or the server's model if it lists exactly one.
 
     Raises
     ------
     ModelError
         The server lists no model or several.
     """
+    if endpoint.address.deployment:
+        return endpoint.address.deployment
     listed = await list_models(endpoint)
     if len(listed) != 1:
         raise ModelError(
