@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench scaling faults docs docs-check binder environments worked house picture \
+.PHONY: help demo test bench scaling faults endpoints docs docs-check binder environments worked house picture \
 	release check format clean chromium
 
 PYTHON ?= python3
@@ -14,6 +14,7 @@ help:
 	@echo "make bench    run the benchmarks: name, ratio, required ratio"
 	@echo "make scaling  responses per second by number of cluster workers: 1 and 2 measured, more simulated"
 	@echo "make faults   kill kernels and servers, fill disks, garble answers; print the outcome of each run"
+	@echo "make endpoints  meet servers of every kind with every verb; write the matrix into the documentation"
 	@echo "make binder   build what Binder builds, run every notebook in it within its limits"
 	@echo "make environments  install the wheel in fresh environments, try it in each, write the table"
 	@echo "make worked   apply the worked examples of docs/adding.md in a clone, tests first"
@@ -41,6 +42,9 @@ scaling: $(VENV)/test.stamp
 
 faults: $(VENV)/test.stamp
 	$(RUN) tests/faults/run.py
+
+endpoints: $(VENV)/test.stamp
+	$(RUN) tests/endpoints/run.py
 
 environments: $(VENV)/test.stamp chromium
 	$(RUN) tests/environments/run.py

@@ -18,6 +18,7 @@ Json = dict[str, Any]
 Answer = Callable[[Json], Reply]
 
 _OPTION = re.compile(r"^- (.+)$", re.MULTILINE)
+N_PROBED = 16
 _LIMITS = ("max_tokens", "max_completion_tokens")
 WORDS = ("sun", "rain", "wind", "fog")
 THOUGHTS = ("They", "could", "say", "no", ",", "but", "this", "one", "would", "rather", "not")
@@ -108,6 +109,15 @@ def only_chat(answer: Answer) -> Answer:
     return reply
 
 
+def everything(body: Json) -> Reply:
+    """Take every parameter, and embed texts."""
+    if "input" in body:
+        rows = [[1.0 + text.count(word) for word in WORDS] for text in body["input"]]
+        data = [{"index": i, "embedding": row} for i, row in enumerate(rows)]
+        return Reply(body={"object": "list", "data": data, "usage": {"prompt_tokens": len(rows)}})
+    return only_chat(completion)(body)
+
+
 def without(*names: str, words: str = "Unrecognized request argument supplied: {}") -> Answer:
     """Refuse these parameters, one after the other, and answer."""
 
@@ -188,12 +198,13 @@ def no_usage(body: Json) -> Reply:
 
 
 def every(n: int, fault: Callable[[Json], Reply]) -> Answer:
-    """Answer, but give `fault` to every n-th request after the first dozen, which probe."""
+    """Answer, but give `fault` to one in n requests after those that probe."""
     numbers = itertools.count()
 
     def reply(body: Json) -> Reply:
         number = next(numbers)
-        return fault(body) if number > 16 and not number % n else completion(body)
+        is_fault = not hashlib.sha256(str(number).encode()).digest()[0] % n
+        return fault(body) if number > N_PROBED and is_fault else completion(body)
 
     return reply
 
@@ -235,7 +246,7 @@ CONTEXT = "This model's maximum context length is 4096 tokens. However, you requ
 REGION = "Country, region, or territory not supported"
 UNVERIFIED = "Your organization must be verified to use this model."
 PERSONALITIES: dict[str, Personality] = {
-    "takes everything": Personality(completion, "vLLM, llama.cpp"),
+    "takes everything": Personality(everything, "vLLM, llama.cpp"),
     "thinks unseen, own temperature": Personality(only_chat(gpt_5), "gpt-5, o-series"),
     "temperature or top_p": Personality(only_chat(claude), "Claude's compatible endpoint"),
     "thinks in reasoning_content": Personality(
@@ -247,7 +258,7 @@ PERSONALITIES: dict[str, Personality] = {
         only_chat(thinking("end of block")), "DeepSeek-R1 in vLLM, Qwen3-Thinking"
     ),
     "thinks in parts": Personality(only_chat(thinking("parts")), "Magistral"),
-    "thinks without end": Personality(only_chat(endless), "any", "used all"),
+    "thinks without end": Personality(only_chat(endless), "any", "thinking"),
     "content in parts": Personality(only_chat(in_parts), "Mistral"),
     "no system role": Personality(only_chat(no_system), "Gemma in vLLM, llama.cpp"),
     "roles must alternate": Personality(only_chat(alternating), "Mistral, Gemma in vLLM"),
@@ -256,7 +267,7 @@ PERSONALITIES: dict[str, Personality] = {
     "now and then an answer ends in an error": Personality(
         only_chat(every(5, error_reason)), "OpenRouter"
     ),
-    "now and then an empty answer": Personality(only_chat(every(5, empty_answer)), "any"),
+    "now and then an empty answer": Personality(only_chat(every(12, empty_answer)), "any"),
     "now and then an empty body": Personality(only_chat(every(5, empty_body)), "gateways"),
     "no balance": Personality(
         always(refusal("Insufficient Balance", 402)), "DeepSeek", "no credit left (402: Insuff"

@@ -98,6 +98,10 @@ class MalformedError(Exception):
     """A response that is not JSON, or not of the expected shape."""
 
 
+class NothingError(MalformedError):
+    """A response with nothing in it, as a gateway sends when the server behind it is gone."""
+
+
 class EmptyError(MalformedError):
     """A response whose answer has no text."""
 

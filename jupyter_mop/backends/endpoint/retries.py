@@ -12,6 +12,7 @@ from jupyter_mop.backends.endpoint.error_messages import (
     TOO_MANY,
     UNAVAILABLE,
     MalformedError,
+    NothingError,
     ReportedError,
     failure_of,
     is_temporary,
@@ -21,7 +22,7 @@ from jupyter_mop.backends.endpoint.error_messages import (
 
 def wait(error: Exception, attempt: int, attempts: int) -> float | None:
     """Return the seconds to wait before the next attempt, or None if there is none."""
-    if isinstance(error, MalformedError):
+    if isinstance(error, MalformedError) and not isinstance(error, NothingError):
         attempts = min(attempts, defaults.MALFORMED_ATTEMPTS)
     if attempt >= attempts or not is_temporary(error):
         return None

@@ -15,7 +15,11 @@ from jupyter_mop.backends.cost.token_counts import reported_tokens, size_of_body
 from jupyter_mop.backends.cost.usage import Meter, Size
 from jupyter_mop.backends.endpoint import defaults, error_messages, retries
 from jupyter_mop.backends.endpoint.connection import Connection, connect
-from jupyter_mop.backends.endpoint.error_messages import MalformedError, ReportedError
+from jupyter_mop.backends.endpoint.error_messages import (
+    MalformedError,
+    NothingError,
+    ReportedError,
+)
 from jupyter_mop.backends.endpoint.event_loop import Sent, event_loop, hedged
 from jupyter_mop.backends.endpoint.rate_limits import AdaptiveLimit
 from jupyter_mop.errors import DataError, MopError
@@ -331,8 +335,9 @@ def _parsed(content: bytes) -> Json:
     try:
         answer = json.loads(content.decode("utf-8", "replace"))
     except ValueError:
-        problem = "a response that is not JSON" if content.strip() else "an empty response"
-        raise MalformedError(problem) from None
+        if not content.strip():
+            raise NothingError("an empty response") from None
+        raise MalformedError("a response that is not JSON") from None
     if not isinstance(answer, dict):
         raise MalformedError("JSON of an unexpected shape")
     reported = _reported_error(answer)

@@ -131,6 +131,7 @@ def test_retry_after_may_be_a_date(scripted, backend):
 BROKEN = {
     "not JSON": Reply(body='{"choices": [{"mess'),
     "no choices": Reply(body=chat() | {"choices": []}),
+    "nothing": Reply(body=""),
     "not an object": Reply(body=[1, 2]),
     "no message": Reply(body=chat() | {"choices": [{"finish_reason": "stop"}]}),
     "content that is not text": Reply(body=chat({"a": 1})),
