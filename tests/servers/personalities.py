@@ -176,6 +176,12 @@ def no_system(body: Json) -> Reply:
     return completion(body)
 
 
+def failing_template(body: Json) -> Reply:
+    """Fail with 500 at system messages, as Gemma's template does in SGLang."""
+    reply = no_system(body)
+    return reply._replace(status=500) if reply.status != 200 else reply
+
+
 def alternating(body: Json) -> Reply:
     """Refuse consecutive messages of one role."""
     roles = [message["role"] for message in body["messages"] if message["role"] != "system"]
@@ -261,6 +267,7 @@ PERSONALITIES: dict[str, Personality] = {
     "thinks without end": Personality(only_chat(endless), "any", "thinking"),
     "content in parts": Personality(only_chat(in_parts), "Mistral"),
     "no system role": Personality(only_chat(no_system), "Gemma in vLLM, llama.cpp"),
+    "no system role, told by a 500": Personality(only_chat(failing_template), "Gemma in SGLang"),
     "roles must alternate": Personality(only_chat(alternating), "Mistral, Gemma in vLLM"),
     "no token counts": Personality(only_chat(no_usage), "LM Studio, gateways"),
     "now and then an error in a 200": Personality(only_chat(every(5, error_body)), "OpenRouter"),

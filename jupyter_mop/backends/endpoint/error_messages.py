@@ -14,7 +14,7 @@ NO_KEY, NO_BALANCE, FORBIDDEN = 401, 402, 403
 TIMED_OUT, TOO_EARLY, TOO_MANY = 408, 425, 429
 BAD_REQUEST, SERVER_ERROR, NOT_IMPLEMENTED, UNAVAILABLE, OVERLOADED = 400, 500, 501, 503, 529
 _MAX_QUOTED = 300
-_FILTER, _CONTEXT, _BILLING = "content_filter", "context", "billing"
+_FILTER, _CONTEXT, _BILLING, _MESSAGES = "content_filter", "context", "billing", "messages"
 _CODES = {  # parts of a code or type
     _FILTER: ("content_filter", "content_policy", "data_inspection"),
     _CONTEXT: ("context_length", "context_size"),
@@ -32,6 +32,7 @@ _WORDS = {  # what servers without such a code write
         re.IGNORECASE,
     ),
 }
+_REFUSED_MESSAGES = re.compile(r"system role|roles must alternate", re.IGNORECASE)
 _RETRY_DETAIL = "RetryInfo"  # Google's per-minute limits have the words of an empty account
 _IS_PAGE = re.compile(r"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
@@ -159,7 +160,8 @@ def explained(error: Exception, call: Call) -> MopError:
     if isinstance(error, EmptyError):
         return EmptyAnswerError(
             f"The model at {call.server} gave {error}{call.tried}.",
-            hint="Change the question, or check the server's log and its chat template.",
+            hint="Change the question, or check the server's log and its chat template; a model "
+            "that thinks may need --reasoning-effort none.",
         )
     if isinstance(error, MalformedError):
         return ModelError(
@@ -218,7 +220,7 @@ def _status_error(failure: Failure, call: Call) -> MopError:
     known = _known_error(failure, call) or _account_error(failure, call)
     if known is not None:
         return known
-    if _is_passing(failure.status):
+    if _is_passing(failure.status) and not failure.kind:
         return _repeated_error(failure, call)
     is_bad = failure.status == BAD_REQUEST
     return RefusedError(
@@ -295,6 +297,8 @@ def _failure(status: int, body: object, default: str) -> Failure:
     kind = next((k for k, parts in _CODES.items() if any(part in code for part in parts)), "")
     if not kind and (status < SERVER_ERROR or status == NOT_IMPLEMENTED):
         kind = next((k for k, found in _WORDS.items() if found.search(words)), "")
+    if status >= SERVER_ERROR and _REFUSED_MESSAGES.search(words):
+        kind = _MESSAGES  # an error in the chat template, which comes again with each attempt
     if kind == _BILLING and _RETRY_DETAIL in json.dumps(fields.get("details", "")):
         kind = ""
     return Failure(status, kind, words, str(fields.get("param") or ""))

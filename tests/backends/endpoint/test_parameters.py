@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from personalities import alternating, claude, completion, gpt_5, no_system, refusal, without
+from personalities import (
+    alternating,
+    claude,
+    completion,
+    failing_template,
+    gpt_5,
+    no_system,
+    refusal,
+    without,
+)
 from scripted_server import Reply, ScriptedServer
 
 from jupyter_mop.backends.endpoint import capabilities as names
@@ -132,8 +141,9 @@ def test_a_server_that_refuses_everything_is_not_asked_for_ever(scripted):
     assert len(scripted.seen) < 30
 
 
-def test_without_a_system_role_the_persona_begins_the_question(scripted):
-    backend, bodies = sent(scripted, no_system)
+@pytest.mark.parametrize("answer", [no_system, failing_template])
+def test_without_a_system_role_the_persona_begins_the_question(scripted, answer):
+    backend, bodies = sent(scripted, answer)
     assert bodies[0]["messages"] == [{"role": "user", "content": "You sing.\n\nWell?"}]
     assert "personas begin the question" in backend.capabilities.seen(names.CHAT)
     assert backend.fingerprint.endswith(":no-system-role")

@@ -66,9 +66,10 @@ def learned(
     >>> learned(Capabilities("here", "m", ()), refusal, {"temperature": 1, "top_p": 1}).left_out
     ('top_p',)
     """
-    if refusal.status not in {_BAD_REQUEST, _UNPROCESSABLE}:
-        return None
     words = f"{refusal.parameter} {refusal.reason}"
+    roles = [message["role"] for message in body["messages"]]
+    if refusal.status not in {_BAD_REQUEST, _UNPROCESSABLE}:  # some templates fail with 500
+        return _without_messages(found, words, roles)
     named = [name for name in OPTIONAL if name in body and _names(words, name)]
     if limit := _other_limit(found, words):
         return replace(found, limit_parameter=limit)
@@ -76,7 +77,7 @@ def learned(
         out = TOP_P if {TEMPERATURE, TOP_P} <= set(named) else named[0]
         out = refusal.parameter if refusal.parameter in named else out
         return replace(found, left_out=(*found.left_out, out))
-    return _without_messages(found, words, [message["role"] for message in body["messages"]])
+    return _without_messages(found, words, roles)
 
 
 def _other_limit(found: Capabilities, words: str) -> str | None:
