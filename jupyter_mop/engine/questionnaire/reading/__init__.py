@@ -1,0 +1,1 @@
+"""Questions and survey files: text, tables, SPSS, Stata and Qualtrics."""
