@@ -28,6 +28,7 @@ _PUBLIC = {
     "Explanation": "engine.mixture.explanation",
     "Gate": "engine.gate.gate",
     "GenerationRequest": "backends.protocols",
+    "GroupShares": "engine.questionnaire.group_shares",
     "LocalBackend": "backends.openvino.backend",
     "Message": "backends.protocols",
     "MiniLMEncoder": "backends.openvino.encoder",
@@ -37,6 +38,7 @@ _PUBLIC = {
     "Persona": "engine.data.personas",
     "Population": "engine.data.population",
     "PopulationAnswer": "engine.survey.population_answer",
+    "Prediction": "engine.questionnaire.prediction",
     "Prompt": "backends.protocols",
     "PromptTemplate": "engine.data.prompt_template",
     "Question": "engine.survey.question",
@@ -45,6 +47,8 @@ _PUBLIC = {
     "Simulation": "engine.simulation.simulation",
     "Store": "backends.store.sqlite_store",
     "Study": "study.study",
+    "Survey": "engine.questionnaire.survey",
+    "SurveyFit": "engine.questionnaire.survey_fit",
     "Synthesis": "engine.synthesis.synthesis",
     "TokenScores": "backends.protocols",
     "ToyBackend": "backends.toy",
@@ -56,8 +60,12 @@ _PUBLIC = {
     "datasets": "",
     "diagnose": "engine.evaluation.diagnosis",
     "estimate": "engine.evaluation.estimates",
+    "fit_survey": "engine.questionnaire.survey_fit",
+    "imputation_report": "engine.questionnaire.imputation_report",
+    "item_correlations": "engine.questionnaire.associations",
     "read_personas": "engine.data.personas",
     "synthesize_personas": "engine.synthesis.synthesis",
+    "two_way": "engine.questionnaire.associations",
 }
 __all__ = ["__version__", "load_ipython_extension", *_PUBLIC]  # noqa: PLE0604  they are names
 

@@ -78,6 +78,29 @@ CELLS = [
         "mop_ask",
         '%%mop_ask again --options "warm|cheap|slow"\nHow is the cafe in the {hour}?',
     ),
+    (
+        "mop_survey",
+        (
+            "said = others['said'].str.split(expand=True)\n"
+            "said = said.replace({'fresh': 'warm', 'loud': 'cheap', 'dear': 'slow'})\n"
+            "polled = others.assign(first=said[0], second=said[1])"
+        ),
+    ),
+    (
+        "mop_survey",
+        (
+            "%%mop_survey polled --context hour --orders 2\n"
+            "first: How is the cafe? | warm | cheap | slow\n"
+            "second: And what else? | warm | cheap | slow"
+        ),
+    ),
+    ("mop_shares", "%mop_shares first --by hour"),
+    ("mop_impute", "probabilities = %mop_impute second\nprobabilities.head(3)"),
+    ("mop_respondents", "drawn = %mop_respondents -n 200\ndrawn.head(3)"),
+    (
+        "mop_predict",
+        '%%mop_predict would --options "warm|loud"\nHow would you like the cafe to be?',
+    ),
     ("mop_synthesize", "%mop_synthesize -k 3 --records 120 --draws 2 --shown 4"),
     ("", "%mop_fit --exemplars 24 --records 240 --components 24;"),
     ("mop_save", "%mop_save $folder/cafe"),

@@ -56,7 +56,12 @@ def percent(name: str) -> str:
 
 
 def _needs_cell(name: str) -> bool:
-    return name in MopMagics.magics["cell"] and name in {"mop_personas", "mop_fit", "mop_ask"}
+    return name in MopMagics.magics["cell"] and name in {
+        "mop_personas",
+        "mop_fit",
+        "mop_ask",
+        "mop_predict",
+    }
 
 
 def text(plain: str) -> str:

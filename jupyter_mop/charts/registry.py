@@ -21,6 +21,18 @@ from jupyter_mop.charts.explanation import explanation_chart, explanation_table
 from jupyter_mop.charts.mixture.composition import composition_chart, composition_table
 from jupyter_mop.charts.persona_weights import mixture_chart, mixture_table
 from jupyter_mop.charts.population import population_chart, population_table
+from jupyter_mop.charts.questionnaire.group_shares import (
+    group_shares_chart,
+    group_shares_table,
+    prediction_chart,
+    prediction_table,
+)
+from jupyter_mop.charts.questionnaire.survey_fit import (
+    survey_chart,
+    survey_fit_chart,
+    survey_fit_table,
+    survey_table,
+)
 from jupyter_mop.charts.runs_and_costs import capabilities_table, cost_table, runs_table
 from jupyter_mop.charts.simulation import simulation_chart, simulation_table
 from jupyter_mop.charts.survey import answer_chart, answer_table
@@ -33,6 +45,10 @@ from jupyter_mop.engine.evaluation.estimates import Estimates
 from jupyter_mop.engine.mixture.composition import Composition
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.questionnaire.group_shares import GroupShares
+from jupyter_mop.engine.questionnaire.prediction import Prediction
+from jupyter_mop.engine.questionnaire.survey import Survey
+from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.synthesis.synthesis import Synthesis
@@ -61,10 +77,14 @@ plot.register(Composition)(composition_chart)
 plot.register(Diagnosis)(diagnosis_chart)
 plot.register(Estimates)(estimates_chart)
 plot.register(Explanation)(explanation_chart)
+plot.register(GroupShares)(group_shares_chart)
 plot.register(MixtureOfPersonas)(mixture_chart)
 plot.register(Population)(population_chart)
 plot.register(PopulationAnswer)(answer_chart)
+plot.register(Prediction)(prediction_chart)
 plot.register(Simulation)(simulation_chart)
+plot.register(Survey)(survey_chart)
+plot.register(SurveyFit)(survey_fit_chart)
 plot.register(Synthesis)(synthesis_chart)
 
 html.register(Alignment)(alignment_table)
@@ -76,9 +96,13 @@ html.register(CostEstimate)(cost_table)
 html.register(Diagnosis)(diagnosis_table)
 html.register(Estimates)(estimates_table)
 html.register(Explanation)(explanation_table)
+html.register(GroupShares)(group_shares_table)
 html.register(MixtureOfPersonas)(mixture_table)
 html.register(Population)(population_table)
 html.register(PopulationAnswer)(answer_table)
 html.register(Runs)(runs_table)
+html.register(Prediction)(prediction_table)
 html.register(Simulation)(simulation_table)
+html.register(Survey)(survey_table)
+html.register(SurveyFit)(survey_fit_table)
 html.register(Synthesis)(synthesis_table)

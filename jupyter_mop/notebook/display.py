@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 
     from jupyter_mop.engine.evaluation.alignment import Alignment
     from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+    from jupyter_mop.engine.questionnaire.group_shares import GroupShares
+    from jupyter_mop.engine.questionnaire.prediction import Prediction
+    from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
     from jupyter_mop.engine.survey.population_answer import PopulationAnswer
     from jupyter_mop.engine.synthesis.synthesis import Synthesis
     from jupyter_mop.rendering import Chart, Rendered
@@ -35,6 +38,11 @@ def show_answer(answer: PopulationAnswer) -> None:
     _show(answer, answer.plot())
 
 
+def show_with_chart(result: SurveyFit | GroupShares | Prediction) -> None:
+    """Display a result of a survey as a table and as a chart."""
+    _show(result, result.plot())
+
+
 def register(shell: InteractiveShell) -> None:
     """Display results with their charts when a cell ends in one."""
     assert shell.display_formatter is not None  # noqa: S101  every shell has one
@@ -51,6 +59,13 @@ def register(shell: InteractiveShell) -> None:
     formatter.for_type_by_name(
         "jupyter_mop.engine.survey.population_answer", "PopulationAnswer", show_answer
     )
+    for module, name in (
+        ("survey_fit", "SurveyFit"),
+        ("group_shares", "GroupShares"),
+        ("prediction", "Prediction"),
+    ):
+        path = f"jupyter_mop.engine.questionnaire.{module}"
+        formatter.for_type_by_name(path, name, show_with_chart)
 
 
 def _show(value: Rendered, *charts: Chart) -> None:

@@ -25,6 +25,7 @@ def dry_run_session(session: Session) -> tuple[Session, PlannedBackend]:
     encoder = PlannedEncoder(session.encoder.encoder, session.store)
     vars(twin).update(backend=backend, encoder=encoder)
     twin.simulations, twin.answers = dict(session.simulations), dict(session.answers)
+    twin.predictions = dict(session.predictions)
     if session.mixture is not None:
         twin.mixture = session.mixture.with_backend(backend)
         twin.mixture.encoder = encoder

@@ -41,6 +41,7 @@ INPUTS = {
     "simulate": ("personas", "population", "target", "mixture"),
     "ask": ("personas", "population", "target", "mixture"),
     "synthesize": ("population",),
+    "survey": ("personas",),
 }
 _INPUT_CELLS = {
     "personas": ("personas", "%%mop_personas"),

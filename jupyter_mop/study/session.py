@@ -28,6 +28,8 @@ from jupyter_mop.engine.generation.persona_preview import default_pool
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.questionnaire.prediction import Prediction
+from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
 from jupyter_mop.engine.simulation.simulation import N_MIXED, PERSONA, RESPONSE, Simulation
 from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
@@ -64,6 +66,8 @@ class Session:
         self.mixture: MixtureOfPersonas | None = None
         self.simulations: dict[str, Simulation] = {}
         self.answers: dict[str, PopulationAnswer] = {}
+        self.survey_fit: SurveyFit | None = None
+        self.predictions: dict[str, Prediction] = {}
         self.panel_weights: dict[str, float] | None = None
         self.alignment: Alignment | None = None
 
@@ -132,6 +136,15 @@ class Session:
                 hint="Add one: %mop_population df --context COLUMN --response COLUMN",
             )
         return self.population
+
+    def require_survey(self) -> SurveyFit:
+        """Return the fitted survey; raise a NotFittedError if there is none."""
+        if self.survey_fit is None:
+            raise NotFittedError(
+                "There is no fitted survey yet.",
+                hint="Fit one: %mop_survey df --questions COLUMN,COLUMN --context COLUMN",
+            )
+        return self.survey_fit
 
     def closed_question(
         self, question: Question | str, missing: str | Sequence[str] | None = None
@@ -269,6 +282,10 @@ class Session:
     def answer(self, name: str) -> PopulationAnswer:
         """Return the answer called `name`."""
         return _find("answer", name, self.answers, hint="Ask with %%mop_ask first.")
+
+    def prediction(self, name: str) -> Prediction:
+        """Return the prediction called `name`."""
+        return _find("prediction", name, self.predictions, hint="Run %%mop_predict first.")
 
 
 def _find(kind: str, name: str, results: Mapping[str, Result], *, hint: str) -> Result:

@@ -35,6 +35,11 @@ from jupyter_mop.engine.mixture.composition import Composition
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.questionnaire.group_shares import GroupShares
+from jupyter_mop.engine.questionnaire.poststratification import Target
+from jupyter_mop.engine.questionnaire.prediction import Prediction, predict
+from jupyter_mop.engine.questionnaire.survey import Survey
+from jupyter_mop.engine.questionnaire.survey_fit import NOT_FOR_SURVEYS, SurveyFit, fit_survey
 from jupyter_mop.engine.simulation.export import write_simulation
 from jupyter_mop.engine.simulation.outcomes import Outcome
 from jupyter_mop.engine.simulation.simulation import RESPONSE, Simulation
@@ -101,6 +106,8 @@ class Study:
         Simulations by name, oldest first.
     answers : dict of str to PopulationAnswer
         Answers to closed questions by name.
+    survey_fit : SurveyFit or None
+        The latest fitted survey of several questions.
     panel_weights : dict of str to float or None
         The persona weights that the open panel shows.
     alignment : Alignment or None
@@ -129,6 +136,7 @@ class Study:
     mixture = _FromSession[MixtureOfPersonas | None]()
     simulations = _FromSession[dict[str, Simulation]]()
     answers = _FromSession[dict[str, PopulationAnswer]]()
+    survey_fit = _FromSession[SurveyFit | None]()
     panel_weights = _FromSession[dict[str, float] | None]()
     alignment = _FromSession[Alignment | None]()
     backend = _FromSession[CachedBackend]()
@@ -399,6 +407,91 @@ class Study:
         self.answers[name] = answer
         self.simulations[name] = answer.draw(n, random_state=chosen.random_state)
         return answer
+
+    @takes_options(ElicitationOptions, exclude=NOT_FOR_SURVEYS)
+    @recorded
+    def survey(
+        self,
+        survey: Survey,
+        *,
+        drop_classes: bool = False,
+        on_step: OnStep | None = None,
+        **options: Any,  # noqa: ANN401  those of ElicitationOptions
+    ) -> SurveyFit:
+        """Fit one latent class model to all questions of a survey.
+
+        The classes are the study's personas.
+
+        Parameters
+        ----------
+        survey : Survey
+            Respondents with their answers; see `Survey.from_frame` and `Survey.from_file`.
+        drop_classes : bool
+            Leave out personas as long as held-out answers become no less likely.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each answer.
+        **options
+        """
+        chosen, before = ElicitationOptions.of(options), self.backend.usage
+        fit = fit_survey(
+            survey,
+            self.session.require_personas(),
+            self.backend,
+            options=chosen,
+            drop_classes=drop_classes,
+            on_step=on_step,
+        )
+        fit = replace(fit, cost=cost.cost_since(self.session, before))
+        self.survey_fit = fit
+        return fit
+
+    def impute(self, question: str) -> pd.DataFrame:
+        """Return each respondent's option probabilities of a question, from their other answers.
+
+        No model is called. One row per respondent, one column per option.
+        """
+        return TextFrame(self.session.require_survey().impute(question))
+
+    def respondents(
+        self, n: int = 1000, *, to: Target | None = None, random_state: int = 0
+    ) -> pd.DataFrame:
+        """Draw `n` whole respondents of the fitted survey, each with one persona.
+
+        No model is called. The arguments are those of `SurveyFit.draw`.
+        """
+        return TextFrame(self.session.require_survey().draw(n, to=to, random_state=random_state))
+
+    def shares(
+        self, question: str, by: str | None = None, *, to: Target | None = None
+    ) -> GroupShares:
+        """Return a surveyed question's option shares by group, with intervals.
+
+        No model is called. The arguments are those of `SurveyFit.shares`.
+        """
+        return self.session.require_survey().shares(question, by, to=to)
+
+    def predict(
+        self, question: Question, name: str = "prediction", *, on_step: OnStep | None = None
+    ) -> Prediction:
+        """Predict the answers of the survey's respondents to a question that nobody was asked.
+
+        Parameters
+        ----------
+        question : Question
+            Of kind "single" or "scale".
+        name : str
+            Name of the question and of the prediction.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each answer.
+        """
+        fit = self.session.require_survey()
+        prediction = predict(fit, question, self.backend, name=name, on_step=on_step)
+        self.session.predictions[name] = prediction
+        return prediction
+
+    def prediction(self, name: str) -> Prediction:
+        """Return the prediction called `name`."""
+        return self.session.prediction(name)
 
     def align(
         self,

@@ -297,7 +297,7 @@ class _Objective:
     def _with_items(self, gradient: Parameters, posterior: Array, tables: Array) -> Parameters:
         """Add the gradient of the answers with respect to slopes, offsets and deviations."""
         layout = self.data.layout
-        counts = self.data.answers.T @ posterior
+        counts = self._by_row @ posterior
         expected = np.add.reduceat(counts, layout.starts)[layout.block] * tables
         residual = expected - counts
         by_option = layout.to_options @ residual
@@ -318,6 +318,10 @@ class _Objective:
             intercepts=gradient.intercepts + residual.sum(axis=0),
             effects=gradient.effects + self.data.features.T @ residual,
         )
+
+    @cached_property
+    def _by_row(self) -> csr_array:
+        return csr_array(self.data.answers.T)
 
     @cached_property
     def _by_cell(self) -> csr_array:

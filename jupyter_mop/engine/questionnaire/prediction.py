@@ -22,7 +22,6 @@ from jupyter_mop.engine.questionnaire.latent_classes import (
 from jupyter_mop.engine.questionnaire.poststratification import Target, target_cells
 from jupyter_mop.engine.questionnaire.survey import MISSING
 from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
-from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.question import YES_NO, Question
 from jupyter_mop.engine.survey.reading.folding import normalised
 from jupyter_mop.errors import DataError
@@ -140,7 +139,6 @@ def predict(
     backend: Backend,
     *,
     name: str = "prediction",
-    options: ElicitationOptions | None = None,
     on_step: OnStep | None = None,
 ) -> Prediction:
     """Predict the answers of a survey's respondents to a question that they were not asked.
@@ -152,11 +150,9 @@ def predict(
     question : Question
         Of kind "single" or "scale".
     backend : Backend
-        The language model of the fit.
+        The language model of the fit; it is asked in the same way.
     name : str
         Name of the question.
-    options : ElicitationOptions, optional
-        How to obtain the option probabilities; those of the fit, so that calibration carries over.
     on_step : callable, optional
         Called with (step, total) before the model is called; returns a callback for each result.
 
@@ -181,7 +177,7 @@ def predict(
         fit.survey.contexts,
         fit.personas,
         backend,
-        options=options or ElicitationOptions(),
+        options=fit.options,
         on_step=on_step,
     )[name]
     return Prediction(name, question, fit, table, borrow(fit, question), report)

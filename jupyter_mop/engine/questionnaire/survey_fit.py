@@ -26,7 +26,9 @@ from jupyter_mop.engine.questionnaire.latent_classes import (
     Cells,
     Data,
     Parameters,
+    Strengths,
     assemble,
+    first_parameters,
     fit_classes,
 )
 from jupyter_mop.engine.questionnaire.poststratification import Target, target_cells
@@ -40,6 +42,7 @@ N_REPLICATES, REPLICATE_ITERATIONS = 60, 60
 MIN_PEOPLE = 8
 MIN_SHARE = 1e-4
 PERSONA = "persona"
+NOT_FOR_SURVEYS = ("n", "weights", "baseline", "missing")  # options of asking one question
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,8 @@ class SurveyFit(Viewed):
         Their distinct contexts.
     fitted : Fitted
         Parameters and strengths.
-    random_state : int
-        Seed of the bootstrap.
+    options : ElicitationOptions
+        How the option probabilities were obtained; the seed is that of the bootstrap too.
     cost : mapping or None
         Cost of asking: calls, cache hits, tokens and US dollars.
     """
@@ -74,7 +77,7 @@ class SurveyFit(Viewed):
     data: Data = field(repr=False)
     cells: Cells = field(repr=False)
     fitted: Fitted = field(repr=False)
-    random_state: int = 0
+    options: ElicitationOptions = field(default_factory=ElicitationOptions, repr=False)
     cost: Mapping[str, Any] | None = None
 
     def __repr__(self) -> str:
@@ -112,7 +115,7 @@ class SurveyFit(Viewed):
         Respondents are resampled uniformly and carry their weights, which gives intervals the
         design effect of the weights.
         """
-        rng = np.random.default_rng([self.random_state, N_REPLICATES])
+        rng = np.random.default_rng([self.options.random_state, N_REPLICATES])
         n = len(self.survey)
         found = []
         with one_thread():
@@ -324,34 +327,27 @@ def fit_survey(
     tables = ask_items(
         survey.questions, survey.contexts, known, backend, options=options, on_step=on_step
     )
-    return fit_tables(
-        survey, known, tables, drop_classes=drop_classes, random_state=options.random_state
-    )
-
-
-def fit_tables(
-    survey: Survey,
-    personas: tuple[Persona, ...],
-    tables: Mapping[str, ItemTable],
-    *,
-    drop_classes: bool = False,
-    random_state: int = 0,
-) -> SurveyFit:
-    """Fit the model to a survey with the tables that the language model gave; see `fit_survey`."""
     data, cells = assemble(tables, survey.contexts, survey.codes, survey.weights)
-    log_shares = np.log(np.maximum(persona_shares(personas), MIN_SHARE))
-    fitted = choose_and_fit(
-        data, log_shares=log_shares, drop_classes=drop_classes, random_state=random_state
-    )
+    log_shares = np.log(np.maximum(persona_shares(known), MIN_SHARE))
+    if getattr(backend, "is_dry_run", False):  # its answers are placeholders
+        first = first_parameters(data.layout, data.features.shape[1], log_shares=log_shares)
+        fitted = Fitted(first, Strengths(), np.arange(len(known)), pd.DataFrame())
+    else:
+        fitted = choose_and_fit(
+            data,
+            log_shares=log_shares,
+            drop_classes=drop_classes,
+            random_state=options.random_state,
+        )
     kept = fitted.classes
     return SurveyFit(
         survey,
-        tuple(personas[k] for k in kept),
+        tuple(known[k] for k in kept),
         {name: table.keep(kept) for name, table in tables.items()},
         data.keep(kept),
         cells,
         fitted,
-        random_state,
+        options,
     )
 
 

@@ -28,8 +28,9 @@ _COLUMN = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]*?))\s*(?:,|$)""")
 def option_values(
     shell: InteractiveShell, kind: type[Options], args: argparse.Namespace
 ) -> dict[str, Any]:
-    """Return the values of a set of options from a magic's parsed line."""
-    names = [name for name, _, declared in declared_options(kind) if declared.flags]
+    """Return the values of a set of options from a magic's parsed line, as far as it has them."""
+    declared = declared_options(kind)
+    names = [name for name, _, option in declared if option.flags and hasattr(args, name)]
     values = {name: getattr(args, name) for name in names}
     values = {k: unquoted(v) if isinstance(v, str) else v for k, v in values.items()}
     return values | ({"weights": weights(shell, args.weights)} if "weights" in names else {})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -48,12 +48,14 @@ def argument(*flags: str, help: str, **settings: Any) -> Callable[[Magic], Magic
     return decorate
 
 
-def option_arguments(kind: type[Options]) -> Callable[[Magic], Magic]:
-    """Give a magic an argument for each option of a set that has a flag."""
+def option_arguments(
+    kind: type[Options], *, exclude: Sequence[str] = ()
+) -> Callable[[Magic], Magic]:
+    """Give a magic an argument for each option of a set that has a flag and is not excluded."""
 
     def decorate(magic: Magic) -> Magic:
         for name, default, declared in reversed(list(declared_options(kind))):
-            if declared.flags:
+            if declared.flags and name not in exclude:
                 magic = _option_argument(name, default, declared)(magic)
         return magic
 

@@ -13,6 +13,7 @@ from jupyter_mop.backends.chat_templates import TEMPLATES
 from jupyter_mop.engine.data.dataframes import is_frame, pandas_frame, value_text
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
+from jupyter_mop.engine.questionnaire.survey import Survey
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.options import Options, declared_options
@@ -34,10 +35,12 @@ _WITH_SIMULATION = (
 _OPTIONS: dict[str, type[Options]] = {
     "mop_simulate": SimulationOptions,
     "mop_ask": ElicitationOptions,
+    "mop_survey": ElicitationOptions,
     "mop_synthesize": SynthesisOptions,
 }
 _MATCHED_METRICS = ("FID", "MAUVE", "'KL cosine'", "'joint FID'", "fidelity", "length")
-_COLUMN_OPTIONS = ("--context", "--response", "--weight", "--group")
+_COLUMN_OPTIONS = ("--context", "--response", "--weight", "--group", "--questions", "--id")
+_SURVEYED = ("mop_shares", "mop_impute")
 
 
 def register(shell: InteractiveShell, magics: MopMagics) -> None:
@@ -79,6 +82,7 @@ class _Completer:
             "--match": lambda: self._variables(Mapping),
             "--targets": lambda: self._variables((Mapping, pd.Series)),
             "--start": lambda: self._variables((Mapping, pd.Series)),
+            "--to": lambda: [*self._frames(), *self._variables(Mapping)],
             "-k": lambda: ["auto", "4", "8", "16"],
             "--stratify": lambda: [*self._contexts(), "cluster"],
             **dict.fromkeys(_COLUMN_OPTIONS, lambda: self._columns(words)),
@@ -92,7 +96,9 @@ class _Completer:
 
     def _contexts(self) -> list[str]:
         """Return the names of the context columns."""
-        population = self.magics.study.population
+        fit, population = self.magics.study.survey_fit, self.magics.study.population
+        if self.name in _SURVEYED:
+            return [_quoted(name) for name in fit.survey.context] if fit else []
         return [_quoted(name) for name in population.context] if population else []
 
     def _declared_choices(self) -> dict[str, Callable[[], list[str]]]:
@@ -109,15 +115,21 @@ class _Completer:
         """Return what the magic's first argument can name."""
         if self.name in _WITH_SIMULATION:
             return list(self.magics.study.simulations)
-        if self.name == "mop_resume":
-            return [str(run.run) for run in self.magics.study.runs() if run.is_over]
-        if self.name == "mop_ask":
-            return list(self.magics.study.answers)
-        if self.name in ("mop_population", "mop_personas"):
-            return self._frames()
-        if self.name in ("mop_save", "mop_load"):
-            return [file.parent.as_posix() for file in Path().glob("*/mixture.json")]
-        return ["local", "http://localhost:8080/v1"] if self.name == "mop_backend" else []
+        named: dict[str, Callable[[], list[str]]] = {
+            "mop_resume": lambda: [str(r.run) for r in self.magics.study.runs() if r.is_over],
+            "mop_ask": lambda: list(self.magics.study.answers),
+            "mop_survey": lambda: [*self._frames(), *self._variables(Survey)],
+            **dict.fromkeys(_SURVEYED, self._surveyed),
+            **dict.fromkeys(("mop_population", "mop_personas"), self._frames),
+            **dict.fromkeys(("mop_save", "mop_load"), _saved),
+            "mop_backend": lambda: ["local", "http://localhost:8080/v1"],
+        }
+        return named[self.name]() if self.name in named else []
+
+    def _surveyed(self) -> list[str]:
+        """Return the questions of the fitted survey."""
+        fit = self.magics.study.survey_fit
+        return [_quoted(name) for name in fit.survey.names] if fit else []
 
     def _variables(self, kind: type | tuple[type, ...]) -> list[str]:
         variables = self.magics.shell.user_ns.items()
@@ -143,6 +155,11 @@ class _Completer:
         frames = (self.magics.shell.user_ns.get(word) for word in words)
         found = [c for frame in frames if is_frame(frame) for c in pandas_frame(frame)]
         return [_quoted(value_text(column)) for column in found]
+
+
+def _saved() -> list[str]:
+    """Return the folders with a saved mixture."""
+    return [file.parent.as_posix() for file in Path().glob("*/mixture.json")]
 
 
 def _quoted(column: str) -> str:

@@ -11,11 +11,12 @@ from jupyter_mop.notebook.magics.evaluate import EvaluateMagics
 from jupyter_mop.notebook.magics.runs import RunMagics
 from jupyter_mop.notebook.magics.setup import SetupMagics
 from jupyter_mop.notebook.magics.simulate import SimulateMagics
+from jupyter_mop.notebook.magics.survey import SurveyMagics
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-_GROUPS = (SetupMagics, SimulateMagics, AskMagics, EvaluateMagics, RunMagics)
+_GROUPS = (SetupMagics, SimulateMagics, AskMagics, SurveyMagics, EvaluateMagics, RunMagics)
 
 
 class MopMagics(*_GROUPS):  # type: ignore[misc]

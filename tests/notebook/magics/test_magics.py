@@ -48,6 +48,7 @@ VERBS = {
     "composition",
     "synthesize",
     "ask",
+    *("survey", "shares", "impute", "respondents", "predict"),
     "match",
     *("save", "load", "export"),
     *("runs", "resume"),
@@ -91,7 +92,7 @@ def html(shell: InteractiveShell, value: object) -> str:
 def test_the_magics_are_the_methods_of_the_study(shell: InteractiveShell) -> None:
     registered = shell.magics_manager.registry["MopMagics"]
     assert set(registered.magics["line"]) == {f"mop_{verb}" for verb in VERBS}
-    with_cell = ("personas", "fit", "simulate", "explain", "synthesize", "ask")
+    with_cell = ("personas", "fit", "simulate", "explain", "synthesize", "ask", "survey", "predict")
     assert set(registered.magics["cell"]) == {f"mop_{verb}" for verb in with_cell}
 
 

@@ -1,0 +1,1 @@
+"""Charts and tables of surveys of several questions."""

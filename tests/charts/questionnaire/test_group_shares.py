@@ -1,0 +1,51 @@
+"""Charts of a survey: small multiples with intervals and ticks at people's own shares."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from jupyter_mop import Question, Survey, SurveyFit, ToyBackend, fit_survey
+from jupyter_mop.charts.questionnaire.group_shares import MAX_PANELS, panels_chart
+
+
+@pytest.fixture(scope="module")
+def fit() -> SurveyFit:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({name: rng.choice(["tea", "milk"], 40) for name in ("now", "later")})
+    frame["age"] = ["young", "old"] * 20
+    frame.loc[3, "now"] = None
+    questions = {name: Question(f"What {name}?", ["tea", "milk"]) for name in ("now", "later")}
+    survey = Survey.from_frame(frame, questions, context="age")
+    return fit_survey(survey, "a: Tea!\nb: Milk!", ToyBackend(["tea", "milk"]))
+
+
+def test_each_group_has_a_panel_with_intervals_and_ticks(fit: SurveyFit) -> None:
+    spec = fit.shares("now", "age").plot().to_dict()
+    assert [panel["title"]["text"] for panel in spec["concat"]] == ["everyone", "young", "old"]
+    marks = [layer["mark"]["type"] for layer in spec["concat"][0]["layer"]]
+    assert marks == ["rule", "circle", "tick"]
+    assert "tick: the respondents' own" in spec["title"]["subtitle"][0]
+
+
+def test_another_population_has_no_ticks(fit: SurveyFit) -> None:
+    spec = fit.shares("now", to={"age": {"old": 1.0, "young": 0.0}}).plot().to_dict()
+    assert len(spec["concat"]) == 1
+    assert len(spec["concat"][0]["layer"]) == 2
+
+
+def test_a_fit_has_a_panel_for_each_question_and_a_survey_a_bar(fit: SurveyFit) -> None:
+    assert [p["title"]["text"] for p in fit.plot().to_dict()["concat"]] == ["now", "later"]
+    spec = fit.survey.plot().to_dict()
+    (values,) = spec["datasets"].values()
+    assert [row["answered"] for row in values] == [0.975, 1.0]
+    assert "40 respondents; context: age" in fit.survey._repr_html_()
+
+
+def test_many_panels_are_cut_and_counted() -> None:
+    rows = [{"group": f"g{i}", "option": o, "share": 0.5, "low": 0.4, "high": 0.6, "people": np.nan}
+            for i in range(30) for o in "ab"]  # fmt: skip
+    spec = panels_chart(pd.DataFrame(rows), "group", "T", ["N."]).to_dict()
+    assert len(spec["concat"]) == MAX_PANELS
+    assert spec["title"]["subtitle"][-1] == "The first 24 of 30 panels."
