@@ -83,6 +83,7 @@ ALLOWED = {
     "charts.style": GROUND,
     "charts.mixture": (*GROUND, "engine", "charts.style"),
     "charts.questionnaire": (*GROUND, "engine", "charts.style"),
+    "charts.report": (*GROUND, "engine", "charts.style"),
     "charts": (*GROUND, "backends", "engine"),
     "study": BELOW_STUDY,
     "teaching": (*GROUND, "backends", "engine", "charts.style", "study"),

@@ -74,6 +74,7 @@ CELLS = [
         ),
     ),
     ("mop_estimate", "share.plot()"),
+    ("mop_report", "%mop_report learned $folder/report.html"),
     (
         "mop_ask",
         '%%mop_ask again --options "warm|cheap|slow"\nHow is the cafe in the {hour}?',

@@ -16,7 +16,7 @@ GROUPS = {
     "Set up": ["backend", "population", "personas", "synthesize", "fit"],
     "Simulate and ask": ["simulate", "ask"],
     "Change the weights": ["weights", "panel", "reweight", "match", "calibrate"],
-    "Evaluate": ["align", "composition", "diagnose", "explain", "estimate"],
+    "Evaluate": ["align", "composition", "diagnose", "explain", "estimate", "report"],
     "Save and resume": ["save", "load", "export", "runs", "resume", "status"],
 }
 _ABOUT = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +70,7 @@ class Session:
         self.predictions: dict[str, Prediction] = {}
         self.panel_weights: dict[str, float] | None = None
         self.alignment: Alignment | None = None
+        self._measured: dict[tuple[str, type], tuple[Simulation, object]] = {}
 
     @property
     def comparison_target(self) -> Population:
@@ -278,6 +279,21 @@ class Session:
     def simulation(self, name: str) -> Simulation:
         """Return the simulation called `name`."""
         return _find("simulation", name, self.simulations, hint="Run %%mop_simulate first.")
+
+    def keep_measurement(self, names: Iterable[str], result: Result) -> Result:
+        """Keep a result that was measured on these simulations, for a report; return it."""
+        for name in names:
+            self._measured[name, type(result)] = self.simulations[name], result
+        return result
+
+    def forget_measurements(self) -> None:
+        """Forget all kept results: they were measured against other records."""
+        self._measured.clear()
+
+    def measured(self, simulation: Simulation, kind: type[Result]) -> Result | None:
+        """Return the latest result of a kind that was measured on this very simulation."""
+        of, result = self._measured.get((simulation.name, kind), (None, None))
+        return result if of is simulation and isinstance(result, kind) else None
 
     def answer(self, name: str) -> PopulationAnswer:
         """Return the answer called `name`."""

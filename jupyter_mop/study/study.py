@@ -56,6 +56,7 @@ from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import view
 from jupyter_mop.study import cost, weights
 from jupyter_mop.study.cluster import encoder_on_cluster, model_on_cluster
+from jupyter_mop.study.report import write_report
 from jupyter_mop.study.run_log import recorded, resumed_arguments
 from jupyter_mop.study.session import Session
 from jupyter_mop.study.weights import reweighted
@@ -284,6 +285,7 @@ class Study:
         train, self.target = records.split(1 - held_out, random_state=random_state)
         self.population = replace(train, n_left_out=records.n_left_out)
         self.mixture, self.alignment = None, None
+        self.session.forget_measurements()
         return self.population
 
     @recorded
@@ -527,7 +529,7 @@ class Study:
                 random_state=random_state,
                 on_step=on_step,
             )
-        return self.alignment
+        return self.session.keep_measurement(chosen, self.alignment)
 
     def preview(
         self,
@@ -777,9 +779,39 @@ class Study:
         simulation = self.session.simulation(name or self.session.last_mixture_simulation())
         texts = self.session.comparison_target.responses
         target, vectors = self.session.encoded_with_target(simulation, on_step)
-        return diagnose(
+        found = diagnose(
             texts, target, simulation, vectors, copied=copied, random_state=random_state
         )
+        return self.session.keep_measurement([simulation.name], found)
+
+    def report(
+        self,
+        name: str | None = None,
+        path: str | Path = "report.html",
+        *,
+        with_quotes: bool = False,
+    ) -> Path:
+        """Write what the study has found out about a simulation as one HTML file.
+
+        The file needs no network and no script, can be printed, and follows light and dark themes.
+        It has what was measured: run `align` and `diagnose` before. No model is called.
+
+        Parameters
+        ----------
+        name : str, optional
+            Name of a simulation or an answer; default: the latest simulation of the mixture.
+        path : str or path
+            The .html file; an existing one is replaced.
+        with_quotes : bool
+            Show texts of real people: exemplars, quotations and records.
+
+        Returns
+        -------
+        Path
+            The file.
+        """
+        chosen = name or self.session.last_mixture_simulation()
+        return write_report(self.session, chosen, Path(path), with_quotes=with_quotes)
 
     def export(self, name: str, path: str | Path) -> Path:
         """Write a simulation to a .csv, .parquet or .jsonl file, with a data card beside it.

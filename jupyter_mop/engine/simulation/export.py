@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -145,7 +145,7 @@ def _write(
     columns, card = _columns_and_card(simulation, figures)
     files = [*cards_of(path), path]
     parts = [file.with_name(f"{file.name}.part") for file in files]
-    with _writable(path, parts):
+    with writable(path, parts):
         write(parts[-1], columns)
         facts = {"name": path.name, "rows": n, "sha256": _digest(parts[-1])}
         parts[0].write_bytes(card.json(**facts))
@@ -175,7 +175,7 @@ def _read(path: str | Path, read: Callable[[Path], Columns]) -> Contents:
 
 
 @contextmanager
-def _writable(path: Path, parts: Sequence[Path]) -> Iterator[None]:
+def writable(path: Path, parts: Sequence[Path]) -> Iterator[None]:
     """Remove temporary files in any case, and explain an error of the file system."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,8 @@ def _writable(path: Path, parts: Sequence[Path]) -> Iterator[None]:
         ) from error
     finally:
         for part in parts:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # there is no such folder, or no such file
+                part.unlink()
 
 
 @contextmanager

@@ -29,6 +29,7 @@ _WITH_SIMULATION = (
     "mop_simulate",
     "mop_calibrate",
     "mop_estimate",
+    "mop_report",
     "mop_diagnose",
     "mop_export",
 )

@@ -8,6 +8,7 @@ from jupyter_mop.notebook import display
 from jupyter_mop.notebook.magics import completion
 from jupyter_mop.notebook.magics.ask import AskMagics
 from jupyter_mop.notebook.magics.evaluate import EvaluateMagics
+from jupyter_mop.notebook.magics.report import ReportMagics
 from jupyter_mop.notebook.magics.runs import RunMagics
 from jupyter_mop.notebook.magics.setup import SetupMagics
 from jupyter_mop.notebook.magics.simulate import SimulateMagics
@@ -16,7 +17,15 @@ from jupyter_mop.notebook.magics.survey import SurveyMagics
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
-_GROUPS = (SetupMagics, SimulateMagics, AskMagics, SurveyMagics, EvaluateMagics, RunMagics)
+_GROUPS = (
+    SetupMagics,
+    SimulateMagics,
+    AskMagics,
+    SurveyMagics,
+    EvaluateMagics,
+    ReportMagics,
+    RunMagics,
+)
 
 
 class MopMagics(*_GROUPS):  # type: ignore[misc]

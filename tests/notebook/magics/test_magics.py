@@ -50,6 +50,7 @@ VERBS = {
     "ask",
     *("survey", "shares", "impute", "respondents", "predict"),
     "match",
+    "report",
     *("save", "load", "export"),
     *("runs", "resume"),
 }
