@@ -76,6 +76,13 @@ CELLS = [
     ("mop_estimate", "share.plot()"),
     ("mop_report", "%mop_report learned $folder/report.html"),
     (
+        "mop_chat",
+        (
+            "panel = %mop_chat critic\npanel.ask('How is the cafe?')\npanel.ask('Is it dear?')\n"
+            "panel.conversation"
+        ),
+    ),
+    (
         "mop_ask",
         '%%mop_ask again --options "warm|cheap|slow"\nHow is the cafe in the {hour}?',
     ),

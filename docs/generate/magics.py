@@ -14,7 +14,7 @@ from jupyter_mop.notebook.magics.register import MopMagics
 
 GROUPS = {
     "Set up": ["backend", "population", "personas", "synthesize", "fit"],
-    "Simulate and ask": ["simulate", "ask"],
+    "Simulate and ask": ["simulate", "ask", "chat"],
     "Change the weights": ["weights", "panel", "reweight", "match", "calibrate"],
     "Evaluate": ["align", "composition", "diagnose", "explain", "estimate", "report"],
     "Save and resume": ["save", "load", "export", "runs", "resume", "status"],

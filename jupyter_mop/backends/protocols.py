@@ -98,6 +98,7 @@ class FirstTokens:
 OnCompletion = Callable[[int, Completion], None]
 OnScores = Callable[[int, TokenScores], None]
 OnFirstTokens = Callable[[int, FirstTokens], None]
+OnText = Callable[[str], None]
 OnVectors = Callable[[Sequence[int], NDArray[np.float32]], None]
 
 
@@ -150,6 +151,20 @@ class ScoresFirstTokens(Protocol):
         self, prompts: Sequence[Prompt], *, on_result: OnFirstTokens | None = None
     ) -> list[FirstTokens]:
         """Return the most likely first tokens of a response to each prompt, in their order."""
+        ...
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A language model that reports a response while it is generated."""
+
+    def stream(
+        self, request: GenerationRequest, params: SamplingParams, *, on_text: OnText
+    ) -> Completion:
+        """Return the response that `generate` gives to a request.
+
+        `on_text(text)` is called with the text so far; what it raises ends the generation.
+        """
         ...
 
 

@@ -17,6 +17,7 @@ from jupyter_mop.backends.protocols import (
     GenerationRequest,
     OnCompletion,
     OnScores,
+    OnText,
     OnVectors,
     Prompt,
     SamplingParams,
@@ -139,6 +140,26 @@ class ToyBackend:
             if on_result:
                 on_result(index, completions[-1])
         return completions
+
+    def stream(
+        self, request: GenerationRequest, params: SamplingParams, *, on_text: OnText
+    ) -> Completion:
+        """Return the response that `generate` gives; it is reported word by word.
+
+        Examples
+        --------
+        >>> from jupyter_mop.backends.protocols import *
+        >>> request = GenerationRequest(Prompt((Message("system", "always yes"),)), seed=0)
+        >>> model = ToyBackend(["yes", "no"], length=2)
+        >>> _ = model.stream(request, SamplingParams(temperature=0.0), on_text=print)
+        yes
+        yes yes
+        """
+        completion = self.generate([request], params)[0]
+        words = completion.text.split(" ")
+        for n in range(1, len(words) + 1):
+            on_text(" ".join(words[:n]))
+        return completion
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None

@@ -34,7 +34,11 @@ from jupyter_mop.charts.questionnaire.survey_fit import (
     survey_table,
 )
 from jupyter_mop.charts.runs_and_costs import capabilities_table, cost_table, runs_table
-from jupyter_mop.charts.simulation import simulation_chart, simulation_table
+from jupyter_mop.charts.simulation import (
+    conversation_table,
+    simulation_chart,
+    simulation_table,
+)
 from jupyter_mop.charts.survey import answer_chart, answer_table
 from jupyter_mop.charts.synthesis import synthesis_chart, synthesis_table
 from jupyter_mop.engine.data.population import Population
@@ -42,6 +46,7 @@ from jupyter_mop.engine.evaluation.alignment import Alignment
 from jupyter_mop.engine.evaluation.alignment_by_context import AlignmentByContext
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
 from jupyter_mop.engine.evaluation.estimates import Estimates
+from jupyter_mop.engine.generation.conversation import Conversation
 from jupyter_mop.engine.mixture.composition import Composition
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
@@ -92,6 +97,7 @@ html.register(AlignmentByContext)(alignment_by_context_table)
 html.register(Calibration)(calibration_table)
 html.register(Capabilities)(capabilities_table)
 html.register(Composition)(composition_table)
+html.register(Conversation)(conversation_table)
 html.register(CostEstimate)(cost_table)
 html.register(Diagnosis)(diagnosis_table)
 html.register(Estimates)(estimates_table)

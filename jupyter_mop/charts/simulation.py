@@ -34,7 +34,10 @@ from jupyter_mop.engine.simulation.simulation import (
 if TYPE_CHECKING:
     import altair as alt
 
+    from jupyter_mop.engine.generation.conversation import Conversation
+
 N_RESPONSES = 5
+MAX_TURN_LENGTH = 4000
 MAX_EXEMPLAR_LENGTH = 30
 _FAILURES = {"empty": "empty", "content_filter": "filtered", "refusal": "refused"}
 
@@ -115,6 +118,20 @@ def is_reweighted(simulation: Simulation) -> bool:
     """Return whether the responses have different weights."""
     weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
     return bool(len(weights) and np.ptp(weights) > 0)
+
+
+def conversation_table(conversation: Conversation) -> str:
+    """Return a conversation as a table: exemplar, questions and responses."""
+    name = conversation.persona.name
+    who = persona_chips([name])[name]
+    rows = [] if conversation.exemplar is None else [_turn("exemplar", *conversation.exemplar)]
+    rows += [_turn(str(i), t.question, t.response) for i, t in enumerate(conversation.turns, 1)]
+    asked = table(["", "question", "response"], rows) if rows else ""
+    return f"<p>{who}: {cell(conversation.persona.description, MAX_TURN_LENGTH)}</p>{asked}"
+
+
+def _turn(head: str, question: str, response: str) -> list[str]:
+    return [head, cell(question, MAX_TURN_LENGTH), cell(response, MAX_TURN_LENGTH)]
 
 
 def _cell(

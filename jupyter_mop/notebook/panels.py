@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jupyter_mop.engine.weighting.comparison import Comparison
     from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
+    from jupyter_mop.notebook.widgets.chat import ChatPanel
     from jupyter_mop.notebook.widgets.personas import PersonaPanel
     from jupyter_mop.notebook.widgets.weights import WeightsPanel
     from jupyter_mop.study.study import Study
@@ -43,6 +44,13 @@ def persona_panel(study: Study) -> PersonaPanel:
     from jupyter_mop.notebook.widgets.personas import PersonaPanel
 
     return PersonaPanel(study)
+
+
+def chat_panel(study: Study, persona: str, **options: Any) -> ChatPanel:  # noqa: ANN401
+    """Return a panel to ask one persona questions; the arguments are those of `Study.chat`."""
+    from jupyter_mop.notebook.widgets.chat import ChatPanel
+
+    return ChatPanel(study, persona, **options)
 
 
 def _follow(study: Study, panel: WeightsPanel | AlignmentPanel) -> None:

@@ -29,6 +29,7 @@ from jupyter_mop.engine.evaluation.alignment import Alignment, align
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis, diagnose
 from jupyter_mop.engine.evaluation.estimates import Estimates, estimate
+from jupyter_mop.engine.generation.conversation import Conversation
 from jupyter_mop.engine.generation.persona_preview import preview
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.mixture.composition import Composition
@@ -55,6 +56,7 @@ from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import view
 from jupyter_mop.study import cost, weights
+from jupyter_mop.study.chat import open_conversation
 from jupyter_mop.study.cluster import encoder_on_cluster, model_on_cluster
 from jupyter_mop.study.report import write_report
 from jupyter_mop.study.run_log import recorded, resumed_arguments
@@ -565,6 +567,24 @@ class Study:
             template=used_template,
             options=SimulationOptions.of({"n": n, "max_tokens": max_tokens, **options}),
         )
+
+    def chat(
+        self,
+        persona: str | Persona,
+        **options: Any,  # noqa: ANN401  those of SimulationOptions
+    ) -> Conversation:
+        """Open a conversation with one persona: ask questions and read its responses.
+
+        Responses are cached: the same questions get the same responses with no model call.
+
+        Parameters
+        ----------
+        persona : str or Persona
+            A persona's name, or a persona, which need not be one of the study's.
+        **options
+            Options of `SimulationOptions`: temperature, top_p, max_tokens, random_state.
+        """
+        return open_conversation(self.session, persona, SimulationOptions.of({"n": 1, **options}))
 
     def explain(self, context: str | Mapping[str, object], *, n: int = 5) -> Explanation:
         """Show the weights, exemplars and records of a context; see `MixtureOfPersonas.explain`."""

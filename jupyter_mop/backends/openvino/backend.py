@@ -21,6 +21,7 @@ from jupyter_mop.backends.protocols import (
     GenerationRequest,
     OnCompletion,
     OnScores,
+    OnText,
     Prompt,
     SamplingParams,
     ScoreRequest,
@@ -134,6 +135,31 @@ class LocalBackend:
                 members = [jobs[member] for member in window.members]
                 self._pipeline.run(members, report, waves=window.waves)
         return [results[index] for index in range(len(requests))]
+
+    def stream(
+        self, request: GenerationRequest, params: SamplingParams, *, on_text: OnText
+    ) -> Completion:
+        """Return the response that `generate` gives to a request, reported token by token.
+
+        Raises
+        ------
+        PromptTooLongError
+            The prompt with `max_tokens` exceeds the context length.
+        """
+        tokens = self._encode_prompts([request.prompt])[request.prompt]
+        self._check_length(0, len(tokens) + params.max_tokens)
+        results: list[Completion] = []
+
+        def report(_index: int, output: Any) -> None:  # noqa: ANN401
+            results.append(self._completion(output))
+
+        def report_tokens(_index: int, generated: Sequence[int]) -> None:
+            on_text(self._pipeline.decode(generated))
+
+        job = Job(0, tokens, self._sampling(request, params))
+        with self._turn:
+            self._pipeline.run([job], report, on_tokens=report_tokens)
+        return results[0]
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,14 @@ class Job:
     index: int
     tokens: Tokens
     config: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """The output of a job that was read while it ran, with the engine's names."""
+
+    generated_ids: Tokens
+    finish_reason: Any
 
 
 class Pipeline:
@@ -148,8 +156,11 @@ class Pipeline:
         on_done: Callable[[int, Any], None],
         *,
         waves: Sequence[Sequence[Tokens]] = (),
+        on_tokens: Callable[[int, Tokens], None] | None = None,
     ) -> None:
         """Run all jobs; call `on_done(index, output)` as each finishes.
+
+        `on_tokens(index, tokens)` is called with the tokens so far, if it is given.
 
         The primers in `waves`, whole blocks of tokens, are put into the cache first. After any
         exception, an interrupt included, unfinished jobs are cancelled and the cache is emptied,
@@ -166,17 +177,25 @@ class Pipeline:
         for wave in waves:
             primers = [Job(index, tokens, config) for index, tokens in enumerate(wave)]
             self._run(primers, lambda *_: None)
-        self._run(jobs, on_done)
+        self._run(jobs, on_done, on_tokens)
 
-    def _run(self, jobs: Sequence[Job], on_done: Callable[[int, Any], None]) -> None:
+    def _run(
+        self,
+        jobs: Sequence[Job],
+        on_done: Callable[[int, Any], None],
+        on_tokens: Callable[[int, Tokens], None] | None = None,
+    ) -> None:
         running: dict[int, Any] = {}
+        parts: dict[int, Streamed] = {}
         tokens = {job.index: job.tokens for job in jobs}
         try:
             for job in jobs:
                 running[job.index] = self._add(job)
             while running:
                 self._engine().step()
-                for index, output in self._finished(running):
+                if on_tokens is not None:
+                    _read_parts(running, parts, on_tokens)
+                for index, output in self._finished(running, parts):
                     self._record_tail(tokens[index], output.generated_ids)
                     on_done(index, output)
         except BaseException:
@@ -234,7 +253,9 @@ class Pipeline:
         tokens = Tensor(np.asarray([job.tokens], dtype=np.int64))
         return self._engine().add_request(self._next_id, tokens, job.config)
 
-    def _finished(self, running: dict[int, Any]) -> Iterator[tuple[int, Any]]:
+    def _finished(
+        self, running: dict[int, Any], parts: Mapping[int, Streamed]
+    ) -> Iterator[tuple[int, Any]]:
         """Remove finished jobs from `running` and yield their outputs."""
         status = self._genai.GenerationStatus
         for index, handle in list(running.items()):
@@ -247,7 +268,21 @@ class Pipeline:
                     f"OpenVINO GenAI dropped a request ({state.name}).",
                     hint="Use a larger cache: LocalBackend(cache_blocks=1024).",
                 )
-            yield index, handle.read_all()[0]
+            yield index, parts[index] if index in parts else handle.read_all()[0]
+
+
+def _read_parts(
+    running: Mapping[int, Any],
+    parts: dict[int, Streamed],
+    on_tokens: Callable[[int, Tokens], None],
+) -> None:
+    """Read the new tokens of running jobs; report all tokens of each job with new ones."""
+    for index, handle in running.items():
+        while handle.can_read():
+            (part,) = handle.read().values()
+            before = parts[index].generated_ids if index in parts else ()
+            parts[index] = Streamed((*before, *part.generated_ids), part.finish_reason)
+            on_tokens(index, parts[index].generated_ids)
 
 
 def _genai() -> Any:  # noqa: ANN401

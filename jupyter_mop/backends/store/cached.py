@@ -24,12 +24,14 @@ from jupyter_mop.backends.protocols import (
     OnCompletion,
     OnFirstTokens,
     OnScores,
+    OnText,
     OnVectors,
     Prompt,
     SamplingParams,
     ScoreRequest,
     Scores,
     ScoresFirstTokens,
+    Streams,
     TokenScores,
     can_score,
     can_score_first_tokens,
@@ -196,6 +198,31 @@ class CachedBackend(_HitCounts):
             lambda: self._known() is known,  # else it has refused a parameter in the meantime
         )
         return self._answer(call, on_result)
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the model reports a response while it is generated."""
+        return isinstance(self.backend, Streams)
+
+    def stream(
+        self, request: GenerationRequest, params: SamplingParams, *, on_text: OnText
+    ) -> Completion:
+        """Return a response; a model that streams reports the text so far, others all of it."""
+        model, backend = self.fingerprint, self.backend
+
+        def ask(missing: Sequence[Any], report: OnCompletion | None) -> list[Completion]:
+            if not isinstance(backend, Streams):
+                return backend.generate(missing, params, on_result=report)
+            completion = backend.stream(missing[0], params, on_text=on_text)
+            if report:
+                report(0, completion)
+            return [completion]
+
+        key = completion_key(model, request, params)
+        text = RequestText(request.prompt, max_out=params.max_tokens)
+        completion = self._answer(Call(COMPLETIONS, [request], [key], [text], ask), None)[0]
+        on_text(completion.text)
+        return completion
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None

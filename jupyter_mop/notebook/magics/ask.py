@@ -1,12 +1,13 @@
-"""The magic that asks a closed question."""
+"""The magics that ask: a closed question of everyone, and a conversation with one persona."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from IPython.core.magic import line_cell_magic, magics_class, output_can_be_silenced
+from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
+from jupyter_mop import config
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
@@ -18,17 +19,19 @@ from jupyter_mop.notebook.magics.base import (
     run,
 )
 from jupyter_mop.notebook.progress_screens import progress
+from jupyter_mop.study.chat import MAX_TOKENS
 
 if TYPE_CHECKING:
     from jupyter_mop.backends.cost.estimate import CostEstimate
     from jupyter_mop.engine.survey.population_answer import PopulationAnswer
+    from jupyter_mop.notebook.widgets.chat import ChatPanel
 
 QUESTION_ARGUMENTS = ("options", "scale", "multiple", "last", "exclusive", "separator")
 
 
 @magics_class
 class AskMagics(StudyMagics):
-    """Ask the population."""
+    """Ask the population, or one persona."""
 
     @magic_arguments()
     @argument("name", nargs="?", default="answer", help="Name of the answer.")
@@ -70,3 +73,32 @@ class AskMagics(StudyMagics):
                 **arguments.option_values(self.shell, ElicitationOptions, args),
             )
         return answer
+
+    @magic_arguments()
+    @argument("persona", help="Name of a persona.")
+    @argument("--temperature", type=float, default=config.DEFAULT_TEMPERATURE, help="Sampling "
+              "temperature; 0 is greedy.")  # fmt: skip
+    @argument("--max-tokens", type=int, default=MAX_TOKENS, help="Maximum length of a response in "
+              "tokens.")  # fmt: skip
+    @argument("--seed", type=arguments.seed, default=0, help="Seed of the exemplar and of the "
+              "responses.")  # fmt: skip
+    @line_magic
+    @output_can_be_silenced
+    def mop_chat(self, line: str) -> ChatPanel:
+        """Open a panel to ask a persona questions; it shows the exemplar in the prompt.
+
+        Responses are cached: the same questions get the same responses. `panel.conversation` has
+        the transcript.
+
+        Example: %mop_chat critic
+        """
+        from jupyter_mop.notebook.panels import chat_panel
+
+        args = parsed(self.mop_chat, line)
+        return chat_panel(
+            self.study,
+            arguments.unquoted(args.persona),
+            temperature=args.temperature,
+            max_tokens=args.max_tokens,
+            random_state=args.seed,
+        )

@@ -114,11 +114,13 @@ class _Completer:
 
     def _names(self) -> list[str]:
         """Return what the magic's first argument can name."""
+        study = self.magics.study
         if self.name in _WITH_SIMULATION:
-            return list(self.magics.study.simulations)
+            return list(study.simulations)
         named: dict[str, Callable[[], list[str]]] = {
-            "mop_resume": lambda: [str(r.run) for r in self.magics.study.runs() if r.is_over],
-            "mop_ask": lambda: list(self.magics.study.answers),
+            "mop_resume": lambda: [str(r.run) for r in study.runs() if r.is_over],
+            "mop_chat": lambda: [_quoted(persona.name) for persona in study.personas],
+            "mop_ask": lambda: list(study.answers),
             "mop_survey": lambda: [*self._frames(), *self._variables(Survey)],
             **dict.fromkeys(_SURVEYED, self._surveyed),
             **dict.fromkeys(("mop_population", "mop_personas"), self._frames),

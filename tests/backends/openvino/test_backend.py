@@ -309,6 +309,17 @@ def test_a_response_that_ends_by_itself_has_the_reason_stop(backend):
 
 
 @pytest.mark.model
+def test_a_streamed_response_is_the_generated_one_token_by_token(backend):
+    request, params = GenerationRequest(ask(), 3), SamplingParams(max_tokens=12)
+    seen: list[str] = []
+    completion = backend.stream(request, params, on_text=seen.append)
+    assert completion == backend.generate([request], params)[0]
+    assert len(seen) == completion.n_tokens
+    assert seen[-1] == completion.text
+    assert all(seen[-1].startswith(text.rstrip("\ufffd")) for text in seen)
+
+
+@pytest.mark.model
 def test_temperature_zero_does_not_depend_on_the_seed(backend):
     requests = [GenerationRequest(ask(), seed) for seed in range(4)]
     completions = backend.generate(requests, SamplingParams(temperature=0, max_tokens=12))

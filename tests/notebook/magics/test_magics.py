@@ -47,7 +47,7 @@ VERBS = {
     "explain",
     "composition",
     "synthesize",
-    "ask",
+    *("ask", "chat"),
     *("survey", "shares", "impute", "respondents", "predict"),
     "match",
     "report",
