@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from jupyter_mop.charts.style.chart_parts import (
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT
-from jupyter_mop.engine.survey.population_answer import PopulationAnswer
+from jupyter_mop.engine.survey.population_answer import Calibration, PopulationAnswer
 
 if TYPE_CHECKING:
     import altair as alt
@@ -44,7 +45,7 @@ def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
         rows.append(heat_map(largest, heading))
     title = alt.TitleParams(
         f"{plain(answer.name)}: {plain(answer.question.text)}",
-        subtitle=[plain(answer.description), *map(plain, answer.notes)],
+        subtitle=[plain(text) for text in [answer.description, *answer.remarks]],
     )
     chart: alt.VConcatChart = styled(
         alt.vconcat(*rows, title=title, spacing=24).resolve_scale(color="independent")
@@ -111,7 +112,9 @@ def answer_table(answer: PopulationAnswer) -> str:
     parts = [f"<p>{cell(answer.question.text)}</p>", table(head, rows)]
     if not answer.is_plain:
         parts.append(_persona_table(answer))
-    said = [answer.description, *answer.notes]
+    if answer.calibration is not None:
+        parts.append(_comparison_table(answer.calibration))
+    said = [answer.description, *answer.remarks]
     return "".join([*parts, *(f"<p>{cell(text, MAX_NOTE_LENGTH)}</p>" for text in said)])
 
 
@@ -124,6 +127,34 @@ def _persona_table(answer: PopulationAnswer) -> str:
         )
     ]
     return table(["persona", "weight", *answer.options], rows)
+
+
+def _comparison_table(calibration: Calibration) -> str:
+    """Return the calibrated answer beside others, with what it gains over each."""
+    judge = "the other folds' people" if calibration.is_cross_fitted else "held-out people"
+    head = [
+        f"judged by {judge}",
+        "log score (nats)",
+        "TV",
+        "TV by subgroup",
+        "gain (nats)",
+        "TV by subgroup, nearer by",
+    ]
+    rows = [
+        [
+            cell(row["answer"]),
+            *(f"{row[name]:.3f}" for name in ("log_score", "TV", "TV_by_subgroup")),
+            *(_gain(row, name) for name in ("log_score", "TV_by_subgroup")),
+        ]
+        for row in calibration.comparison.to_dict("records")
+    ]
+    return table(head, rows)
+
+
+def _gain(row: Mapping[Hashable, Any], figure: str) -> str:
+    """Return the calibrated answer's gain over another with its interval; "" for itself."""
+    value, low, high = (row[f"{figure}_{end}"] for end in ("gain", "low", "high"))
+    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" if value or low or high else ""
 
 
 def _share(share: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -14,6 +14,7 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.survey.asking import ask, asked_population, distinct_contexts
+from jupyter_mop.engine.survey.calibrated.calibration import calibrate
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.learned_weights import learn_weights
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
@@ -83,39 +84,57 @@ def answer(
     if weights != LEARNED:
         return ask_contexts(target, weights=weights)
     if known is not None:
-        return _learned(
-            session,
-            ask_contexts(known, weights=UNIFORM),
-            ask_contexts(target, weights=UNIFORM),
-            set_aside=set_aside,
-            random_state=options.random_state,
-        )
+        learn = _calibrated if options.calibrated else _learned
+        learned = learn(session, ask_contexts, known, target, random_state=options.random_state)
+        if session.target is None:  # the held-out contexts are the training ones
+            return learned
+        return replace(learned, set_aside=dict(Counter(learned.set_aside) + Counter(set_aside)))
     asked, _ = asked_population(target, question, options)
     shares = require_fit(session).persona_weights(asked.take(distinct_contexts(asked)))
     return ask_contexts(target, weights=UNIFORM).reweighted(shares, weights_label=LEARNED)
 
 
-def _learned(
+def _calibrated(
     session: Session,
-    train: PopulationAnswer,
-    target: PopulationAnswer,
+    ask_contexts: Callable[..., PopulationAnswer],
+    known: Population,
+    target: Population,
     *,
-    set_aside: Mapping[str, int],
     random_state: int,
 ) -> PopulationAnswer:
-    """Return the answer in the held-out contexts with weights learned from the training ones."""
+    """Return the answer in the held-out contexts, calibrated on the training records."""
+    pairs = [
+        (ask_contexts(people, weights=UNIFORM), ask_contexts(people, personas=None))
+        for people in ((known,) if session.target is None else (known, target))
+    ]
+    return calibrate(
+        *pairs[0],
+        session.require_personas(),
+        session.encoder,
+        target=None if session.target is None else pairs[1],
+        random_state=random_state,
+    )
+
+
+def _learned(
+    session: Session,
+    ask_contexts: Callable[..., PopulationAnswer],
+    known: Population,
+    target: Population,
+    *,
+    random_state: int,
+) -> PopulationAnswer:
+    """Return the uncalibrated answer with weights learned from the training records."""
+    train = ask_contexts(known, weights=UNIFORM)
     assert train.real is not None  # noqa: S101  checked by the caller
-    learned = learn_weights(
+    return learn_weights(
         train,
         train.real,
         session.require_personas(),
         session.encoder,
-        target=target,
+        target=ask_contexts(target, weights=UNIFORM),
         random_state=random_state,
     )
-    if session.target is None:  # the held-out contexts are the training ones
-        return learned
-    return replace(learned, set_aside=dict(Counter(learned.set_aside) + Counter(set_aside)))
 
 
 def _answer_weights(session: Session, weights: Weights | None, known: Population | None) -> Weights:

@@ -54,6 +54,15 @@ class ElicitationOptions(Options):
         limit=one_of(BASELINES),
         help="plain: no personas; personas: uniform weights.",
     )
+    calibrated: bool = option(
+        True,
+        kind="bool",
+        flags=("--uncalibrated",),
+        parse=None,
+        help="Whether learned weights come with calibrated options: a slope of the model's "
+        "log-probabilities and offsets of options, contexts and personas, learned from the same "
+        "real answers (--uncalibrated: the model's own probabilities).",
+    )
     method: str = option(
         "auto",
         kind="str",

@@ -49,6 +49,36 @@ _UNITS = {
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How an answer was calibrated on real answers, and what it is worth.
+
+    Attributes
+    ----------
+    comparison : pandas.DataFrame
+        The calibrated answer, the same without the language model, training shares overall and by
+        cell, regression, plain prompting and the personas as they were, judged by held-out people;
+        see `jupyter_mop.engine.survey.calibrated.comparison.compare`.
+    added : str
+        What the language model adds to the real answers, in one sentence.
+    shares : mapping of str to ndarray, shape (C, A)
+        The shares of the options in each context, by the name of each of these answers.
+    slope : float
+        The mean slope beta of the model's log-probabilities, in units of their standard deviation.
+    model_share : float
+        The share of the averaged mixtures that use the language model; .5 before any answer.
+    is_cross_fitted : bool
+        Whether the people to learn from judge, each by what was learned from the other folds.
+    """
+
+    comparison: pd.DataFrame
+    added: str
+    shares: Mapping[str, Array]
+    slope: float
+    model_share: float
+    is_cross_fitted: bool
+
+
+@dataclass(frozen=True)
 class PopulationAnswer(Viewed):
     r"""The answer of a population: sum_k pi_k(x) P(option | g_k, x), averaged over contexts x.
 
@@ -82,6 +112,8 @@ class PopulationAnswer(Viewed):
         Number of real answers that were set aside, by name.
     not_real : str
         Why the population's responses are not compared with, though some are options; else empty.
+    calibration : Calibration or None
+        How the option probabilities were calibrated on real answers; None: they are the model's.
 
     Examples
     --------
@@ -108,6 +140,7 @@ class PopulationAnswer(Viewed):
     cost: Mapping[str, Any] | None = None
     set_aside: Mapping[str, int] = field(default_factory=dict)
     not_real: str = ""
+    calibration: Calibration | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -443,17 +476,23 @@ class PopulationAnswer(Viewed):
         pairs = zip(self.options, self.shares(), strict=True)
         shares = ", ".join(f"{option} {share:.1%}" for option, share in pairs)
         first = f"PopulationAnswer({self.name!r}: {shares}; {self.description})"
-        return "\n".join([first, *self.notes])
+        return "\n".join([first, *self.remarks])
 
     @property
     def description(self) -> str:
-        """The weights and the method in words."""
-        parts = [f"weights: {self.weights_label}", f"{self.n:,} {_UNITS[self.method]}"]
+        """The calibration, the weights and the method in words."""
+        parts = ["calibrated" if self.calibration else "uncalibrated"]
+        parts += [f"weights: {self.weights_label}", f"{self.n:,} {_UNITS[self.method]}"]
         if self.method == "sampled":
             parts.append(f"{self.table.matched:.1%} of them name an option")
         if self.method == "first-token":
             parts.append(f"{self.table.matched:.1%} of their probability names an option")
         return ", ".join(parts)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the model adds to the real answers, if the answer is calibrated, and the notes."""
+        return [*([self.calibration.added] if self.calibration else []), *self.notes]
 
     @property
     def notes(self) -> list[str]:

@@ -1,0 +1,1 @@
+"""Calibrated closed answers: a mixture whose option probabilities are learned from people."""
