@@ -59,13 +59,17 @@ class StructuredTerms:
     @property
     def prior_mean(self) -> Array:
         """The prior means of a0, a2 and a1, shape (2 + C,)."""
-        means = np.array([0.0, OWN_SUBGROUP * self._per_affinity, *[OWN_CONTEXT] * len(self.columns)])
+        means = np.array(
+            [0.0, OWN_SUBGROUP * self._per_affinity, *[OWN_CONTEXT] * len(self.columns)]
+        )
         return np.asarray(means + self.prior_shift * self.prior_sd)
 
     @property
     def prior_sd(self) -> Array:
         """The prior standard deviations of a0, a2 and a1, shape (2 + C,)."""
-        return np.array([COSINE_SD, SUBGROUP_SD * self._per_affinity, *[EQUAL_SD] * len(self.columns)])
+        return np.array(
+            [COSINE_SD, SUBGROUP_SD * self._per_affinity, *[EQUAL_SD] * len(self.columns)]
+        )
 
     @cached_property
     def _per_affinity(self) -> float:
