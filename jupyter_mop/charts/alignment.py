@@ -225,12 +225,14 @@ def _span(values: pd.Series[float]) -> list[float]:
 
 
 def alignment_table(alignment: Alignment) -> str:
-    """Return the metrics of each method, the human floor last, notes, and those by context."""
+    """Return the verdict, the metrics of each method, the floor last, and those by context."""
+    verdict = f"<p><b>{cell(alignment.verdict, MAX_NOTE_LENGTH)}</b></p>"
     notes = "".join(f"<p>{cell(note, MAX_NOTE_LENGTH)}</p>" for note in alignment.notes)
     by = alignment.by_context
     groups = "" if by is None else alignment_by_context_table(by)
     return (
-        f"{alignment.table.to_html()}<p>{alignment.n_per_side}; 95 % intervals</p>{notes}{groups}"
+        f"{verdict}{alignment.table.to_html()}<p>{alignment.n_per_side}; 95 % intervals</p>{notes}"
+        f"{groups}"
     )
 
 

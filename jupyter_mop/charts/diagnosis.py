@@ -19,6 +19,7 @@ from jupyter_mop.charts.style.chart_parts import (
 from jupyter_mop.charts.style.html_table import cell, persona_chips, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import BLUE, GREY
+from jupyter_mop.engine.evaluation import trust
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def diagnosis_chart(diagnosis: Diagnosis) -> alt.HConcatChart:
 
 def diagnosis_table(diagnosis: Diagnosis) -> str:
     """Return the metrics, each persona's effect and confusion, missing clusters, copied text."""
-    parts = [f"<p><b>{cell(diagnosis.name)}</b></p>", _metrics_table(diagnosis.frame)]
+    said = f"{diagnosis.name}: {' '.join(trust.diagnosis_verdict(diagnosis))}"
+    parts = [f"<p><b>{cell(said, 600)}</b></p>", _metrics_table(diagnosis.frame)]
     if diagnosis.effects is not None:
         parts.append(_effects_table(diagnosis))
     if diagnosis.confusion is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from jupyter_mop.engine.evaluation.alignment_by_context import (
     AlignmentByContext,
     Subgroups,
     align_by_context,
+    is_off_floor,
 )
 from jupyter_mop.engine.metrics import alignment_table
 from jupyter_mop.engine.metrics.split_half import METRICS, Metric, rows_for
@@ -69,6 +70,19 @@ class Alignment(Viewed):
     notes: tuple[str, ...] = ()
     joint_sets: tuple[tuple[Metric, Sides], ...] = field(default=(), repr=False, compare=False)
     by_context: AlignmentByContext | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Which method is closest to people on which metrics, in words; a tie is called a tie."""
+        figures = self.frame.groupby("figure", sort=False)
+        is_one = len(set(self.frame["method"])) == 1
+        closest = "" if is_one else f"Closest to people: {_ranking(figures)}. "
+        off = is_off_floor(self.frame)
+        near = self.frame[~off].groupby("method", sort=False)["figure"].agg(", ".join)
+        told = [f"{method} on {names}" for method, names in near.items()]
+        if not told:
+            return f"{closest}Each can be told from other real responses on every metric."
+        return f"{closest}Cannot be told from other real responses: {'; '.join(told)}."
 
     def differences(self, against: str, *, n_boot: int = 200, n_splits: int = 20) -> pd.DataFrame:
         """Return each method's metrics minus those of `against`, with intervals and verdicts.
@@ -153,7 +167,8 @@ class Alignment(Viewed):
     def __repr__(self) -> str:
         notes = "".join(f"\n{note}" for note in self.notes)
         groups = "" if self.by_context is None else f"\n\n{self.by_context!r}"
-        return f"{self.table.to_string()}\n({self.n_per_side}; 95 % intervals){notes}{groups}"
+        table = f"{self.table.to_string()}\n({self.n_per_side}; 95 % intervals)"
+        return f"{self.verdict}\n{table}{notes}{groups}"
 
     @property
     def n_per_side(self) -> str:
@@ -162,6 +177,18 @@ class Alignment(Viewed):
         sides = [self.sets["target"], *self.sets["simulated"].values()] if self.sets else []
         effective = "effective " if any(side.weights is not None for side in sides) else ""
         return f"{n} {effective}responses a side"
+
+
+def _ranking(figures: Iterable[tuple[Any, pd.DataFrame]]) -> str:
+    """Return the methods that are best on each metric; those whose intervals meet are tied."""
+    winners: dict[str, list[str]] = {}
+    for figure, rows in figures:
+        lower = rows["better"].iloc[0] == "lower"
+        best = rows.sort_values("value", ascending=lower, kind="stable").iloc[0]
+        tied = rows[(rows["low"] <= best["high"]) & (rows["high"] >= best["low"])]["method"]
+        names = " and ".join(tied)
+        winners.setdefault(f"{names} (a tie)" if len(tied) > 1 else names, []).append(str(figure))
+    return "; ".join(f"{names} on {', '.join(of)}" for names, of in winners.items())
 
 
 def align(

@@ -158,3 +158,34 @@ def test_unusable_responses_are_refused_with_a_hint(target: list[str], methods: 
 def test_few_responses_are_compared_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="50"):
         align(REAL, {"few": CLOSE[:50]}, encoder=ToyEncoder(WORDS))
+
+
+def _rows(*rows: tuple[str, str, float, float, float]) -> Alignment:
+    """Return an alignment whose floors are .1 [0, .2] for FID and .9 [.8, 1] for MAUVE."""
+    floors = {"FID": (0.1, 0.0, 0.2, "lower"), "MAUVE": (0.9, 0.8, 1.0, "higher")}
+    names = ["method", "figure", "value", "low", "high", "floor", "floor_low", "floor_high"]
+    frame = pd.DataFrame([(*row, *floors[row[1]], 50) for row in rows])
+    return Alignment(frame.set_axis([*names, "better", "n"], axis=1), pd.DataFrame())
+
+
+def test_the_verdict_names_the_closest_method_and_calls_a_tie_a_tie() -> None:
+    found = _rows(
+        ("plain", "FID", 0.9, 0.8, 1.0),
+        ("mixed", "FID", 0.4, 0.3, 0.5),
+        ("plain", "MAUVE", 0.6, 0.4, 0.75),
+        ("mixed", "MAUVE", 0.7, 0.5, 0.85),
+    )
+    assert found.verdict == (
+        "Closest to people: mixed on FID; plain and mixed (a tie) on MAUVE. "
+        "Cannot be told from other real responses: mixed on MAUVE."
+    )
+    assert repr(found).startswith(found.verdict)
+    assert f"><p><b>{found.verdict}</b></p><table" in found._repr_html_()
+
+
+def test_the_verdict_of_one_method_compares_it_with_people_alone() -> None:
+    far = "Each can be told from other real responses on every metric."
+    assert _rows(("plain", "FID", 0.9, 0.8, 1.0)).verdict == far
+    assert _rows(("plain", "FID", 0.15, 0.1, 0.2)).verdict == (
+        "Cannot be told from other real responses: plain on FID."
+    )
