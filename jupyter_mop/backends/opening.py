@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from jupyter_mop.backends.chat_templates import ChatTemplate
 from jupyter_mop.backends.openvino.backend import LocalBackend
 from jupyter_mop.backends.protocols import Backend
-from jupyter_mop.errors import ModelError
+from jupyter_mop.errors import DataError, ModelError
+
+_ADDRESS = re.compile(r"[\w.-]+:\d{2,5}(?:/|$)|[\w-]+(?:\.[\w-]+)+/(?:\w+/)*v\d+/?$")
 
 
 def load_backend(
@@ -32,6 +35,8 @@ def load_backend(
     ------
     ModelError
         `choice` is none of these, or the model cannot be loaded.
+    DataError
+        `choice` is an address without http:// or https://.
     """
     if _is_backend(choice):
         return choice
@@ -47,6 +52,11 @@ def load_backend(
 
         return OpenAIBackend(str(choice), model, chat_template=chat_template, **endpoint)
 
+    if isinstance(choice, str) and _ADDRESS.match(choice) and not Path(choice).exists():
+        raise DataError(
+            f"The address {choice} has no scheme.",
+            hint=f"Write http://{choice}, or https://{choice} for a server with a certificate.",
+        )
     return LocalBackend(None if choice == "local" else choice)
 
 

@@ -61,13 +61,15 @@ class Completion:
     `finish_reason` is "stop" or "length". An endpoint may also report "content_filter" (the text
     is empty or cut off), "refusal" (the text is the model's refusal) or "empty" (each attempt
     gave an answer without text). `n_tokens` counts all output tokens, of which `n_thinking` are
-    thinking that is not part of the text.
+    thinking that is not part of the text. `served` is the model that an endpoint names in its
+    answer: an alias may move to another one.
     """
 
     text: str
     n_tokens: int
     finish_reason: str = "stop"
     n_thinking: int = 0
+    served: str = ""
 
 
 @dataclass(frozen=True, slots=True)

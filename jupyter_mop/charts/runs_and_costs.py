@@ -88,7 +88,7 @@ def _run_cells(run: StoredRun) -> list[str]:
         *(f"{count:,}" for count in counts),
         "" if run.seconds is None else f"{run.seconds:.1f}",
         "" if run.usd is None else f"{run.usd:.4f}",
-        run.model or "",
+        run.models,
     ]
     return [escape(text) for text in texts]
 

@@ -102,6 +102,8 @@ def simulation_facts(simulation: Simulation) -> str:
         weights = simulation.frame[WEIGHT].to_numpy(dtype=float)
         effective = effective_sample_size(weights)
         facts.append(f"reweighted: effective sample size {effective:,.0f} of {len(simulation):,}")
+    served = simulation.provenance.get("served", {})
+    facts += [f"{len(served)} models: {', '.join(map(plain, served))}"] if len(served) > 1 else []
     facts += _failures(simulation.provenance.get("finished"))
     return ", ".join(filter(None, [*facts, cost(simulation.provenance.get("cost"))]))
 

@@ -87,6 +87,24 @@ def test_empty_and_filtered_answers_are_counted(
     assert (run.requested, run.finished, run.failed, run.cancelled) == (9, 8, 1, 0)
 
 
+def test_an_alias_that_moves_in_the_middle_of_a_run_is_told(
+    shell: InteractiveShell, ready: Study, server: ScriptedServer
+) -> None:
+    shell.run_line_magic("mop_backend", f"{server.url} --model scripted")
+    shell.run_line_magic("mop_simulate", "a -n 4 --weights uniform")
+    assert ready.simulations["a"].provenance["served"] == {"scripted": 4}
+    assert "answered by" not in ready.runs()._repr_html_()
+    server.default = Reply(body=chat("other") | {"model": "scripted-2026"})
+    with pytest.warns(UserWarning, match=r"2 models: scripted \(4\), scripted-2026 \(4\)"):
+        ready.simulate("b", 8, weights="uniform")  # its first four are those of "a"
+    simulation = ready.simulations["b"]
+    assert simulation.provenance["served"] == {"scripted": 4, "scripted-2026": 4}
+    assert "2 models: scripted, scripted-2026" in simulation._repr_html_()
+    shown = shell.run_line_magic("mop_runs", "")
+    assert "2 models" in repr(shown)
+    assert "answered by scripted (4), scripted-2026 (4)" in shown._repr_html_()
+
+
 def test_learned_weights_are_kept_for_an_endpoint(
     shell: InteractiveShell, ready: Study, server: ScriptedServer
 ) -> None:

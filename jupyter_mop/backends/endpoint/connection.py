@@ -8,11 +8,14 @@ import itertools
 import uuid
 from collections.abc import Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.request import getproxies
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from jupyter_mop.backends.endpoint import defaults
 from jupyter_mop.backends.endpoint.rate_limits import AdaptiveLimit
+from jupyter_mop.errors import missing
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI, RequestOptions, Timeout
@@ -72,26 +75,40 @@ def _client(base_url: str, key: str, api_version: str, timeout: Timeout) -> Asyn
             base_url=base_url,
             api_version=api_version,
             max_retries=0,
-            http_client=_openai_http_client(timeout),
+            http_client=_openai_http_client(timeout, proxy_for(base_url)),
         )
-    return AsyncOpenAI(
-        api_key=key or "none", base_url=base_url, max_retries=0, http_client=_http_client(timeout)
-    )
+    client = _http_client(timeout, proxy_for(base_url))
+    return AsyncOpenAI(api_key=key or "none", base_url=base_url, max_retries=0, http_client=client)
 
 
-def _http_client(timeout: Timeout) -> Any:  # noqa: ANN401  its class depends on the client's version
+def proxy_for(url: str) -> str:
+    """Return the proxy that the environment sets for an address, without a password, or ""."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.netloc):
+        return ""
+    proxies = getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all") or ""
+    scheme, _, rest = proxy.rpartition("//")
+    return f"{scheme}//{rest.rpartition('@')[2]}" if scheme else proxy
+
+
+def _http_client(timeout: Timeout, proxy: str) -> Any:  # noqa: ANN401  its class depends on the client's version
     """Return our aiohttp client; with a proxy or without aiohttp, one of the openai package."""
     with suppress(ImportError):
         from jupyter_mop.backends.endpoint.transport import Client
 
-        if not getproxies():
+        if not proxy:
             return Client(timeout)
-    return _openai_http_client(timeout)
+    return _openai_http_client(timeout, proxy)
 
 
-def _openai_http_client(timeout: Timeout) -> Any:  # noqa: ANN401  as above
+def _openai_http_client(timeout: Timeout, proxy: str) -> Any:  # noqa: ANN401  as above
     from openai import DefaultAioHttpClient, DefaultAsyncHttpxClient
 
+    if proxy.startswith("socks"):  # aiohttp would speak HTTP to it
+        if not find_spec("socksio"):
+            raise missing("socksio", "socks")
+        return DefaultAsyncHttpxClient(timeout=timeout)
     try:
         return DefaultAioHttpClient(timeout=timeout)
     except RuntimeError:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jupyter_mop.backends.endpoint import defaults
+from jupyter_mop.backends.endpoint.connection import proxy_for
 from jupyter_mop.errors import ModelError, MopError, PromptTooLongError
 
 NO_KEY, NO_BALANCE, FORBIDDEN = 401, 402, 403
@@ -157,23 +159,17 @@ def explained(error: Exception, call: Call) -> MopError:
     failure = failure_of(error)
     if failure is not None:
         return _status_error(failure, call)
-    if isinstance(error, EmptyError):
-        return EmptyAnswerError(
-            f"The model at {call.server} gave {error}{call.tried}.",
-            hint="Change the question, or check the server's log and its chat template; a model "
-            "that thinks may need --reasoning-effort none.",
-        )
     if isinstance(error, MalformedError):
-        return ModelError(
-            f"The server at {call.server} answered {call.path} with {error}{call.tried}.",
-            hint="Check the address and the server's log: is the server OpenAI-compatible?",
-        )
+        return _malformed_error(error, call)
     if isinstance(error, APITimeoutError) and not is_unconnected(error):
         return ModelError(
             f"The server at {call.server} did not respond within {call.timeout:g} s{call.tried}.",
             hint="Increase the limit, as in OpenAIBackend(url, timeout=600), or check its load.",
         )
     if isinstance(error, APIConnectionError):
+        known = _network_error(error, call)
+        if known is not None:
+            return known
         return ModelError(
             f"Cannot reach a server at {call.server}, or it closed the connection{call.tried}.",
             hint="Start the server, or check the address; finished answers are cached.",
@@ -201,13 +197,60 @@ def is_temporary(error: Exception) -> bool:
 
     failure = failure_of(error)
     if failure is None:
-        return isinstance(error, APIConnectionError | MalformedError)
+        is_passing = isinstance(error, APIConnectionError | MalformedError)
+        return is_passing and _tls_error(error) is None
     return _is_passing(failure.status) and not failure.kind
 
 
 def is_unconnected(error: Exception) -> bool:
     """Return whether no connection was made; the aiohttp transport reports a time-out for it."""
     return type(error.__cause__).__name__.startswith("Connect")
+
+
+def _malformed_error(error: MalformedError, call: Call) -> ModelError:
+    if isinstance(error, EmptyError):
+        return EmptyAnswerError(
+            f"The model at {call.server} gave {error}{call.tried}.",
+            hint="Change the question, or check the server's log and its chat template; a model "
+            "that thinks may need --reasoning-effort none.",
+        )
+    return ModelError(
+        f"The server at {call.server} answered {call.path} with {error}{call.tried}.",
+        hint="Check the address and the server's log: is the server OpenAI-compatible?",
+    )
+
+
+def _network_error(error: Exception, call: Call) -> ModelError | None:
+    """Return the error for a certificate, for a server without TLS, or for a proxy."""
+    tls, proxy = _tls_error(error), proxy_for(call.server)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return ModelError(
+            f"The certificate of {call.server} is not trusted: {tls.verify_message}.",
+            hint="If you trust the server, set SSL_CERT_FILE to the file of its certificate, or of "
+            "the authority that signed it, before you start.",
+        )
+    if tls is not None:
+        return ModelError(
+            f"The server at {call.server} does not answer with TLS ({tls.reason}).",
+            hint="Write its address with http:// if it has no certificate.",
+        )
+    if proxy:
+        return ModelError(
+            f"Cannot reach {call.server} through the proxy {proxy}{call.tried}.",
+            hint="Start the proxy, unset it (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY), or name the "
+            "server in NO_PROXY.",
+        )
+    return None
+
+
+def _tls_error(error: BaseException | None) -> ssl.SSLError | None:
+    """Return the fault of TLS that caused an error, or None."""
+    causes = []
+    while error is not None:
+        causes.append(error)
+        error = error.__cause__ or error.__context__
+    faults = [cause for cause in causes if isinstance(cause, ssl.SSLError)]
+    return next((fault for fault in reversed(faults) if type(fault).__module__ == "ssl"), None)
 
 
 def _is_passing(status: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Generic, TypeVar
 
@@ -45,7 +45,7 @@ class Codec(Generic[Value]):
     unpack: Callable[[bytes], Value]
 
 
-_OPTIONAL = ("n_thinking",)
+_OPTIONAL = ("n_thinking", "served")
 _REFUSED = ("content_filter", "refusal")
 
 
@@ -165,6 +165,7 @@ class Batch(Generic[Value]):
         pairs = zip([self._missing[position] for position in positions], values, strict=True)
         new = {key: value for key, value in pairs if key not in self._values}
         self._values.update(new)
+        self.record_served(new.values())
         usable = {key: value for key, value in new.items() if self._is_usable(value)}
         also = [self.record.finish(len(usable))] if self.record and usable else []
         if is_stored:
@@ -178,6 +179,11 @@ class Batch(Generic[Value]):
         if self.record:
             self.record.fail(len(new) - len(usable))
         return [index for key in new for index in self._indices[key]]
+
+    def record_served(self, values: Iterable[Value]) -> None:
+        """Record which models gave these answers."""
+        if self.record:
+            self.record.see(name for value in values if (name := getattr(value, "served", "")))
 
     @property
     def n_finished(self) -> int:

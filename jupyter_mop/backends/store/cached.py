@@ -277,6 +277,7 @@ class CachedBackend(_HitCounts):
         if batch.record:
             n_requests = batch.n_cached + len(batch.misses)
             batch.record.request(n_requests, n_cached=batch.n_cached, model=self.fingerprint)
+            batch.record_served(batch.values(batch.hits))
         if on_result:
             for index in batch.hits:
                 on_result(index, batch.value(index))

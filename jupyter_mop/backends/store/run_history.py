@@ -80,6 +80,19 @@ class StoredRun:
         return self.facts.get("usd")
 
     @property
+    def served(self) -> Mapping[str, int]:
+        """Number of answers by the model that the endpoint named, cached ones included."""
+        served: Mapping[str, int] = self.facts.get("served", {})
+        return served
+
+    @property
+    def models(self) -> str:
+        """The model's fingerprint, and the models that answered if they are others or several."""
+        others = len(self.served) > 1 or any(name not in (self.model or "") for name in self.served)
+        answered = ", ".join(f"{name} ({n:,})" for name, n in self.served.items())
+        return f"{self.model or ''}{f', answered by {answered}' if others else ''}"
+
+    @property
     def started_at(self) -> datetime:
         """The start in local time."""
         return datetime.fromtimestamp(self.started).astimezone()
@@ -158,6 +171,7 @@ class Runs(Rendered, Sequence[StoredRun]):
         lines = [
             f"{r.run}  {r.state}  {r.what}: {r.requested} requested = {r.finished} finished + "
             f"{r.failed} failed + {r.cancelled} cancelled"
+            f"{f'; {len(r.served)} models: {r.models}' if len(r.served) > 1 else ''}"
             for r in self.latest
         ]
         return "\n".join([*self.notes, *lines]) or "No runs yet."

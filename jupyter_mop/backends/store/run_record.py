@@ -11,7 +11,8 @@ import json
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
@@ -91,6 +92,13 @@ class RunRecord:
     def fail(self, n: int) -> None:
         """Count `n` requests that got no answer, although the run continues."""
         self._n_failed += n
+
+    def see(self, served: Iterable[str]) -> None:
+        """Record by which models answers were served, as the endpoint names them."""
+        names = list(served)
+        if names:
+            counts = Counter(self.facts.get("served", {})) + Counter(names)
+            self.facts["served"] = dict(counts)
 
     @contextmanager
     def counting_failures(self) -> Iterator[None]:

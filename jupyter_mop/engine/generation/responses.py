@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,6 +102,7 @@ def simulate(
     for round_ in np.array_split(np.arange(len(contexts)), method.n_rounds):
         rows: list[int] = round_.tolist()
         made.generate(rows, method.draw(rows, made.texts))
+    made.warn_of_a_mix()
     facts = {
         **provenance,
         **_prompt_facts(contexts, prompts),
@@ -135,6 +137,7 @@ class _Responses:
     selections: list[SelectedCandidates] = field(default_factory=list)
     finish_reasons: Counter[str] = field(default_factory=Counter)
     n_thinking: int = 0
+    served: Counter[str] = field(default_factory=Counter)
 
     def generate(self, rows: Sequence[int], contents: Sequence[PromptContent]) -> None:
         """Generate the responses of the draws `rows` of one round, in batches."""
@@ -173,7 +176,18 @@ class _Responses:
         """Return entries for the provenance: finish reasons and candidates."""
         selection = SelectedCandidates.joined(self.selections).facts if self.selections else {}
         thought = {"thinking_tokens": self.n_thinking} if self.n_thinking else {}
-        return {"finished": dict(self.finish_reasons), **thought, **selection}
+        served = {"served": dict(self.served)} if self.served else {}
+        return {"finished": dict(self.finish_reasons), **thought, **served, **selection}
+
+    def warn_of_a_mix(self) -> None:
+        """Warn if an endpoint's answers came from several models: an alias has moved."""
+        if len(self.served) > 1:
+            counts = ", ".join(f"{name} ({n:,})" for name, n in self.served.most_common())
+            warnings.warn(
+                f"The responses come from {len(self.served)} models: {counts}. Give the name of "
+                "one version with --model.",
+                stacklevel=3,
+            )
 
     def _generate_batch(self, rows: Sequence[int], prompts: Sequence[Prompt]) -> None:
         requests = [
@@ -185,6 +199,7 @@ class _Responses:
         tick = _shifted(self.on_result, len(self.texts) * n_candidates)
         completions = self.backend.generate(requests, self.params, on_result=tick)
         self.finish_reasons.update(completion.finish_reason for completion in completions)
+        self.served.update(c.served for c in completions if c.served)
         self.n_thinking += sum(completion.n_thinking for completion in completions)
         texts = np.array([c.text for c in completions], dtype=object).reshape(-1, n_candidates)
         selected = np.zeros(len(rows), np.intp)

@@ -49,6 +49,7 @@ _FACTS = (
     "options",
     "refused",
     "finished",
+    "served",
     "thinking_tokens",
 )
 _ESCAPES = {ord(mark): f"\\{mark}" for mark in string.punctuation}

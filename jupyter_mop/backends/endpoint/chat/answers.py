@@ -104,14 +104,17 @@ def completion(answer: Json) -> Completion:
     message, reason = choice["message"], str(choice.get("finish_reason") or "stop")
     if message.get("refusal"):
         refusal = _without_surrogates(str(message["refusal"]))
-        return Completion(refusal, _counts(answer, refusal, "")[0], "refusal")
+        n_tokens = _counts(answer, refusal, "")[0]
+        return Completion(refusal, n_tokens, "refusal", served=_served(answer))
     text, thinking = read_message(message)
     n_tokens, n_thinking = _counts(answer, text or "", thinking)
     if (text is None or not text.strip()) and reason != "content_filter":
         if reason == "length":
             raise NoRoomError(n_tokens, thought=text is None or bool(n_thinking) or not text)
         raise EmptyError("only thinking and no answer" if thinking else "an answer without text")
-    return Completion(_without_surrogates(text or ""), n_tokens, reason, n_thinking)
+    return Completion(
+        _without_surrogates(text or ""), n_tokens, reason, n_thinking, _served(answer)
+    )
 
 
 def first_tokens(answer: Json) -> FirstTokens | None:
@@ -124,6 +127,12 @@ def first_tokens(answer: Json) -> FirstTokens | None:
     if _BEGINS.match(likeliest) or read_message(choice["message"]).thinking:
         return None
     return FirstTokens(tokens, log_probs)
+
+
+def _served(answer: Json) -> str:
+    """Return the model that the server names; "" if none."""
+    name = answer.get("model")
+    return _without_surrogates(name) if isinstance(name, str) else ""
 
 
 def _counts(answer: Json, text: str, thinking: str) -> tuple[int, int]:
