@@ -15,6 +15,7 @@ from jupyter_mop.notebook.magics.register import MopMagics
 GROUPS = {
     "Set up": ["backend", "population", "personas", "synthesize", "fit"],
     "Simulate and ask": ["simulate", "ask", "chat"],
+    "Surveys of several questions": ["survey", "shares", "impute", "respondents", "predict"],
     "Change the weights": ["weights", "panel", "reweight", "match", "calibrate"],
     "Evaluate": ["align", "composition", "diagnose", "explain", "estimate", "report"],
     "Save and resume": ["save", "load", "export", "runs", "resume", "status"],

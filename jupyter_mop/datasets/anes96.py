@@ -20,6 +20,16 @@ PARTIES = (
     "weak Republican",
     "strong Republican",
 )
+POSITIONS = (
+    "extremely liberal",
+    "liberal",
+    "slightly liberal",
+    "moderate",
+    "slightly conservative",
+    "conservative",
+    "extremely conservative",
+)
+NEWS = ("never", "1 to 3 days", "4 to 6 days", "every day")
 AGES = ("18 to 29", "30 to 44", "45 to 59", "60 or older")
 EDUCATIONS = ("no high school diploma", "high school diploma", "some college", "college degree")
 INCOMES = ("under $15,000", "$15,000 to $35,000", "$35,000 to $60,000", "over $60,000")
@@ -69,6 +79,44 @@ def load_anes96() -> pd.DataFrame:
     )
     described = zip(groups["age"], groups["education"], groups["income"], strict=True)
     return groups.assign(group=[_sentence(*respondent) for respondent in described])
+
+
+def load_anes96_battery() -> pd.DataFrame:
+    """Return the same respondents with six closed questions and three context columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        944 rows. Questions `vote`, `party`, `self` (the respondent's own political position, seven
+        steps from "extremely liberal" to "extremely conservative"), `clinton` and `dole` (the
+        positions that the respondent gives the candidates), and `news` (days a week with
+        television news). Contexts `education`, `age` and `income`. All but `vote` are ordered.
+
+    Raises
+    ------
+    MissingPackageError
+        If statsmodels is not installed.
+
+    Examples
+    --------
+    >>> battery = load_anes96_battery()
+    >>> battery["news"].value_counts()["every day"]
+    np.int64(244)
+    """
+    import pandas as pd
+
+    table = pd.read_csv(_file(), sep=r"\s+", quotechar="'")
+    steps = dict(enumerate(POSITIONS, 1))
+    positions = {
+        name: pd.Categorical(table[column].map(steps), list(POSITIONS), ordered=True)
+        for name, column in (("self", "selfLR"), ("clinton", "ClinLR"), ("dole", "DoleLR"))
+    }
+    voters = load_anes96()
+    columns = {name: voters[name] for name in ("vote", "party")}
+    contexts = {name: voters[name] for name in ("education", "age", "income")}
+    return pd.DataFrame(
+        {**columns, **positions, "news": _cut(table["TVnews"], (0, 3, 6), NEWS), **contexts}
+    )
 
 
 def _cut(codes: pd.Series, last: tuple[int, ...], names: tuple[str, ...]) -> pd.Series:

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import first_minutes
 import gate
 import numpy as np
+import questionnaire
 import raw
 import reweighting
 import throughput
@@ -204,6 +205,7 @@ def main():
     first_minutes.add_rows(report)
     throughput.add_rows(report)
     gate.add_rows(report)
+    questionnaire.add_rows(report)
     return int(report.missed)
 
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from jupyter_mop.datasets import load_anes96
-from jupyter_mop.datasets.anes96 import AGES, EDUCATIONS, INCOMES, PARTIES
+from jupyter_mop.datasets import load_anes96, load_anes96_battery
+from jupyter_mop.datasets.anes96 import AGES, EDUCATIONS, INCOMES, NEWS, PARTIES, POSITIONS
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.errors import MissingPackageError
 
@@ -37,6 +37,18 @@ def test_codes_are_read_as_the_study_documents_them() -> None:
     assert (voters["education"] == "college degree").tolist() == (raw["educ"] >= 5).tolist()
     assert (voters["income"] == "under $15,000").tolist() == (raw["income"] <= 10).tolist()
     assert (voters["income"] == "over $60,000").tolist() == (raw["income"] >= 21).tolist()
+
+
+def test_the_battery_has_the_same_respondents_and_documented_codes() -> None:
+    datasets = pytest.importorskip("statsmodels.datasets.anes96")
+    raw, battery = datasets.load_pandas().data, load_anes96_battery()
+    assert battery[["vote", "party"]].equals(load_anes96()[["vote", "party"]])
+    for name, column in (("self", "selfLR"), ("clinton", "ClinLR"), ("dole", "DoleLR")):
+        assert (battery[name].cat.codes + 1).tolist() == raw[column].astype(int).tolist()
+        assert tuple(battery[name].cat.categories) == POSITIONS
+    assert (battery["news"] == NEWS[0]).tolist() == (raw["TVnews"] == 0).tolist()
+    assert (battery["news"] == NEWS[3]).tolist() == (raw["TVnews"] == 7).tolist()
+    assert battery.notna().all(axis=None)
 
 
 def test_the_vote_depends_on_the_party() -> None:
@@ -75,7 +87,7 @@ def test_a_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 def test_reading_does_not_import_the_package_with_the_data() -> None:
     code = """
 import sys
-from jupyter_mop.datasets import load_anes96
+from jupyter_mop.datasets import load_anes96, load_anes96_battery
 load_anes96()
 assert "statsmodels" not in sys.modules
 """

@@ -240,7 +240,8 @@ class Survey(Viewed):
             name: categorical(self.codes[:, q], question)
             for q, (name, question) in enumerate(self.questions.items())
         }
-        return self.contexts.assign(**answers)
+        contexts = {str(column): self.contexts[column] for column in self.contexts}
+        return pd.DataFrame({**contexts, **answers}, index=self.contexts.index)
 
     def shares(self, name: str, rows: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
         """Return the weighted share of each option among people who answered, shape (A,).

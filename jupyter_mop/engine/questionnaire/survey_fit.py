@@ -42,7 +42,8 @@ N_REPLICATES, REPLICATE_ITERATIONS = 60, 60
 MIN_PEOPLE = 8
 MIN_SHARE = 1e-4
 PERSONA = "persona"
-NOT_FOR_SURVEYS = ("n", "weights", "baseline", "missing")  # options of asking one question
+# Options of asking one question.
+NOT_FOR_SURVEYS = ("n", "weights", "baseline", "missing", "calibrated")
 
 
 @dataclass(frozen=True)
@@ -319,7 +320,7 @@ def fit_survey(
     >>> survey = Survey.from_frame(answers, ["drink", "morning"])
     >>> fit = fit_survey(survey, "a: Tea!\nb: Milk!", ToyBackend(["tea", "milk"]))
     >>> fit.impute("drink").round(1).iloc[0].tolist()
-    [1.0, 0.0]
+    [0.0, 1.0]
     """
     known = tuple(read_personas(personas))
     options = options or ElicitationOptions()

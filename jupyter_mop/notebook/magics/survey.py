@@ -186,7 +186,7 @@ class SurveyMagics(StudyMagics):
     def mop_respondents(self, line: str) -> pd.DataFrame:
         """Draw whole respondents of the fitted survey, each with one persona for all answers.
 
-        Example: people = %mop_respondents -n 5000 --to census
+        Example: %mop_respondents -n 5000 --to census
         """
         args = parsed(self.mop_respondents, line)
         return self.study.respondents(args.n, to=self._to(args), random_state=args.seed)

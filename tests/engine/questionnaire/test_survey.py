@@ -55,6 +55,11 @@ def test_a_frame_gives_the_answers_back(df: pd.DataFrame) -> None:
     assert survey.without("vote").names == ["trust"]
 
 
+def test_a_question_may_be_called_self(df: pd.DataFrame) -> None:
+    survey = Survey.from_frame(df.rename(columns={"trust": "self"}), ["self"], context="age")
+    assert survey.frame()["self"].tolist()[:2] == ["low", "high"]
+
+
 def test_an_option_that_nobody_chose_stays_and_is_noted(df: pd.DataFrame) -> None:
     question = Question("Whom?", ["Clinton", "Dole", "Perot"])
     survey = Survey.from_frame(df, {"vote": question}, missing="Refused")

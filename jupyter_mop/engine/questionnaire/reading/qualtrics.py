@@ -55,13 +55,13 @@ class QualtricsSurvey:
         head = answers.head(_HEADER_ROWS).astype(str)
         extra = [i for i, row in enumerate(head.to_numpy()) if any(IMPORT_ID in v for v in row)]
         frame = answers.iloc[extra[0] + 1 :] if extra else answers
-        frame = frame.reset_index(drop=True)
+        frame = frame.reset_index(drop=True).copy(deep=False)
         for name, question in self.questions.items():
             if name not in frame and question.kind == "multiple":
                 frame = self._gathered(frame, name)
             if name in frame:
                 cells = [self._text(name, question, value) for value in frame[name]]
-                frame = frame.assign(**{name: pd.Series(cells, dtype=object)})
+                frame[name] = pd.Series(cells, frame.index, dtype=object)
         return frame
 
     def _text(self, name: str, question: Question, value: object) -> str | None:
@@ -87,7 +87,9 @@ class QualtricsSurvey:
             or None
             for row in there
         ]
-        return frame.assign(**{name: pd.Series(texts, frame.index, dtype=object)})
+        gathered = frame.copy(deep=False)
+        gathered[name] = pd.Series(texts, frame.index, dtype=object)
+        return gathered
 
 
 def read_qsf(path: Path) -> QualtricsSurvey:
