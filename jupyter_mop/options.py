@@ -127,9 +127,10 @@ class Options:
             value = getattr(self, name)
             if declared.limit and value is not None and not declared.limit.holds(value):
                 flag = f" ({declared.flags[0]})" if declared.flags else ""
+                near = difflib.get_close_matches(str(value), declared.choices, 1)
                 raise DataError(
                     f"`{name}`{flag} must be {declared.limit.description}, got {value!r}.",
-                    hint="Leave it out for the default.",
+                    hint=f"Did you mean {near[0]!r}?" if near else "Leave it out for the default.",
                 )
 
     @classmethod

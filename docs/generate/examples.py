@@ -11,6 +11,7 @@ from generate.shell import Bundle, private_shell, run
 
 # (magic, cell), run in this order in one notebook. Without a magic's name a cell is not shown.
 CELLS = [
+    ("mop", "%mop"),
     ("mop_backend", "toy = ToyBackend(words)\n%mop_backend toy"),
     (
         "mop_population",

@@ -10,16 +10,9 @@ from typing import Any
 
 from generate.examples import Example, run_examples
 from jupyter_mop import Study
+from jupyter_mop.notebook.magics.overview import GROUPS
 from jupyter_mop.notebook.magics.register import MopMagics
 
-GROUPS = {
-    "Set up": ["backend", "population", "personas", "synthesize", "fit"],
-    "Simulate and ask": ["simulate", "ask", "chat"],
-    "Surveys of several questions": ["survey", "shares", "impute", "respondents", "predict"],
-    "Change the weights": ["weights", "panel", "reweight", "match", "calibrate"],
-    "Evaluate": ["align", "composition", "diagnose", "explain", "estimate", "report"],
-    "Save and resume": ["save", "load", "export", "runs", "resume", "status"],
-}
 _ABOUT = (
     "`%load_ext jupyter_mop` adds these magics. Each has `?` help and tab completion and returns "
     "its value (`sims = %mop_simulate ...`). Long work shows its progress and can be interrupted: "
@@ -109,6 +102,8 @@ def _forms(name: str) -> str:
 
 
 def _method(name: str) -> str:
+    if name == "mop":
+        return "{py:class}`jupyter_mop.Study` has a method for each of them"
     verb = name.removeprefix("mop_")
     method = f"use_{verb}" if hasattr(Study, f"use_{verb}") else verb
     return f"{{py:meth}}`jupyter_mop.Study.{method}`"
@@ -150,10 +145,7 @@ def _used_in(notebooks: Path) -> dict[str, list[str]]:
 
 
 def _index() -> str:
-    parts = [
-        "# Magics",
-        _ABOUT,
-    ]
+    parts = ["# Magics", _ABOUT, "[`%mop`](mop.md) shows this list in a notebook."]
     known = magics()
     for title, verbs in GROUPS.items():
         rows = [
@@ -164,6 +156,6 @@ def _index() -> str:
         parts.append(
             "\n".join([f"## {title}\n", "| magic | what it does |", "| --- | --- |", *rows])
         )
-    entries = "\n".join(f"mop_{verb}" for verbs in GROUPS.values() for verb in verbs)
+    entries = "\n".join(["mop", *(f"mop_{verb}" for vs in GROUPS.values() for verb in vs)])
     parts.append(f"```{{toctree}}\n:hidden:\n\n{entries}\n```")
     return "\n\n".join(parts) + "\n"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from jupyter_mop.charts.style.text_frame import TextFrame
-from jupyter_mop.engine.data.dataframes import pandas_frame, value_text
+from jupyter_mop.engine.data.dataframes import is_frame, pandas_frame, value_text
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.data.personas import Persona, persona_shares
 from jupyter_mop.engine.survey.question import SEPARATOR, Question
@@ -53,9 +54,10 @@ def frame(shell: InteractiveShell, name: str) -> pd.DataFrame:
     if isinstance(value, pd.DataFrame):
         return value
     found = "there is no such variable" if value is None else f"it is a {type(value).__name__}"
+    frames = [k for k, v in shell.user_ns.items() if not k.startswith("_") and is_frame(v)]
     raise DataError(
         f"The variable {name!r} must be a DataFrame, but {found}.",
-        hint="Create it first, such as df = pd.read_csv(...).",
+        hint=f"{_nearest(name, frames)} Create it first: df = pd.read_csv(...).".strip(),
     )
 
 
@@ -107,10 +109,9 @@ def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, flo
         value = variable_or_none(shell, text)
         if isinstance(value, Mapping):
             return value
-        raise DataError(
-            f"Unknown weights {text!r}.",
-            hint=f"Use {', '.join(WEIGHT_WORDS)}, NAME=0.4,NAME=0.6, or a variable with a dict.",
-        )
+        use = f"Use {', '.join(WEIGHT_WORDS)}, NAME=0.4,NAME=0.6, or a variable with a dict."
+        near = _nearest(text, WEIGHT_WORDS)
+        raise DataError(f"Unknown weights {text!r}.", hint=f"{near} {use}".strip())
     pairs = (pair.rpartition("=") for pair in text.split(",") if pair.strip())
     return {name.strip(): _share(name, share) for name, _, share in pairs}
 
@@ -154,7 +155,11 @@ def variable(shell: InteractiveShell, name: str, example: str) -> Any:  # noqa: 
     """Return the notebook's variable `name`; the error for a missing one shows the `example`."""
     value = variable_or_none(shell, unquoted(name))
     if value is None:
-        raise DataError(f"There is no variable {name!r}.", hint=f"Create it first: {example}.")
+        known = [variable for variable in shell.user_ns if not variable.startswith("_")]
+        raise DataError(
+            f"There is no variable {name!r}.",
+            hint=f"{_nearest(unquoted(name), known)} Create it first: {example}.".strip(),
+        )
     return value
 
 
@@ -232,6 +237,12 @@ def personas_frame(personas: Sequence[Persona]) -> pd.DataFrame:
             "weight": persona_shares(personas).round(3),
         }
     )
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Return the question whether the most similar name is meant; "" if none is similar."""
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 def _share(name: str, text: str) -> float:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from IPython.core.error import UsageError
 from IPython.core.magic import Magics
 from IPython.core.magic_arguments import argument as ipython_argument
 from IPython.core.magic_arguments import parse_argstring
@@ -107,6 +109,28 @@ def run(study: Study, verb: str, costs: argparse.Namespace, *args: Any, **option
 
 
 def parsed(magic: Callable[..., Any], line: str) -> argparse.Namespace:
-    """Parse a magic's line without the semicolon that silences a cell's output."""
-    args: argparse.Namespace = parse_argstring(magic, line.rstrip().removesuffix(";"))
+    """Parse a magic's line without the semicolon that silences a cell's output.
+
+    Raises
+    ------
+    UsageError
+        For a line that does not parse; it names the option nearest to a misspelt one.
+    """
+    text = line.rstrip().removesuffix(";")
+    try:
+        args: argparse.Namespace = parse_argstring(magic, text)
+    except UsageError as error:
+        raise UsageError(f"{error}{_nearest_option(magic, text)}") from None
     return args
+
+
+def _nearest_option(magic: Callable[..., Any], line: str) -> str:
+    """Return the suggestion for the first option of a line that the magic does not have."""
+    actions = magic.parser._actions  # type: ignore[attr-defined]  # noqa: SLF001
+    known = [option for action in actions for option in action.option_strings]
+    for word in line.split():
+        typed = word.partition("=")[0]
+        if typed.startswith("--") and typed not in known:
+            near = difflib.get_close_matches(typed, known, 1)
+            return f" Did you mean {near[0]}?" if near else f" The options are {', '.join(known)}."
+    return ""

@@ -5,24 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
+from IPython.core.completer import SimpleCompletion, context_matcher
 
 from jupyter_mop.backends.chat_templates import TEMPLATES
 from jupyter_mop.engine.data.dataframes import is_frame, pandas_frame, value_text
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
+from jupyter_mop.engine.data.prompt_template import placeholder
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.questionnaire.survey import Survey
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
+from jupyter_mop.notebook.magics.overview import in_order
 from jupyter_mop.options import Options, declared_options
 
 if TYPE_CHECKING:
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
 
     from jupyter_mop.notebook.magics.register import MopMagics
 
+_IDENTIFIER, _PRIORITY = "mop_magics", 200.0  # before all of IPython's own
+_CELL = re.compile(r"%%(mop_\w+)\b")
+_NAME = re.compile(r"^\s*(?:[\w ,]+=\s*)?(%%?mop_?\w*)$")
+_CALL = re.compile(r"^\s*(?:[\w ,]+=\s*)?%%?(mop_\w+)\s+(.*)$", re.DOTALL)
+_SPACE = re.compile(r"""\s+(?=(?:[^"']|"[^"]*"|'[^']*')*(?:"[^"]*|'[^']*)?$)""")
+_OPEN_BRACE = re.compile(r"\{[^{}]*$")
+_TEMPLATE_CELLS = ("mop_fit", "mop_simulate", "mop_ask", "mop_synthesize")
+_LISTS = ("--weights", "--context", "--by", "--match", "--start")
+_FILES = {"mop_export": 1, "mop_report": 1, "mop_personas": 0}
 _WITH_SIMULATION = (
     "mop_align",
     "mop_match",
@@ -45,31 +58,89 @@ _SURVEYED = ("mop_shares", "mop_impute")
 
 
 def register(shell: InteractiveShell, magics: MopMagics) -> None:
-    """Complete every magic in line and cell form."""
-    for kind, prefix in (("line", "%"), ("cell", "%%")):
-        for name in magics.magics[kind]:
-            shell.set_hook("complete_command", _Completer(magics, name), str_key=prefix + name)
+    """Complete our magics by names, options and values of our own, in order, and nothing else."""
+
+    @context_matcher(priority=_PRIORITY, identifier=_IDENTIFIER)
+    def match(context: CompletionContext) -> SimpleMatcherResult:
+        typed, words = completions(magics, context)
+        return {
+            "completions": [SimpleCompletion(word) for word in words],
+            "matched_fragment": typed,
+            "suppress": True,
+            "ordered": True,
+        }
+
+    shell.Completer.custom_matchers.append(match)
+
+
+def completions(magics: MopMagics, context: CompletionContext) -> tuple[str, list[str]]:
+    """Return what is typed of a word of our magics, and the words that complete it.
+
+    A word that nothing of ours completes is its own completion, so that no names of Python are
+    offered in its place. Outside our magics there is nothing.
+    """
+    line, first = context.text_until_cursor, context.full_text.split("\n", 1)[0]
+    if context.cursor_line > 0 and (cell := _CELL.match(first)):
+        typed, found = _placeholders(magics, cell[1], line)
+    elif name := _NAME.search(line):
+        typed, found = name[1], _magic_names(magics, name[1])
+    elif call := _CALL.match(line):
+        typed, found = _Completer(magics, call[1]).complete(call[2])
+    else:
+        return "", []
+    chosen = [word for word in found if word.startswith(typed)]
+    return typed, list(dict.fromkeys(chosen)) or [typed] * bool(typed)
+
+
+def _magic_names(magics: MopMagics, typed: str) -> list[str]:
+    """Return the magics in the order of use, as line magics or as cell magics."""
+    kind, signs = ("cell", "%%") if typed.startswith("%%") else ("line", "%")
+    return [f"{signs}{name}" for name in in_order(magics.magics[kind])]
+
+
+def _placeholders(magics: MopMagics, name: str, line: str) -> tuple[str, list[str]]:
+    """Return what is typed of a placeholder in a template, and the placeholders of the columns."""
+    opened = _OPEN_BRACE.search(line)
+    population = magics.study.population
+    if opened is None or population is None or name not in _TEMPLATE_CELLS:
+        return re.split(r"\s", line)[-1], []
+    return opened[0], [placeholder(column) for column in population.context]
 
 
 class _Completer:
-    """Completes one magic; IPython calls it with the shell and an event."""
+    """Completes the line of one magic."""
 
     def __init__(self, magics: MopMagics, name: str) -> None:
         self.magics = magics
         self.name = name
 
-    def __call__(self, _shell: object, event: Any) -> list[str]:  # noqa: ANN401  IPython's own
-        words = event.text_until_cursor.split()
-        typed = "" if event.text_until_cursor.endswith(" ") else words.pop()
-        candidates = self._candidates(words) if words else []
-        return [word for word in candidates if word.startswith(typed)]
+    def complete(self, line: str) -> tuple[str, list[str]]:
+        """Return the word before the cursor, and what could stand there."""
+        *words, typed = _SPACE.split(line)
+        values = self._values(words)
+        if values is None:
+            is_option = typed.startswith("-")
+            names = [] if is_option else [*self._names(), *self._files(words, typed)]
+            return typed, [*names, *self._options()]
+        before, comma, _ = typed.rpartition(",")
+        is_list = words[-1] in _LISTS and not typed.startswith(('"', "'"))
+        start = f"{before}{comma}" if is_list else ""
+        return typed, [f"{start}{value}" for value in values]
 
-    def _candidates(self, words: list[str]) -> list[str]:
-        """Return the values of the option before the cursor, or else names and options."""
-        options, values = self._options(), self._option_values(words)
-        if words[-1] in options and words[-1] in values:
+    def _values(self, words: list[str]) -> list[str] | None:
+        """Return the values of the option before the cursor; None if there is none."""
+        values = self._option_values(words)
+        if words and words[-1] in self._options() and words[-1] in values:
             return values[words[-1]]()
-        return [*self._names(), *options]
+        return None
+
+    def _files(self, words: list[str], typed: str) -> list[str]:
+        """Return files and folders, where the magic's next argument is one."""
+        at = _FILES.get(self.name)
+        if at is None or len([word for word in words if word]) != at or not typed:
+            return []
+        found = sorted(Path().glob(f"{typed}*")) if not typed.startswith(("/", "~")) else []
+        return [f"{file.as_posix()}/" if file.is_dir() else file.as_posix() for file in found]
 
     def _option_values(self, words: list[str]) -> dict[str, Callable[[], list[str]]]:
         study = self.magics.study

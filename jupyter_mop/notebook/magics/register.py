@@ -8,6 +8,7 @@ from jupyter_mop.notebook import display
 from jupyter_mop.notebook.magics import completion
 from jupyter_mop.notebook.magics.ask import AskMagics
 from jupyter_mop.notebook.magics.evaluate import EvaluateMagics
+from jupyter_mop.notebook.magics.overview import HINT, OverviewMagics, help_text
 from jupyter_mop.notebook.magics.report import ReportMagics
 from jupyter_mop.notebook.magics.runs import RunMagics
 from jupyter_mop.notebook.magics.setup import SetupMagics
@@ -18,13 +19,8 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 _GROUPS = (
-    SetupMagics,
-    SimulateMagics,
-    AskMagics,
-    SurveyMagics,
-    EvaluateMagics,
-    ReportMagics,
-    RunMagics,
+    *(OverviewMagics, SetupMagics, SimulateMagics, AskMagics, SurveyMagics),
+    *(EvaluateMagics, ReportMagics, RunMagics),
 )
 
 
@@ -37,6 +33,9 @@ class MopMagics(*_GROUPS):  # type: ignore[misc]
     }
 
 
+OverviewMagics.mop.__doc__ = help_text(MopMagics)
+
+
 def register(shell: InteractiveShell) -> None:
     """Add the magics, their completion and the display of results to `shell`.
 
@@ -47,4 +46,5 @@ def register(shell: InteractiveShell) -> None:
     shell.register_magics(magics)
     if before is None:
         completion.register(shell, magics)
+        print(HINT)  # noqa: T201  the first line for those who open no documentation
     display.register(shell)

@@ -92,7 +92,7 @@ def html(shell: InteractiveShell, value: object) -> str:
 
 def test_the_magics_are_the_methods_of_the_study(shell: InteractiveShell) -> None:
     registered = shell.magics_manager.registry["MopMagics"]
-    assert set(registered.magics["line"]) == {f"mop_{verb}" for verb in VERBS}
+    assert set(registered.magics["line"]) == {"mop", *(f"mop_{verb}" for verb in VERBS)}
     with_cell = ("personas", "fit", "simulate", "explain", "synthesize", "ask", "survey", "predict")
     assert set(registered.magics["cell"]) == {f"mop_{verb}" for verb in with_cell}
 
@@ -518,6 +518,54 @@ def test_a_value_outside_its_limit_names_the_argument(shell: InteractiveShell, v
 def test_a_mistyped_line_is_a_usage_error(shell: InteractiveShell, text: str) -> None:
     with pytest.raises(UsageError):
         line(shell, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("mop_simulate a --wieghts uniform", "Did you mean --weights?"),
+        ("mop_fit --exemplar_count 3", "Did you mean --exemplars?"),
+        ("mop_align --bye topic", "Did you mean --by?"),
+        ("mop_status --zzz", "The options are"),
+        ("mop_population dff --context topic --response text", "Did you mean 'df'?"),
+        ("mop_simulate a --weights unifrom", "Did you mean 'uniform'?"),
+        ("mop_simulate a --baseline plian", "Did you mean 'plain'?"),
+        ("mop_synthesize --as voice", "Did you mean 'voices'?"),
+        ("mop_calibrate a --targets dff", "Did you mean 'df'?"),
+        ("mop_align frist", "Did you mean 'first'?"),
+        ("mop_chat sunnny", "sunny"),
+    ],
+)
+def test_a_misspelt_option_or_name_gets_the_nearest(
+    shell: InteractiveShell, ready: Study, text: str, near: str
+) -> None:
+    ready.simulate("first", 5)
+    with pytest.raises((UsageError, DataError)) as raised:
+        line(shell, text)
+    assert near in str(raised.value)
+
+
+def test_the_map_has_every_magic_in_the_order_of_use(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = line(shell, "mop")
+    names = [name.lstrip("%") for name in shown["magic"]]
+    assert set(names) == {f"mop_{verb}" for verb in VERBS}
+    used = ["mop_population", "mop_personas", "mop_fit", "mop_simulate", "mop_align", "mop_report"]
+    assert [name for name in names if name in used] == used
+    assert all(text.endswith(".") for text in shown["what it does"])
+    shell.run_cell("%mop?")
+    text = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert all(f"%{name} " in text for name in names)
+    assert text.index("%%mop_fit ") < text.index("%mop_align ")
+
+
+def test_loading_says_once_where_the_map_is(
+    capsys: pytest.CaptureFixture[str], shell: InteractiveShell
+) -> None:
+    assert "%mop shows the magics in the order of use" in capsys.readouterr().out
+    shell.run_line_magic("reload_ext", "jupyter_mop")
+    assert capsys.readouterr().out == ""
 
 
 def test_a_magic_run_too_early_names_the_magic_to_run_first(shell: InteractiveShell) -> None:
