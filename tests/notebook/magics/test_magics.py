@@ -589,7 +589,7 @@ def test_an_interrupted_run_is_continued_from_the_cache(
 
 def test_model_output_is_escaped(shell: InteractiveShell, ready: Study) -> None:
     ready.use_backend(EvilBackend(WORDS))
-    evil_name = "<b>sunny</b>"
+    evil_name = "<i>sunny</i>"
     shell.user_ns["people"] = {evil_name: f"{EVIL} You say sun."}
     values = [
         line(shell, "mop_personas people"),
@@ -602,7 +602,7 @@ def test_model_output_is_escaped(shell: InteractiveShell, ready: Study) -> None:
     for value in values:
         text = html(shell, value)
         assert text
-        for markup in ("<script", "<img", "<b>", "<u>"):
+        for markup in ("<script", "<img", "<i>", "<u>"):
             assert markup not in text
 
 
