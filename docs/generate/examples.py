@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 from generate.shell import Bundle, private_shell, run
+from jupyter_mop.charts.runs_and_costs import PROGRESS_LINE
 
 # (magic, cell), run in this order in one notebook. Without a magic's name a cell is not shown.
 CELLS = [
@@ -119,7 +120,6 @@ CELLS = [
     ("mop_runs", "%mop_runs"),
     ("mop_status", "%mop_status"),
 ]
-_MONITOR = '<table><thead><tr><th style="text-align: left">step'
 
 
 @dataclass
@@ -154,7 +154,7 @@ def run_examples(folder: Path) -> dict[str, list[Example]]:
 
 
 def _is_monitor(bundle: Bundle) -> bool:
-    return str(bundle.get("text/html", "")).startswith(_MONITOR)
+    return PROGRESS_LINE in str(bundle.get("text/html", ""))
 
 
 def _rendered(bundle: Bundle, picture: Path, hidden: str) -> str:

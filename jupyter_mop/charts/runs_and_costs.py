@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from jupyter_mop.charts.style.html_table import LEFT, table
+from jupyter_mop.charts.style.html_table import LEFT, literal, table
 
 if TYPE_CHECKING:
     from jupyter_mop.backends.cost.estimate import CostEstimate
@@ -18,6 +18,7 @@ RUN_HEADS = (
     *("finished", "failed", "cancelled", "seconds", "cost (USD)", "model"),
 )
 COST_HEADS = ("step", "calls", "cached", "tokens in", "tokens out", "tokens out, at most", "time")
+PROGRESS_LINE = "font-variant-numeric: tabular-nums"
 PROGRESS_HEADS = ("step", "done", "cached", "tokens", "time", "rate", "")
 
 
@@ -78,6 +79,18 @@ def progress_table(rows: Iterable[Sequence[str]], failures: Mapping[str, int]) -
     cells = ([escape(text) for text in row] for row in rows)
     reasons = "".join(f"<p>{n} failed: {escape(why)}</p>" for why, n in failures.items())
     return table(PROGRESS_HEADS, cells, style="text-align: left", is_quoted=False) + reasons
+
+
+def progress_line(text: str) -> str:
+    """Return the line of a finished run.
+
+    Examples
+    --------
+    >>> "9 <b>scores</b>" in progress_line("9 <b>scores</b>")
+    False
+    """
+    style = f"{PROGRESS_LINE}; opacity: 0.75; margin: 0"
+    return literal(f'<p style="{style}" dir="auto">{escape(text)}</p>')
 
 
 def _run_cells(run: StoredRun) -> list[str]:

@@ -37,6 +37,23 @@ def one_line(text: str) -> str:
     return line if len(line) <= _MAX_LINE_LENGTH else f"{line[:_MAX_LINE_LENGTH]}\u2026"
 
 
+def duration(seconds: float) -> str:
+    """Return a duration in words.
+
+    Examples
+    --------
+    >>> [duration(x) for x in (0.2, 7, 151, 7260)]
+    ['under 1 s', '7 s', '2 min 31 s', '2 h 1 min']
+    """
+    whole = round(seconds)
+    if whole < 1:
+        return "under 1 s"
+    minutes, hours = whole // 60, whole // 3600
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"
+
+
 @dataclass
 class Step:
     """One step of a run: `done` of `total` answers, the first `cached` of them from the store.
@@ -52,6 +69,7 @@ class Step:
     done: int = 0
     cached: int = 0
     tokens: int = 0
+    has_texts: bool = False
     marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_N_MARKS))
 
     @property
@@ -163,6 +181,7 @@ class Run:
         if reason:
             self.failures[reason] += 1
         elif text is not None:
+            step.has_texts = True
             self.latest.appendleft(text)
         elif isinstance(value, Exception):
             self.failures[one_line(str(value))] += 1
@@ -202,6 +221,31 @@ class Run:
         ending = [] if self.status in {"done", "running"} else [self.status.capitalize()]
         failures = [f"{n} \u00d7 {reason}" for reason, n in self.failures.items()]
         return "\n".join([*map(_meter, self.steps), *failures, *ending])
+
+    def summary(self) -> str:
+        """Return a finished run as one line; "" if the store had every answer.
+
+        Examples
+        --------
+        >>> run = Run(n_cached=lambda _value: 1)
+        >>> step = run.begin("scores", 2)
+        >>> run.tick(step, None), run.tick(step, None), run.summary()
+        (None, None, '2 scores in under 1 s, 1 from cache')
+        """
+        counts: Counter[str] = Counter()
+        for step in self.steps:
+            counts["responses" if step.has_texts else step.what] += step.done
+        cached = sum(step.cached for step in self.steps)
+        if cached == counts.total():
+            return ""
+        done = ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
+        cost = self.cost()
+        facts = [
+            f"{done} in {duration(sum(step.seconds for step in self.steps))}",
+            f"{cached:,} from cache" if cached else "",
+            f"${cost:,.4f}" if cost else "",
+        ]
+        return ", ".join(filter(None, facts))
 
     def html(self) -> str:
         """Return the steps as an HTML table without script."""

@@ -1,7 +1,8 @@
 """Show the progress of a run, and turn an interrupt into one line.
 
-A notebook shows one panel for the run. At the end, text and a table replace it, so that a saved
-notebook shows what was done without a widget. A terminal shows a line for each step.
+A notebook shows one panel for the run. At the end one line replaces it, or nothing where every
+answer was cached; after a stop or a failure, a table of the steps. A saved notebook needs no
+widget. A terminal shows a line for each step.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from tqdm.std import tqdm
 
 from jupyter_mop.backends.protocols import OnStep, Tick
+from jupyter_mop.charts.runs_and_costs import progress_line
 from jupyter_mop.errors import Interrupted
 from jupyter_mop.notebook.progress import Controls, Run, Step
 
@@ -97,13 +99,20 @@ class NotebookPanel:
         """Replace the panel by its last state."""
         self.controls.close()
         self.widget.show()
-        self.handle.update(self._static(), raw=True)
+        self.handle.update(self._last(), raw=True)
         self.shell.events.register("pre_run_cell", self._close_widget)
 
     def _close_widget(self, _info: object) -> None:
         """Close the widget after its last messages, which arrive when the cell has ended."""
         self.shell.events.unregister("pre_run_cell", self._close_widget)
         self.widget.close()
+
+    def _last(self) -> dict[str, Any]:
+        """Return the end of the run: one line, nothing if all was cached, else what went wrong."""
+        if self.run.status != "done" or self.run.failures:
+            return self._static()
+        line = self.run.summary()
+        return {"text/plain": line, "text/html": progress_line(line) if line else ""}
 
     def _static(self) -> dict[str, Any]:
         return {"text/plain": self.run.text(), "text/html": self.run.html()}
