@@ -230,10 +230,11 @@ def alignment_table(alignment: Alignment) -> str:
     notes = "".join(f"<p>{cell(note, MAX_NOTE_LENGTH)}</p>" for note in alignment.notes)
     by = alignment.by_context
     groups = "" if by is None else alignment_by_context_table(by)
-    return (
-        f"{verdict}{alignment.table.to_html()}<p>{alignment.n_per_side}; 95 % intervals</p>{notes}"
-        f"{groups}"
-    )
+    shown = alignment.table
+    rows = [[cell(text) for text in row] for row in shown.reset_index().to_numpy()]
+    metrics = table(["", *map(str, shown.columns)], rows)
+    sides = f"<p>{alignment.n_per_side}; 95 % intervals</p>"
+    return f"{verdict}{metrics}{sides}{notes}{groups}"
 
 
 def alignment_by_context_chart(alignment: AlignmentByContext) -> alt.HConcatChart:

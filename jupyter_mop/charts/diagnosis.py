@@ -17,6 +17,7 @@ from jupyter_mop.charts.style.chart_parts import (
     tooltips,
 )
 from jupyter_mop.charts.style.html_table import cell, persona_chips, table
+from jupyter_mop.charts.style.numbers import interval, number
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import BLUE, GREY
 from jupyter_mop.engine.evaluation import trust
@@ -187,4 +188,4 @@ def _copies_table(diagnosis: Diagnosis) -> str:
 def _with_interval(value: float, low: float, high: float) -> str:
     if math.isnan(value):
         return ""
-    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{number(value)} {interval(low, high)}"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mop.charts.style.chart_parts import name_axis, sized, styled
 from jupyter_mop.charts.style.html_table import cell, table
+from jupyter_mop.charts.style.numbers import interval, number
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import BLUE, GREY, INK, ROW_HEIGHT
 from jupyter_mop.engine.evaluation.estimates import Estimates
@@ -55,16 +56,12 @@ def estimates_table(estimates: Estimates) -> str:
     rows = []
     for row in estimates.frame[[*columns, "worth"]].to_numpy():
         name, value, low, high, simulated, *human, worth = row
-        cells = [cell(name), f"<b>{value:.3f}</b>", _interval(low, high), f"{simulated:.3f}"]
+        cells = [cell(name), f"<b>{number(value)}</b>", interval(low, high), number(simulated)]
         if estimates.n_human:
-            cells += [f"{human[0]:.3f}", _interval(*human[1:]), f"{worth:.0f}"]
+            cells += [number(human[0]), interval(*human[1:]), number(worth)]
         rows.append(cells)
     if estimates.n_human:
         heads += ["human answers alone", "interval", "equivalent answers"]
     note = cell(estimates.note, 600)
     shown = note if estimates.is_valid else f"<b>{note}</b>"
     return f"<p>{cell(estimates.of)}</p>{table(heads, rows)}<p>{shown}</p>"
-
-
-def _interval(low: float, high: float) -> str:
-    return f"[{low:.3f}, {high:.3f}]"

@@ -18,6 +18,7 @@ from jupyter_mop.charts.style.chart_parts import (
     tooltips,
 )
 from jupyter_mop.charts.style.html_table import MAX_RESPONSE_LENGTH, cell, table, weights_table
+from jupyter_mop.charts.style.numbers import number
 from jupyter_mop.charts.style.plain_text import cost, plain_frame
 from jupyter_mop.charts.style.theme import INK, ROW_HEIGHT, check_frame
 
@@ -216,9 +217,9 @@ def terms_table(frame: pd.DataFrame) -> str:
             cell(
                 row["about"] if row["step"] == 1 else f"{row['about']}, per {row['step']} of cosine"
             ),
-            f"{row['times']:.2g}",
-            "" if np.isnan(row["low"]) else f"{row['low']:.2g} to {row['high']:.2g}",
-            f"{row['initial']:.2g}",
+            number(row["times"]),
+            "" if np.isnan(row["low"]) else f"{number(row['low'])} to {number(row['high'])}",
+            number(row["initial"]),
         ]
         for _, row in frame.iterrows()
     ]
@@ -226,5 +227,5 @@ def terms_table(frame: pd.DataFrame) -> str:
 
 
 def _number(value: object) -> str:
-    """Return a number with three decimals, anything else as the HTML of one line."""
-    return f"{value:.3f}" if isinstance(value, float) else cell(value)
+    """Return a number with three significant digits, anything else as the HTML of one line."""
+    return number(value) if isinstance(value, float) else cell(value)

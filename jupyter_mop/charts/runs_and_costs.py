@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from jupyter_mop.charts.style.html_table import LEFT, literal, table
+from jupyter_mop.charts.style.numbers import number
 
 if TYPE_CHECKING:
     from jupyter_mop.backends.cost.estimate import CostEstimate
@@ -99,8 +100,8 @@ def _run_cells(run: StoredRun) -> list[str]:
         *(str(run.run), run.state, run.what),
         f"{run.started_at:%Y-%m-%d %H:%M:%S}",
         *(f"{count:,}" for count in counts),
-        "" if run.seconds is None else f"{run.seconds:.1f}",
-        "" if run.usd is None else f"{run.usd:.4f}",
+        "" if run.seconds is None else number(run.seconds),
+        "" if run.usd is None else number(run.usd),
         run.models,
     ]
     return [escape(text) for text in texts]

@@ -178,8 +178,8 @@ class Runs(Rendered, Sequence[StoredRun]):
 
     @property
     def latest(self) -> tuple[StoredRun, ...]:
-        """The latest runs, which are displayed."""
-        return self.runs[-_N_LATEST:]
+        """The latest runs, which are displayed, the newest first."""
+        return self.runs[: -_N_LATEST - 1 : -1]
 
     @property
     def notes(self) -> list[str]:

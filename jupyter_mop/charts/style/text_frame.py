@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+_LEFT_CELL = '<td style="text-align: left; white-space: pre-wrap">'
+_LEFT_HEAD = '<th style="text-align: left">'
+
 
 class TextFrame(pd.DataFrame):
     """A data frame whose table in a notebook shows "$5 for tea and $6" as text, not as a formula.
+
+    Texts are aligned to the left, and shown whole.
 
     Its slices and selections are shielded from MathJax in the same way.
 
@@ -22,5 +27,6 @@ class TextFrame(pd.DataFrame):
         return TextFrame
 
     def _repr_html_(self) -> str | None:
-        with pd.option_context("display.html.use_mathjax", False):
-            return super()._repr_html_()  # type: ignore[misc, no-any-return]
+        with pd.option_context("display.html.use_mathjax", False, "display.max_colwidth", None):
+            html: str | None = super()._repr_html_()  # type: ignore[misc]
+        return html and html.replace("<td>", _LEFT_CELL).replace("<th>", _LEFT_HEAD)
