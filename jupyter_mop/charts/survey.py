@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from jupyter_mop.charts.style.chart_parts import (
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT
+from jupyter_mop.engine.survey.calibrated.comparison import CALIBRATED, gain_text
 from jupyter_mop.engine.survey.population_answer import Calibration, PopulationAnswer
 
 if TYPE_CHECKING:
@@ -144,17 +144,14 @@ def _comparison_table(calibration: Calibration) -> str:
         [
             cell(row["answer"]),
             *(f"{row[name]:.3f}" for name in ("log_score", "TV", "TV_by_subgroup")),
-            *(_gain(row, name) for name in ("log_score", "TV_by_subgroup")),
+            *(
+                "" if row["answer"] == CALIBRATED else gain_text(row, name)
+                for name in ("log_score", "TV_by_subgroup")
+            ),
         ]
         for row in calibration.comparison.to_dict("records")
     ]
     return table(head, rows)
-
-
-def _gain(row: Mapping[Hashable, Any], figure: str) -> str:
-    """Return the calibrated answer's gain over another with its interval; "" for itself."""
-    value, low, high = (row[f"{figure}_{end}"] for end in ("gain", "low", "high"))
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" if value or low or high else ""
 
 
 def _share(share: float) -> str:

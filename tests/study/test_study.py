@@ -447,7 +447,8 @@ def test_answer_weights_are_learned_from_a_closed_population(survey: Study) -> N
     answer = survey.ask("What of {topic}?", "sky")
     assert answer.weights_label == "learned"
     assert answer.options == ("rain", "sun", "wind")
-    assert toy(survey).n_scored == 2 * 3 * 3 * 3
+    assert toy(survey).n_scored == 2 * (3 + 1) * 3 * 3  # the personas, and plain prompting
+    assert answer.calibration is not None
     plain = survey.ask("What of {topic}?", "plain", baseline="plain")
     personas = survey.ask("What of {topic}?", "personas", baseline="personas")
     worst = {}
@@ -457,6 +458,15 @@ def test_answer_weights_are_learned_from_a_closed_population(survey: Study) -> N
     assert worst["sky"] < 0.5 * worst["plain"]
     assert worst["sky"] < 0.5 * worst["personas"]
     assert list(survey.answers) == list(survey.simulations) == ["sky", "plain", "personas"]
+
+
+def test_an_uncalibrated_answer_has_the_model_s_own_options(survey: Study) -> None:
+    answer = survey.ask("What of {topic}?", "sky", calibrated=False)
+    assert answer.calibration is None
+    assert answer.weights_label == "learned"
+    personas = survey.ask("What of {topic}?", "personas", baseline="personas")
+    assert (answer.table.probabilities == personas.table.probabilities).all()
+    assert survey.ask("What of {topic}?", "even", weights="uniform").calibration is None
 
 
 def test_repeating_a_question_calls_no_model(survey: Study) -> None:

@@ -102,15 +102,18 @@ def best_without_model(comparison: pd.DataFrame) -> dict[str, Any]:
 def added(comparison: pd.DataFrame, n: int) -> str:
     """Return in one sentence what the model adds to `n` training answers, with 95 % intervals."""
     row = best_without_model(comparison)
-    parts = [
-        f"{row[f'{figure}_gain']:+.3f} [{row[f'{figure}_low']:+.3f}, {row[f'{figure}_high']:+.3f}]"
-        for figure in FIGURES
-    ]
+    parts = [gain_text(row, figure) for figure in FIGURES]
     return (
         f"What the model adds to {n:,} real answers, beside {row['answer']}: {_verdict(row)}. Log "
         f"score {parts[0]} nats a respondent; nearer to held-out people (TV) by {parts[1]} overall "
         f"and {parts[2]} by subgroup."
     )
+
+
+def gain_text(row: Mapping[Any, Any], figure: str) -> str:
+    """Return a gain with its interval, such as "+0.012 [-0.003, +0.030]"."""
+    value, low, high = (round(row[f"{figure}_{end}"], 3) + 0.0 for end in ("gain", "low", "high"))
+    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
