@@ -5,7 +5,7 @@ seeds. Toy worlds: the true shares judge, and the language model knows them, hal
 nothing. Printed for each answer: total variation overall, and the mean by subgroup, also relative
 to the best of training shares, shares by cell and regression.
 
-Run: python tests/coverage/calibrated_answers.py [--seeds 10] [--toy]
+Run: python tests/coverage/calibrated_answers.py [--seeds 10] [--toy] [--only vote]
 The embedded model is asked once for each question (2,800 options in all; a few minutes).
 """
 
@@ -249,13 +249,16 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--toy", action="store_true", help="the toy worlds only")
+    parser.add_argument("--only", default="", help="surveys whose name contains this")
     chosen = parser.parse_args()
-    for share in (1.0, 0.5, 0.0):
+    for share in () if chosen.only else (1.0, 0.5, 0.0):
         for count in SIZES:
             title = f"toy, model knows {share:.0%}, n = {count}"
             show(title, toy_distances(share, count, chosen.seeds))
     if not chosen.toy:
         model = LocalBackend()
         for label, survey in surveys().items():
+            if chosen.only not in label:
+                continue
             for count, table in survey_distances(survey, chosen.seeds, model).items():
                 show(f"{label}, n = {count}", table)

@@ -22,6 +22,7 @@ N_BOOTSTRAP = 300
 LEVEL = (0.025, 0.975)
 MIN_PEOPLE = 5.0  # effective people of a subgroup
 MAX_SUBGROUPS = 40
+_TINY = 1e-12
 FIGURES = ("log_score", "TV", "TV_by_subgroup")
 
 
@@ -146,7 +147,8 @@ def _figures(
         found[:, 1, m] = _distance(weight, everyone, given, people.selected, is_multiple)[0]
         pairs = [_distance(weight, rows, given, people.selected, is_multiple) for rows in kept]
         distances, sizes = (np.array(values) for values in zip(*pairs, strict=True))
-        found[:, 2, m] = (distances * sizes).sum(axis=0) / sizes.sum(axis=0)
+        total = np.maximum(sizes.sum(axis=0), _TINY)  # a resample may lack every subgroup
+        found[:, 2, m] = (distances * sizes).sum(axis=0) / total
     return found
 
 

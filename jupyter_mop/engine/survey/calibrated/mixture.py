@@ -16,6 +16,7 @@ multinomial regression with an interaction for each context.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +78,9 @@ class Design:
             answered=np.ones((c, 1), dtype=bool),
         )
 
+    @cached_property
     def slices(self) -> dict[str, slice]:
-        """Return where each part of the parameters is in their vector."""
+        """Where each part of the parameters is in their vector."""
         _, k, a = self.shape
         sizes = (1, a, self.columns.shape[1] * a, self.cells.shape[1] * a, k * a, k,
                  self.gate.shape[1] * k, 1)  # fmt: skip
@@ -174,7 +176,7 @@ def fit(
 def log_tables(design: Design, theta: Array) -> tuple[Array, Array, Array]:
     """Return log pi (C, K), log p of each option (C, K, A) and log (1 - p), 0 unless multiple."""
     _, k, a = design.shape
-    part = {name: theta[where] for name, where in design.slices().items()}
+    part = {name: theta[where] for name, where in design.slices.items()}
     offsets = design.columns @ part["column"].reshape(-1, a)
     offsets = offsets + design.cells @ part["cell"].reshape(-1, a) + part["option"]
     scores = part["slope"][0] * design.log_odds + offsets[:, None] + part["persona"].reshape(k, a)
@@ -196,7 +198,7 @@ def tables(design: Design, theta: Array) -> tuple[Array, Array]:
 def log_prob(design: Design, theta: Array, records: Records) -> Array:
     """Return the log-probability of each record's answer, shape (n,), in nats."""
     joint = _joint(log_tables(design, theta), records)
-    return np.asarray(np.logaddexp.reduce(joint, axis=1))
+    return np.asarray(_log_sum(joint)[:, 0])
 
 
 def _joint(logs: tuple[Array, Array, Array], records: Records) -> Array:
@@ -222,7 +224,7 @@ class _Objective:
         c, k, a = design.shape
         logs = log_tables(design, theta)
         joint = _joint(logs, records)
-        total = np.logaddexp.reduce(joint, axis=1, keepdims=True)
+        total = _log_sum(joint)
         posterior = np.exp(joint - total) * records.weight[:, None]
         chosen = posterior[:, :, None] * records.selected[:, None, :]
         by_context = self.of_context @ posterior
@@ -248,26 +250,32 @@ class _Objective:
 def _centre(design: Design, records: Records) -> Array:
     """Return the parameters at which the priors have their modes: about the training shares."""
     a, n = design.shape[2], records.weight.sum()
-    centre = np.zeros(design.slices()["cosine"].stop)
+    centre = np.zeros(design.slices["cosine"].stop)
     if design.is_multiple:
         shares = (n * records.shares() + 0.5) / (n + 1)
-        centre[design.slices()["option"]] = np.log(shares / (1 - shares))
+        centre[design.slices["option"]] = np.log(shares / (1 - shares))
     else:
         logs = np.log((n * records.shares() + 0.5) / (n + a / 2))
-        centre[design.slices()["option"]] = logs - logs.mean()
+        centre[design.slices["option"]] = logs - logs.mean()
     return centre
 
 
 def _spread(design: Design, strengths: Strengths) -> Array:
     """Return the standard deviation of the prior of each parameter."""
-    spread = np.empty(design.slices()["cosine"].stop)
+    spread = np.empty(design.slices["cosine"].stop)
     for part, deviation in strengths.by_part().items():
-        spread[design.slices()[part]] = deviation
+        spread[design.slices[part]] = deviation
     return spread
 
 
 def _normalised(scores: Array) -> Array:
-    return np.asarray(scores - np.logaddexp.reduce(scores, axis=-1, keepdims=True))
+    return np.asarray(scores - _log_sum(scores))
+
+
+def _log_sum(scores: Array) -> Array:
+    """Return the log of the sum of exponentials over the last axis, which stays with length 1."""
+    top = scores.max(axis=-1, keepdims=True)
+    return np.asarray(top + np.log(np.exp(scores - top).sum(axis=-1, keepdims=True)))
 
 
 def standardised(probabilities: Array, *, is_multiple: bool) -> Array:

@@ -76,7 +76,7 @@ def test_the_gradient_is_that_of_the_likelihood(is_multiple: bool) -> None:
     if is_multiple:
         records = replace(records, selected=(rng.random((40, 3)) < 0.4).astype(float))
     objective = _Objective(given, records.collapsed())
-    theta = rng.normal(0, 0.5, given.slices()["cosine"].stop)
+    theta = rng.normal(0, 0.5, given.slices["cosine"].stop)
     numeric = approx_fprime(theta, lambda values: objective(values)[0], 1e-6)
     np.testing.assert_allclose(objective(theta)[1], numeric, atol=1e-3)
     assert objective(theta)[0] == pytest.approx(-log_prob(given, theta, records).sum())

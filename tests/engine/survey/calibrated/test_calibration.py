@@ -155,6 +155,17 @@ def test_units_stay_in_one_fold_and_too_few_people_are_refused() -> None:
         calibrate(*asked(population(7)), read_personas(PERSONAS), ENCODER)
 
 
+def test_a_resample_without_any_subgroup_gives_numbers() -> None:
+    """Everyone of the subgroup is one unit, which some resamples leave out."""
+    rng = np.random.default_rng(0)
+    context = np.array([0] * 5 + [1] * 12)
+    people = Records(context, np.eye(3)[rng.integers(3, size=17)], np.ones(17), context)
+    shares = np.full((2, 3), 1 / 3)
+    judged = Judged(people, {CALIBRATED: shares, SHARES: shares}, 10.0)
+    table = compare([judged], [np.array([True, False])])
+    assert table.drop(columns="answer").notna().all(axis=None)
+
+
 def test_the_interval_of_a_gain_holds_the_true_gain() -> None:
     """The log score of the truth against even shares, over many samples of people."""
     truth, even = np.array([[0.6, 0.3, 0.1]]), np.full((1, 3), 1 / 3)
