@@ -65,7 +65,7 @@ class Calibration:
     slope : float
         The mean slope beta of the model's log-probabilities, in units of their standard deviation.
     model_share : float
-        The share of the averaged mixtures that use the language model; .5 before any answer.
+        The share of the averaged mixtures that use the language model; .2 before any answer.
     is_cross_fitted : bool
         Whether the people to learn from judge, each by what was learned from the other folds.
     """
