@@ -55,6 +55,8 @@ def bodies(scripted: ScriptedServer) -> list[dict]:
         ("<think>no</think>Yes <think>maybe</think>indeed", "Yes indeed", "no\nmaybe"),
         ("<think>\n\n</think>\n\nYes", "Yes", ""),
         ("I think <b>so</b> [sic].", "I think <b>so</b> [sic].", ""),
+        ("[thinking] I liked <i>it</i> [think]", "[thinking] I liked <i>it</i> [think]", ""),
+        ("<think>a</think>b</think> Yes", "Yes", "a\nb"),
         (" plain ", " plain ", ""),
     ],
 )

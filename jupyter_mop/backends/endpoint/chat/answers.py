@@ -18,10 +18,7 @@ from jupyter_mop.backends.protocols import Completion, FirstTokens
 Json = dict[str, Any]
 
 _NAMES = "think|thinking|thought|reasoning|seed:think"
-_BLOCK = re.compile(
-    rf"<({_NAMES})>(.*?)(?:</\1>|\Z)|\[THINK\](.*?)(?:\[/THINK\]|\Z)", re.DOTALL | re.IGNORECASE
-)
-_END = re.compile(rf"</(?:{_NAMES})>|\[/THINK\]", re.IGNORECASE)
+_TAG = re.compile(rf"[<\[](?:(?<=<)(/?)(?i:{_NAMES})>|(?<=\[)(/?)THINK\])")
 _BEGINS = re.compile(rf"\s*(?:<(?:{_NAMES}|$)|\[THINK\])", re.IGNORECASE)
 _FIELDS = ("reasoning_content", "reasoning")
 _THINKING_PARTS = frozenset({"thinking", "reasoning"})
@@ -51,12 +48,19 @@ def split_thinking(text: str) -> Answer:
     """
     if "<" not in text and "[" not in text:
         return Answer(text, "")
-    blocks = [found[2] or found[3] or "" for found in _BLOCK.finditer(text)]
-    rest = _BLOCK.sub("", text)
-    *before, answer = _END.split(rest)
-    if not blocks and not before:
+    parts: dict[bool, list[str]] = {True: [], False: []}  # by whether they are thinking
+    is_thinking, start, has_tag = False, 0, False
+    for tag in _TAG.finditer(text):
+        has_tag, is_end = True, bool(tag[1] or tag[2])
+        parts[is_thinking].append(text[start : tag.start()])
+        if is_end and not is_thinking:  # its beginning is in the chat template
+            parts = {True: [*parts[True], *parts[False]], False: []}
+        is_thinking, start = not is_end, tag.end()
+    if not has_tag:
         return Answer(text, "")
-    return Answer(answer.strip(), "\n".join([*blocks, *before]).strip())
+    parts[is_thinking].append(text[start:])
+    thinking = "\n".join(part.strip() for part in parts[True]).strip()
+    return Answer("".join(parts[False]).strip(), thinking)
 
 
 def read_message(message: Mapping[str, Any]) -> Answer:
