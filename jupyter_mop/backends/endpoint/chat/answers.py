@@ -59,7 +59,7 @@ def split_thinking(text: str) -> Answer:
     if not has_tag:
         return Answer(text, "")
     parts[is_thinking].append(text[start:])
-    thinking = "\n".join(part.strip() for part in parts[True]).strip()
+    thinking = "\n".join(filter(None, (part.strip() for part in parts[True])))
     return Answer("".join(parts[False]).strip(), thinking)
 
 
