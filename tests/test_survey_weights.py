@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_mop import MixtureOfPersonas, Population, Question, Simulation, calibrate
+from jupyter_mop import MixtureOfPersonas, Population, Question, Simulation, Survey, calibrate
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.exemplars import Exemplar, draw_pool
 from jupyter_mop.engine.data.personas import read_personas
@@ -152,6 +152,13 @@ def question_weights(frame: pd.DataFrame) -> Numbers:
     records = population(frame, "drink")
     learned = learn_weights(answer, records, read_personas(PERSONAS), ENCODER)
     return learned.weights[np.argsort(learned.context_texts)].ravel()
+
+
+def surveyed_shares(frame: pd.DataFrame) -> Numbers:
+    questions = {"drink": Question("What will you drink?", DRINKS)}
+    survey = Survey.from_frame(frame, questions, context="who", weight="w")
+    young = (survey.contexts["who"] == "young").to_numpy()
+    return np.concatenate([survey.shares("drink"), survey.shares("drink", young)])
 
 
 # The mixture.
@@ -373,6 +380,7 @@ REAL: dict[str, tuple[str, Check]] = {
     "distances of an answer": ("exact", answer_distances),
     "intervals and floors of an answer": ("sample", answer_floors),
     "learned weights of an answer": ("sample", question_weights),
+    "people's shares in a survey": ("exact", surveyed_shares),
     "metrics of `%mop_align`": ("sample", align_metrics),
     "floors of `%mop_align`": ("sample", align_floors),
     "metrics by subgroup, `--by`": ("sample", align_groups),

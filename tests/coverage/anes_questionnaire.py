@@ -14,7 +14,7 @@ from jupyter_mop.datasets import load_anes96_battery
 from jupyter_mop.datasets.anes96 import NEWS, PARTIES, POSITIONS
 from jupyter_mop.engine.questionnaire.prediction import left_out_report
 
-WHO = "It is 1996. You are {age} years old with {education}."
+WHO = "It is 1996."
 QUESTIONS = {
     "vote": Question(f"{WHO} Who do you expect to vote for?", ["Clinton", "Dole"]),
     "party": Question(f"{WHO} What is your party?", PARTIES, "scale"),

@@ -105,11 +105,19 @@ def recovered(world: Town, n: int, *, seed: int) -> dict[str, float]:
     inside = (sizes["low"] <= truth) & (truth <= sizes["high"])
     tables = np.array([np.abs(fit.item_table(name)[0] - table).sum(1) / 2
                        for name, table in world.tables.items()])  # fmt: skip
+    covered = []
+    for name, table in world.tables.items():
+        frame = fit.shares(name, "age").frame
+        for group, weights in zip(("everyone", *AGES), (truth, *world.sizes), strict=True):
+            rows = frame[frame["group"] == group]
+            shares = weights @ table
+            covered += ((rows["low"] <= shares) & (shares <= rows["high"])).tolist()
     return {
         "sizes": float(np.abs(sizes["share"] - truth).sum() / 2),
         "tables": float(tables.mean()),
         "worst table": float(tables.max()),
-        "coverage": float(inside.mean()),
+        "coverage of sizes": float(inside.mean()),
+        "of shares by group": float(np.mean(covered)),
     }
 
 

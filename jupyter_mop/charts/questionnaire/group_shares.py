@@ -37,9 +37,10 @@ def group_shares_table(shares: GroupShares) -> str:
 def prediction_chart(prediction: Prediction) -> alt.ConcatChart:
     """Draw the predicted option shares with intervals."""
     frame = prediction.shares().frame
-    note = "Predicted: nobody was asked. Dot: share with 95 % interval."
+    first, _, rest = prediction.verdict.partition(": ")
+    notes = ["Predicted: nobody was asked. Dot: share with 95 % interval.", f"{first}:", rest]
     title = f"{prediction.name}: {prediction.question.text}"
-    return panels_chart(frame, "group", title, [note, prediction.verdict])
+    return panels_chart(frame, "group", title, notes)
 
 
 def prediction_table(prediction: Prediction) -> str:

@@ -54,6 +54,7 @@ def group_shares(
     *,
     by: str | None = None,
     survey: Survey | None = None,
+    error: float = 0.0,
 ) -> GroupShares:
     """Return shares by group from those in each cell.
 
@@ -71,6 +72,8 @@ def group_shares(
         A context column, or "context".
     survey : Survey, optional
         The respondents, whose own shares are added.
+    error : float
+        Further standard error of the shares, on the logit scale.
     """
     subgroups, rows = Subgroups(contexts), []
     for group in subgroups.by(by):
@@ -78,7 +81,7 @@ def group_shares(
         if not inside.sum():
             continue
         values = [inside @ shares / inside.sum() for shares in by_cell]
-        low, high = share_intervals(values[0], values[1:])
+        low, high = share_intervals(values[0], values[1:], error)
         people, n = np.full(len(question.options), np.nan), 0
         if survey is not None:
             members = Subgroups(survey.contexts).members(group)
@@ -90,10 +93,12 @@ def group_shares(
     return GroupShares(name, question, pd.concat(rows, ignore_index=True))
 
 
-def share_intervals(shares: Array, replicates: Sequence[Array]) -> tuple[Array, Array]:
+def share_intervals(
+    shares: Array, replicates: Sequence[Array], error: float = 0.0
+) -> tuple[Array, Array]:
     """Return 95 % intervals of shares from those of replicates: low and high, each like `shares`.
 
-    The spread of the replicates is taken on the logit scale.
+    The spread of the replicates is that of log-odds; `error` is added in quadrature.
 
     Examples
     --------
@@ -101,12 +106,19 @@ def share_intervals(shares: Array, replicates: Sequence[Array]) -> tuple[Array, 
     >>> round(float(low[0]), 2), round(float(high[0]), 2)
     (0.31, 0.69)
     """
-    spread = _logit(np.array(replicates)).std(axis=0)
-    middle = _logit(shares)
+    spread = np.hypot(logit(np.array(replicates)).std(axis=0), error)
+    middle = logit(shares)
     return _logistic(middle - Z95 * spread), _logistic(middle + Z95 * spread)
 
 
-def _logit(shares: Array) -> Array:
+def logit(shares: Array) -> Array:
+    """Return the log-odds of shares, at most 9.2 in size.
+
+    Examples
+    --------
+    >>> logit(np.array([0.5, 0.0])).round(1).tolist()
+    [0.0, -9.2]
+    """
     inside = np.clip(shares, MARGIN, 1 - MARGIN)
     return np.asarray(np.log(inside / (1 - inside)))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jupyter_mop.backends.protocols import Backend, OnStep
 from jupyter_mop.engine.metrics.divergences import total_variation
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
-from jupyter_mop.engine.questionnaire.group_shares import GroupShares, group_shares
+from jupyter_mop.engine.questionnaire.group_shares import GroupShares, group_shares, logit
 from jupyter_mop.engine.questionnaire.item_tables import ItemTable, ask_items
 from jupyter_mop.engine.questionnaire.latent_classes import (
     Parameters,
@@ -102,8 +102,8 @@ class Prediction(Viewed):
     def shares(self, by: str | None = None, *, to: Target | None = None) -> GroupShares:
         """Return the predicted share of each option, overall and by group.
 
-        The interval has the uncertainty of classes and calibration; how far the language model
-        itself may be wrong is in `report`.
+        The interval has the uncertainty of classes and calibration, and the error of the same
+        predictions of the answered questions.
 
         Parameters
         ----------
@@ -119,7 +119,10 @@ class Prediction(Viewed):
             table = borrow(self.fit, self.question, parameters=parameters).table(self.table)
             weights = np.exp(parameters.log_weights(cells.features))
             by_cell.append(np.einsum("mk,mka->ma", weights, table[contexts]))
-        return group_shares(self.name, self.question, by_cell, cells.frame, sizes, by=by)
+        error = float(np.sqrt(np.mean(np.square(self.report["logit_error"]))))
+        return group_shares(
+            self.name, self.question, by_cell, cells.frame, sizes, by=by, error=error
+        )
 
     @property
     def verdict(self) -> str:
@@ -280,7 +283,8 @@ def left_out_report(fit: SurveyFit, *, random_state: int = 0) -> pd.DataFrame:
         question, kind, n_like (other questions of its kind), n, and the total variation from
         people's shares of "predicted", "uncalibrated" (the personas' own answers, same weights) and
         "equal" shares; floor and floor_high (the mean, and the 97.5 % quantile, for the truth at
-        this number of answers); log_loss of people's answers, in nats, and log_loss_equal.
+        this number of answers); logit_error (root mean square error of the options' log-odds);
+        log_loss of people's answers, in nats, and log_loss_equal.
 
     Raises
     ------
@@ -317,6 +321,8 @@ def _left_out(fit: SurveyFit, name: str, rng: np.random.Generator) -> dict[str, 
     n = round(1 / np.square(weights).sum())
     samples = rng.multinomial(n, people, N_SAMPLES) / n
     floors = [total_variation(people, sample) for sample in samples]
+    observed = (people * n + 1 / n_options) / (n + 1)  # no option has a share of zero
+    gaps = logit(weights @ by_person) - logit(observed)
     right = by_person[np.arange(len(by_person)), codes[there]]
     return {
         "question": name,
@@ -328,6 +334,7 @@ def _left_out(fit: SurveyFit, name: str, rng: np.random.Generator) -> dict[str, 
         "equal": total_variation(people, np.full(n_options, 1 / n_options)),
         "floor": float(np.mean(floors)),
         "floor_high": float(np.quantile(floors, UPPER)),
+        "logit_error": float(np.sqrt(np.mean(np.square(gaps)))),
         "log_loss": float(-weights @ np.log(np.maximum(right, 1e-12))),
         "log_loss_equal": float(np.log(n_options)),
     }

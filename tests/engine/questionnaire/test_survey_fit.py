@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ def test_class_sizes_and_item_tables_are_recovered(world: Town) -> None:
     found = recovered(world, 1000, seed=3)
     assert found["sizes"] <= 0.05
     assert found["tables"] <= 0.05
-    assert found["coverage"] >= 0.75
+    assert found["coverage of sizes"] >= 0.75
+    assert found["of shares by group"] >= 0.75
 
 
 def test_the_gradient_is_that_of_the_penalised_likelihood(fit: SurveyFit) -> None:
@@ -146,6 +148,9 @@ def test_an_unasked_question_is_predicted(world: Town) -> None:
     shares = prediction.shares("age").frame
     everyone = shares.loc[shares["group"] == "everyone", "share"].to_numpy()
     gap = np.abs(everyone - people.shares("mood")).sum() / 2
+    first = shares[shares["group"] == "everyone"]
+    assert (first["low"] <= people.shares("mood")).all()
+    assert (people.shares("mood") <= first["high"]).all()
     equal = np.abs(1 / 3 - people.shares("mood")).sum() / 2
     assert gap < equal
     assert prediction.borrowed.slope == pytest.approx(1.25, abs=0.2)
@@ -226,3 +231,16 @@ def test_a_report_compares_with_rivals(world: Town) -> None:
 def test_too_few_respondents_are_refused(world: Town) -> None:
     with pytest.raises(DataError, match="at least 8 respondents, got 5"):
         fit_survey(world.people(5, seed=0), PERSONAS, world.backend)
+
+
+def test_a_respondent_of_weight_two_counts_twice(world: Town) -> None:
+    survey = world.people(300, seed=6)
+    twice = np.flatnonzero(survey.codes[:, 0] == 0)
+    weights = np.ones(300)
+    weights[twice] = 2.0
+    weighted = fit_survey(replace(survey, weights=weights / weights.mean()), PERSONAS,
+                          world.backend)  # fmt: skip
+    copied = fit_survey(survey.take([*range(300), *twice]), PERSONAS, world.backend)
+    sizes = [fit.class_sizes()["share"].to_numpy() for fit in (weighted, copied)]
+    equal = fit_survey(survey, PERSONAS, world.backend).class_sizes()["share"].to_numpy()
+    assert np.abs(sizes[0] - sizes[1]).sum() < np.abs(equal - sizes[1]).sum() / 4
