@@ -113,8 +113,9 @@ def test_align_then_copy_as_code_then_run_it(notebook):
     assert shown(notebook)["MAUVE"] >= before
     notebook.page.get_by_role("button", name="Copy as code").click()
     code = notebook.page.get_by_label("Code of these weights").input_value()
-    assert code.startswith("%mop_simulate first --weights")
-    notebook.execute(f"again = {code} -n 50")
+    assert code.startswith("%mop_reweight first --weights")
+    assert code.endswith(" --as first_2")
+    notebook.execute(f"again = {code}")
     printed = json.loads(notebook.execute("print(json.dumps(again.provenance['weights']))"))
     found = [float(part.split("=")[1]) for part in printed.split(", ")]
     assert found == pytest.approx(in_python(notebook)[0], abs=2e-3)

@@ -370,9 +370,10 @@ def code_of(page):
 def test_copied_code_gives_the_weights_back(show, comparison):
     page = show(comparison, weights=[5, 3, 1, 2])
     code = code_of(page)
-    start = '%mop_simulate sky --weights "'
+    start, end = '%mop_reweight sky --weights "', " --as sky_2"
     assert code.startswith(start)
-    text = code.removeprefix(start[:-1])
+    assert code.endswith(end)
+    text = code.removeprefix(start[:-1]).removesuffix(end)
     found = arguments.weights(InteractiveShell.instance(), text)
     assert list(found) == NAMES
     assert list(found.values()) == pytest.approx([5 / 11, 3 / 11, 1 / 11, 2 / 11], abs=1e-4)
@@ -384,11 +385,11 @@ def test_names_that_the_magic_cannot_take_are_copied_as_python(show):
     page = show(comparison_of(names), weights=[5, 4, 3, 2, 1])
 
     class Study:
-        def simulate(self, name, weights):
-            return name, weights
+        def reweight(self, name, weights, *, kept_as):
+            return name, weights, kept_as
 
-    name, found = eval(code_of(page), {"study": Study()})  # noqa: S307  that is what is tested
-    assert name == "sky"
+    name, found, kept_as = eval(code_of(page), {"study": Study()})  # noqa: S307  that is what is tested
+    assert (name, kept_as) == ("sky", "sky_2")
     assert list(found) == names
     assert list(found.values()) == pytest.approx(np.arange(5, 0, -1) / 15, abs=1e-4)
 

@@ -16,6 +16,7 @@ from jupyter_mop.notebook.magics.base import (
     cost_arguments,
     option_arguments,
     parsed,
+    replace_argument,
     run,
 )
 from jupyter_mop.notebook.progress_screens import progress
@@ -46,6 +47,7 @@ class AskMagics(StudyMagics):
     @argument("--separator", help="What stands between the choices in the population's answers to "
               "a multiple choice. Default: |.")  # fmt: skip
     @option_arguments(ElicitationOptions)
+    @replace_argument
     @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
@@ -62,7 +64,11 @@ class AskMagics(StudyMagics):
         if cell is None:
             return self.study.answer(name)
         text = cell.rstrip().removesuffix(";")
-        with progress(self.shell, self.study) as on_step:
+        known = self.study.simulations.keys() | self.study.answers.keys()
+        with (
+            self.origins.overwriting(name, known, args),
+            progress(self.shell, self.study) as on_step,
+        ):
             answer: PopulationAnswer | CostEstimate = run(
                 self.study,
                 "ask",

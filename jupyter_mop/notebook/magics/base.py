@@ -14,6 +14,7 @@ from IPython.core.magic_arguments import argument as ipython_argument
 from IPython.core.magic_arguments import parse_argstring
 
 from jupyter_mop.notebook.magics import arguments
+from jupyter_mop.notebook.magics.origins import Origins
 from jupyter_mop.options import Option, Options, declared_options
 from jupyter_mop.study.study import Study
 
@@ -32,6 +33,7 @@ class StudyMagics(Magics):
     def __init__(self, shell: InteractiveShell, study: Study | None = None) -> None:
         super().__init__(shell)
         self.study = study or Study()
+        self.origins = Origins()
 
 
 def argument(*flags: str, help: str, **settings: Any) -> Callable[[Magic], Magic]:  # noqa: A002, ANN401
@@ -71,6 +73,12 @@ def _option_argument(name: str, default: object, declared: Option) -> Callable[[
     return argument(
         *declared.flags, dest=name, type=declared.parse, default=default, help=declared.help
     )
+
+
+def replace_argument(magic: Magic) -> Magic:
+    """Give a magic the argument --replace."""
+    text = "Overwrite a result of this name that another cell made."
+    return argument("--replace", action="store_true", help=text)(magic)
 
 
 def cost_arguments(magic: Magic) -> Magic:

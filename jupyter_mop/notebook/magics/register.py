@@ -44,7 +44,10 @@ def register(shell: InteractiveShell) -> None:
     before = shell.magics_manager.registry.get(MopMagics.__name__)
     magics = MopMagics(shell, before and before.study)
     shell.register_magics(magics)
-    if before is None:
+    if before is not None:
+        magics.origins = before.origins
+    else:
+        shell.events.register("pre_run_cell", magics.origins.begin_cell)
         completion.register(shell, magics)
         print(HINT)  # noqa: T201  the first line for those who open no documentation
     display.register(shell)

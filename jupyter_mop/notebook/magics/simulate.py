@@ -15,6 +15,7 @@ from jupyter_mop.notebook.magics.base import (
     cost_arguments,
     option_arguments,
     parsed,
+    replace_argument,
     run,
 )
 from jupyter_mop.notebook.progress_screens import progress
@@ -37,6 +38,7 @@ class SimulateMagics(StudyMagics):
     @option_arguments(SimulationOptions)
     @argument("--client", help="Variable with a dask.distributed.Client, whose workers generate "
               "the responses.")  # fmt: skip
+    @replace_argument
     @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
@@ -48,12 +50,16 @@ class SimulateMagics(StudyMagics):
         Example: %%mop_simulate learned -n 300 --weights critic=0.4,fan=0.6
         """
         args = parsed(self.mop_simulate, line)
-        with progress(self.shell, self.study) as on_step:
+        name = arguments.unquoted(args.name)
+        with (
+            self.origins.overwriting(name, self.study.simulations, args),
+            progress(self.shell, self.study) as on_step,
+        ):
             simulation: Simulation | CostEstimate = run(
                 self.study,
                 "simulate",
                 args,
-                arguments.unquoted(args.name),
+                name,
                 template=cell,
                 client=arguments.client(self.shell, args.client),
                 on_step=on_step,
@@ -117,6 +123,7 @@ class SimulateMagics(StudyMagics):
               "NAME=0.4,NAME=0.6, with the rest shared by the other personas. learned, uniform or "
               "stated change exemplar weights too.")  # fmt: skip
     @argument("--as", dest="kept_as", metavar="NAME", help="Name of the result, for %mop_align.")
+    @replace_argument
     @line_magic
     @output_can_be_silenced
     def mop_reweight(self, line: str) -> Simulation:
@@ -125,8 +132,10 @@ class SimulateMagics(StudyMagics):
         Example: %mop_reweight learned --weights critic=0.6 --as critical
         """
         args = parsed(self.mop_reweight, line)
-        return self.study.reweight(
-            arguments.unquoted(args.name),
-            arguments.weights(self.shell, args.weights) or "panel",
-            kept_as=args.kept_as and arguments.unquoted(args.kept_as),
-        )
+        kept_as = args.kept_as and arguments.unquoted(args.kept_as)
+        with self.origins.overwriting(kept_as or "", self.study.simulations, args):
+            return self.study.reweight(
+                arguments.unquoted(args.name),
+                arguments.weights(self.shell, args.weights) or "panel",
+                kept_as=kept_as,
+            )

@@ -83,7 +83,7 @@ function buildCopy(model, data, signal) {
       updateText(message, "Press Ctrl+C to copy.");
     }
   }
-  const tool = button("Copy as code", "Copy the line that simulates with these weights", copy, signal);
+  const tool = button("Copy as code", "Copy the line that reweights the simulation to these weights, under a new name", copy, signal);
   function draw() {
     if (element.hidden || field.value === code()) return;
     field.value = code();
