@@ -64,5 +64,9 @@ class BudgetError(MopError):
     """A run that ended before it exceeded its budget; finished answers are in the store."""
 
 
+class BatchPending(MopError):  # noqa: N818  not an error of the program
+    """A run whose requests are in a batch that is not done yet; resuming the run collects it."""
+
+
 class Interrupted(MopError):  # noqa: N818  not an error of the program
     """A run that the user stopped; finished answers are in the store."""

@@ -27,7 +27,7 @@ def short(module: str) -> str:
 # The floors, from the ground up. A name stands for a module, or for a folder and all inside it.
 GROUND = ("errors", "config", "options", "rendering")
 PROTOCOLS = ("backends.protocols", "backends.chat_templates")
-BACKENDS = ("cost", "endpoint", "openvino", "store", "cluster")
+BACKENDS = ("cost", "endpoint", "openvino", "store", "cluster", "batch")
 CONNECTION = ("capabilities", "defaults", "error_messages", "prompt_logprobs", "server")
 ENGINE = (  # a folder imports from those before it
     "metrics",
@@ -74,6 +74,10 @@ ALLOWED = {
     ),
     "backends.openvino": (*GROUND, *PROTOCOLS, "backends.cost", "backends.model_files"),
     "backends.store": (*GROUND, *PROTOCOLS, "backends.cost", "backends.endpoint.capabilities"),
+    "backends.batch": (
+        *(*GROUND, *PROTOCOLS, "backends.cost"),
+        *("backends.endpoint", "backends.store"),
+    ),
     "backends.cluster": (
         *(*GROUND, *PROTOCOLS, "backends.toy"),
         *("backends.endpoint", "backends.openvino"),

@@ -124,7 +124,7 @@ class Run:
 
     Attributes
     ----------
-    status : {"running", "paused", "done", "stopped", "failed"}
+    status : {"running", "paused", "done", "stopped", "waiting", "failed"}
     steps : list of Step
     latest : deque of str
         The latest responses, newest first.
@@ -195,7 +195,7 @@ class Run:
         self.steps[-1].shift(self.clock() - start)
 
     def end(self, status: str) -> None:
-        """Set how the run ended: "done", "stopped" or "failed"."""
+        """Set how the run ended: "done", "stopped", "waiting" (for a batch) or "failed"."""
         self.status = status
 
     @property

@@ -16,7 +16,7 @@ from tqdm.std import tqdm
 
 from jupyter_mop.backends.protocols import OnStep, Tick
 from jupyter_mop.charts.runs_and_costs import progress_line
-from jupyter_mop.errors import Interrupted
+from jupyter_mop.errors import BatchPending, Interrupted
 from jupyter_mop.notebook.progress import Controls, Run, Step
 
 if TYPE_CHECKING:
@@ -148,6 +148,9 @@ def progress(shell: InteractiveShell, study: Study | None = None) -> Iterator[On
             f"Stopped{where}; finished answers are cached.",
             hint="Run the cell again to continue.",
         ) from None
+    except BatchPending:
+        run.end("waiting")
+        raise
     except BaseException:
         run.end("failed")
         raise

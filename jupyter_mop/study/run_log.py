@@ -24,6 +24,7 @@ from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import (
+    BatchPending,
     BudgetError,
     DataError,
     ModelError,
@@ -31,6 +32,7 @@ from jupyter_mop.errors import (
     NotFittedError,
     StoreError,
 )
+from jupyter_mop.study.batches import is_batch
 from jupyter_mop.study.session import Session
 
 P = ParamSpec("P")
@@ -106,7 +108,8 @@ def _listed(words: Iterable[str]) -> str:
 @contextmanager
 def _recording(session: Session, verb: str, arguments: Mapping[str, Any]) -> Iterator[RunRecord]:
     """Record the run that happens inside a `with` block."""
-    record = RunRecord(session.store, verb, arguments, {"basis": _input_digests(session, verb)})
+    facts = {"basis": _input_digests(session, verb), "batch": is_batch(session)}
+    record = RunRecord(session.store, verb, arguments, facts)
     error, before = None, session.backend.usage
     try:
         with use_record(record):
@@ -141,7 +144,9 @@ def _close(record: RunRecord, error: BaseException | None) -> None:
     """End the record; one of a verb that failed before its first request is deleted."""
     stopped = isinstance(error, KeyboardInterrupt | BudgetError)
     state: EndState = "cancelled" if stopped else "failed" if error else "finished"
-    if isinstance(error, Exception):
+    if isinstance(error, BatchPending):
+        state = "waiting"
+    elif isinstance(error, Exception):
         ours = isinstance(error, MopError)
         record.facts["error"] = str(error) if ours else type(error).__name__
     try:

@@ -8,7 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from batch_api import BatchApi
 
 
 class Reply(NamedTuple):
@@ -58,6 +61,7 @@ class ScriptedServer:
     def __init__(self, port: int = 0) -> None:
         self.script: list[Reply] = []
         self.default: Reply | Callable[[dict[str, Any]], Reply] = Reply(body=chat())
+        self.batches: BatchApi | None = None
         self.seen: list[Seen] = []
         self.in_flight = self.max_in_flight = 0
         self._lock = threading.Lock()
@@ -69,10 +73,17 @@ class ScriptedServer:
             def do_GET(self) -> None:
                 listed = {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
                 server.note(self.path, {}, self.headers)
-                self.reply(Reply(body=listed))
+                found = server.batches.get(self.path) if server.batches else None
+                self.reply(found or Reply(body=listed))
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                content = self.rfile.read(int(self.headers["content-length"]))
+                kind = self.headers["content-type"]
+                found = server.batches.post(self.path, content, kind) if server.batches else None
+                if found:
+                    self.reply(found)
+                    return
+                body = json.loads(content)
                 reply = server.record(self.path, body, self.headers)
                 with server.counted():
                     time.sleep(reply.seconds)

@@ -62,6 +62,8 @@ class CostEstimate(Rendered):
         How the tokens were counted.
     thinking : tuple of int, optional
         Expected and most tokens of thinking in a response, for a model that thinks.
+    is_batch : bool
+        Whether the requests would be sent as a batch, for which the price is half.
 
     Examples
     --------
@@ -78,6 +80,7 @@ class CostEstimate(Rendered):
     price: Price | None
     counted: str
     thinking: tuple[int, int] | None = None
+    is_batch: bool = False
 
     @property
     def calls(self) -> int:
@@ -126,11 +129,13 @@ class CostEstimate(Rendered):
     def seconds(self) -> float | None:
         """Expected time in seconds at the pace so far; None before the model has answered."""
         known = [step.seconds for step in self.steps if step.seconds is not None]
-        return sum(known) if len(known) == len(self.steps) else None
+        return sum(known) if len(known) == len(self.steps) and not self.is_batch else None
 
     @property
     def duration(self) -> str:
         """The expected time in words."""
+        if self.is_batch and self.calls:
+            return "up to 24 hours for each batch"
         return _time(self.seconds)
 
     def _usd(self, tokens_in: float, tokens_out: float) -> float | None:

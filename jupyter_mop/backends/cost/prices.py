@@ -55,6 +55,17 @@ class Price:
         """Return the cost of these tokens in US dollars."""
         return (self.usd_in * tokens_in + self.usd_out * tokens_out) / MILLION
 
+    @property
+    def in_batches(self) -> Price:
+        """The price of requests that are sent as a batch: half.
+
+        Examples
+        --------
+        >>> str(Price(2.0, 8.0, "stated").in_batches)
+        '$1 in, $4 out per million tokens (stated, half price in batches)'
+        """
+        return Price(self.usd_in / 2, self.usd_out / 2, f"{self.source}, half price in batches")
+
     def __str__(self) -> str:
         if not self.usd_in and not self.usd_out:
             return f"free ({self.source})"

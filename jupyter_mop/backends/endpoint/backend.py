@@ -239,10 +239,7 @@ class OpenAIBackend:
         """
         if not requests:
             return []
-        settings = {"temperature": params.temperature, "top_p": params.top_p}
-        settings |= defaults.ALL_TOKENS if self.capabilities.can(names.ALL_TOKENS) else {}
-        settings |= self.options.sent
-        room = self.thinking
+        settings, room = self._settings(params), self.thinking
 
         async def generate_one(request: GenerationRequest) -> Completion:
             sent = settings | {bodies.SEED: _seed(request)}
@@ -323,21 +320,43 @@ class OpenAIBackend:
                 f"The endpoint {self.endpoint.name} reports no log-probabilities of output tokens.",
                 hint="Leave `method` out: answers are sampled then.",
             )
-        n_top = self.capabilities.n_top if prompts else 0
-        settings = {"logprobs": True, "top_logprobs": n_top, "temperature": 1}
-        settings |= self.options.sent
+        settings = self._first_token_settings if prompts else {}
 
         async def first(prompt: Prompt) -> FirstTokens:
-            found = await self._post(prompt, 1, settings, answers.first_tokens)
-            if found is None:
-                raise ModelError(
-                    f"The model at {self.endpoint.name} begins with its thinking, so that the "
-                    "first token is not that of an answer.",
-                    hint="Use --method sampled.",
-                )
-            return found
+            return await self._post(prompt, 1, settings, self.read_first_tokens)
 
         return run_all(prompts, first, on_result, max_in_flight=self.endpoint.in_flight)
+
+    def body(self, request: GenerationRequest, params: SamplingParams, room: int) -> Json:
+        """Return the body of the request for a response, with `room` tokens for thinking."""
+        settings = self._settings(params) | {bodies.SEED: _seed(request)}
+        n_tokens = params.max_tokens + room
+        return bodies.chat_body(self.capabilities, request.prompt, n_tokens, settings)
+
+    def first_tokens_body(self, prompt: Prompt) -> Json:
+        """Return the body of the request for the first tokens of a response."""
+        return bodies.chat_body(self.capabilities, prompt, 1, self._first_token_settings)
+
+    def read_first_tokens(self, answer: Json) -> FirstTokens:
+        """Read the first tokens of an answer; raise a ModelError if they begin its thinking."""
+        found = answers.first_tokens(answer)
+        if found is None:
+            raise ModelError(
+                f"The model at {self.endpoint.name} begins with its thinking, so that the "
+                "first token is not that of an answer.",
+                hint="Use --method sampled.",
+            )
+        return found
+
+    def _settings(self, params: SamplingParams) -> Json:
+        settings = {"temperature": params.temperature, "top_p": params.top_p}
+        settings |= defaults.ALL_TOKENS if self.capabilities.can(names.ALL_TOKENS) else {}
+        return settings | self.options.sent
+
+    @property
+    def _first_token_settings(self) -> Json:
+        settings = {"logprobs": True, "top_logprobs": self.capabilities.n_top, "temperature": 1}
+        return settings | self.options.sent
 
     async def _answered(
         self, prompt: Prompt, max_tokens: int, settings: Mapping[str, Any]

@@ -180,6 +180,11 @@ def explained(error: Exception, call: Call) -> MopError:
     )
 
 
+def explained_body(status: int, body: object, call: Call) -> MopError:
+    """Return the error for a failure with this HTTP status and body, as a batch reports it."""
+    return _status_error(_failure(status, body, "an error without words"), call)
+
+
 def failure_of(error: Exception) -> Failure | None:
     """Return what the server says of a failure; None if no server said anything."""
     from openai import APIStatusError

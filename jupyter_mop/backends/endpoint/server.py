@@ -6,9 +6,9 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from jupyter_mop.backends.cost.token_counts import reported_tokens, size_of_body
@@ -23,6 +23,9 @@ from jupyter_mop.backends.endpoint.error_messages import (
 from jupyter_mop.backends.endpoint.event_loop import Sent, event_loop, hedged
 from jupyter_mop.backends.endpoint.rate_limits import AdaptiveLimit
 from jupyter_mop.errors import DataError, MopError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 Value = TypeVar("Value")
 Json = dict[str, Any]
@@ -135,6 +138,19 @@ class Endpoint:
         """Return `read(response)` for `path`; raises the errors of `post`."""
         return await self._call("get", path, read, attempts)
 
+    async def use(
+        self,
+        path: str,
+        call: Callable[[AsyncOpenAI], Awaitable[Value]],
+        *,
+        attempts: int = defaults.ATTEMPTS,
+    ) -> Value:
+        """Return what `call` makes of the openai client; `path` is for errors, those of `post`.
+
+        Nothing is metered: uploads, downloads and questions about them are free.
+        """
+        return await self._tried(path, lambda: call(self._connected().client), attempts)
+
     async def _call(
         self,
         method: str,
@@ -143,9 +159,16 @@ class Endpoint:
         attempts: int,
         **options: Any,  # noqa: ANN401  the client's options
     ) -> Value:
+        async def once() -> Value:
+            return _read(read, await self._hedged(method, path, **options))
+
+        return await self._tried(path, once, attempts)
+
+    async def _tried(self, path: str, call: Callable[[], Awaitable[Value]], attempts: int) -> Value:
+        """Return what `call` gives; a temporary failure is repeated, another one explained."""
         for attempt in range(1, attempts + 1):
             try:
-                return _read(read, await self._hedged(method, path, **options))
+                return await call()
             except MopError:
                 raise
             except Exception as error:  # noqa: BLE001  anything that the client raises

@@ -86,7 +86,10 @@ class Client(httpx2.AsyncClient):
         options.pop("timeout", None)  # the transport has its own
         if any(options.values()):
             options |= {"headers": headers, "content": content}
-            return super().build_request(method, url, **options)
+            request = super().build_request(method, url, **options)
+            if options.get("files"):
+                request.read()  # the transport sends the content in one piece
+            return request
         if url not in self._urls:
             self._urls[url] = httpx2.URL(url)
         stream = httpx2.ByteStream(content or b"")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -123,6 +123,8 @@ class CachedBackend(_HitCounts):
     (2, 1, 1)
     """
 
+    prompts_at_once: int
+
     def __init__(self, backend: Backend, store: Store, *, price: Price | None = None) -> None:
         super().__init__()
         self.backend = backend
@@ -130,6 +132,19 @@ class CachedBackend(_HitCounts):
         self._price = price
         self._meter = Meter()
         self.pace: dict[str, Usage] = {}
+
+    @contextmanager
+    def asking(
+        self, backend: Backend, *, price: Price | None, prompts_at_once: int
+    ) -> Iterator[None]:
+        """Ask another backend inside a `with` block, with so many prompts in one call."""
+        before = self.backend, self._price
+        self.backend, self._price, self.prompts_at_once = backend, price, prompts_at_once
+        try:
+            yield
+        finally:
+            self.backend, self._price = before
+            del self.prompts_at_once
 
     @property
     def price(self) -> Price | None:

@@ -70,7 +70,9 @@ class PlannedBackend(CachedBackend):
     prompts_at_once = sys.maxsize  # one step for all prompts that do not depend on answers
 
     def __init__(self, cached: CachedBackend, typical: Sequence[str] = ()) -> None:
-        super().__init__(cached.backend, cached.store, price=cached.price)
+        direct = getattr(cached.backend, "direct", None)  # of a backend that sends batches
+        super().__init__(direct or cached.backend, cached.store, price=cached.price)
+        self._is_batch = direct is not None
         self.cached = cached
         self.typical = typical
         self.steps: list[Step] = []
@@ -96,7 +98,9 @@ class PlannedBackend(CachedBackend):
         """Return the cost of all requests counted so far."""
         expected, room = hidden_tokens(self.backend)
         thinking = (round(expected), room) if room else None
-        return CostEstimate(verb, tuple(self.steps), self.price, self._counter.source, thinking)
+        return CostEstimate(
+            verb, tuple(self.steps), self.price, self._counter.source, thinking, self._is_batch
+        )
 
     @cached_property
     def _counter(self) -> TokenCounter:

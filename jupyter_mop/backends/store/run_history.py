@@ -38,8 +38,8 @@ class StoredRun:
     arguments : mapping
         The verb's arguments.
     state : str
-        "running", "finished", "failed", "cancelled" (stopped by the user) or "interrupted" (its
-        process ended).
+        "running", "finished", "failed", "cancelled" (stopped by the user), "waiting" (for a batch)
+        or "interrupted" (its process ended).
     started : float
         Start in seconds since 1970, by the system clock.
     seconds : float or None

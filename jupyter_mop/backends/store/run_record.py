@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jupyter_mop.backends.store.sqlite_store import Statement, Store
-from jupyter_mop.errors import BudgetError, StoreError
+from jupyter_mop.errors import BatchPending, BudgetError, StoreError
 
-EndState = Literal["finished", "failed", "cancelled"]
+EndState = Literal["finished", "failed", "cancelled", "waiting"]
 
 _current: ContextVar[RunRecord | None] = ContextVar("current_record", default=None)
 
@@ -68,7 +68,7 @@ class RunRecord:
         self.has_requests = False
         self._n_failed, self._start = 0, time.monotonic()
         token = uuid.uuid4().hex
-        self._lock = _hold(lock_path(store, token))
+        self._lock = hold_lock(lock_path(store, token))
         columns = "INSERT INTO runs (verb, arguments, state, lock, started, facts)"
         row = (verb, json.dumps(arguments), "running", token, time.time(), json.dumps(self.facts))
         try:
@@ -102,10 +102,13 @@ class RunRecord:
 
     @contextmanager
     def counting_failures(self) -> Iterator[None]:
-        """Count an error inside the block as one failed request; a spent budget is not one."""
+        """Count an error inside the block as one failed request.
+
+        A spent budget and a batch that is not done yet are none.
+        """
         try:
             yield
-        except BudgetError:
+        except (BudgetError, BatchPending):
             raise
         except Exception:
             self._n_failed += 1
@@ -178,7 +181,7 @@ def is_alive(store: Store, token: str) -> bool:
     return False
 
 
-def _hold(path: Path) -> sqlite3.Connection:
+def hold_lock(path: Path) -> sqlite3.Connection:
     """Lock a new file until the process ends.
 
     SQLite's own locks are used, which work wherever the store does.

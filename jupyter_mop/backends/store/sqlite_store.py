@@ -43,6 +43,24 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             facts TEXT NOT NULL
         )""",
     ),
+    (
+        """CREATE TABLE batches (
+            id INTEGER PRIMARY KEY,
+            endpoint TEXT NOT NULL,
+            lock TEXT NOT NULL,
+            started REAL NOT NULL,
+            file_id TEXT,
+            batch_id TEXT,
+            ended REAL
+        )""",
+        """CREATE TABLE batch_requests (
+            key TEXT PRIMARY KEY,
+            batch INTEGER,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            failure TEXT
+        )""",
+        "CREATE INDEX batch_requests_by_batch ON batch_requests (batch)",
+    ),
 )
 Statement = tuple[str, tuple[object, ...]]
 
@@ -160,6 +178,12 @@ class Store:
         """Execute one statement in its own transaction; return the ID of the last row."""
         with self._transaction():
             return self._connection.execute(*statement).lastrowid or 0
+
+    def write_all(self, statements: Iterable[Statement]) -> None:
+        """Execute several statements in one transaction."""
+        with self._transaction():
+            for statement in statements:
+                self._connection.execute(*statement)
 
     def read(self, statement: Statement) -> list[tuple[Any, ...]]:
         """Return the rows of one query."""

@@ -13,6 +13,7 @@ from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
     StudyMagics,
     argument,
+    batch_argument,
     cost_arguments,
     option_arguments,
     parsed,
@@ -49,6 +50,7 @@ class AskMagics(StudyMagics):
     @option_arguments(ElicitationOptions)
     @replace_argument
     @cost_arguments
+    @batch_argument
     @line_cell_magic
     @output_can_be_silenced
     def mop_ask(self, line: str, cell: str | None = None) -> PopulationAnswer | CostEstimate:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import functools
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics
 from IPython.core.magic_arguments import argument as ipython_argument
 from IPython.core.magic_arguments import parse_argstring
 
+from jupyter_mop.errors import BatchPending
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.origins import Origins
 from jupyter_mop.options import Option, Options, declared_options
@@ -97,6 +99,31 @@ def cost_arguments(magic: Magic) -> Magic:
     return dry_run(budget(magic))
 
 
+def prints_pending(magic: Magic) -> Magic:
+    """Let a magic print what is in a batch, and return None then."""
+
+    @functools.wraps(magic)
+    def printing(*args: Any, **options: Any) -> Any:  # noqa: ANN401  what the magic returns
+        try:
+            return magic(*args, **options)
+        except BatchPending as pending:
+            print(pending)  # noqa: T201
+            return None
+
+    return cast("Magic", printing)
+
+
+def batch_argument(magic: Magic) -> Magic:
+    """Give a magic the argument --batch."""
+    declare = argument(
+        "--batch",
+        action="store_true",
+        help="Send the requests as a batch, at half the price, where the endpoint has OpenAI's "
+        "batch API. %mop_resume collects the answers, within a day.",
+    )
+    return declare(prints_pending(magic))
+
+
 def run(study: Study, verb: str, costs: argparse.Namespace, *args: Any, **options: Any) -> Any:  # noqa: ANN401
     """Call a method of the study, or plan it, or limit its cost, as `costs` says.
 
@@ -106,13 +133,17 @@ def run(study: Study, verb: str, costs: argparse.Namespace, *args: Any, **option
     verb : str
         Name of the method.
     costs : argparse.Namespace
-        The parsed `cost_arguments`: dry_run and budget.
+        The parsed `cost_arguments`, dry_run and budget, and batch where it is one.
     *args, **options
         Arguments of the method.
     """
-    if costs.dry_run:
-        return study.plan(verb, *args, **options)
-    with nullcontext() if costs.budget is None else study.within(costs.budget):
+    with ExitStack() as stack:
+        if getattr(costs, "batch", False):
+            stack.enter_context(study.batched())
+        if costs.dry_run:
+            return study.plan(verb, *args, **options)
+        if costs.budget is not None:
+            stack.enter_context(study.within(costs.budget))
         return getattr(study, verb)(*args, **options)
 
 

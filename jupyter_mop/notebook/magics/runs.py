@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.magic import line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
-from jupyter_mop.notebook.magics.base import StudyMagics, argument, parsed
+from jupyter_mop.notebook.magics.base import StudyMagics, argument, parsed, prints_pending
 from jupyter_mop.notebook.progress_screens import progress
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class RunMagics(StudyMagics):
     @magic_arguments()
     @argument("run", nargs="?", type=int, help="Number of the run in %mop_runs. Default: the "
               "latest unfinished run.")  # fmt: skip
+    @prints_pending
     @line_magic
     @output_can_be_silenced
     def mop_resume(self, line: str) -> Any:  # noqa: ANN401  what the verb returns

@@ -17,6 +17,7 @@ from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
     StudyMagics,
     argument,
+    batch_argument,
     cost_arguments,
     option_arguments,
     parsed,
@@ -172,6 +173,7 @@ class SetupMagics(StudyMagics):
     @argument("--client", help="Variable with a dask.distributed.Client, whose workers score the "
               "responses.")  # fmt: skip
     @cost_arguments
+    @batch_argument
     @line_cell_magic
     @output_can_be_silenced
     def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas | CostEstimate:

@@ -12,6 +12,7 @@ from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
     StudyMagics,
     argument,
+    batch_argument,
     cost_arguments,
     option_arguments,
     parsed,
@@ -40,6 +41,7 @@ class SimulateMagics(StudyMagics):
               "the responses.")  # fmt: skip
     @replace_argument
     @cost_arguments
+    @batch_argument
     @line_cell_magic
     @output_can_be_silenced
     def mop_simulate(self, line: str, cell: str | None = None) -> Simulation | CostEstimate:

@@ -3,7 +3,7 @@
 
 import { node, panel } from "../shared/elements.js";
 
-const STATUS = { running: "Running", paused: "Paused", done: "Done", stopped: "Stopped", failed: "Failed" };
+const STATUS = { running: "Running", paused: "Paused", done: "Done", stopped: "Stopped", waiting: "Batch sent", failed: "Failed" };
 const HELLO_DELAYS = [0, 300, 1000, 3000, 8000, 20000];
 
 /** A duration as 7 s, 1:05 or 2:03:09. */
