@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop import config
+from jupyter_mop.backends.batch.backend import BatchBackend
 from jupyter_mop.backends.endpoint.backend import OpenAIBackend
 from jupyter_mop.backends.opening import load_backend
 from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
@@ -207,7 +208,8 @@ class Session:
         self, options: SimulationOptions, mixture: MixtureOfPersonas
     ) -> SimulationOptions:
         """Fill in the options that depend on the session: weights, candidates and length."""
-        single = options.n_candidates is None and isinstance(self.backend.backend, OpenAIBackend)
+        is_endpoint = isinstance(self.backend.backend, OpenAIBackend | BatchBackend)
+        single = options.n_candidates is None and is_endpoint
         return replace(
             options,
             weights=self.with_panel(options.weights),

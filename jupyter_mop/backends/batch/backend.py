@@ -380,8 +380,9 @@ class BatchBackend:
         try:
             self.meter.hold(size)
         except BudgetError as error:
+            cost = f"${self.price.of(size.max_in, size.max_out):,.2f}" if self.price else "more"
             raise BudgetError(
-                f"A batch of {n_requests:,} requests could exceed the budget. {error.message}",
+                f"A batch of {n_requests:,} requests could cost {cost}, which exceeds the budget.",
                 hint=error.hint,
             ) from None
         self.meter.end(size, None, calls=0)
