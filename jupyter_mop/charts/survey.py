@@ -19,6 +19,7 @@ from jupyter_mop.charts.style.chart_parts import (
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT
+from jupyter_mop.engine.evaluation import trust
 from jupyter_mop.engine.survey.calibrated.comparison import CALIBRATED, gain_text
 from jupyter_mop.engine.survey.population_answer import Calibration, PopulationAnswer
 
@@ -109,7 +110,12 @@ def answer_table(answer: PopulationAnswer) -> str:
         head.append("known share")
         columns.append([f"{share:.1%}" for share in frame["target"]])
     rows = [list(row) for row in zip(*columns, strict=True)]
-    parts = [f"<p>{cell(answer.question.text)}</p>", table(head, rows)]
+    verdict = trust.answer_in_short(answer)
+    parts = [
+        f"<p>{cell(answer.question.text)}</p>",
+        f"<p><b>{cell(verdict, MAX_NOTE_LENGTH)}</b></p>",
+    ]
+    parts.append(table(head, rows))
     if not answer.is_plain:
         parts.append(_persona_table(answer))
     if answer.calibration is not None:

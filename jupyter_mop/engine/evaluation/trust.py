@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,12 +10,20 @@ import pandas as pd
 
 from jupyter_mop.engine.evaluation.alignment import Alignment
 from jupyter_mop.engine.evaluation.alignment_by_context import is_off_floor
-from jupyter_mop.engine.evaluation.answer_baselines import EQUAL, SAMPLE, THIS, TRAINING
+from jupyter_mop.engine.evaluation.answer_baselines import (
+    EQUAL,
+    SAMPLE,
+    THIS,
+    TRAINING,
+    answer_baselines,
+)
 from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
 from jupyter_mop.engine.simulation.simulation import PERSONA, Simulation
+from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.subgroups import EVERYONE
 
 CLEAR_COPIES = 0.01  # share of responses
+UNUSABLE, ALIKE = 0.1, 0.05  # total variation from people; largest difference between personas
 LIMIT = (
     "A language model wrote these responses. They can suggest what people may say; they are no "
     "evidence of what people think. Check every conclusion that matters with answers of people: "
@@ -112,6 +121,64 @@ def answer_verdict(name: str, baselines: pd.DataFrame) -> list[str]:
             f"({worst['n']:,.0f} real answers)."
         )
     return said
+
+
+def answer_in_short(answer: PopulationAnswer) -> str:
+    """Return in one sentence whether a closed answer can be used.
+
+    Examples
+    --------
+    >>> from jupyter_mop.backends.toy import ToyBackend
+    >>> from jupyter_mop.engine.data.population import Population
+    >>> from jupyter_mop.engine.survey.asking import ask
+    >>> from jupyter_mop.engine.survey.question import Question
+    >>> frame = pd.DataFrame({"age": ["old", "young"] * 50, "drink": ["tea"] * 98 + ["milk"] * 2})
+    >>> people = Population.from_frame(frame, context="age", response="drink")
+    >>> question, toy = Question("Drink?", ["tea", "milk"]), ToyBackend(["tea", "milk"])
+    >>> answer_in_short(ask(question, people, "a: Hello.", toy))[:69]
+    'Do not use: off by 48 points, another sample of people by 1 point; wo'
+    """
+    baselines = answer_baselines(answer)
+    if baselines.empty:
+        return "No real answers are known, so nothing says how far this is from people."
+    overall = baselines[baselines["group"] == EVERYONE[1]].set_index("source")
+    if SAMPLE not in overall.index:
+        return f"Off by {_points(float(overall['value'][THIS]))} overall; too few people for more."
+    this, sample = overall.loc[THIS], overall.loc[SAMPLE]
+    points, others = _points(float(this["value"])), _points(float(sample["value"]))
+    if not this["low"] > sample["high"]:
+        said = f"Within {points} of people overall, another sample of people by {others}"
+    elif this["value"] > UNUSABLE:
+        said = f"Do not use: {_alike(answer)}off by {points}, another sample of people by {others}"
+    else:
+        said = f"Off by {points} overall, another sample of people by {others}"
+    groups = baselines[(baselines["source"] == THIS) & (baselines["group"] != EVERYONE[1])]
+    if groups.empty:
+        return f"{said}."
+    worst = groups.sort_values("value", kind="stable").iloc[-1]
+    return f"{said}; worst subgroup: {worst['group']}, {_points(worst['value'])}."
+
+
+def _points(share: float) -> str:
+    """Return a difference of shares in words.
+
+    Examples
+    --------
+    >>> _points(0.012), _points(0.62)
+    ('1 point', '62 points')
+    """
+    points = round(100 * share)
+    return f"{points} point" if points == 1 else f"{points} points"
+
+
+def _alike(answer: PopulationAnswer) -> str:
+    """Return in words that personas answer alike, if they do."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a persona that never answered
+        spread = float(np.nanmax(np.nanmax(answer.by_persona, 0) - np.nanmin(answer.by_persona, 0)))
+    if answer.is_plain or len(answer.personas) == 1 or spread > ALIKE:
+        return ""
+    return f"personas answer alike (spread {100 * spread:.0f} points); "
 
 
 def _off(name: str, overall: pd.DataFrame) -> str:
