@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from jupyter_mop import Study
+from jupyter_mop import OpenAIBackend, Study
+from jupyter_mop.backends.endpoint.chat.model_options import ModelOptions
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
@@ -27,7 +28,7 @@ from jupyter_mop.options import (
     takes_options,
 )
 
-SETS = (SimulationOptions, ElicitationOptions, FitOptions, SynthesisOptions)
+SETS = (ModelOptions, SimulationOptions, ElicitationOptions, FitOptions, SynthesisOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,6 +178,7 @@ def test_a_docstring_without_the_placeholder_is_not_changed() -> None:
 @pytest.mark.parametrize(
     ("documented", "kind"),
     [
+        (OpenAIBackend, ModelOptions),
         (Study.simulate, SimulationOptions),
         (Study.ask, ElicitationOptions),
         (MixtureOfPersonas.simulate, SimulationOptions),

@@ -63,7 +63,8 @@ def learned(
     Examples
     --------
     >>> refusal = RefusedError("", reason="temperature and top_p cannot both be given", status=400)
-    >>> learned(Capabilities("here", "m", ()), refusal, {"temperature": 1, "top_p": 1}).left_out
+    >>> body = {"messages": [], "temperature": 1, "top_p": 1}
+    >>> learned(Capabilities("here", "m", ()), refusal, body).left_out
     ('top_p',)
     """
     words = f"{refusal.parameter} {refusal.reason}"
