@@ -45,6 +45,8 @@ FLOORS = {
         {
             "charts.*": "one module per result",
             "charts.mixture": "true shares",
+            "charts.questionnaire": "surveys of several questions",
+            "charts.report": "one file to hand over",
             "charts.style": "theme, PNG, HTML table",
         },
     ),
@@ -54,6 +56,7 @@ FLOORS = {
             "engine.synthesis": "personas from records",
             "engine.mixture": "the estimator",
             "engine.evaluation": "is a simulation good?",
+            "engine.questionnaire": "several questions",
             "engine.weighting": "weights with no model call",
             "engine.survey": "closed questions",
             "engine.generation": "obtains responses",

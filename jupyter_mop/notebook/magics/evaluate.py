@@ -14,6 +14,8 @@ from jupyter_mop.notebook.magics.base import StudyMagics, argument, parsed
 from jupyter_mop.notebook.progress_screens import progress
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jupyter_mop.engine.evaluation.alignment import Alignment
     from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
     from jupyter_mop.engine.evaluation.estimates import Estimates
@@ -198,3 +200,25 @@ class EvaluateMagics(StudyMagics):
         args = parsed(self.mop_explain, line)
         text = arguments.unquoted(" ".join(args.context)) if cell is None else cell.strip()
         return self.study.explain(arguments.context(self.shell, text), n=args.n)
+
+    @magic_arguments()
+    @argument("name", help="A simulation or an answer.")
+    @argument("path", help="An .html file; an existing one is replaced.")
+    @argument("--with-quotes", action="store_true", help="Show texts of real people: exemplars, "
+              "quotations and records.")  # fmt: skip
+    @line_magic
+    @output_can_be_silenced
+    def mop_report(self, line: str) -> Path:
+        """Write a report of a simulation or an answer: one HTML file, to read, print and send.
+
+        It needs no network, and calls no model. It has what was measured before: run %mop_align
+        with --by, and %mop_diagnose. What is not there is listed in it.
+
+        Example: %mop_report learned report.html
+        """
+        args = parsed(self.mop_report, line)
+        return self.study.report(
+            arguments.unquoted(args.name),
+            arguments.path(args.path),
+            with_quotes=args.with_quotes,
+        )

@@ -9,7 +9,6 @@ from jupyter_mop.notebook.magics import completion
 from jupyter_mop.notebook.magics.ask import AskMagics
 from jupyter_mop.notebook.magics.evaluate import EvaluateMagics
 from jupyter_mop.notebook.magics.overview import HINT, OverviewMagics, help_text
-from jupyter_mop.notebook.magics.report import ReportMagics
 from jupyter_mop.notebook.magics.runs import RunMagics
 from jupyter_mop.notebook.magics.setup import SetupMagics
 from jupyter_mop.notebook.magics.simulate import SimulateMagics
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 _GROUPS = (
     *(OverviewMagics, SetupMagics, SimulateMagics, AskMagics, SurveyMagics),
-    *(EvaluateMagics, ReportMagics, RunMagics),
+    *(EvaluateMagics, RunMagics),
 )
 
 

@@ -574,6 +574,43 @@ def test_a_magic_run_too_early_names_the_magic_to_run_first(shell: InteractiveSh
             line(shell, text)
 
 
+@pytest.mark.usefixtures("ready")
+def test_a_result_of_another_cell_is_overwritten_only_with_replace(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    def run(code: str, cell: str) -> BaseException | None:
+        with capture_output():
+            return shell.run_cell(code, cell_id=cell).error_in_exec
+
+    assert run("%mop_simulate a -n 120 --weights uniform", "one") is None
+    assert run("%mop_simulate a -n 130 --weights uniform", "one") is None
+    error = run("%mop_simulate a -n 140", "two")
+    assert isinstance(error, DataError)
+    assert "'a' is a result of another cell" in str(error)
+    assert "--replace" in str(error)
+    assert len(ready.simulations["a"]) == 130
+    assert run("%mop_simulate a -n 140 --dry-run", "two") is None
+    assert isinstance(run("%mop_reweight a --weights sunny=0.5 --as a", "two"), DataError)
+    assert run("%mop_reweight a --weights sunny=0.5 --as a_2", "two") is None
+    assert run("%mop_reweight a --weights sunny=0.4 --as a_2", "two") is None
+    question = '%%mop_ask a --options "sun|rain"\nHow is {topic}?'
+    assert isinstance(run(question, "three"), DataError)
+    assert run(question.replace("mop_ask a", "mop_ask a --replace"), "three") is None
+    assert isinstance(run("%mop_simulate a -n 120", "one"), DataError)
+    with capture_output():
+        shell.run_line_magic("reload_ext", "jupyter_mop")
+    assert isinstance(run("%mop_simulate a -n 120", "one"), DataError)
+    line(shell, "mop_simulate a -n 120 --replace")
+    assert len(ready.simulations["a"]) == 120
+
+
+@pytest.mark.usefixtures("ready")
+def test_without_cells_nothing_is_refused(shell: InteractiveShell) -> None:
+    for n in (120, 130):
+        with capture_output():
+            assert shell.run_cell(f"%mop_simulate a -n {n}").error_in_exec is None
+
+
 def test_an_interrupted_run_is_continued_from_the_cache(
     shell: InteractiveShell, ready: Study
 ) -> None:
@@ -863,40 +900,3 @@ def test_a_mixture_is_saved_and_loaded(
     assert [p.name for p in ready.personas] == names
     assert ready.weights() == pytest.approx(weights)
     assert len(line(shell, "mop_simulate here -n 20")) == 20
-
-
-@pytest.mark.usefixtures("ready")
-def test_a_result_of_another_cell_is_overwritten_only_with_replace(
-    shell: InteractiveShell, ready: Study
-) -> None:
-    def run(code: str, cell: str) -> BaseException | None:
-        with capture_output():
-            return shell.run_cell(code, cell_id=cell).error_in_exec
-
-    assert run("%mop_simulate a -n 120 --weights uniform", "one") is None
-    assert run("%mop_simulate a -n 130 --weights uniform", "one") is None
-    error = run("%mop_simulate a -n 140", "two")
-    assert isinstance(error, DataError)
-    assert "'a' is a result of another cell" in str(error)
-    assert "--replace" in str(error)
-    assert len(ready.simulations["a"]) == 130
-    assert run("%mop_simulate a -n 140 --dry-run", "two") is None
-    assert isinstance(run("%mop_reweight a --weights sunny=0.5 --as a", "two"), DataError)
-    assert run("%mop_reweight a --weights sunny=0.5 --as a_2", "two") is None
-    assert run("%mop_reweight a --weights sunny=0.4 --as a_2", "two") is None
-    question = '%%mop_ask a --options "sun|rain"\nHow is {topic}?'
-    assert isinstance(run(question, "three"), DataError)
-    assert run(question.replace("mop_ask a", "mop_ask a --replace"), "three") is None
-    assert isinstance(run("%mop_simulate a -n 120", "one"), DataError)
-    with capture_output():
-        shell.run_line_magic("reload_ext", "jupyter_mop")
-    assert isinstance(run("%mop_simulate a -n 120", "one"), DataError)
-    line(shell, "mop_simulate a -n 120 --replace")
-    assert len(ready.simulations["a"]) == 120
-
-
-@pytest.mark.usefixtures("ready")
-def test_without_cells_nothing_is_refused(shell: InteractiveShell) -> None:
-    for n in (120, 130):
-        with capture_output():
-            assert shell.run_cell(f"%mop_simulate a -n {n}").error_in_exec is None

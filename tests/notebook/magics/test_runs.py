@@ -41,6 +41,16 @@ def test_a_stopped_run_is_listed_and_resumed(shell, ready):
         ready.resume()
 
 
+def test_the_newest_run_is_listed_first(ready):
+    for name in ("first", "second", "third"):
+        ready.simulate(name, 3, n_candidates=1)
+    shown = ready.runs()._repr_html_()
+    assert [ready.runs().latest[i].arguments["name"] for i in (0, 2)] == ["third", "first"]
+    places = [shown.index(f"&quot;{name}&quot;") for name in ("third", "second", "first")]
+    assert places == sorted(places)
+    assert [run.run for run in ready.runs()] == [1, 2, 3]
+
+
 def test_other_records_are_not_resumed(ready, frame):
     with pytest.raises(KeyboardInterrupt):
         ready.simulate("s", 20, on_step=lambda *_: stop)
@@ -52,13 +62,3 @@ def test_other_records_are_not_resumed(ready, frame):
 def test_a_dry_run_leaves_no_run(ready):
     assert ready.plan("simulate", n=20).calls == 80
     assert len(ready.runs()) == 0
-
-
-def test_the_newest_run_is_listed_first(ready):
-    for name in ("first", "second", "third"):
-        ready.simulate(name, 3, n_candidates=1)
-    shown = ready.runs()._repr_html_()
-    assert [ready.runs().latest[i].arguments["name"] for i in (0, 2)] == ["third", "first"]
-    places = [shown.index(f"&quot;{name}&quot;") for name in ("third", "second", "first")]
-    assert places == sorted(places)
-    assert [run.run for run in ready.runs()] == [1, 2, 3]
