@@ -118,7 +118,7 @@ def answer_table(answer: PopulationAnswer) -> str:
     parts.append(table(head, rows))
     if not answer.is_plain:
         parts.append(_persona_table(answer))
-    if answer.calibration is not None:
+    if answer.calibration is not None and answer.report is not None:
         parts.append(_comparison_table(answer.calibration))
     said = [answer.description, *answer.remarks]
     return "".join([*parts, *(f"<p>{cell(text, MAX_NOTE_LENGTH)}</p>" for text in said)])

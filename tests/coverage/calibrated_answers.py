@@ -21,6 +21,7 @@ import pandas as pd
 
 from jupyter_mop import Population, Question
 from jupyter_mop.backends.openvino.backend import LocalBackend
+from jupyter_mop.backends.openvino.encoder import MiniLMEncoder
 from jupyter_mop.backends.toy import ToyEncoder
 from jupyter_mop.datasets import load_anes96
 from jupyter_mop.datasets.anes96 import PARTIES
@@ -163,7 +164,7 @@ def survey_distances(survey: Survey, seeds: int, backend: LocalBackend) -> dict[
         ask(survey.question, everyone, who, backend, options=options, weights=kind)
         for who, kind in ((survey.personas, "uniform"), (None, None))
     ]
-    encoder = ToyEncoder(sorted({word for text in everyone.contexts for word in text.split()}))
+    encoder = MiniLMEncoder()
     found = {}
     for size in SIZES:
         tables = []

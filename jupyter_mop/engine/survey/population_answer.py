@@ -105,7 +105,8 @@ class PopulationAnswer(Viewed):
     real : Population or None
         Real answers for comparison.
     report : pandas.DataFrame or None
-        Likelihoods of held-out answers, if the weights were learned.
+        Likelihoods of held-out answers, if the weights were learned; the comparison of the
+        calibration, if there is one. None after other weights were set.
     cost : mapping or None
         Cost of asking: calls, cache hits, tokens and US dollars.
     set_aside : mapping of str to int
@@ -491,8 +492,10 @@ class PopulationAnswer(Viewed):
 
     @property
     def remarks(self) -> list[str]:
-        """What the model adds to the real answers, if the answer is calibrated, and the notes."""
-        return [*([self.calibration.added] if self.calibration else []), *self.notes]
+        """What the model adds to the real answers, if that was learned, and the notes."""
+        if self.calibration is None or self.report is None:
+            return self.notes
+        return [self.calibration.added, *self.notes]
 
     @property
     def notes(self) -> list[str]:

@@ -109,6 +109,7 @@ def calibrate(
     found = found.reweighted(weights[n_train:], weights_label=LEARNED)
     return replace(
         found,
+        report=comparison,
         calibration=Calibration(
             comparison,
             added(comparison, len(people)),

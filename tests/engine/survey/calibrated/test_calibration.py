@@ -81,11 +81,21 @@ def test_the_sentence_says_that_a_model_that_knows_nothing_adds_nothing(calibrat
     assert f"{gain_text(row, 'TV_by_subgroup')} by subgroup." in said
 
 
-def test_an_answer_without_calibration_is_named_so(calibrated) -> None:
+def test_an_answer_without_calibration_is_named_so() -> None:
     answer, _ = asked(population(50))
     assert answer.calibration is None
     assert "; uncalibrated, weights: uniform" in repr(answer)
-    assert calibrated.reweighted([1.0, 0.0, 0.0]).calibration is not None
+
+
+def test_other_weights_keep_the_calibration_and_lose_its_judgement(calibrated) -> None:
+    moved = calibrated.reweighted([1.0, 0.0, 0.0])
+    assert moved.calibration is not None
+    assert moved.table is calibrated.table
+    said = calibrated.calibration.added
+    assert calibrated.report is calibrated.calibration.comparison
+    assert said not in repr(moved)
+    assert SHARES in calibrated._repr_html_()
+    assert SHARES not in moved._repr_html_()
 
 
 def test_without_held_out_people_each_fold_is_judged_by_what_others_taught() -> None:
