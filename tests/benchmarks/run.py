@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import batches
 import first_minutes
 import gate
 import numpy as np
@@ -206,6 +207,7 @@ def main():
     throughput.add_rows(report)
     gate.add_rows(report)
     questionnaire.add_rows(report)
+    batches.add_rows(report)
     return int(report.missed)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
+from batch_api import BatchApi
 from personalities import PERSONALITIES, WORDS, Personality, everything
 from scripted_server import ScriptedServer
 
@@ -20,13 +21,14 @@ from jupyter_mop import OpenAIBackend, Question, Study, ToyEncoder
 from jupyter_mop.backends.endpoint import defaults
 from jupyter_mop.backends.endpoint.encoder import OpenAIEncoder
 from jupyter_mop.engine.simulation.simulation import Simulation
-from jupyter_mop.errors import MopError
+from jupyter_mop.errors import BatchPending, MopError
 
 RIGHT, SENTENCE = "right answer", "right sentence"
 PERSONAS = "sunny: You say sun.\nrainy: You say rain."
 N = 24
 _INTERRUPT_AFTER = 8  # answers
 _ALMOST_ALL = 0.99
+_MOST_BATCHES = 6
 _NO_EMBEDDINGS = "404: Not Found"
 Cell = Callable[["Meeting"], str]
 
@@ -156,6 +158,20 @@ def resumed(meeting: Meeting) -> str:
     return meeting.outcome(call)
 
 
+def batched(meeting: Meeting) -> str:
+    """Simulate in a batch, and collect it."""
+    meeting.server.batches = BatchApi(meeting.personality.answer)
+
+    def call() -> str:
+        for _ in range(_MOST_BATCHES):
+            with suppress(BatchPending), meeting.study.batched():
+                simulation = meeting.study.simulate("c", N, weights="uniform", random_state=9)
+                return _wrong_words(simulation)
+        return "the batch is never done"
+
+    return meeting.outcome(call)
+
+
 VERBS: dict[str, Cell] = {
     "probe": probed,
     "simulate": simulated,
@@ -164,6 +180,7 @@ VERBS: dict[str, Cell] = {
     "embed": embedded,
     "interrupt": interrupted,
     "resume": resumed,
+    "batch": batched,
 }
 
 

@@ -13,8 +13,11 @@ from jupyter_mop.backends.endpoint.error_messages import (
     MalformedError,
     NoRoomError,
     RefusedError,
+    ReportedError,
+    explained,
     explained_body,
 )
+from jupyter_mop.backends.endpoint.server import reported_error
 from jupyter_mop.errors import ModelError, MopError, PromptTooLongError
 
 Value = TypeVar("Value")
@@ -68,8 +71,12 @@ def read_outcome(
     if not outcome.status:
         body = outcome.body if isinstance(outcome.body, dict) else {}
         return Failure(str(body.get("message") or body.get("code") or "no reason given"))
+    call = Call(server, CHATS, has_key=True, timeout=0, attempts=1)
     if outcome.status != OK:
-        return _failed(outcome, server)
+        return _failed(explained_body(outcome.status, outcome.body, call))
+    reported = reported_error(outcome.body) if isinstance(outcome.body, dict) else None
+    if reported:
+        return _failed(explained(ReportedError(reported), call))
     return _read(outcome.body, read)
 
 
@@ -86,9 +93,7 @@ def _read(body: object, read: Callable[[dict[str, Any]], Value]) -> Value | Fail
         return Failure("an answer of an unexpected shape")
 
 
-def _failed(outcome: Outcome, server: str) -> Failure:
-    call = Call(server, CHATS, has_key=True, timeout=0, attempts=1)
-    error = explained_body(outcome.status, outcome.body, call)
+def _failed(error: MopError) -> Failure:
     if isinstance(error, FilteredError):
         raise error
     is_final = isinstance(error, RefusedError | PromptTooLongError)

@@ -363,13 +363,13 @@ def _parsed(content: bytes) -> Json:
         raise MalformedError("a response that is not JSON") from None
     if not isinstance(answer, dict):
         raise MalformedError("JSON of an unexpected shape")
-    reported = _reported_error(answer)
+    reported = reported_error(answer)
     if reported:
         raise ReportedError(reported)
     return answer
 
 
-def _reported_error(answer: Json) -> object:
+def reported_error(answer: Json) -> object:
     """Return the error in a response with the status 200, as gateways send them, or None."""
     choices = answer.get("choices")
     if not choices:

@@ -27,6 +27,7 @@ from jupyter_mop.errors import BatchPending, BudgetError, ModelError, MopError
 
 SERVERS = Path(__file__).parents[2] / "servers"
 N = 30
+CUT = chat("half")["choices"][0] | {"finish_reason": "error", "error": {"message": "Timeout"}}
 
 
 @pytest.fixture(autouse=True)
@@ -119,8 +120,19 @@ def test_usage_is_that_of_the_answers(scripted, store):
         (200, chat("")),
         (200, {"choices": "none"}),
         (200, None),
+        (200, {"error": {"message": "Provider returned error", "code": 502}}),
+        (200, {**chat("half"), "choices": [CUT]}),
     ],
-    ids=["expired", "429", "500", "empty", "another shape", "no body"],
+    ids=[
+        "expired",
+        "429",
+        "500",
+        "empty",
+        "another shape",
+        "no body",
+        "error in a 200",
+        "ends in an error",
+    ],
 )
 def test_only_lines_that_failed_are_sent_again(scripted, api, store, fault):
     api.fault = lambda number, _: fault if number in {3, 7} else None
