@@ -142,13 +142,14 @@ def answer_in_short(answer: PopulationAnswer) -> str:
     if baselines.empty:
         return "No real answers are known, so nothing says how far this is from people."
     overall = baselines[baselines["group"] == EVERYONE[1]].set_index("source")
+    value = float(overall["value"][THIS])
+    points = _points(value)
     if SAMPLE not in overall.index:
-        return f"Off by {_points(float(overall['value'][THIS]))} overall; too few people for more."
-    this, sample = overall.loc[THIS], overall.loc[SAMPLE]
-    points, others = _points(float(this["value"])), _points(float(sample["value"]))
-    if not this["low"] > sample["high"]:
+        return f"Off by {points} overall; too few people for more."
+    others = _points(float(overall["value"][SAMPLE]))
+    if not overall["low"][THIS] > overall["high"][SAMPLE]:
         said = f"Within {points} of people overall, another sample of people by {others}"
-    elif this["value"] > UNUSABLE:
+    elif value > UNUSABLE:
         said = f"Do not use: {_alike(answer)}off by {points}, another sample of people by {others}"
     else:
         said = f"Off by {points} overall, another sample of people by {others}"
