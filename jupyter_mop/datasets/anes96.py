@@ -101,7 +101,7 @@ def load_anes96_battery() -> pd.DataFrame:
     --------
     >>> battery = load_anes96_battery()
     >>> battery["news"].value_counts()["every day"]
-    np.int64(244)
+    np.int64(288)
     """
     import pandas as pd
 
