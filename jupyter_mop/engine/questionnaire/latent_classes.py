@@ -15,15 +15,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.sparse import csr_array
 
 from jupyter_mop.engine.questionnaire.item_tables import ItemTable
 from jupyter_mop.engine.questionnaire.survey import MISSING
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -103,12 +105,16 @@ class Layout:
     @cached_property
     def to_options(self) -> csr_array:
         """The matrix that adds the J rows of each of the O options, shape (O, J)."""
+        from scipy.sparse import csr_array
+
         n_rows = len(self.option)
         cells = (np.ones(n_rows), (self.option, np.arange(n_rows)))
         return csr_array(cells, shape=(int(self.n_options.sum()), n_rows))
 
     def answers(self, codes: Indices, contexts: Indices) -> csr_array:
         """Return which row each answer chose, shape (n, J), from codes and contexts (n, Q)."""
+        from scipy.sparse import csr_array
+
         person, item = np.nonzero(codes != MISSING)
         row = self.first_row[item] + contexts[person, item] * self.n_options[item]
         cells = (np.ones(len(person)), (person, row + codes[person, item]))
@@ -212,6 +218,8 @@ class Data:
 
     def without(self, q: int) -> Data:
         """Return the data with the answers to a question missing."""
+        from scipy.sparse import csr_array
+
         keep = (self.layout.item != q).astype(np.float64)
         return replace(self, answers=csr_array(self.answers.multiply(keep)))
 
@@ -256,6 +264,8 @@ def fit_classes(
     max_iterations : int
         Largest number of steps.
     """
+    from scipy.optimize import minimize
+
     objective = _Objective(data, start, strengths, log_shares)
     found = minimize(
         objective,
@@ -321,10 +331,14 @@ class _Objective:
 
     @cached_property
     def _by_row(self) -> csr_array:
+        from scipy.sparse import csr_array
+
         return csr_array(self.data.answers.T)
 
     @cached_property
     def _by_cell(self) -> csr_array:
+        from scipy.sparse import csr_array
+
         n = len(self.data.cell)
         cells = (np.ones(n), (self.data.cell, np.arange(n)))
         return csr_array(cells, shape=(len(self.data.features), n))

@@ -11,7 +11,7 @@ from jupyter_mop.errors import DataError
 
 
 class Origins:
-    r"""The cell that made each named result, where the front end tells the cells apart.
+    """The cell that made each named result, where the front end tells the cells apart.
 
     Running a cell again, changed or not, overwrites its own result. In a terminal there are no
     cells, and nothing is refused.
@@ -23,12 +23,11 @@ class Origins:
     >>> with origins.overwriting("learned", [], args):
     ...     pass
     >>> origins.cell = "second cell"
-    >>> with origins.overwriting("learned", ["learned"], args):
+    >>> with origins.overwriting("learned", ["learned"], args):  # doctest: +ELLIPSIS
     ...     pass
     Traceback (most recent call last):
     ...
-    jupyter_mop.errors.DataError: 'learned' is a result of another cell. Give this one another \
-name, or overwrite it with --replace.
+    jupyter_mop.errors.DataError: 'learned' is a result of another cell. Give ...
     """
 
     def __init__(self) -> None:

@@ -20,7 +20,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
 from jupyter_mop.engine.survey.calibrated.records import Records
@@ -212,6 +211,8 @@ class _Objective:
     """The negative log-likelihood of some records and its gradient."""
 
     def __init__(self, design: Design, records: Records) -> None:
+        from scipy.sparse import csr_array
+
         self.design, self.records = design, records
         n = len(records)
         self.of_context = csr_array(
