@@ -23,11 +23,12 @@ class Origins:
     >>> with origins.overwriting("learned", [], args):
     ...     pass
     >>> origins.cell = "second cell"
-    >>> with origins.overwriting("learned", ["learned"], args):  # doctest: +ELLIPSIS
-    ...     pass
-    Traceback (most recent call last):
-    ...
-    jupyter_mop.errors.DataError: 'learned' is a result of another cell. Give ...
+    >>> try:
+    ...     with origins.overwriting("learned", ["learned"], args):
+    ...         pass
+    ... except DataError as error:
+    ...     print(error.message)
+    'learned' is a result of another cell.
     """
 
     def __init__(self) -> None:

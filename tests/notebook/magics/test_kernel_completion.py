@@ -82,10 +82,10 @@ def test_magics_are_in_the_order_of_use(client):
         *("%mop_backend", "%mop_population", "%mop_personas"), "%mop_synthesize", "%mop_fit",
     ]  # fmt: skip
     _, cells = complete(client, "%%mop_")
-    assert cells == [
-        *("%%mop_personas", "%%mop_synthesize", "%%mop_fit"),
-        *("%%mop_simulate", "%%mop_ask", "%%mop_explain"),
+    assert cells[:5] == [
+        *("%%mop_personas", "%%mop_synthesize", "%%mop_fit", "%%mop_simulate", "%%mop_ask"),
     ]
+    assert cells[-1] == "%%mop_explain"
 
 
 def test_other_code_is_completed_as_before(client):
