@@ -70,6 +70,7 @@ FLOORS = {
         "models, and the store of their answers",
         {
             "backends.store": "SQLite, runs",
+            "backends.batch": "batch files of endpoints",
             "backends.cluster": "Dask",
             "backends.endpoint": "HTTP only",
             "backends.openvino": "in process",
