@@ -70,12 +70,12 @@ FLOORS = {
         "models, and the store of their answers",
         {
             "backends.store": "SQLite, runs",
-            "backends.batch": "batch files of endpoints",
+            "backends.batch": "batch files",
             "backends.cluster": "Dask",
             "backends.endpoint": "HTTP only",
             "backends.openvino": "in process",
             "backends.cost": "tokens, dollars",
-            "datasets": "packaged records",
+            "datasets": "records",
             "backends.*": "protocols, toy",
         },
     ),
@@ -156,7 +156,7 @@ def boxes(sizes: Counter[str], imports: Imports) -> tuple[pd.DataFrame, pd.DataF
             width = (WIDTH - LEFT - PAD) / len(row)
             for i, room in enumerate(row):
                 x = LEFT + i * width
-                name = room.removeprefix(f"{floor}.").replace("*", "other modules")
+                name = room.removeprefix(f"{floor}.").replace("*", "others")
                 text = {"name": name, "holds": FLOORS[floor][1][room], "n": str(sizes[room])}
                 rooms.append({"x": x, "x2": x + width - GAP, "y": y, "y2": y + ROW, **text})
             y += ROW + GAP
