@@ -128,11 +128,13 @@ class Prediction(Viewed):
     def verdict(self) -> str:
         """What such predictions were worth on the questions that were answered, in a sentence."""
         means = self.report[["predicted", "uncalibrated", "equal", "floor"]].mean()
+        is_worse = means["predicted"] >= means["equal"]
         return (
             f"Each of {len(self.report)} answered questions, predicted in the same way without its "
             f"answers: mean TV {means['predicted']:.3f} from people's shares (uncalibrated "
             f"{means['uncalibrated']:.3f}, equal shares {means['equal']:.3f}, floor "
             f"{means['floor']:.3f})."
+            + (" Equal shares are no worse: do not rely on this prediction." if is_worse else "")
         )
 
 

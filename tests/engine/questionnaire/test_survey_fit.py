@@ -162,6 +162,9 @@ def test_an_unasked_question_is_predicted(world: Town) -> None:
     assert report["question"].tolist() == ["drink", "place", "when", "with"]
     assert (report["log_loss"] < report["log_loss_equal"]).all()
     assert "4 answered questions" in prediction.verdict
+    assert "do not rely" not in prediction.verdict
+    useless = replace(prediction, report=report.assign(predicted=report["equal"]))
+    assert useless.verdict.endswith("do not rely on this prediction.")
 
 
 def test_offsets_are_borrowed_by_kind_of_option(fit: SurveyFit) -> None:
