@@ -96,11 +96,11 @@ def test_the_store_path_comes_from_the_settings(
 def test_the_main_workflow_from_records_to_metrics(study: Study) -> None:
     study.fit("What of {topic}?", n_exemplars=8, n_records=80, n_components=12)
     study.simulate("learned", 120, temperature=1.0, top_p=1.0)
-    study.simulate("rain only", 120, weights={"rainy": 1.0}, temperature=1.0, top_p=1.0)
+    study.simulate("wind only", 120, weights={"windy": 1.0}, temperature=1.0, top_p=1.0)
     alignment = study.align()
-    assert list(alignment.table.index) == ["learned", "rain only", "two halves of the real"]
+    assert list(alignment.table.index) == ["learned", "wind only", "two halves of the real"]
     fid = alignment.frame[alignment.frame["figure"] == "FID"].set_index("method")
-    assert fid.loc["learned", "value"] < 0.6 * fid.loc["rain only", "value"]
+    assert fid.loc["learned", "value"] < 0.6 * fid.loc["wind only", "value"]
     rows = sample_rows(len(study.target), 240, random_state=0)
     compared = [study.target.responses[i] for i in rows]
     vectors = [ToyEncoder(WORDS).encode(texts) for texts in (
