@@ -69,6 +69,7 @@ FLOORS = {
     "backends": (
         "models, and the store of their answers",
         {
+            "backends.batch": "half price",
             "backends.store": "SQLite, runs",
             "backends.batch": "batch files",
             "backends.cluster": "Dask",

@@ -49,8 +49,8 @@ class AskMagics(StudyMagics):
               "a multiple choice. Default: |.")  # fmt: skip
     @option_arguments(ElicitationOptions)
     @replace_argument
-    @cost_arguments
     @batch_argument
+    @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
     def mop_ask(self, line: str, cell: str | None = None) -> PopulationAnswer | CostEstimate:

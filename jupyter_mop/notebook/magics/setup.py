@@ -172,8 +172,8 @@ class SetupMagics(StudyMagics):
               "intervals of the persona weights, instead of 30; they call no model.")  # fmt: skip
     @argument("--client", help="Variable with a dask.distributed.Client, whose workers score the "
               "responses.")  # fmt: skip
-    @cost_arguments
     @batch_argument
+    @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
     def mop_fit(self, line: str, cell: str | None = None) -> MixtureOfPersonas | CostEstimate:

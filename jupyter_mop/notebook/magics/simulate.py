@@ -40,8 +40,8 @@ class SimulateMagics(StudyMagics):
     @argument("--client", help="Variable with a dask.distributed.Client, whose workers generate "
               "the responses.")  # fmt: skip
     @replace_argument
-    @cost_arguments
     @batch_argument
+    @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
     def mop_simulate(self, line: str, cell: str | None = None) -> Simulation | CostEstimate:
