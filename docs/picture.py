@@ -71,7 +71,6 @@ FLOORS = {
         {
             "backends.batch": "half price",
             "backends.store": "SQLite, runs",
-            "backends.batch": "batch files",
             "backends.cluster": "Dask",
             "backends.endpoint": "HTTP only",
             "backends.openvino": "in process",

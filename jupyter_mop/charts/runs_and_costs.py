@@ -101,7 +101,7 @@ def _run_cells(run: StoredRun) -> list[str]:
         f"{run.started_at:%Y-%m-%d %H:%M:%S}",
         *(f"{count:,}" for count in counts),
         "" if run.seconds is None else number(run.seconds),
-        "" if run.usd is None else number(run.usd),
+        "" if run.usd is None else f"{run.usd:.4f}",
         run.models,
     ]
     return [escape(text) for text in texts]

@@ -87,9 +87,6 @@ class OpenAIBackend:
         latency stays low and is halved when the server is overloaded.
     requests_per_minute, tokens_per_minute : float, optional
         Rate limits of the server, if known.
-    hedge_after : float, optional
-        Seconds after which a call without a response is sent a second time; default: never. The
-        first response is used, and both calls are charged.
     **options
 
     Raises
@@ -118,7 +115,6 @@ class OpenAIBackend:
         in_flight: int = defaults.IN_FLIGHT,
         requests_per_minute: float | None = None,
         tokens_per_minute: float | None = None,
-        hedge_after: float | None = None,
         **options: Any,  # noqa: ANN401  those of ModelOptions
     ) -> None:
         self.options = ModelOptions.of(options)
@@ -129,7 +125,7 @@ class OpenAIBackend:
             in_flight=in_flight,
             requests_per_minute=requests_per_minute,
             tokens_per_minute=tokens_per_minute,
-            hedge_after=hedge_after,
+            hedge_after=self.options.hedge_after,
         )
         self.chat_template = find_template(chat_template)
         self._model = model

@@ -106,7 +106,7 @@ class Endpoint:
         no_limit = "Leave it out if the server sets no limit."
         self.requests_per_minute = _positive(requests_per_minute, "requests_per_minute", no_limit)
         self.tokens_per_minute = _positive(tokens_per_minute, "tokens_per_minute", no_limit)
-        self.hedge_after = _positive(hedge_after, "hedge_after", "Leave it out to never repeat.")
+        self.hedge_after = hedge_after
         self._connection: Connection | None = None
         self.meter = Meter()
 

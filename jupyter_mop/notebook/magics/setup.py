@@ -56,8 +56,6 @@ class SetupMagics(StudyMagics):
               "field.")  # fmt: skip
     @argument("--requests-per-minute", type=float, help="Rate limit of the endpoint, in requests.")
     @argument("--tokens-per-minute", type=float, help="Rate limit of the endpoint, in tokens.")
-    @argument("--hedge-after", type=float, metavar="SECONDS", help="Repeat a call that has no "
-              "response by then; the first response counts, and both cost.")  # fmt: skip
     @option_arguments(ModelOptions)
     @line_magic
     @output_can_be_silenced
@@ -81,7 +79,6 @@ class SetupMagics(StudyMagics):
             price_out=args.price_out,
             requests_per_minute=args.requests_per_minute,
             tokens_per_minute=args.tokens_per_minute,
-            hedge_after=args.hedge_after,
             **arguments.option_values(self.shell, ModelOptions, args),
         )
         return backend.capabilities or self.study.status()

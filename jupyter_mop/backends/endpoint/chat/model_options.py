@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 from jupyter_mop.options import Limit, Options, at_least, option
@@ -74,6 +75,16 @@ class ModelOptions(Options):
         limit=Limit(f"a JSON object without {', '.join(_OURS)}", _is_extra),
         help="Further fields of each chat request as a JSON object, such as "
         '\'{"chat_template_kwargs": {"enable_thinking": false}}\'.',
+    )
+
+    hedge_after: float | None = option(
+        None,
+        kind="float",
+        flags=("--hedge-after",),
+        parse=float,
+        limit=Limit("above 0", lambda value: isinstance(value, Real) and float(value) > 0),
+        help="Seconds after which a call without a response is sent a second time. The first "
+        "response is used, and both calls are charged. Default: never.",
     )
 
     @property
