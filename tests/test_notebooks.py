@@ -66,14 +66,14 @@ def test_the_committed_quickstart_beats_plain_prompting_by_more_than_the_interva
     assert {line.split("  ")[0].strip(' "[') for line in clear} >= {"MAUVE", "KL cosine"}
 
 
-def test_the_committed_survey_shows_the_mixture_near_the_floor_where_plain_prompting_is_far():
+def test_the_committed_survey_shows_the_calibrated_answer_near_where_plain_prompting_is_far():
     notebook = nbformat.read(SURVEYS, as_version=4)
-    party = [cell for cell in notebook.cells if "table" in cell.metadata.get("tags", [])][-1]
-    text = party.outputs[0]["data"]["text/plain"]
-    row = next(line.split() for line in text.splitlines() if " TV " in line)
-    plain, personas, mixture, floor = map(float, row[-4:])
+    table = [cell for cell in notebook.cells if "table" in cell.metadata.get("tags", [])][-1]
+    text = table.outputs[0]["data"]["text/plain"]
+    row = next(line.split() for line in text.splitlines() if line.startswith("everyone"))
+    plain, _personas, _raw, mixture, floor = map(float, row[-5:])
     assert mixture < 2.5 * floor
-    assert plain > personas > 2 * mixture
+    assert plain > 2 * mixture
 
 
 def test_the_committed_experiments_show_the_committed_results():
@@ -93,12 +93,17 @@ def test_the_survey_runs_from_the_top_in_small(tmp_path, notebooks_store, monkey
     monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
     monkeypatch.setenv("JUPYTER_MOP_STORE", str(notebooks_store))
     notebook = nbformat.read(SURVEYS, as_version=4)
-    notebook.cells.append(nbformat.v4.new_code_cell("print(party.to_json(orient='records'))"))
+    probe = "print(near.to_json(orient='records'), report.to_json(orient='records'), sep='\\n')"
+    notebook.cells.append(nbformat.v4.new_code_cell(probe))
     NotebookClient(notebook, timeout=900, resources={"metadata": {"path": tmp_path}}).execute()
-    rows = json.loads("".join(output.text for output in notebook.cells[-1].outputs))
-    names = {"party, plain", "party, personas", "party, mixture", "floor"}
-    assert [set(row) for row in rows] == [names] * 3
-    assert all(0 <= row["party, mixture"] < row["party, plain"] for row in rows[:2])  # JS and TV
+    printed = "".join(output.text for output in notebook.cells[-1].outputs)
+    near, report = (json.loads(line) for line in printed.splitlines())
+    names = {"plain", "personas", "raw", "mixture", "floor"}
+    assert {name for row in near for name in row} == names
+    assert all(0 <= row[name] <= 1 for row in near for name in names)
+    assert near[0]["mixture"] < 0.2  # everyone
+    assert [row["question"] for row in report][-1] == "all"
+    assert report[-1]["fit"] < report[-1]["shares"]
 
 
 @pytest.mark.model

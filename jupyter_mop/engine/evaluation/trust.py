@@ -148,11 +148,11 @@ def answer_in_short(answer: PopulationAnswer) -> str:
         return f"Off by {points} overall; too few people for more."
     others = _points(float(overall["value"][SAMPLE]))
     if not overall["low"][THIS] > overall["high"][SAMPLE]:
-        said = f"Within {points} of people overall, another sample of people by {others}"
+        said = f"Off by {points} overall, not clearly more than another sample of people ({others})"
     elif value > UNUSABLE:
         said = f"Do not use: {_alike(answer)}off by {points}, another sample of people by {others}"
     else:
-        said = f"Off by {points} overall, another sample of people by {others}"
+        said = f"Off by {points} overall, more than another sample of people ({others})"
     groups = baselines[(baselines["source"] == THIS) & (baselines["group"] != EVERYONE[1])]
     if groups.empty:
         return f"{said}."

@@ -22,6 +22,7 @@ N_BOOTSTRAP = 300
 LEVEL = (0.025, 0.975)
 MIN_PEOPLE = 5.0  # effective people of a subgroup
 MAX_SUBGROUPS = 40
+MIN_GAIN = 0.001  # nats a respondent; a smaller difference is none, however narrow its interval
 _TINY = 1e-12
 FIGURES = ("log_score", "TV", "TV_by_subgroup")
 
@@ -118,6 +119,8 @@ def gain_text(row: Mapping[Any, Any], figure: str) -> str:
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
+    if abs(row["log_score_gain"]) < MIN_GAIN:
+        return "nothing"
     if row["log_score_low"] > 0:
         return "a clear gain"
     return "a clear loss" if row["log_score_high"] < 0 else "no clear gain"
