@@ -15,9 +15,9 @@ from jupyter_mop.engine.metrics.vectors import effective_sample_size
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
-PENALTIES = (0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+PENALTIES = (0.1, 0.01, 0.001)
 N_FOLDS, N_FOLDS_OF_MANY, MANY_RECORDS = 4, 2, 1000
-N_WORSE = 2  # penalties in a row with a lower likelihood, after which smaller ones are not tried
+N_WORSE = 1  # penalties in a row with a lower likelihood, after which smaller ones are not tried
 MIN_GAIN = 0.005  # nats a record that a gain must be, however clear
 MIN_Z = 2.5  # standard errors above zero that a gain must be; one of several levels was chosen
 MAX_ITERATIONS = 60
