@@ -15,7 +15,7 @@ SMALL = """import os
 
 os.environ |= {"JUPYTER_MOP_QUICKSTART": "small", "JUPYTER_MOP_STORE": STORE}"""
 ASK = "import json; print(json.dumps(panel.as_dict()))"
-SIMULATE = "mine = %mop_simulate mine -n 4 --weights panel"
+SIMULATE = "mine = %mop_simulate mine -n 4 --weights panel --replace"
 ASK_USED = "print(mine.provenance['weights'])"
 
 

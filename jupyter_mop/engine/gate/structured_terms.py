@@ -59,9 +59,9 @@ class StructuredTerms:
     @property
     def prior_mean(self) -> Array:
         """The prior means of a0, a2 and a1, shape (2 + C,)."""
-        means = np.array(
-            [0.0, OWN_SUBGROUP * self._per_affinity, *[OWN_CONTEXT] * len(self.columns)]
-        )
+        differs = float(self.affinity.std()) >= _MIN_AFFINITY
+        own = OWN_SUBGROUP * self._per_affinity if differs else 0.0
+        means = np.array([0.0, own, *[OWN_CONTEXT] * len(self.columns)])
         return np.asarray(means + self.prior_shift * self.prior_sd)
 
     @property

@@ -84,7 +84,7 @@ def test_every_term_is_told_in_words() -> None:
         ),
         (
             "exemplars like the persona's description: 1 times likelier for each 0.1 of cosine "
-            "similarity, initially 2.7"
+            "similarity, as initially"
         ),
         "exemplars of the same rating: 6.2 times likelier, initially 20",
         (

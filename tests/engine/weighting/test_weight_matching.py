@@ -127,6 +127,6 @@ def test_a_persona_that_answers_some_contexts_alone_keeps_its_share():
         found = matched_weights(statistics, "FID")
     shares = np.array(list(found.values()))
     assert statistics.cells.reached(shares) == pytest.approx(shares, abs=1e-4)
-    trials = np.random.default_rng(0).dirichlet(np.ones(2), 200) / 2
+    trials = np.random.default_rng(0).dirichlet(np.ones(2), 50) / 2
     best = min(statistics.metrics([0.5, *pair])["FID"] for pair in trials)
     assert statistics.metrics(shares)["FID"] == pytest.approx(best, abs=0.02)
