@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help demo test bench scaling faults endpoints docs docs-check binder environments worked house picture \
+.PHONY: help demo test slow bench scaling faults endpoints docs docs-check binder environments worked house picture \
 	release check format clean chromium
 
 PYTHON ?= python3
@@ -11,6 +11,7 @@ RUN = $(BIN)/python
 help:
 	@echo "make demo     set up, fetch the model, run the quickstart, print its table"
 	@echo "make test     set up for tests, check, run all tests"
+	@echo "make slow     run the tests that take a minute or more each"
 	@echo "make bench    run the benchmarks: name, ratio, required ratio"
 	@echo "make scaling  responses per second by number of cluster workers: 1 and 2 measured, more simulated"
 	@echo "make faults   kill kernels and servers, fill disks, garble answers; print the outcome of each run"
@@ -33,6 +34,9 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/test.stamp chromium check
 	$(RUN) -m pytest -n $(WORKERS)
+
+slow: $(VENV)/test.stamp
+	MOP_SLOW=1 $(RUN) -m pytest -n $(WORKERS) -m slow
 
 bench: $(VENV)/test.stamp
 	$(RUN) tests/benchmarks/run.py

@@ -25,6 +25,12 @@ def marks(path: Path) -> tuple[bool, bool]:
     return "mark.model" in text, "mark.browser" in text
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what takes a minute or more, unless the command for it runs."""
+    if item.get_closest_marker("slow") and "MOP_SLOW" not in os.environ:
+        pytest.skip("slow: make slow runs it")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long: the embedded model's, then the browsers'."""
     items.sort(key=lambda item: [not has for has in marks(item.path)])

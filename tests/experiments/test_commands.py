@@ -190,6 +190,7 @@ def test_hidden_subgroups_are_compared_with_the_learned_weights(data: str, tmp_p
     assert known["floor"] > 1 / len(shares)
 
 
+@pytest.mark.slow
 def test_populations_with_subgroups_are_compared_by_context(tmp_path: Path) -> None:
     few = ["--set", "n_records=16", "--set", "n_candidates=2"]
     done = run(tmp_path, "generation", "--quick", "--n", "80", "--data", "films", *few)
@@ -210,6 +211,7 @@ def test_under_shift_no_exemplar_is_of_the_population(everything: tuple[Path, st
     assert all(source in shares for source in shift.PERSONAS)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_embedded_model_makes_a_small_table(tmp_path: Path) -> None:
     small = ["--quick", "--n", "20", "--set", "n_records=8", "--set", "n_personas=2"]

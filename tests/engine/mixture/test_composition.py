@@ -92,6 +92,7 @@ def test_a_confusion_names_the_share_of_each_group_by_likeliest_persona() -> Non
     assert (found.n, found.notes) == (400, ())
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_true_share() -> None:
     """Each of 100 samples of 120 records has new people from the same personas."""
     df = answers(12_000, 9, length=3)

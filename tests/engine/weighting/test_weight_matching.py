@@ -121,6 +121,7 @@ def test_the_best_weights_within_reach_are_returned_and_their_limit_is_told():
     assert statistics.cells.reached(shares) == pytest.approx(shares, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_persona_that_answers_some_contexts_alone_keeps_its_share():
     statistics = MAKER["statistics"](7, 3, closed=False, contextual=True, alone=True)
     with pytest.warns(UserWarning, match=r"p0 0\.500"):
