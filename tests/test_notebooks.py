@@ -131,6 +131,7 @@ def test_the_weights_notebook_runs_from_the_top_in_small(tmp_path, notebooks_sto
     assert [output.text.strip() for output in notebook.cells[-1].outputs] == ["True"]
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_notebook_of_personas_runs_from_the_top_in_small(
     tmp_path, notebooks_store, monkeypatch
