@@ -75,7 +75,7 @@ def test_personas_that_all_answer_alike_are_calibrated(calibrated) -> None:
 def test_the_sentence_says_that_a_model_that_knows_nothing_adds_nothing(calibrated) -> None:
     said = calibrated.calibration.added
     assert said.startswith("What the model adds to 400 real answers, beside ")
-    assert ": no clear gain. " in said
+    assert ": nothing. " in said
     assert said in repr(calibrated)
     row = best_without_model(calibrated.calibration.comparison)
     assert f"{gain_text(row, 'TV_by_subgroup')} by subgroup." in said
