@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.gate.component_scores import ComponentScores
-from jupyter_mop.engine.gate.gate import Gate
+from jupyter_mop.engine.gate.gate import PARAMETERS, Gate
 from jupyter_mop.engine.metrics.vectors import effective_sample_size
 
 Array = NDArray[np.float64]
@@ -224,9 +224,8 @@ def fit_exemplars(
 def _fit(
     gate: Gate, scores: ComponentScores, l2: float, free: tuple[str, ...], max_iter: int
 ) -> Gate:
-    fixed = frozenset({"w_x", "w_g", "w_e", "a", "b"}) - set(free)
-    fitted = replace(gate, fixed=fixed).fit(scores, l2=l2, max_iter=max_iter)
-    return replace(fitted, fixed=frozenset())
+    fitted = replace(gate, free=free).fit(scores, l2=l2, max_iter=max_iter)
+    return replace(fitted, free=PARAMETERS)
 
 
 def folds(

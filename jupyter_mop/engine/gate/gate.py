@@ -16,6 +16,7 @@ from jupyter_mop.engine.gate.structured_terms import OFFSET_SD, StructuredTerms
 from jupyter_mop.engine.metrics.numerical_threads import in_threads
 
 Array = NDArray[np.float64]
+PARAMETERS = ("w_x", "w_g", "w_e", "b", "a")
 _TOLERANCE = 1e-12
 _MAX_SCALINGS = 10_000
 
@@ -43,8 +44,8 @@ class Gate:
         Coefficients a0, a2 and a1 of the structured terms; none without them.
     terms : StructuredTerms, optional
         The structured terms.
-    fixed : frozenset of str
-        Names of the parameters that a fit leaves as they are: w_x, w_g, w_e, b or a.
+    free : tuple of str
+        Names of the parameters that a fit may change.
 
     Examples
     --------
@@ -61,7 +62,7 @@ class Gate:
     b: Array
     a: Array = field(default_factory=lambda: np.zeros(0))
     terms: StructuredTerms | None = None
-    fixed: frozenset[str] = frozenset()
+    free: tuple[str, ...] = PARAMETERS
 
     @classmethod
     def start(
@@ -111,13 +112,13 @@ class Gate:
 
     @property
     def _parameters(self) -> dict[str, Array]:
-        return {name: getattr(self, name) for name in ("w_x", "w_g", "w_e", "b", "a")}
+        return {name: getattr(self, name) for name in PARAMETERS}
 
     @property
     def _is_free(self) -> NDArray[np.bool_]:
         """Whether a fit may change each entry of `theta`."""
         sizes = [array.size for array in self._parameters.values()]
-        return np.repeat([name not in self.fixed for name in self._parameters], sizes)
+        return np.repeat([name in self.free for name in PARAMETERS], sizes)
 
     def persona_log_weights(self, contexts: Array) -> Array:
         """Return log pi(x), shape (n, K), for context vectors of shape (n, d + D)."""

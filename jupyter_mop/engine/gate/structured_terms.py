@@ -59,22 +59,20 @@ class StructuredTerms:
     @property
     def prior_mean(self) -> Array:
         """The prior means of a0, a2 and a1, shape (2 + C,)."""
-        differs = float(self.affinity.std()) >= _MIN_AFFINITY
-        own = OWN_SUBGROUP * self._per_affinity if differs else 0.0
+        own = OWN_SUBGROUP / self._spread if self._spread >= _MIN_AFFINITY else 0.0
         means = np.array([0.0, own, *[OWN_CONTEXT] * len(self.columns)])
         return np.asarray(means + self.prior_shift * self.prior_sd)
 
     @property
     def prior_sd(self) -> Array:
         """The prior standard deviations of a0, a2 and a1, shape (2 + C,)."""
-        return np.array(
-            [COSINE_SD, SUBGROUP_SD * self._per_affinity, *[EQUAL_SD] * len(self.columns)]
-        )
+        own = SUBGROUP_SD / max(self._spread, _MIN_AFFINITY)
+        return np.array([COSINE_SD, own, *[EQUAL_SD] * len(self.columns)])
 
     @cached_property
-    def _per_affinity(self) -> float:
-        """One over the standard deviation of the affinities, which encoders scale differently."""
-        return 1 / max(float(self.affinity.std()), _MIN_AFFINITY)
+    def _spread(self) -> float:
+        """The standard deviation of the affinities, which encoders scale differently."""
+        return float(self.affinity.std())
 
     @cached_property
     def column(self) -> NDArray[np.intp]:
