@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -113,9 +114,8 @@ def answer_verdict(name: str, baselines: pd.DataFrame) -> list[str]:
         return [f"{name}: no real answers are known, so nothing says how far it is off."]
     overall = baselines[baselines["group"] == EVERYONE[1]].set_index("source")
     said = [_off(name, overall), *_simple(name, overall)]
-    groups = baselines[(baselines["source"] == THIS) & (baselines["group"] != EVERYONE[1])]
-    if len(groups):
-        worst = groups.sort_values("value", kind="stable").iloc[-1]
+    worst = _worst_subgroup(baselines)
+    if worst is not None:
         said.append(
             f"{name}: worst subgroup {worst['group']}, off by {100 * worst['value']:.0f} points "
             f"({worst['n']:,.0f} real answers)."
@@ -153,11 +153,16 @@ def answer_in_short(answer: PopulationAnswer) -> str:
         said = f"Do not use: {_alike(answer)}off by {points}, another sample of people by {others}"
     else:
         said = f"Off by {points} overall, more than another sample of people ({others})"
-    groups = baselines[(baselines["source"] == THIS) & (baselines["group"] != EVERYONE[1])]
-    if groups.empty:
+    worst = _worst_subgroup(baselines)
+    if worst is None:
         return f"{said}."
-    worst = groups.sort_values("value", kind="stable").iloc[-1]
     return f"{said}; worst subgroup: {worst['group']}, {_points(worst['value'])}."
+
+
+def _worst_subgroup(baselines: pd.DataFrame) -> pd.Series[Any] | None:
+    """Return the row of the subgroup in which this answer is farthest off, if there are any."""
+    groups = baselines[(baselines["source"] == THIS) & (baselines["group"] != EVERYONE[1])]
+    return None if groups.empty else groups.sort_values("value", kind="stable").iloc[-1]
 
 
 def _points(share: float) -> str:

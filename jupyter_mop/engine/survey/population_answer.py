@@ -343,7 +343,7 @@ class PopulationAnswer(Viewed):
             row
             for group in self.groups(by)
             if self.target(group) is not None
-            for row in self._distances(group, random_state)
+            for row in self._measured(group, random_state)
         ]
         if not rows:
             raise DataError(
@@ -580,6 +580,18 @@ class PopulationAnswer(Viewed):
         sizes = np.where(self.subgroups.members(group), self.sizes, 0.0)
         shares = (sizes[:, None] * self.weights) / sizes.sum()
         return float(self.n * self.table.matched / n_cells / np.sum(shares**2))
+
+    @cached_property
+    def _known_distances(self) -> dict[tuple[Group, int], list[dict[str, object]]]:
+        """The distances of the groups that were measured, by group and seed."""
+        return {}
+
+    def _measured(self, group: Group, random_state: int) -> list[dict[str, object]]:
+        """Return the rows of a group; tables, reports and charts bootstrap it once."""
+        known, key = self._known_distances, (group, random_state)
+        if key not in known:
+            known[key] = self._distances(group, random_state)
+        return known[key]
 
     def _distances(self, group: Group, random_state: int) -> list[dict[str, object]]:
         shares, target = self.shares(group), self.target(group)
