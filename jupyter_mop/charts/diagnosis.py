@@ -17,7 +17,7 @@ from jupyter_mop.charts.style.chart_parts import (
     tooltips,
 )
 from jupyter_mop.charts.style.html_table import cell, persona_chips, table
-from jupyter_mop.charts.style.numbers import interval, number
+from jupyter_mop.charts.style.numbers import with_interval
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import BLUE, GREY
 from jupyter_mop.engine.evaluation import trust
@@ -115,9 +115,9 @@ def _metrics_table(frame: pd.DataFrame) -> str:
     rows = [
         [
             cell(name),
-            _with_interval(*value),
+            with_interval(*value),
             cell(reference),
-            _with_interval(*floor),
+            with_interval(*floor),
         ]
         for name, *value, reference, floor in zip(
             *(frame[column] for column in ("figure", "value", "low", "high", "against")),
@@ -139,7 +139,7 @@ def _effects_table(diagnosis: Diagnosis) -> str:
             chips.get(str(name), cell(name)),
             f"{n:,}",
             "" if math.isnan(divergence) else f"{divergence:.2%} (floor {floor:.2%})",
-            _with_interval(*above),
+            with_interval(*above),
             cell(verdict),
         ]
         for name, n, divergence, floor, *above, verdict in effects[columns].to_numpy(dtype=object)
@@ -183,9 +183,3 @@ def _copies_table(diagnosis: Diagnosis) -> str:
     longest = copies.sort_values("pool_run", ascending=False, kind="stable").head(N_COPIES)
     rows = [[cell(n), cell(text)] for n, text in longest[["pool_run", "words"]].to_numpy()]
     return table(["words copied", "text"], rows)
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    if math.isnan(value):
-        return ""
-    return f"{number(value)} {interval(low, high)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from jupyter_mop.charts.report.blocks import (
 )
 from jupyter_mop.charts.report.contents import ReportContents
 from jupyter_mop.charts.report.graphics import interval_row, scatter, share_row
-from jupyter_mop.charts.style.numbers import interval, number
+from jupyter_mop.charts.style.numbers import with_interval
 from jupyter_mop.charts.style.theme import GREY, INK, LIGHT_BLUE, persona_colours
 from jupyter_mop.engine.data.persona_sources.voices import PHRASE, quoted_texts
 from jupyter_mop.engine.evaluation.alignment import Alignment
@@ -159,8 +159,8 @@ def _metric(frame: pd.DataFrame, order: Iterable[str], label: str) -> str:
         [
             escaped(name),
             interval_row(row[0], row[1:3].tolist(), row[3:6].tolist(), span),
-            f"{number(row[0])} {interval(*row[1:3])}",
-            f"{number(row[3])} {interval(*row[4:6])}",
+            with_interval(*row[:3]),
+            with_interval(*row[3:6]),
         ]
         for name, row in zip(rows.index, values, strict=True)
     ]
@@ -311,8 +311,8 @@ def diagnosis(contents: ReportContents) -> str:
     rows = [
         [
             escaped(row["figure"]),
-            f"{number(row['value'])} {interval(row['low'], row['high'])}",
-            f"{escaped(row['against'])}: {_floor(row)}",
+            with_interval(row["value"], row["low"], row["high"]),
+            f"{escaped(row['against'])}: {with_interval(*(row[name] for name in FLOOR))}",
         ]
         for row in found.frame.to_dict("records")
     ]
@@ -321,10 +321,6 @@ def diagnosis(contents: ReportContents) -> str:
         grid(["metric", "simulation", "reference"], rows),
         _effects(found),
     )
-
-
-def _floor(row: Mapping[Any, Any]) -> str:
-    return f"{number(row['floor'])} {interval(row['floor_low'], row['floor_high'])}"
 
 
 def _effects(found: Diagnosis) -> str:

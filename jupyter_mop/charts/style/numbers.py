@@ -25,6 +25,17 @@ def number(value: float) -> str:
     return f"{rounded:,.{decimals}f}"
 
 
+def with_interval(value: float, low: float, high: float) -> str:
+    """Return a number and its interval; "" for a missing number.
+
+    Examples
+    --------
+    >>> with_interval(0.2, 0.1, 0.25), with_interval(0.2, 0.1, float("nan"))
+    ('0.200 [0.100, 0.250]', '0.200')
+    """
+    return f"{number(value)} {interval(low, high)}".strip()
+
+
 def interval(low: float, high: float) -> str:
     """Return the ends of an interval in brackets; "" if one is missing.
 
