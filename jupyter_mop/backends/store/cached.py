@@ -52,7 +52,7 @@ from jupyter_mop.backends.store.batch import (
     score_key,
     vector_key,
 )
-from jupyter_mop.backends.store.missing import Call, MissingRequests, OnValue
+from jupyter_mop.backends.store.missing import Ask, Call, MissingRequests, OnValue
 from jupyter_mop.backends.store.run_record import current_record
 from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.errors import BudgetError
@@ -201,29 +201,18 @@ class CachedBackend(_HitCounts):
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
         """Return one response for each request; cached ones are reported first."""
-        known = self._known()  # the fingerprint depends on it
-        model = self.fingerprint
-        call = Call(
-            COMPLETIONS,
+        call = self._call(
             requests,
-            [completion_key(model, request, params) for request in requests],
-            [RequestText(request.prompt, max_out=params.max_tokens) for request in requests],
+            params,
             lambda missing, report: self.backend.generate(missing, params, on_result=report),
-            is_answer if getattr(self.backend, "needs_text", False) else lambda _: True,
-            lambda: self._known() is known,  # else it has refused a parameter in the meantime
         )
         return self._answer(call, on_result)
-
-    @property
-    def can_stream(self) -> bool:
-        """Whether the model reports a response while it is generated."""
-        return isinstance(self.backend, Streams)
 
     def stream(
         self, request: GenerationRequest, params: SamplingParams, *, on_text: OnText
     ) -> Completion:
         """Return a response; a model that streams reports the text so far, others all of it."""
-        model, backend = self.fingerprint, self.backend
+        backend = self.backend
 
         def ask(missing: Sequence[Any], report: OnCompletion | None) -> list[Completion]:
             if not isinstance(backend, Streams):
@@ -233,11 +222,25 @@ class CachedBackend(_HitCounts):
                 report(0, completion)
             return [completion]
 
-        key = completion_key(model, request, params)
-        text = RequestText(request.prompt, max_out=params.max_tokens)
-        completion = self._answer(Call(COMPLETIONS, [request], [key], [text], ask), None)[0]
+        (completion,) = self._answer(self._call([request], params, ask), None)
         on_text(completion.text)
         return completion
+
+    def _call(
+        self, requests: Sequence[GenerationRequest], params: SamplingParams, ask: Ask[Completion]
+    ) -> Call[Completion]:
+        """Return the call for responses: which are kept, and where."""
+        known = self._known()  # the fingerprint depends on it
+        model = self.fingerprint
+        return Call(
+            COMPLETIONS,
+            requests,
+            [completion_key(model, request, params) for request in requests],
+            [RequestText(request.prompt, max_out=params.max_tokens) for request in requests],
+            ask,
+            is_answer if getattr(self.backend, "needs_text", False) else lambda _: True,
+            lambda: self._known() is known,  # else it has refused a parameter in the meantime
+        )
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
