@@ -13,11 +13,20 @@ import pytest
 from model_server import ModelServer
 from scripted_server import ScriptedServer
 
+from jupyter_mop.backends.endpoint import defaults
 from jupyter_mop.backends.model_files import language_model_path
 from jupyter_mop.backends.openvino.gguf import GGUF, Q4_1, Tensor, q4_1_blocks, read_gguf
 
 F32, Q8_0 = 0, 8
 LLAMA: list[Any] = []  # the server stops when its object is deleted
+
+
+@pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for hundredths of a second before another attempt, with no key around."""
+    monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 def _weights(file: GGUF, tensor: Tensor) -> np.ndarray:

@@ -19,22 +19,16 @@ from jupyter_mop.backends.batch import lines
 from jupyter_mop.backends.batch.backend import BatchBackend
 from jupyter_mop.backends.batch.log import BatchLog
 from jupyter_mop.backends.cost.prices import Price
-from jupyter_mop.backends.endpoint import defaults
 from jupyter_mop.backends.protocols import Completion
 from jupyter_mop.backends.store.cached import CachedBackend
 from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.errors import BatchPending, BudgetError, ModelError, MopError
 
+pytestmark = pytest.mark.usefixtures("short_waits")
+
 SERVERS = Path(__file__).parents[2] / "servers"
 N = 30
 CUT = chat("half")["choices"][0] | {"finish_reason": "error", "error": {"message": "Timeout"}}
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch):
-    monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 @pytest.fixture

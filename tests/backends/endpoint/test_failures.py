@@ -9,7 +9,6 @@ import pytest
 from personalities import PERSONALITIES, completion, refusal
 from scripted_server import Reply, ScriptedServer, chat
 
-from jupyter_mop.backends.endpoint import defaults
 from jupyter_mop.backends.endpoint.backend import OpenAIBackend
 from jupyter_mop.backends.endpoint.capabilities import Capabilities, Finding
 from jupyter_mop.backends.protocols import (
@@ -25,16 +24,11 @@ from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.errors import ModelError, MopError
 
+pytestmark = pytest.mark.usefixtures("short_waits")
+
 PARAMS = SamplingParams(max_tokens=8)
 ERRORS = {name: one for name, one in PERSONALITIES.items() if one.sentence and "think" not in name}
 FLAKY = [name for name in PERSONALITIES if name.startswith("now and then")]
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch):
-    monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 @pytest.fixture

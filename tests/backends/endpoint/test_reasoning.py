@@ -24,15 +24,10 @@ from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, ModelError
 
+pytestmark = pytest.mark.usefixtures("short_waits")
+
 PARAMS = SamplingParams(max_tokens=8)
 SHAPES = ["hidden", "reasoning_content", "reasoning", "block", "end of block", "parts"]
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch):
-    monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 def asked(n: int) -> list[GenerationRequest]:

@@ -36,17 +36,12 @@ from jupyter_mop.backends.store.cached import CachedBackend
 from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.errors import DataError, ModelError, PromptTooLongError
 
+pytestmark = pytest.mark.usefixtures("short_waits")
+
 KEY = "sk-planted-7f3a9c"
 PROMPT = Prompt((Message("system", "You are terse."), Message("user", "Well?")))
 PARAMS = SamplingParams(max_tokens=8)
 OVERLOADED = {"error": {"message": "slow down", "type": "rate_limit", "code": None}}
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch):
-    monkeypatch.setattr(defaults, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(defaults, "MAX_WAIT", 0.02)
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 @pytest.fixture
