@@ -11,7 +11,7 @@ RUN = $(BIN)/python
 help:
 	@echo "make demo     set up, fetch the model, run the quickstart, print its table"
 	@echo "make test     set up for tests, check, run all tests"
-	@echo "make slow     run the tests that take a minute or more each"
+	@echo "make slow     run the tests that take half a minute or more each"
 	@echo "make bench    run the benchmarks: name, ratio, required ratio"
 	@echo "make scaling  responses per second by number of cluster workers: 1 and 2 measured, more simulated"
 	@echo "make faults   kill kernels and servers, fill disks, garble answers; print the outcome of each run"

@@ -26,7 +26,7 @@ def marks(path: Path) -> tuple[bool, bool]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what takes a minute or more, unless the command for it runs."""
+    """Skip what takes long, unless the command for it runs."""
     if item.get_closest_marker("slow") and "MOP_SLOW" not in os.environ:
         pytest.skip("slow: make slow runs it")
 

@@ -88,6 +88,7 @@ def test_the_committed_experiments_show_the_committed_results():
     assert not [cell for cell in cells if cell not in text]
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_survey_runs_from_the_top_in_small(tmp_path, notebooks_store, monkeypatch):
     monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
@@ -123,6 +124,7 @@ def test_the_quickstart_runs_from_the_top_in_small(tmp_path, notebooks_store, mo
     assert all(row["low"] <= row["value"] <= row["high"] for row in frame)
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_weights_notebook_runs_from_the_top_in_small(tmp_path, notebooks_store, monkeypatch):
     monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")

@@ -454,12 +454,14 @@ def check_within_chance(check: Check, samples: list[tuple[pd.DataFrame, Numbers]
     assert (np.abs(gaps.mean(0)) <= FAR * effect + error).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", named("sample", REAL))
 def test_many_records_are_these_records_twice_within_chance(check: Check) -> None:
     frames = [people(400, seed) for seed in range(N_SAMPLES.get(check, 4))]
     check_within_chance(check, [(f, (f["kind"] == "Sun").to_numpy()) for f in frames])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", named("sample", SIMULATED))
 def test_many_draws_are_these_draws_twice_within_chance(check: Check) -> None:
     frames = [drawn(240, seed) for seed in range(4)]

@@ -162,6 +162,7 @@ def test_the_mean_is_weighted_by_the_shares_of_the_people(alignment: Alignment) 
     assert row["high"] == pytest.approx(row["value"] + spread)
 
 
+@pytest.mark.slow
 def test_a_perfect_simulation_is_at_the_floor_at_every_seed() -> None:
     ratios, n_off = [], 0
     for seed in range(5):
