@@ -222,12 +222,12 @@ class PersonaCells:
         return self.groups.with_marginal(weights).marginal
 
     def by_persona(self, weights: Array, by_cell: Array) -> Array:
-        """Return derivatives by the persona weights, shape (K,), from those by cell, (N,)."""
+        """Return derivatives by the persona weights, shape (M, K), from those by cell, (M, N)."""
         if not self.is_contextual:
             return by_cell
-        full = np.zeros(self.groups.base.shape)
-        full[self.group, self.persona] = by_cell
-        return self.groups.with_marginal(weights).by_marginal(full)
+        full = np.zeros((len(by_cell), *self.groups.base.shape))
+        full[:, self.group, self.persona] = by_cell
+        return np.array([*map(self.groups.with_marginal(weights).by_marginal, full)])
 
 
 def group_draws(weights: Array, mass: Array | None = None) -> GroupedDraws:

@@ -251,9 +251,11 @@ class PersonaStatistics:
             found["TV"] = mixture_total_variation(v, target, personas)
             if self.option_shares.ordered:
                 found["W1"] = mixture_wasserstein(v, target, personas)
+        by_cell = np.array([metric.gradient for metric in found.values()])
+        by_persona = self.cells.by_persona(persona_weights, by_cell)
         return {
-            name: replace(metric, gradient=self.cells.by_persona(persona_weights, metric.gradient))
-            for name, metric in found.items()
+            name: replace(metric, gradient=gradient)
+            for (name, metric), gradient in zip(found.items(), by_persona, strict=True)
         }
 
     def metrics(self, weights: Sequence[float] | Vectors) -> dict[str, float]:
