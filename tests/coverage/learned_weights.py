@@ -18,14 +18,11 @@ from jupyter_mop.backends.protocols import GenerationRequest, SamplingParams
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.gate.bootstrap_refits import DEFAULT_REFITS, BootstrapRefits
 from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
 from jupyter_mop.engine.gate.cross_validation import (
     PENALTIES,
-    Penalties,
     cross_validate,
     fit_stages,
-    fit_terms,
     folds,
 )
 from jupyter_mop.engine.gate.gate import Gate
@@ -129,42 +126,6 @@ def exemplar_weights(n, seed, n_exemplars=40, n_words=40):
     return total_variation(found, truth), total_variation(em(log_lik), truth)
 
 
-def coefficient(n, seed, *, times=6.0, n_exemplars=24, n_words=40):
-    """Return whether the interval of a known coefficient holds it, and the interval's width.
-
-    Exemplars of the same level are `times` times likelier.
-    """
-    truth = np.log(times)
-    rng = np.random.default_rng(seed)
-    preferred = np.array([rng.choice(n_words, 2, replace=False) for _ in range(n_exemplars)])
-    logits = np.zeros((n_exemplars, n_words))
-    np.put_along_axis(logits, preferred, 3.0, axis=1)
-    log_p = logits - np.log(np.exp(logits).sum(1, keepdims=True))
-    levels = np.eye(2)[np.arange(n_exemplars) % 2]
-    asked = np.eye(2)[rng.integers(2, size=n)]
-    odds = np.exp(truth * asked @ levels.T)
-    shown = [rng.choice(n_exemplars, p=row / row.sum()) for row in odds]
-    said = np.array([rng.choice(n_words, N_WORDS, p=np.exp(log_p[j])) for j in shown])
-    terms = StructuredTerms(
-        ("level",), (2,), levels, np.zeros((1, n_exemplars)),
-        np.full(n_exemplars, -np.log(n_exemplars)),
-    )  # fmt: skip
-    unit = np.eye(1, 8)
-    start = Gate.start(unit, np.repeat(unit, n_exemplars, 0), random_state=seed, terms=terms)
-    record = np.repeat(np.arange(n), n_exemplars)
-    scores = ComponentScores(
-        np.hstack([np.repeat(unit, n, 0), asked]),
-        Components(record, np.zeros_like(record), np.tile(np.arange(n_exemplars), n)),
-        np.array([log_p[:, words].sum(1) for words in said]).ravel(),
-        np.zeros((n, n_exemplars), dtype=bool),
-        np.ones(n),
-    )
-    refits = BootstrapRefits(fit_terms(start, scores), scores, Penalties())
-    found = refits.repeated(DEFAULT_REFITS, scores.contexts, np.ones(n), random_state=100 * seed)
-    low, high = found.coefficient_intervals.iloc[-1]
-    return low <= truth <= high, high - low
-
-
 def em(log_lik, n_iterations=500):
     """Return the maximum-likelihood weights that depend on nothing, by EM."""
     likelihood = np.exp(log_lik - log_lik.max(1, keepdims=True))
@@ -227,13 +188,6 @@ def main():
                 f"{held[:, 0].mean():.2f} of {len(held)} fits (mean width {held[:, 1].mean():.3f})",
                 flush=True,
             )
-    for n in (50, 200):
-        held = np.array([coefficient(n, seed) for seed in range(20 * len(seeds))])
-        print(
-            f"95 % intervals of a coefficient, n = {n}: cover {held[:, 0].mean():.2f} of"
-            f" {len(held)} (mean width {held[:, 1].mean():.2f})",
-            flush=True,
-        )
     for n in (200, 1000):
         far = np.array([exemplar_weights(n, seed) for seed in seeds])
         print(

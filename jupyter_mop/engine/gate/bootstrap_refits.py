@@ -76,14 +76,11 @@ class BootstrapRefits:
         The records.
     penalties : Penalties
         Those of the fit.
-    n_sources : int
-        How many times `scores` has each record, once for each source of evidence.
     """
 
     gate: Gate
     scores: ComponentScores
     penalties: Penalties
-    n_sources: int = 1
 
     def draw(self, *, random_state: int) -> Gate:
         """Return the gate fitted to as many records, drawn with replacement.
@@ -110,18 +107,18 @@ class BootstrapRefits:
     def responsibilities(self, gate: Gate) -> Array:
         """Return the posterior of each persona, the mean over the sources, shape (n, K)."""
         posterior = gate.responsibilities(self.scores)
-        by_source = posterior.reshape(self.n_sources, self._n_records, -1)
+        by_source = posterior.reshape(self.scores.n_sources, self._n_records, -1)
         return np.asarray(by_source.mean(axis=0))
 
     def _resampled(self, rng: np.random.Generator) -> ComponentScores:
         """Multiply the weight of each record by how often it is drawn with replacement."""
         weighted = self.weight > 0
         counts = rng.multinomial(weighted.sum(), weighted / weighted.sum())
-        return self.scores.weighted(self.scores.weight * np.tile(counts, self.n_sources))
+        return self.scores.weighted(self.scores.weight * np.tile(counts, self.scores.n_sources))
 
     @property
     def _n_records(self) -> int:
-        return len(self.scores.weight) // self.n_sources
+        return len(self.scores.weight) // self.scores.n_sources
 
     def repeated(
         self,

@@ -79,6 +79,8 @@ class ComponentScores:
         Exemplars that must not be shown to a record, such as the record itself.
     weight : numpy.ndarray, shape (n,)
         Survey weights.
+    n_sources : int
+        How many sources of evidence there are; each has every record once.
     """
 
     contexts: Array
@@ -86,10 +88,11 @@ class ComponentScores:
     log_lik: Array
     excluded: NDArray[np.bool_]
     weight: Array
+    n_sources: int = 1
 
     @classmethod
     def joined(cls, parts: Sequence[ComponentScores]) -> ComponentScores:
-        """Return the scores of several sets of records as one, in this order."""
+        """Return the scores of the same records by several sources as one, in this order."""
         ends = np.cumsum([0, *(len(part.weight) for part in parts)])
         arrays = [
             (c.record + end, c.persona, c.exemplar)
@@ -101,6 +104,7 @@ class ComponentScores:
             np.concatenate([part.log_lik for part in parts]),
             np.concatenate([part.excluded for part in parts]),
             np.concatenate([part.weight for part in parts]),
+            len(parts),
         )
 
     @cached_property
@@ -136,6 +140,7 @@ class ComponentScores:
             self.log_lik[taken],
             self.excluded[records],
             self.weight[records],
+            self.n_sources,
         )
 
     def weighted(self, weight: Array) -> ComponentScores:

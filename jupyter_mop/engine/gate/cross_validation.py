@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.gate import PARAMETERS, Gate
+from jupyter_mop.engine.gate.structured_terms import EQUAL_SD
 from jupyter_mop.engine.metrics.vectors import effective_sample_size
 
 Array = NDArray[np.float64]
@@ -144,6 +145,11 @@ def cross_validate(
     held_out = [scores.take(here) for here in divisions]
     train = [scores.take(np.setdiff1d(np.arange(n_entries), here)) for here in divisions]
 
+    def shown(
+        gates: Sequence[Gate], parts: Sequence[ComponentScores], l2: float | None = None
+    ) -> list[Gate]:
+        return [fit_exemplars(gate, rest, l2) for gate, rest in zip(gates, parts, strict=True)]
+
     def held_out_log_prob(gates: Sequence[Gate]) -> Array:
         log_prob = np.empty(n_entries)
         for gate, here, part in zip(gates, divisions, held_out, strict=True):
@@ -151,15 +157,19 @@ def cross_validate(
         return log_prob
 
     fitted = [[fit_terms(start, rest) for rest in train]]
-    levels, log_prob = [Penalties()], [held_out_log_prob(fitted[0])]
-    for stage, fit in (("personas", fit_personas), ("exemplars", fit_exemplars)):
+    levels, log_prob = [Penalties()], [held_out_log_prob(shown(fitted[0], train))]
+    for stage in Penalties._fields:
         best = simplest(
             np.array(log_prob).reshape(len(log_prob), -1, n).mean(axis=1), scores.weight[:n]
         )
         of_stage: list[float] = []
         for l2 in penalties:
-            gates = [fit(gate, rest, l2) for gate, rest in zip(fitted[best], train, strict=True)]
-            fitted.append(gates)
+            if stage == "personas":
+                pairs = zip(fitted[0], train, strict=True)
+                fitted.append([fit_personas(gate, rest, l2) for gate, rest in pairs])
+                gates = shown(fitted[-1], train)
+            else:
+                gates = shown(fitted[best], train, l2)
             levels.append(levels[best]._replace(**{stage: l2}))
             log_prob.append(held_out_log_prob(gates))
             of_stage.append(float(log_prob[-1] @ scores.weight))
@@ -196,14 +206,14 @@ def fit_stages(
         begun = replace(fitted, w_x=gate.w_x, w_g=gate.w_g)
         fitted = fit_personas(begun, scores, penalties.personas, max_iter=max_iter)
     if penalties.exemplars is not None:
-        begun = replace(fitted, w_e=gate.w_e)
-        fitted = fit_exemplars(begun, scores, penalties.exemplars, max_iter=max_iter)
-    return fitted
+        fitted = replace(fitted, w_e=gate.w_e)
+    return fit_exemplars(fitted, scores, penalties.exemplars, max_iter=max_iter)
 
 
 def fit_terms(gate: Gate, scores: ComponentScores, *, max_iter: int = MAX_ITERATIONS) -> Gate:
     """Return the gate with the structured terms and the offsets fitted, W_g and W_e zero."""
-    plain = replace(gate, w_g=np.zeros_like(gate.w_g), w_e=np.zeros_like(gate.w_e))
+    terms = replace(gate.terms, equal_sd=EQUAL_SD) if gate.terms else None
+    plain = replace(gate, w_g=np.zeros_like(gate.w_g), w_e=np.zeros_like(gate.w_e), terms=terms)
     return _fit(plain, scores, 0.0, ("a", "b"), max_iter)
 
 
@@ -215,10 +225,17 @@ def fit_personas(
 
 
 def fit_exemplars(
-    gate: Gate, scores: ComponentScores, l2: float, *, max_iter: int = MAX_ITERATIONS
+    gate: Gate, scores: ComponentScores, l2: float | None, *, max_iter: int = MAX_ITERATIONS
 ) -> Gate:
-    """Return the gate with W_e fitted; persona weights stay as they are."""
-    return _fit(gate, scores, l2, ("w_e",), max_iter)
+    """Return the gate with what is shown fitted, a1 near its prior and W_e; persona weights stay.
+
+    Without a penalty W_e stays zero.
+    """
+    if gate.terms:
+        a = np.r_[gate.a[:2], gate.terms.prior_mean[2:]]
+        gate = replace(gate, a=a, terms=gate.terms.answering)
+    free = ("a1",) if l2 is None else ("a1", "w_e")
+    return _fit(gate, scores, l2 or 0.0, free, max_iter)
 
 
 def _fit(

@@ -45,7 +45,7 @@ class Gate:
     terms : StructuredTerms, optional
         The structured terms.
     free : tuple of str
-        Names of the parameters that a fit may change.
+        Names of the parameters that a fit may change; a1 for the last C entries of a.
 
     Examples
     --------
@@ -118,7 +118,10 @@ class Gate:
     def _is_free(self) -> NDArray[np.bool_]:
         """Whether a fit may change each entry of `theta`."""
         sizes = [array.size for array in self._parameters.values()]
-        return np.repeat([name in self.free for name in PARAMETERS], sizes)
+        is_free = np.repeat([name in self.free for name in PARAMETERS], sizes)
+        if self.terms and "a1" in self.free:
+            is_free[-len(self.terms.columns) :] = True
+        return is_free
 
     def persona_log_weights(self, contexts: Array) -> Array:
         """Return log pi(x), shape (n, K), for context vectors of shape (n, d + D)."""
@@ -266,7 +269,8 @@ class Gate:
         sums = GradientSums.total(in_threads(gradient_sums, scores.blocks))
         loss = -(share @ log_prob)
         gradient = self._chain_rule(scores, d_logit, sums)
-        penalty, d_penalty = self._penalty(l2, int(np.count_nonzero(share)))
+        n = int(np.count_nonzero(share)) // scores.n_sources
+        penalty, d_penalty = self._penalty(l2, n)
         return float(loss + penalty), np.where(self._is_free, gradient + d_penalty, 0.0)
 
     def _penalty(self, l2: float, n: int) -> tuple[float, Array]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ Array = NDArray[np.float64]
 OWN_CONTEXT = 3.0  # prior mean of a1: an exemplar of the own context is 20 times as likely
 OWN_SUBGROUP = 1.0  # prior mean of a2 times the standard deviation of the affinities
 COSINE_SD, SUBGROUP_SD, EQUAL_SD, OFFSET_SD = 10.0, 0.2, 2.0, 0.5  # prior standard deviations
+ANSWERING_SD = 0.25  # that of a1 for what is shown; see `StructuredTerms.answering`
 _MIN_AFFINITY = 0.01  # below, personas do not differ in what they are near to
 
 
@@ -42,6 +43,8 @@ class StructuredTerms:
         Log of the share of records that each exemplar stands for.
     prior_shift : float or ndarray, shape (2 + C,)
         Added to the prior means, in units of the prior standard deviations.
+    equal_sd : float
+        Prior standard deviation of a1.
     """
 
     columns: tuple[str, ...]
@@ -50,6 +53,16 @@ class StructuredTerms:
     affinity: Array
     log_share: Array
     prior_shift: Array | float = 0.0
+    equal_sd: float = EQUAL_SD
+
+    @property
+    def answering(self) -> StructuredTerms:
+        """The terms with a1 held near its prior mean, for what a simulation shows.
+
+        Likelihoods ask which exemplars resemble a response, not which ones help to answer the
+        question: a small model that is shown exemplars of other contexts answers in theirs.
+        """
+        return replace(self, equal_sd=ANSWERING_SD)
 
     @property
     def names(self) -> list[str]:
@@ -67,7 +80,7 @@ class StructuredTerms:
     def prior_sd(self) -> Array:
         """The prior standard deviations of a0, a2 and a1, shape (2 + C,)."""
         own = SUBGROUP_SD / max(self._spread, _MIN_AFFINITY)
-        return np.array([COSINE_SD, own, *[EQUAL_SD] * len(self.columns)])
+        return np.array([COSINE_SD, own, *[self.equal_sd] * len(self.columns)])
 
     @cached_property
     def _spread(self) -> float:

@@ -122,7 +122,7 @@ def fit_gate(
     if not is_scored:
         report = _relative(report)
     kept = gate if validation.is_gain_clear else start
-    refits = BootstrapRefits(gate, scores, chosen, len(parts))
+    refits = BootstrapRefits(gate, scores, chosen)
     return Fit(kept, report, validation, chosen, refits, selection.rows, tuple(parts))
 
 

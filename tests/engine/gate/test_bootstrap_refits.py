@@ -8,6 +8,7 @@ import pytest
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.gate.bootstrap_refits import RefittedWeights
+from jupyter_mop.engine.gate.structured_terms import ANSWERING_SD
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.errors import DataError, NotFittedError
 
@@ -71,13 +72,13 @@ def test_initial_weights_that_are_kept_have_no_intervals(
 def test_a_coefficient_that_records_tell_nothing_of_has_the_interval_of_its_prior(
     mixture: MixtureOfPersonas, population: Population
 ) -> None:
-    """The prior of exemplars of the same topic: e^3 times likelier, standard deviation 2."""
+    """The prior of exemplars of the same topic: e^3 times likelier, standard deviation .25."""
     mixture.backend = ToyBackend(WORDS, length=4, persona_boost=0.0, exemplar_boost=0.0)
     mixture.by = "likelihood"
     refits = mixture.fit(population).refits_.repeated(40, *mixture.context_vectors)
     low, high = refits.coefficient_intervals.iloc[-1]
     assert (low + high) / 2 == pytest.approx(3, abs=0.01)
-    assert (high - low) / 2 == pytest.approx(2 * 2.02, rel=0.3)
+    assert (high - low) / 2 == pytest.approx(ANSWERING_SD * 2.02, rel=0.3)
 
 
 def test_a_new_population_has_no_intervals_of_the_old_one(
