@@ -55,9 +55,9 @@ def read_stated_shares(text: str, options: Sequence[str]) -> Array | None:
 
 def _patterns(names: Sequence[str]) -> list[re.Pattern[str]]:
     """Return the patterns of an option before its share, and of one behind its percentage."""
-    longest_first = sorted(names, key=len, reverse=True)
-    option = "|".join(f"{_edge(name[0])}{re.escape(name)}{_end(name[-1])}" for name in longest_first)
-    named = f"(?P<option>{option})"
+    longest_first = sorted(filter(None, names), key=len, reverse=True)
+    words = (f"{_edge(name[0])}{re.escape(name)}{_end(name[-1])}" for name in longest_first)
+    named = f"(?P<option>{'|'.join(words)})"
     return [
         re.compile(rf"{named}{_GAP}{_NUMBER}(?!\w)\s*{_PERCENT}?"),
         re.compile(rf"{_NUMBER}\s*{_PERCENT}[^\w\n]{{0,12}}?(?:of \w+ )?{named}"),
