@@ -33,6 +33,7 @@ from jupyter_mop.engine.questionnaire.prediction import Prediction
 from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
 from jupyter_mop.engine.simulation.simulation import N_MIXED, PERSONA, RESPONSE, Simulation
 from jupyter_mop.engine.survey.answer_matching import read_option
+from jupyter_mop.engine.survey.elicitation_options import ANCHORS, ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import (
@@ -101,6 +102,10 @@ class Session:
 
             self.encoder_choice = MiniLMEncoder()
         return CachedEncoder(self.encoder_choice, self.store)
+
+    def encoder_for(self, options: ElicitationOptions) -> CachedEncoder | None:
+        """Return the encoder if the method of asking needs one; else it is not loaded."""
+        return self.encoder if options.method == ANCHORS else None
 
     def status(self) -> pd.Series:
         """Return what is loaded, fitted, simulated and cached, one row for each."""

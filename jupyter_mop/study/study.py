@@ -444,6 +444,7 @@ class Study:
             self.backend,
             options=chosen,
             drop_classes=drop_classes,
+            encoder=self.session.encoder_for(chosen),
             on_step=on_step,
         )
         fit = replace(fit, cost=cost.cost_since(self.session, before))
@@ -490,7 +491,10 @@ class Study:
             Called with (what, total); returns a callback for each answer.
         """
         fit = self.session.require_survey()
-        prediction = predict(fit, question, self.backend, name=name, on_step=on_step)
+        encoder = self.session.encoder_for(fit.options)
+        prediction = predict(
+            fit, question, self.backend, name=name, encoder=encoder, on_step=on_step
+        )
         self.session.predictions[name] = prediction
         return prediction
 

@@ -15,12 +15,16 @@ from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.survey.asking import ask, asked_population, distinct_contexts
 from jupyter_mop.engine.survey.calibrated.calibration import calibrate
+from jupyter_mop.engine.survey.calibrated.similar_respondents import (
+    set_apart,
+    similar_respondents,
+)
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.learned_weights import learn_weights
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import read_answers
-from jupyter_mop.errors import NotFittedError
+from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.study.session import Session
 
 
@@ -67,51 +71,100 @@ def answer(
     on_step: OnStep | None = None,
 ) -> PopulationAnswer:
     """Return the answer to a question in the held-out contexts, under the weights of `options`."""
-    target = session.comparison_target
-    personas = None if options.baseline == "plain" else session.require_personas()
     ask_contexts = partial(
         ask,
         question,
-        personas=personas,
+        personas=None if options.baseline == "plain" else session.require_personas(),
         backend=session.backend,
         options=options,
-        name=name,
+        encoder=session.encoder_for(options),
         on_step=on_step,
     )
+    found = _answer(session, question, options, ask_contexts)
+    return replace(found, name=name)
+
+
+def _answer(
+    session: Session,
+    question: Question,
+    options: ElicitationOptions,
+    ask_contexts: Callable[..., PopulationAnswer],
+) -> PopulationAnswer:
+    target = session.comparison_target
     asked, set_aside = asked_population(session.require_population(), question, options)
     known = read_answers(asked, question)
     weights = UNIFORM if options.baseline else _answer_weights(session, options.weights, known)
-    if weights != LEARNED:
-        return ask_contexts(target, weights=weights)
-    if known is not None:
-        learn = _calibrated if options.calibrated else _learned
-        learned = learn(session, ask_contexts, known, target, random_state=options.random_state)
+    if weights == LEARNED and known is not None:
+        learned = _learn(session, ask_contexts, known, options)
         if session.target is None:  # the held-out contexts are the training ones
             return learned
         return replace(learned, set_aside=dict(Counter(learned.set_aside) + Counter(set_aside)))
+    if options.n_exemplars:
+        ask_contexts, _ = _with_exemplars(session, ask_contexts, known, options)
+    if weights != LEARNED:
+        return ask_contexts(target, weights=weights)
     asked, _ = asked_population(target, question, options)
     shares = require_fit(session).persona_weights(asked.take(distinct_contexts(asked)))
     return ask_contexts(target, weights=UNIFORM).reweighted(shares, weights_label=LEARNED)
+
+
+def _learn(
+    session: Session,
+    ask_contexts: Callable[..., PopulationAnswer],
+    known: Population,
+    options: ElicitationOptions,
+) -> PopulationAnswer:
+    """Return the answer learned from real answers, beside the same without exemplars."""
+    way: Callable[..., PopulationAnswer] = _calibrated if options.calibrated else _learned
+    learn = partial(way, session, random_state=options.random_state)
+    if not options.n_exemplars:
+        return learn(ask_contexts, known)
+    with_exemplars, others = _with_exemplars(session, ask_contexts, known, options)
+    if not options.calibrated:
+        return learn(with_exemplars, others)
+    return learn(with_exemplars, others, without_exemplars=learn(ask_contexts, known))
+
+
+def _with_exemplars(
+    session: Session,
+    ask_contexts: Callable[..., PopulationAnswer],
+    known: Population | None,
+    options: ElicitationOptions,
+) -> tuple[Callable[..., PopulationAnswer], Population]:
+    """Return the function that asks with exemplars in the prompts, and the other real answers."""
+    if known is None or session.target is None:
+        raise DataError(
+            f"`n_exemplars` (--exemplars) is {options.n_exemplars}, but the population has no "
+            "answers to this question to show and hold out.",
+            hint="Leave it out, or use a population that answered the question.",
+        )
+    others, shown = set_apart(known, random_state=options.random_state)
+    exemplars = similar_respondents(
+        shown, options.n_exemplars, session.encoder, random_state=options.random_state
+    )
+    return partial(ask_contexts, exemplars=exemplars), others
 
 
 def _calibrated(
     session: Session,
     ask_contexts: Callable[..., PopulationAnswer],
     known: Population,
-    target: Population,
     *,
+    without_exemplars: PopulationAnswer | None = None,
     random_state: int,
 ) -> PopulationAnswer:
     """Return the answer in the held-out contexts, calibrated on the training records."""
+    ask_plainly = partial(ask_contexts, personas=None, exemplars=None)
     pairs = [
-        (ask_contexts(people, weights=UNIFORM), ask_contexts(people, personas=None))
-        for people in ((known,) if session.target is None else (known, target))
+        (ask_contexts(people, weights=UNIFORM), ask_plainly(people))
+        for people in ((known,) if session.target is None else (known, session.target))
     ]
     return calibrate(
         *pairs[0],
         session.require_personas(),
         session.encoder,
         target=None if session.target is None else pairs[1],
+        without_exemplars=without_exemplars,
         random_state=random_state,
     )
 
@@ -120,7 +173,6 @@ def _learned(
     session: Session,
     ask_contexts: Callable[..., PopulationAnswer],
     known: Population,
-    target: Population,
     *,
     random_state: int,
 ) -> PopulationAnswer:
@@ -132,7 +184,7 @@ def _learned(
         train.real,
         session.require_personas(),
         session.encoder,
-        target=ask_contexts(target, weights=UNIFORM),
+        target=ask_contexts(session.comparison_target, weights=UNIFORM),
         random_state=random_state,
     )
 

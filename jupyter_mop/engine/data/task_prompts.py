@@ -14,6 +14,11 @@ MAX_TEXT_LENGTH = 160  # characters of a record in the prompt for a persona
 
 _ANSWER_WITH_OPTION = "Answer with one of the options."
 _ANSWER_WITH_LETTER = "Answer with the letter of one of the options."
+STATE_SHARES = (
+    "Of 100 people like you, how many would give each answer? Write one line for each option: the "
+    "option, a colon and a percentage. The percentages sum to 100."
+)
+IN_OWN_WORDS = "Answer in one or two sentences, in your own words."
 _EXAMPLE_TASK = "Write a [rating] restaurant review."
 _EXAMPLE_ATTRIBUTES = "cuisine\natmosphere\ntone\nlength"
 _EXAMPLE_ATTRIBUTE = "atmosphere"
@@ -25,9 +30,11 @@ _PERSONA_TASK = (
 
 
 def options_template(
-    text: str, options: Sequence[str], *, lettered: bool = False
+    text: str, options: Sequence[str], *, lettered: bool = False, is_asked: bool = True
 ) -> PromptTemplate:
     """Return a closed question with its options listed, each with a letter if `lettered`.
+
+    Unless `is_asked`, it does not ask for one of the options.
 
     Examples
     --------
@@ -42,7 +49,8 @@ def options_template(
     pairs = zip(marks, options, strict=False)
     lines = "\n".join(f"{mark} {_escaped(option)}" for mark, option in pairs)
     ending = _ANSWER_WITH_LETTER if lettered else _ANSWER_WITH_OPTION
-    return PromptTemplate(f"{text}\nOptions:\n{lines}\n{ending}")
+    listed = f"{text}\nOptions:\n{lines}"
+    return PromptTemplate(f"{listed}\n{ending}" if is_asked else listed)
 
 
 def yes_no_text(text: str, option: str) -> str:

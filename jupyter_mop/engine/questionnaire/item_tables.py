@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, OnStep
+from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.option_probabilities import option_probabilities
@@ -34,7 +34,7 @@ class ItemTable:
     log_probs : numpy.ndarray, shape (C, K, A)
         In nats; the probabilities sum to 1 over the options.
     method : str
-        "scored", "first-token", "sampled", or "none" without a language model.
+        As in `OptionTable`, or "none" without a language model.
     """
 
     columns: tuple[str, ...]
@@ -79,6 +79,7 @@ def ask_items(
     backend: Backend,
     *,
     options: ElicitationOptions,
+    encoder: Encoder | None = None,
     on_step: OnStep | None = None,
 ) -> dict[str, ItemTable]:
     """Ask the language model every question under each persona, in the contexts it depends on.
@@ -94,6 +95,8 @@ def ask_items(
     backend : Backend
     options : ElicitationOptions
         Method, orders of the options and corrections.
+    encoder : Encoder, optional
+        For the method "anchors".
     on_step : callable, optional
         Called with (step, total) before the model is called; returns a callback for each result.
 
@@ -108,7 +111,13 @@ def ask_items(
         keys = tuple(dict.fromkeys(distinct_keys(contexts, columns)))
         records = [dict(zip(columns, key, strict=True)) for key in keys]
         table = option_probabilities(
-            question, records, personas, backend, options=options, on_step=on_step
+            question,
+            records,
+            personas,
+            backend,
+            options=options,
+            encoder=encoder,
+            on_step=on_step,
         )
         _check_answered(name, personas, table.answered)
         log_probs = np.log(np.maximum(table.probabilities, MIN_PROBABILITY))

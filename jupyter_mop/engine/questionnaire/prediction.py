@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, OnStep
+from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.engine.metrics.divergences import total_variation
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
 from jupyter_mop.engine.questionnaire.group_shares import GroupShares, group_shares, logit
@@ -144,6 +144,7 @@ def predict(
     backend: Backend,
     *,
     name: str = "prediction",
+    encoder: Encoder | None = None,
     on_step: OnStep | None = None,
 ) -> Prediction:
     """Predict the answers of a survey's respondents to a question that they were not asked.
@@ -158,6 +159,8 @@ def predict(
         The language model of the fit; it is asked in the same way.
     name : str
         Name of the question.
+    encoder : Encoder, optional
+        For the method "anchors".
     on_step : callable, optional
         Called with (step, total) before the model is called; returns a callback for each result.
 
@@ -183,6 +186,7 @@ def predict(
         fit.personas,
         backend,
         options=fit.options,
+        encoder=encoder,
         on_step=on_step,
     )[name]
     return Prediction(name, question, fit, table, borrow(fit, question), report)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, OnStep
+from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.engine.data.personas import Persona, persona_shares, read_personas
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
 from jupyter_mop.engine.questionnaire.fitting import Fitted, choose_and_fit
@@ -43,7 +43,7 @@ MIN_PEOPLE = 8
 MIN_SHARE = 1e-4
 PERSONA = "persona"
 # Options of asking one question.
-NOT_FOR_SURVEYS = ("n", "weights", "baseline", "missing", "calibrated")
+NOT_FOR_SURVEYS = ("n", "weights", "baseline", "missing", "calibrated", "n_exemplars")
 
 
 @dataclass(frozen=True)
@@ -287,6 +287,7 @@ def fit_survey(
     *,
     options: ElicitationOptions | None = None,
     drop_classes: bool = False,
+    encoder: Encoder | None = None,
     on_step: OnStep | None = None,
 ) -> SurveyFit:
     r"""Fit one latent class model to all questions of a survey.
@@ -305,6 +306,8 @@ def fit_survey(
     drop_classes : bool
         Leave out personas as long as held-out answers become no less likely: the number of classes
         by held-out likelihood.
+    encoder : Encoder, optional
+        For the method "anchors".
     on_step : callable, optional
         Called with (step, total) before the model is called; returns a callback for each result.
 
@@ -326,7 +329,13 @@ def fit_survey(
     options = options or ElicitationOptions()
     check_size(survey)
     tables = ask_items(
-        survey.questions, survey.contexts, known, backend, options=options, on_step=on_step
+        survey.questions,
+        survey.contexts,
+        known,
+        backend,
+        options=options,
+        encoder=encoder,
+        on_step=on_step,
     )
     data, cells = assemble(tables, survey.contexts, survey.codes, survey.weights)
     log_shares = np.log(np.maximum(persona_shares(known), MIN_SHARE))

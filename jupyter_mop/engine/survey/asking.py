@@ -7,13 +7,14 @@ answer under each persona, and `learned_weights` needs no further model call.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.backends.protocols import Backend, OnStep
+from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
+from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.persona_weights import answer_weights
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
@@ -24,6 +25,7 @@ from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import read_answers, too_few_read, without_missing
 
 Array = NDArray[np.float64]
+ExemplarsOf = Callable[[Sequence[Mapping[str, str]]], Sequence[Sequence[Exemplar]]]
 
 
 def ask(
@@ -34,7 +36,8 @@ def ask(
     *,
     weights: str | Mapping[str, float] | Array | None = None,
     options: ElicitationOptions | None = None,
-    name: str = "answer",
+    encoder: Encoder | None = None,
+    exemplars: ExemplarsOf | None = None,
     on_step: OnStep | None = None,
 ) -> PopulationAnswer:
     """Ask a population a closed question: the weighted answers of the personas by context.
@@ -53,8 +56,10 @@ def ask(
         name, or an array of shape (K,) or (C, K). See `learn_weights` for learned weights.
     options : ElicitationOptions, optional
         How to obtain the option probabilities.
-    name : str
-        Name of the answer.
+    encoder : Encoder, optional
+        Encodes replies and statements, for the method "anchors".
+    exemplars : callable, optional
+        Returns the respondents to show in each context; see `similar_respondents`.
     on_step : callable, optional
         Called with (step, total) before the model is called; returns a callback for each result.
 
@@ -69,11 +74,18 @@ def ask(
     contexts = distinct_contexts(population)
     records = [population.records[i] for i in contexts]
     table = option_probabilities(
-        question, records, known or [None], backend, options=options, on_step=on_step
+        question,
+        records,
+        known or [None],
+        backend,
+        options=options,
+        encoder=encoder,
+        exemplars=exemplars(records) if exemplars else (),
+        on_step=on_step,
     )
     answer = PopulationAnswer(
         question,
-        name,
+        "answer",
         tuple(persona.name for persona in known) or (NO_PERSONA,),
         pd.DataFrame(records),
         _context_shares(population, contexts),

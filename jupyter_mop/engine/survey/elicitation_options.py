@@ -13,7 +13,9 @@ from jupyter_mop.errors import ModelError
 from jupyter_mop.options import Options, at_least, one_of, option
 
 SCORED, FIRST_TOKEN, SAMPLED = "scored", "first-token", "sampled"
-METHODS = ("auto", SCORED, FIRST_TOKEN, SAMPLED)
+TOLD, ANCHORS = "told", "anchors"
+METHODS = ("auto", SCORED, FIRST_TOKEN, SAMPLED, TOLD, ANCHORS)
+COMPARE = "compare"  # of the magic: `Study.compare_methods`
 BASELINES = ("plain", "personas")
 
 
@@ -67,11 +69,23 @@ class ElicitationOptions(Options):
         "auto",
         kind="str",
         flags=("--method",),
-        choices=METHODS,
+        choices=(*METHODS, COMPARE),
         limit=one_of(METHODS),
         help="How to obtain option probabilities. scored: the likelihood of each option; "
         "first-token: the probabilities of the first token of a reply; sampled: sampled replies; "
-        "auto: the first of these that the model supports.",
+        "told: the model states a percentage for each option; anchors: sampled replies in its own "
+        "words, rated by their similarity to statements of each option (Maier et al. 2025); auto: "
+        "the first of the first three that the model supports. %%mop_ask --method compare tries "
+        "them all.",
+    )
+    n_exemplars: int = option(
+        0,
+        kind="int",
+        flags=("--exemplars",),
+        parse=int,
+        limit=at_least(0),
+        help="Other respondents whose answers each prompt shows, with contexts like its own. They "
+        "are a fifth of the training records, from whom nothing else is then learned.",
     )
     n_orders: int | None = option(
         None,
@@ -119,7 +133,23 @@ class ElicitationOptions(Options):
         flags=("--draws",),
         parse=int,
         limit=at_least(1),
-        help="Replies sampled per prompt, with --method sampled.",
+        help="Replies sampled per prompt, with --method sampled or anchors.",
+    )
+    anchors: Mapping[str, str | Sequence[str]] | Sequence[str] | None = option(
+        None,
+        kind="mapping or list of str",
+        flags=("--anchors",),
+        help="With --method anchors: a variable with one statement or several for each option, or "
+        "templates with {option}. Default: four templates; `anchor_statements` returns them.",
+    )
+    anchor_temperature: float = option(
+        1.0,
+        kind="float",
+        flags=("--anchor-temperature",),
+        parse=float,
+        limit=at_least(0),
+        help="With --method anchors: below 1, a reply counts more for the options that it is most "
+        "similar to; at 0 for the nearest alone.",
     )
     random_state: int = option(
         0,
@@ -131,7 +161,9 @@ class ElicitationOptions(Options):
     )
 
     def method_for(self, backend: Backend) -> str:
-        """Return the method to use with this model: "scored", "first-token" or "sampled".
+        """Return the method to use with this model.
+
+        For "auto" it is the first of "scored", "first-token" and "sampled" that it supports.
 
         Raises
         ------
@@ -152,3 +184,16 @@ class ElicitationOptions(Options):
         if self.method == "auto":
             return SCORED if can_score(backend) else FIRST_TOKEN if has_tokens else SAMPLED
         return self.method
+
+
+def supported_methods(backend: Backend) -> list[str]:
+    """Return the methods that a model supports.
+
+    Examples
+    --------
+    >>> from jupyter_mop.backends.toy import ToyBackend
+    >>> supported_methods(ToyBackend(["yes", "no"]))
+    ['scored', 'sampled', 'told', 'anchors']
+    """
+    exact = {SCORED: can_score(backend), FIRST_TOKEN: can_score_first_tokens(backend)}
+    return [method for method in METHODS[1:] if exact.get(method, True)]

@@ -8,7 +8,13 @@ spread over all options, is added to the counts of each component, so that no op
 probability zero. A reply that names no option is not counted, a persona without any counted reply
 in a context has no answer there, and a question for which over a third of the replies is not
 counted is an error. First tokens are compared with one another, so they only need a warning there.
-No exemplar is shown, since the model would copy the respondent's answer.
+
+On request the model states a percentage for each option ("told"), or answers in its own words and
+its replies are rated by their similarity to statements of each option ("anchors"). What it states
+is read and normalised; a reply that cannot be read is not counted.
+
+A prompt can show other respondents with their answers. The respondents who judge an answer, and
+those it is learned from, must not be among them: the model would copy their answers.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +33,7 @@ from numpy.typing import NDArray
 from jupyter_mop.backends.protocols import (
     Backend,
     Completion,
+    Encoder,
     FirstTokens,
     GenerationRequest,
     OnStep,
@@ -36,9 +44,10 @@ from jupyter_mop.backends.protocols import (
     ScoresFirstTokens,
     Tick,
 )
+from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
-from jupyter_mop.engine.data.task_prompts import LETTERS
+from jupyter_mop.engine.data.task_prompts import IN_OWN_WORDS, LETTERS, STATE_SHARES
 from jupyter_mop.engine.survey.answer_matching import (
     first_token_shares,
     match_first_token,
@@ -46,24 +55,35 @@ from jupyter_mop.engine.survey.answer_matching import (
     share_first_word,
 )
 from jupyter_mop.engine.survey.elicitation_options import (
+    ANCHORS,
     FIRST_TOKEN,
     SAMPLED,
     SCORED,
+    TOLD,
     ElicitationOptions,
 )
 from jupyter_mop.engine.survey.multiple_choice import coherent_shares
-from jupyter_mop.engine.survey.question import Question
-from jupyter_mop.errors import ModelError
+from jupyter_mop.engine.survey.question import YES_NO, Question
+from jupyter_mop.engine.survey.reading.anchor_ratings import anchor_statements, rated_shares
+from jupyter_mop.engine.survey.reading.stated_shares import read_stated_shares
+from jupyter_mop.errors import DataError, ModelError
 
 Array = NDArray[np.float64]
 Record = Mapping[str, str]
 
 UNKNOWN_CONTEXT = "N/A"
 MAX_UNMATCHED, _ROUNDING = 1 / 3, 1e-9
+MIN_STATED = 0.005
 N_EXAMPLES, MAX_EXAMPLE_LENGTH, N_OPTIONS = 3, 60, 8
-_TOKENS_PER_WORD, _EXTRA_TOKENS = 3, 12
+_TOKENS_PER_WORD, _EXTRA_TOKENS, _FREE_TEXT_TOKENS = 3, 12, 80
 _MAX_SEED = 2**31
 _NO_ANSWER = ("content_filter", "refusal")  # why a reply ended
+_UNREADABLE = {
+    FIRST_TOKEN: "first tokens, by probability, begin none",
+    SAMPLED: "replies name none",
+    TOLD: "replies state no percentages",
+    ANCHORS: "replies have no text in answer to a question with any",
+}
 
 
 @dataclass(frozen=True)
@@ -75,12 +95,12 @@ class OptionTable:
     probabilities : numpy.ndarray, shape (C, K, A)
         They sum to 1 over the options, unless several options can be chosen.
     method : str
-        "scored", "first-token" or "sampled".
+        "scored", "first-token", "sampled", "told" or "anchors".
     n_asked : int
-        Number of scored options, first tokens or sampled replies.
+        Number of scored options, first tokens or replies.
     matched : float
-        Share of the replies, or mean probability of the first tokens, that name an option;
-        1 for scored options.
+        Share of the replies, or mean probability of the first tokens, that name an option or can
+        be read otherwise; 1 for scored options.
     answered : numpy.ndarray of bool, shape (C, K), or None
         Where a persona gave an answer that names an option; None: everywhere. Elsewhere the
         probabilities mean nothing.
@@ -103,6 +123,8 @@ def option_probabilities(
     backend: Backend,
     *,
     options: ElicitationOptions | None = None,
+    encoder: Encoder | None = None,
+    exemplars: Sequence[Sequence[Exemplar]] = (),
     on_step: OnStep | None = None,
 ) -> OptionTable:
     """Obtain the probability of each option for each context and persona.
@@ -118,6 +140,10 @@ def option_probabilities(
         The language model.
     options : ElicitationOptions, optional
         Method, orders of the options and corrections.
+    encoder : Encoder, optional
+        Encodes replies and statements, for the method "anchors".
+    exemplars : sequence of sequence of Exemplar
+        Other respondents with their answers to show in each of the C contexts; default: none.
     on_step : callable, optional
         Called with (step, total) before the model is called; returns a callback for each result.
 
@@ -145,13 +171,29 @@ def option_probabilities(
     options = options or ElicitationOptions()
     for record in records[:1]:
         PromptTemplate(question.text).check(record)
-    whole = _Elicitation(question, records, personas, backend, options, on_step)
-    parts = [replace(whole, question=part).run() for part in question.subquestions]
+    shown = exemplars or [()] * len(records)
+    whole = _Elicitation(question, records, personas, backend, options, encoder, shown, on_step)
+    parts = [
+        replace(whole, question=part, exemplars=_answered(question, a, shown)).run()
+        for a, part in enumerate(question.subquestions)
+    ]
     table = parts[0] if question.kind != "multiple" else _together(question, parts)
     if getattr(backend, "is_dry_run", False):
         return replace(table, answered=None)
     _check_matched(question, table)
     return table
+
+
+def _answered(
+    question: Question, a: int, exemplars: Sequence[Sequence[Exemplar]]
+) -> Sequence[Sequence[Exemplar]]:
+    """Return the exemplars with their answers to the question's part `a`."""
+    if question.kind != "multiple":
+        return exemplars
+    return [
+        [replace(e, response=YES_NO[not question.selected_options(e.response)[a]]) for e in shown]
+        for shown in exemplars
+    ]
 
 
 def _together(question: Question, parts: Sequence[OptionTable]) -> OptionTable:
@@ -177,13 +219,14 @@ def _check_matched(question: Question, table: OptionTable) -> None:
     unmatched = 1 - table.matched
     if unmatched <= MAX_UNMATCHED + _ROUNDING:
         return
-    is_token = table.method == FIRST_TOKEN
-    what = "first tokens, by probability, begin" if is_token else "replies name"
     said = ", ".join(map(repr, table.unmatched))
     names = list(question.options)[:N_OPTIONS]
-    found = f"{unmatched:.0%} of the model's {what} none of the options {names}: it says {said}."
+    what = _UNREADABLE[table.method]
+    found = f"{unmatched:.0%} of the model's {what} of the options {names}: it says {said}."
     advice = "Ask for an option in the question, use shorter options or another model"
-    if not is_token:
+    if table.method in (TOLD, ANCHORS):
+        raise ModelError(found, hint="Use another model, or another method: --method sampled.")
+    if table.method == SAMPLED:
         raise ModelError(found, hint=f"{advice}.")
     advice += ", or sample replies: --method sampled."
     if not table.matched:
@@ -209,15 +252,23 @@ class _Elicitation:
     personas: Sequence[Persona | None]
     backend: Backend
     options: ElicitationOptions
+    encoder: Encoder | None
+    exemplars: Sequence[Sequence[Exemplar]]
     on_step: OnStep | None
 
     def run(self) -> OptionTable:
         """Obtain the probabilities by the method that suits the model."""
-        methods = {SCORED: self._scored, FIRST_TOKEN: self._first_token, SAMPLED: self._sampled}
+        methods = {
+            SCORED: self._scored,
+            FIRST_TOKEN: self._first_token,
+            SAMPLED: self._sampled,
+            TOLD: self._told,
+            ANCHORS: self._anchors,
+        }
         return methods[self.options.method_for(self.backend)]()
 
     def _scored(self) -> OptionTable:
-        prompts, priors = self._prompts(), self._prior_prompts()
+        prompts, priors = self._prompts(self._templates()), self._prior_prompts()
         scores = self._option_scores([*prompts, *priors])
         table = self._by_order(scores[: len(prompts)])
         if priors:
@@ -228,7 +279,7 @@ class _Elicitation:
     def _first_token(self) -> OptionTable:
         assert isinstance(self.backend, ScoresFirstTokens)  # noqa: S101  checked by `method_for`
         lettered = share_first_word(self.question.options)
-        prompts = self._prompts(lettered=lettered)
+        prompts = self._prompts(self._templates(lettered=lettered), self._labels(lettered=lettered))
         replies = self.backend.first_tokens(prompts, on_result=self._tick("first tokens", prompts))
         labels = self._labels(lettered=lettered)
         per_order = len(self.records) * len(self.personas)
@@ -250,48 +301,126 @@ class _Elicitation:
         )
 
     def _sampled(self) -> OptionTable:
-        n_draws, names = self.options.n_draws, self.question.options
-        requests = [
-            GenerationRequest(prompt, _seed(prompt, self.options.random_state), draw)
-            for prompt in self._prompts()
-            for draw in range(n_draws)
-        ]
+        names = self.question.options
         params = SamplingParams(1.0, 1.0, reply_limit(names))
-        tick = self._tick("answers", requests)
-        completions = self.backend.generate(requests, params, on_result=tick)
+        completions = self._replies(self._prompts(self._templates()), params, self.options.n_draws)
         found = [self._named(completion) for completion in completions]
         counts = np.array(
             [[a == option for a in range(len(names))] for option in found], dtype=float
         )
-        by_draw = counts.reshape(-1, len(self.records), len(self.personas), n_draws, len(names))
+        return self._counted(SAMPLED, counts, completions)
+
+    def _told(self) -> OptionTable:
+        """Return the mean of the shares that the model states, over the orders of the options.
+
+        A stated percentage is rounded: no option has less than half a percent.
+        """
+        names = self.question.options
+        templates = [self.question.template(order, is_asked=False) for order in self._orders()]
+        prompts = self._prompts(templates, instructions=STATE_SHARES)
+        params = SamplingParams(0.0, 1.0, sum(reply_limit([name]) for name in names))
+        completions = self._replies(prompts, params, 1)
+        found = [read_stated_shares(c.text, names) if _readable(c) else None for c in completions]
+        is_read = np.array([shares is not None for shares in found])
+        stated = np.array([_never_zero(each, len(names)) for each in found])
+        sums, n_read = self._by_order(stated).sum(0), self._by_order(is_read).sum(0)
+        even = np.full_like(sums, 1 / len(names))
+        return OptionTable(
+            np.divide(sums, n_read, out=even, where=n_read > 0),
+            TOLD,
+            len(prompts),
+            float(is_read.mean()),
+            n_read[..., 0] > 0,
+            _unmatched_replies(completions, is_read),
+        )
+
+    def _anchors(self) -> OptionTable:
+        """Count each reply in the model's own words for the options that it is similar to."""
+        if self.encoder is None:
+            raise DataError(
+                "The method 'anchors' needs an encoder.", hint="Pass encoder=MiniLMEncoder()."
+            )
+        statements = anchor_statements(self.question.options, self.options.anchors)
+        prompts = self._prompts([PromptTemplate(self.question.text)], instructions=IN_OWN_WORDS)
+        params = SamplingParams(max_tokens=_FREE_TEXT_TOKENS)
+        completions = self._replies(prompts, params, self.options.n_draws)
+        is_read = np.array([_readable(completion) for completion in completions])
+        texts = [completion.text for completion in completions]
+        shares = rated_shares(
+            texts, statements, self.encoder, temperature=self.options.anchor_temperature
+        )
+        return self._counted(ANCHORS, shares * is_read[:, None], completions)
+
+    def _replies(
+        self, prompts: Sequence[Prompt], params: SamplingParams, n_draws: int
+    ) -> list[Completion]:
+        requests = [
+            GenerationRequest(prompt, _seed(prompt, self.options.random_state), draw)
+            for prompt in prompts
+            for draw in range(n_draws)
+        ]
+        tick = self._tick("answers", requests)
+        return self.backend.generate(requests, params, on_result=tick)
+
+    def _counted(
+        self, method: str, counts: Array, completions: Sequence[Completion]
+    ) -> OptionTable:
+        """Return the table of replies that count for options, (n, A), one more spread evenly."""
+        n_options = counts.shape[1]
+        by_draw = counts.reshape(
+            -1, len(self.records), len(self.personas), self.options.n_draws, n_options
+        )
         totals = by_draw.sum((0, 3))
-        smoothed = totals + 1 / len(names)
-        pairs = zip(completions, found, strict=True)
+        smoothed = totals + 1 / n_options
         return OptionTable(
             smoothed / smoothed.sum(-1, keepdims=True),
-            SAMPLED,
-            len(requests),
-            float(counts.sum() / len(requests)),
+            method,
+            len(completions),
+            float(counts.sum() / len(completions)),
             totals.sum(-1) > 0,
-            _examples(completion.text for completion, option in pairs if option is None),
+            _unmatched_replies(completions, counts.sum(axis=1) > 0),
         )
 
     def _named(self, completion: Completion) -> int | None:
         """Return the option that a reply names; a refusal names none."""
-        if completion.finish_reason in _NO_ANSWER:
+        if not _readable(completion):
             return None
         return match_option(completion.text, self.question.options)
 
-    def _prompts(self, *, lettered: bool = False) -> list[Prompt]:
-        """Return a prompt for each order, context and persona, in this order."""
-        templates = [self.question.template(o, lettered=lettered) for o in self._orders()]
+    def _templates(self, *, lettered: bool = False) -> list[PromptTemplate]:
+        """Return the question in each order of its options, or once if these are not listed."""
         if not (self.options.listed or lettered):
-            templates = [PromptTemplate(self.question.text)]
+            return [PromptTemplate(self.question.text)]
+        return [self.question.template(o, lettered=lettered) for o in self._orders()]
+
+    def _prompts(
+        self,
+        templates: Sequence[PromptTemplate],
+        labels: Sequence[Sequence[str]] = (),
+        *,
+        instructions: str = "",
+    ) -> list[Prompt]:
+        """Return a prompt for each template, context and persona, in this order.
+
+        `labels` are the options as the exemplars name them: for all templates, or for each.
+        """
         return [
-            template.render(record, persona=persona)
-            for template in templates
-            for record in self.records
+            template.render(record, persona=persona, exemplars=shown, instructions=instructions)
+            for t, template in enumerate(templates)
+            for record, shown in zip(
+                self.records, self._shown(labels[t % len(labels)] if labels else ()), strict=True
+            )
             for persona in self.personas
+        ]
+
+    def _shown(self, labels: Sequence[str]) -> Sequence[Sequence[Exemplar]]:
+        """Return the exemplars of each context, their answers as one of the labels."""
+        if not labels:
+            return self.exemplars
+        label_of = dict(zip(self.question.options, labels, strict=True))
+        return [
+            [replace(exemplar, response=label_of[exemplar.response]) for exemplar in shown]
+            for shown in self.exemplars
         ]
 
     def _prior_prompts(self) -> list[Prompt]:
@@ -299,7 +428,8 @@ class _Elicitation:
         if not self.options.by_prior:
             return []
         unknown = dict.fromkeys(self.question.columns, UNKNOWN_CONTEXT)
-        return replace(self, records=[unknown], personas=[None])._prompts()  # noqa: SLF001
+        prior = replace(self, records=[unknown], personas=[None], exemplars=[()])
+        return prior._prompts(prior._templates())  # noqa: SLF001
 
     def _orders(self) -> list[NDArray[np.intp]]:
         n_orders, random_state = self.options.n_orders, self.options.random_state
@@ -332,12 +462,33 @@ class _Elicitation:
             totals = totals / [score.n_tokens for score in scores]
         return totals.reshape(len(prompts), len(self.question.options))
 
-    def _by_order(self, values: Array) -> Array:
-        """Return values per prompt and option with the shape (orders, C, K, A)."""
-        return values.reshape(-1, len(self.records), len(self.personas), len(self.question.options))
+    def _by_order(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values per prompt, (n,) or (n, A), with the shape (orders, C, K, 1 or A)."""
+        width = values.shape[1] if values.ndim > 1 else 1
+        return values.reshape(-1, len(self.records), len(self.personas), width)
 
     def _tick(self, step: str, requests: Sequence[object]) -> Tick | None:
         return self.on_step(step, len(requests)) if self.on_step else None
+
+
+def _never_zero(shares: Array | None, n_options: int) -> Array:
+    """Return stated shares with at least half a percent for each option; zeros for no shares."""
+    if shares is None:
+        return np.zeros(n_options)
+    raised = np.maximum(shares, MIN_STATED)
+    return np.asarray(raised / raised.sum())
+
+
+def _readable(completion: Completion) -> bool:
+    """Return whether a reply has a text that is no refusal."""
+    return bool(completion.text.strip()) and completion.finish_reason not in _NO_ANSWER
+
+
+def _unmatched_replies(
+    completions: Sequence[Completion], is_read: NDArray[np.bool_]
+) -> tuple[str, ...]:
+    pairs = zip(completions, is_read, strict=True)
+    return _examples(completion.text for completion, did in pairs if not did)
 
 
 def reply_limit(options: Sequence[str]) -> int:

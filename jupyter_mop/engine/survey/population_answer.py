@@ -29,7 +29,7 @@ from jupyter_mop.engine.simulation.simulation import (
     Simulation,
 )
 from jupyter_mop.engine.survey.answer_distances import distance_intervals, distances
-from jupyter_mop.engine.survey.elicitation_options import SAMPLED
+from jupyter_mop.engine.survey.elicitation_options import ANCHORS, SAMPLED, TOLD
 from jupyter_mop.engine.survey.multiple_choice import draw_sets
 from jupyter_mop.engine.survey.option_probabilities import OptionTable
 from jupyter_mop.engine.survey.question import Group, Question
@@ -45,6 +45,13 @@ _UNITS = {
     "scored": "options scored",
     "first-token": "first tokens read",
     "sampled": "replies sampled",
+    "told": "replies that state percentages",
+    "anchors": "replies rated by anchors",
+}
+_READ = {
+    "first-token": "{:.1%} of their probability names an option",
+    "sampled": "{:.1%} of them name an option",
+    "told": "{:.1%} of them can be read",
 }
 
 
@@ -68,6 +75,8 @@ class Calibration:
         The share of the averaged mixtures that use the language model; .2 before any answer.
     is_cross_fitted : bool
         Whether the people to learn from judge, each by what was learned from the other folds.
+    n : int
+        Real answers that it was learned from, those of exemplars included.
     """
 
     comparison: pd.DataFrame
@@ -76,6 +85,7 @@ class Calibration:
     slope: float
     model_share: float
     is_cross_fitted: bool
+    n: int
 
 
 @dataclass(frozen=True)
@@ -155,12 +165,12 @@ class PopulationAnswer(Viewed):
 
     @property
     def method(self) -> str:
-        """The method of the probabilities: "scored", "first-token" or "sampled"."""
+        """The method of the probabilities, such as "scored"; see `OptionTable`."""
         return self.table.method
 
     @property
     def n(self) -> int:
-        """The number of scored options, first tokens or sampled replies."""
+        """The number of scored options, first tokens or replies."""
         return self.table.n_asked
 
     @property
@@ -484,10 +494,8 @@ class PopulationAnswer(Viewed):
         """The calibration, the weights and the method in words."""
         parts = ["calibrated" if self.calibration else "uncalibrated"]
         parts += [f"weights: {self.weights_label}", f"{self.n:,} {_UNITS[self.method]}"]
-        if self.method == "sampled":
-            parts.append(f"{self.table.matched:.1%} of them name an option")
-        if self.method == "first-token":
-            parts.append(f"{self.table.matched:.1%} of their probability names an option")
+        if self.method in _READ:
+            parts.append(_READ[self.method].format(self.table.matched))
         return ", ".join(parts)
 
     @property
@@ -513,7 +521,8 @@ class PopulationAnswer(Viewed):
         if not self.table.unmatched or 1 - self.table.matched < MIN_UNMATCHED:
             return ""
         said = ", ".join(map(repr, self.table.unmatched))
-        return f"{1 - self.table.matched:.1%} name no option and do not count, such as {said}."
+        what = "cannot be read" if self.method == TOLD else "name no option"
+        return f"{1 - self.table.matched:.1%} {what} and do not count, such as {said}."
 
     def _left_out_notes(self) -> list[str]:
         """Return who never answered, and how many other answers of personas are missing."""
@@ -574,7 +583,7 @@ class PopulationAnswer(Viewed):
 
     def _n_replies(self, group: Group) -> float:
         """Return the effective number of sampled replies behind a subgroup's shares."""
-        if self.method != SAMPLED:
+        if self.method not in (SAMPLED, ANCHORS):
             return np.inf
         n_cells = self.weights.size * (len(self.options) if self.question.kind == "multiple" else 1)
         sizes = np.where(self.subgroups.members(group), self.sizes, 0.0)

@@ -192,11 +192,16 @@ class Question:
         return "." if is_ambiguous else ""
 
     def template(
-        self, order: Sequence[int] | NDArray[np.intp] | None = None, *, lettered: bool = False
+        self,
+        order: Sequence[int] | NDArray[np.intp] | None = None,
+        *,
+        lettered: bool = False,
+        is_asked: bool = True,
     ) -> PromptTemplate:
         """Return the question with its options listed in this order (default: as given).
 
         If `lettered`, the options have letters by their position, and the answer is a letter.
+        Unless `is_asked`, the text does not ask for one of the options.
 
         Raises
         ------
@@ -210,7 +215,8 @@ class Question:
                 f"only {len(LETTERS)}.",
                 hint="Use options that begin with different words, or --method sampled.",
             )
-        return options_template(self.text, [self.options[a] for a in listed], lettered=lettered)
+        names = [self.options[a] for a in listed]
+        return options_template(self.text, names, lettered=lettered, is_asked=is_asked)
 
     @property
     def scale_points(self) -> NDArray[np.intp]:

@@ -23,6 +23,7 @@ from jupyter_mop.options import Options, declared_options
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+ANCHORS_EXAMPLE = 'my_anchors = {"yes": "I would love to.", "no": "I would rather not."}'
 _COLUMN = re.compile(r"""\s*(?:'([^']*)'|"([^"]*)"|([^,]*?))\s*(?:,|$)""")
 
 
@@ -34,6 +35,8 @@ def option_values(
     names = [name for name, _, option in declared if option.flags and hasattr(args, name)]
     values = {name: getattr(args, name) for name in names}
     values = {k: unquoted(v) if isinstance(v, str) else v for k, v in values.items()}
+    if values.get("anchors"):
+        values["anchors"] = variable(shell, values["anchors"], ANCHORS_EXAMPLE)
     return values | ({"weights": weights(shell, args.weights)} if "weights" in names else {})
 
 

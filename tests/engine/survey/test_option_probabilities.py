@@ -292,7 +292,7 @@ def test_a_reply_is_long_enough_for_every_script(options, least) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "limit"),
     [
-        ("method", "guessed", "one of auto, scored, first-token, sampled"),
+        ("method", "guessed", "one of auto, scored, first-token, sampled, told, anchors"),
         ("baseline", "fewshot", "one of plain, personas"),
         ("n_draws", 0, "at least 1"),
         ("n_orders", 0, "at least 1"),

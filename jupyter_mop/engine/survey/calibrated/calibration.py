@@ -21,6 +21,7 @@ from jupyter_mop.engine.survey.calibrated.comparison import (
     CALIBRATED,
     PLAIN,
     UNCALIBRATED,
+    WITHOUT_EXEMPLARS,
     WITHOUT_MODEL,
     Judged,
     added,
@@ -48,6 +49,7 @@ def calibrate(
     encoder: Encoder,
     *,
     target: tuple[PopulationAnswer, PopulationAnswer] | None = None,
+    without_exemplars: PopulationAnswer | None = None,
     random_state: int = 0,
 ) -> PopulationAnswer:
     """Return the answer with options and persona weights learned from real answers.
@@ -68,6 +70,10 @@ def calibrate(
         The answers, with personas and without, in the contexts that are calibrated; default:
         those of `train`. If they have real answers, these judge; otherwise each fold of the people
         to learn from judges what was learned from the others.
+    without_exemplars : PopulationAnswer, optional
+        If the prompts showed exemplars, and `target` is given: the calibrated answer in its
+        contexts without them, for which the exemplars were people to learn from. It and its
+        references stand beside.
     random_state : int
         Seed of the folds and of the bootstrap.
 
@@ -94,6 +100,7 @@ def calibrate(
     prompted = {
         PLAIN: np.concatenate([plain.by_context, asked_plain.by_context]),
         UNCALIBRATED: np.concatenate([train.by_context, asked.by_context]),
+        **_beside(without_exemplars, contexts.keys),
     }
     real = None if target is None else asked.real
     judged = answers.judged(prompted, _records(real, train.question, contexts.keys))
@@ -104,7 +111,8 @@ def calibrate(
         random_state=random_state,
     )
     weights, options = answers.tables
-    n_train = len(train.sizes)
+    n_train, earlier = len(train.sizes), without_exemplars and without_exemplars.calibration
+    n = earlier.n if earlier else len(people)
     found = replace(asked, table=replace(asked.table, probabilities=options[n_train:]))
     found = found.reweighted(weights[n_train:], weights_label=LEARNED)
     return replace(
@@ -112,13 +120,33 @@ def calibrate(
         report=comparison,
         calibration=Calibration(
             comparison,
-            added(comparison, len(people)),
+            added(comparison, n),
             {name: shares[n_train:] for name, shares in answers.shares(prompted).items()},
             slope=learned.slope,
             model_share=learned.model_share,
             is_cross_fitted=real is None,
+            n=n,
         ),
     )
+
+
+def _beside(answer: PopulationAnswer | None, keys: Sequence[Key]) -> dict[str, Array]:
+    """Return the shares of a calibrated answer and of its references for these contexts, (C, A).
+
+    Contexts that it does not have, in which nobody judges, get even shares.
+    """
+    if answer is None or answer.calibration is None:
+        return {}
+    place = {key: c for c, key in enumerate(answer.subgroups.keys)}
+    rows = [place.get(key, len(place)) for key in keys]
+    even = np.full((1, len(answer.options)), 1 / len(answer.options))
+    names = {name: name for name in answer.calibration.shares if name not in (PLAIN, UNCALIBRATED)}
+    names[CALIBRATED] = WITHOUT_EXEMPLARS
+    return {
+        names[name]: np.vstack([shares, even])[rows]
+        for name, shares in answer.calibration.shares.items()
+        if name in names
+    }
 
 
 def _records(real: Population | None, question: Question, keys: list[Key]) -> Records | None:

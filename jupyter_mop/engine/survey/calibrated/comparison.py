@@ -17,7 +17,8 @@ from jupyter_mop.engine.survey.calibrated.references import log_scores
 Array = NDArray[np.float64]
 CALIBRATED, WITHOUT_MODEL = "calibrated mixture", "the same without the model"
 PLAIN, UNCALIBRATED = "plain prompting", "personas, uncalibrated"
-USE_THE_MODEL = (CALIBRATED, PLAIN, UNCALIBRATED)
+WITHOUT_EXEMPLARS = "the same without exemplars"
+USE_THE_MODEL = (CALIBRATED, PLAIN, UNCALIBRATED, WITHOUT_EXEMPLARS)
 N_BOOTSTRAP = 300
 LEVEL = (0.025, 0.975)
 MIN_PEOPLE = 5.0  # effective people of a subgroup
@@ -49,10 +50,11 @@ def compare(
     judged: Sequence[Judged],
     groups: Sequence[NDArray[np.bool_]],
     *,
+    reference: str | None = CALIBRATED,
     is_multiple: bool = False,
     random_state: int = 0,
 ) -> pd.DataFrame:
-    """Return how near each answer is to held-out people, and by how much the calibrated one wins.
+    """Return how near each answer is to held-out people, and by how much one of them wins.
 
     Parameters
     ----------
@@ -60,6 +62,8 @@ def compare(
         One for each set of held-out people: one, or one a fold.
     groups : sequence of ndarray of bool, shape (C,)
         The contexts of each subgroup. Those of fewer than five effective people are left out.
+    reference : str, optional
+        The answer to compare with the others; None is the one with the best log score.
     is_multiple : bool
         Whether several options can be chosen; each then counts as a yes-no question.
     random_state : int
@@ -70,8 +74,8 @@ def compare(
     pandas.DataFrame
         One row for each answer: answer, log_score (mean log-probability of a held-out answer,
         nats), TV (total variation from the shares of held-out people), TV_by_subgroup (mean over
-        the subgroups by size), and for each of these a gain of the calibrated mixture over the
-        answer, positive where it is better, with low and high: a 95 % interval from a bootstrap of
+        the subgroups by size), and for each of these a gain of the reference over the answer,
+        positive where it is better, with low and high: a 95 % interval from a bootstrap of
         held-out units. It does not contain the chance of who was learned from.
     """
     rng = np.random.default_rng([random_state, 17])
@@ -79,7 +83,7 @@ def compare(
     parts = [_figures(part, groups, rng, is_multiple=is_multiple) for part in judged]
     weights = np.array([part.people.weight.sum() for part in judged])
     figures = np.average(parts, axis=0, weights=weights)  # (1 + B, figures, answers)
-    at = names.index(CALIBRATED)
+    at = int(figures[0, 0].argmax()) if reference is None else names.index(reference)
     better = np.array([1.0, -1.0, -1.0])[:, None] * (figures[:, :, [at]] - figures)
     value = better[0]
     band = np.quantile(better[1:] - better[1:].mean(axis=0), LEVEL, axis=0) + value
@@ -106,9 +110,22 @@ def added(comparison: pd.DataFrame, n: int) -> str:
     row = best_without_model(comparison)
     parts = [gain_text(row, figure) for figure in FIGURES]
     return (
-        f"What the model adds to {n:,} real answers, beside {row['answer']}: {_verdict(row)}. Log "
+        f"What the model adds to {n:,} real answers, beside {row['answer']}: {verdict(row)}. Log "
         f"score {parts[0]} nats a respondent; nearer to held-out people (TV) by {parts[1]} overall "
         f"and {parts[2]} by subgroup."
+    ) + _exemplars(comparison)
+
+
+def _exemplars(comparison: pd.DataFrame) -> str:
+    """Return in one sentence what exemplars in the prompts add, "" if there are none."""
+    rows = comparison[comparison["answer"] == WITHOUT_EXEMPLARS].to_dict("records")
+    if not rows:
+        return ""
+    parts = [gain_text(rows[0], figure) for figure in FIGURES]
+    return (
+        f" What exemplars add, beside {WITHOUT_EXEMPLARS}: {verdict(rows[0])}. Log score "
+        f"{parts[0]} nats a respondent; nearer (TV) by {parts[1]} overall and {parts[2]} by "
+        "subgroup."
     )
 
 
@@ -118,7 +135,8 @@ def gain_text(row: Mapping[Any, Any], figure: str) -> str:
     return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
-def _verdict(row: Mapping[str, Any]) -> str:
+def verdict(row: Mapping[Any, Any]) -> str:
+    """Return whether the gain in log score is nothing, unclear, or a clear gain or loss."""
     if abs(row["log_score_gain"]) < MIN_GAIN:
         return "nothing"
     if row["log_score_low"] > 0:
