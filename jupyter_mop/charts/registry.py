@@ -39,7 +39,7 @@ from jupyter_mop.charts.simulation import (
     simulation_chart,
     simulation_table,
 )
-from jupyter_mop.charts.survey import answer_chart, answer_table
+from jupyter_mop.charts.survey import answer_chart, answer_table, methods_table
 from jupyter_mop.charts.synthesis import synthesis_chart, synthesis_table
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment
@@ -55,6 +55,7 @@ from jupyter_mop.engine.questionnaire.prediction import Prediction
 from jupyter_mop.engine.questionnaire.survey import Survey
 from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
 from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.survey.calibrated.method_comparison import MethodComparison
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.synthesis.synthesis import Synthesis
 from jupyter_mop.engine.weighting.calibration import Calibration
@@ -103,6 +104,7 @@ html.register(Diagnosis)(diagnosis_table)
 html.register(Estimates)(estimates_table)
 html.register(Explanation)(explanation_table)
 html.register(GroupShares)(group_shares_table)
+html.register(MethodComparison)(methods_table)
 html.register(MixtureOfPersonas)(mixture_table)
 html.register(Population)(population_table)
 html.register(PopulationAnswer)(answer_table)

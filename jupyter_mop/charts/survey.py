@@ -17,10 +17,12 @@ from jupyter_mop.charts.style.chart_parts import (
     tooltips,
 )
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
+from jupyter_mop.charts.style.numbers import number, with_interval
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT
 from jupyter_mop.engine.evaluation import trust
 from jupyter_mop.engine.survey.calibrated.comparison import CALIBRATED, gain_text
+from jupyter_mop.engine.survey.calibrated.method_comparison import MethodComparison
 from jupyter_mop.engine.survey.population_answer import Calibration, PopulationAnswer
 
 if TYPE_CHECKING:
@@ -158,6 +160,40 @@ def _comparison_table(calibration: Calibration) -> str:
         for row in calibration.comparison.to_dict("records")
     ]
     return table(head, rows)
+
+
+def methods_table(comparison: MethodComparison) -> str:
+    """Return each way to an answer with its distance from people and its cost."""
+    head = [
+        "method",
+        "TV",
+        "TV by subgroup",
+        "log score (nats)",
+        "behind the best (nats)",
+        "requests",
+        "not cached",
+        "tokens",
+        "seconds",
+        "unusable",
+    ]
+    rows = [
+        [
+            cell(row["method"]),
+            with_interval(row["TV"], row["low"], row["high"]),
+            *(number(row[name]) for name in ("TV_by_subgroup", "log_score")),
+            with_interval(row["behind"], row["behind_low"], row["behind_high"]),
+            *(f"{row[name]:,}" for name in ("requests", "calls", "tokens")),
+            number(row["seconds"]),
+            "" if np.isnan(row["unusable"]) else f"{row['unusable']:.1%}",
+        ]
+        for row in comparison.frame.to_dict("records")
+    ]
+    failed = comparison.frame[comparison.frame["failure"] != ""]
+    notes = [
+        f"{name}: {why}" for name, why in zip(failed["method"], failed["failure"], strict=True)
+    ]
+    said = "".join(f"<p>{cell(note, MAX_NOTE_LENGTH)}</p>" for note in notes)
+    return f"<p><b>{cell(comparison.verdict, MAX_NOTE_LENGTH)}</b></p>{table(head, rows)}{said}"
 
 
 def _share(share: float) -> str:

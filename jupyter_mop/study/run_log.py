@@ -42,6 +42,7 @@ INPUTS = {
     "fit": ("personas", "population"),
     "simulate": ("personas", "population", "target", "mixture"),
     "ask": ("personas", "population", "target", "mixture"),
+    "compare_methods": ("personas", "population", "target", "mixture"),
     "synthesize": ("population",),
     "survey": ("personas",),
 }

@@ -44,6 +44,7 @@ from jupyter_mop.engine.questionnaire.survey_fit import NOT_FOR_SURVEYS, SurveyF
 from jupyter_mop.engine.simulation.export import write_simulation
 from jupyter_mop.engine.simulation.outcomes import Outcome
 from jupyter_mop.engine.simulation.simulation import RESPONSE, Simulation
+from jupyter_mop.engine.survey.calibrated.method_comparison import MethodComparison
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
@@ -59,6 +60,7 @@ from jupyter_mop.study import cost, weights
 from jupyter_mop.study.batches import in_batches
 from jupyter_mop.study.chat import open_conversation
 from jupyter_mop.study.cluster import encoder_on_cluster, model_on_cluster
+from jupyter_mop.study.methods import compared_methods
 from jupyter_mop.study.report import write_report
 from jupyter_mop.study.run_log import recorded, resumed_arguments
 from jupyter_mop.study.session import Session
@@ -412,6 +414,31 @@ class Study:
         self.answers[name] = answer
         self.simulations[name] = answer.draw(n, random_state=chosen.random_state)
         return answer
+
+    @takes_options(ElicitationOptions, exclude=["n", "method"])
+    @recorded
+    def compare_methods(
+        self,
+        question: Question | str,
+        *,
+        on_step: OnStep | None = None,
+        **options: Any,  # noqa: ANN401  those of ElicitationOptions
+    ) -> MethodComparison:
+        """Ask a closed question by each method that the model supports; held-out people judge.
+
+        The answers are cached: `ask` with the method that is then chosen calls no model.
+
+        Parameters
+        ----------
+        question : Question or str
+            A plain string uses the population's answers as options.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each answer.
+        **options
+        """
+        chosen = ElicitationOptions.of(options)
+        closed = self.session.closed_question(question, chosen.missing)
+        return compared_methods(self.session, closed, chosen, on_step=on_step)
 
     @takes_options(ElicitationOptions, exclude=NOT_FOR_SURVEYS)
     @recorded

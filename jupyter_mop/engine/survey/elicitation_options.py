@@ -69,7 +69,7 @@ class ElicitationOptions(Options):
         "auto",
         kind="str",
         flags=("--method",),
-        choices=(*METHODS, COMPARE),
+        choices=METHODS,
         limit=one_of(METHODS),
         help="How to obtain option probabilities. scored: the likelihood of each option; "
         "first-token: the probabilities of the first token of a reply; sampled: sampled replies; "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop import config
-from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
+from jupyter_mop.engine.survey.elicitation_options import COMPARE, ElicitationOptions
+from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
     StudyMagics,
@@ -24,7 +25,10 @@ from jupyter_mop.notebook.progress_screens import progress
 from jupyter_mop.study.chat import MAX_TOKENS
 
 if TYPE_CHECKING:
+    import argparse
+
     from jupyter_mop.backends.cost.estimate import CostEstimate
+    from jupyter_mop.engine.survey.calibrated.method_comparison import MethodComparison
     from jupyter_mop.engine.survey.population_answer import PopulationAnswer
     from jupyter_mop.notebook.widgets.chat import ChatPanel
 
@@ -53,11 +57,14 @@ class AskMagics(StudyMagics):
     @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
-    def mop_ask(self, line: str, cell: str | None = None) -> PopulationAnswer | CostEstimate:
+    def mop_ask(
+        self, line: str, cell: str | None = None
+    ) -> PopulationAnswer | MethodComparison | CostEstimate:
         """Ask the population a closed question and estimate the share of each option.
 
         The cell is the question, with {column} names of the context. Without a cell, the earlier
-        answer of this name is returned.
+        answer of this name is returned. With --method compare, all methods that the model supports
+        are tried and judged by held-out people; nothing is kept under the name.
 
         Example: %%mop_ask vote --options "Clinton|Dole|Perot"
         """
@@ -66,21 +73,31 @@ class AskMagics(StudyMagics):
         if cell is None:
             return self.study.answer(name)
         text = cell.rstrip().removesuffix(";")
+        question = arguments.question(
+            text, **{part: vars(args)[part] for part in QUESTION_ARGUMENTS}
+        )
+        values = arguments.option_values(self.shell, ElicitationOptions, args)
+        if args.method == COMPARE:
+            return self._compare_methods(args, question, values)
         known = self.study.simulations.keys() | self.study.answers.keys()
         with (
             self.origins.overwriting(name, known, args),
             progress(self.shell, self.study) as on_step,
         ):
             answer: PopulationAnswer | CostEstimate = run(
-                self.study,
-                "ask",
-                args,
-                arguments.question(text, **{part: vars(args)[part] for part in QUESTION_ARGUMENTS}),
-                name,
-                on_step=on_step,
-                **arguments.option_values(self.shell, ElicitationOptions, args),
+                self.study, "ask", args, question, name, on_step=on_step, **values
             )
         return answer
+
+    def _compare_methods(
+        self, args: argparse.Namespace, question: Question | str, values: dict[str, Any]
+    ) -> MethodComparison | CostEstimate:
+        chosen = {name: value for name, value in values.items() if name not in ("n", "method")}
+        with progress(self.shell, self.study) as on_step:
+            compared: MethodComparison | CostEstimate = run(
+                self.study, "compare_methods", args, question, on_step=on_step, **chosen
+            )
+        return compared
 
     @magic_arguments()
     @argument("persona", help="Name of a persona.")

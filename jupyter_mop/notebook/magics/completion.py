@@ -16,7 +16,7 @@ from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.data.prompt_template import placeholder
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.questionnaire.survey import Survey
-from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
+from jupyter_mop.engine.survey.elicitation_options import COMPARE, METHODS, ElicitationOptions
 from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.notebook.magics.overview import in_order
 from jupyter_mop.options import Options, declared_options
@@ -146,6 +146,7 @@ class _Completer:
         study = self.magics.study
         return {
             **self._declared_choices(),
+            **self._methods_of_asking(),
             "--weights": lambda: [*WEIGHT_WORDS, *(f"{p.name}=" for p in study.personas)],
             "--figure": lambda: list(_MATCHED_METRICS),
             "--template": lambda: list(TEMPLATES),
@@ -182,6 +183,13 @@ class _Completer:
             for declared in options
             if declared.flags and declared.choices
         }
+
+    def _methods_of_asking(self) -> dict[str, Callable[[], list[str]]]:
+        """Return the values of `--method` where it can compare, and variables with anchors."""
+        anchors = {"--anchors": lambda: self._variables((Mapping, list))}
+        if self.name == "mop_ask":
+            return {"--method": lambda: [*METHODS, COMPARE], **anchors}
+        return anchors
 
     def _names(self) -> list[str]:
         """Return what the magic's first argument can name."""

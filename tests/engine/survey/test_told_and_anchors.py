@@ -226,6 +226,6 @@ def test_the_embedded_model_answers_in_its_own_words_and_those_are_shown_for_per
     )
     np.testing.assert_allclose(table.probabilities.sum(-1), 1)
     assert table.matched == 1
-    with pytest.raises(ModelError, match="100% .* state no percentages") as caught:
+    with pytest.raises(ModelError, match=r"100% .* state no percentages") as caught:
         option_probabilities(question, [{}], [None], backend, options=TOLD)
     assert "it says '" in str(caught.value)
