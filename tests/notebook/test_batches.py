@@ -83,7 +83,7 @@ def test_another_kernel_collects(
     assert asked_once(api, 40)
 
 
-@pytest.mark.parametrize("method", ["sampled", "first-token"])
+@pytest.mark.parametrize("method", ["sampled", "first-token", "told", "anchors"])
 def test_a_question_is_asked_in_a_batch(
     shell: InteractiveShell, ready: Study, api: BatchApi, method: str
 ) -> None:
@@ -94,6 +94,19 @@ def test_a_question_is_asked_in_a_batch(
     assert answer.method == method
     assert asked_once(api, n_asked)
     assert ready.answers["rain"] is answer
+
+
+def test_methods_are_compared_with_one_batch_after_another(
+    shell: InteractiveShell, ready: Study, api: BatchApi
+) -> None:
+    weather = pd.DataFrame({"topic": ["dawn", "dusk"] * 30, "rain": ["yes", "no", "no"] * 20})
+    ready.use_population(weather, context="topic", response="rain")
+    line = "--method compare --weights uniform --orders 1 --draws 2 --batch"
+    found = shell.run_cell_magic("mop_ask", line, "Rain?")
+    while found is None:
+        found = shell.run_line_magic("mop_resume", "")
+    assert set(found.answers) == {"first-token", "sampled", "told", "anchors"}
+    assert asked_once(api, 3 * (1 + 2 + 1 + 2))
 
 
 def test_weights_are_learned_from_a_batch(

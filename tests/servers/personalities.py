@@ -47,6 +47,8 @@ def words_for(body: Json) -> list[str]:
     options = _OPTION.findall(question)
     if options or "yes or no" in question:
         options = options or ["yes", "no"]
+        if "Of 100 people" in question:
+            return [f"{option}: {100 / len(options):.1f}%" for option in options]
         return str(options[digest[0] % len(options)]).split()
     return [WORDS[byte % len(WORDS)] for byte in digest[:3]]
 

@@ -62,6 +62,8 @@ def test_forms_of_personas_are_completed(shell: InteractiveShell) -> None:
 
 def test_options_of_a_closed_question_are_completed(shell: InteractiveShell) -> None:
     assert complete(shell, "%%mop_ask a --method s") == ["scored", "sampled"]
+    assert complete(shell, "%%mop_ask a --method co") == ["compare"]
+    assert complete(shell, "%%mop_survey a --method co") == ["co"]
     assert "--by-prior" in complete(shell, "%%mop_ask a --by")
 
 

@@ -332,6 +332,27 @@ def test_a_closed_question_is_asked_answered_and_shown(
     assert (choice.separator, choice.exclusive) == (";", "sun")
 
 
+def test_ways_to_an_answer_are_compared_and_replies_are_rated(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    records = pd.DataFrame({"topic": ["dawn", "dusk"] * 40, "sky": ["sun", "rain", "sun"] * 26 + ["sun"] * 2})  # fmt: skip  # noqa: E501
+    ready.use_population(records, context="topic", response="sky")
+    ready.use_backend(ToyBackend(["sun", "rain"], length=1))
+    compared = cell(shell, "mop_ask --method compare --draws 5 --orders 1", "At {topic}?")
+    assert list(compared.answers) == ["scored", "sampled", "anchors"]
+    assert "state no percentages" in html(shell, compared)
+    assert "Take " in html(shell, compared)
+    assert ready.answers == {}
+    plan = cell(shell, "mop_ask --method compare --draws 6 --orders 1 --dry-run", "At {topic}?")
+    assert plan.calls > 0
+    shell.user_ns["mine"] = {"sun": ["sun", "fog"], "rain": ["rain", "wind"]}
+    line_ = "mop_ask rated --method anchors --anchors mine --anchor-temperature 0 --draws 5"
+    assert cell(shell, line_, "At {topic}?").method == "anchors"
+    assert cell(shell, "mop_ask shown --exemplars 2 --orders 1", "At {topic}?").calibration.n == 40
+    with pytest.raises(DataError, match="There is no variable 'yours'"):
+        cell(shell, "mop_ask --method anchors --anchors yours", "At {topic}?")
+
+
 def test_a_question_is_escaped(shell: InteractiveShell, ready: Study) -> None:
     ready.use_personas({EVIL: "You say sun.", "b": "You say rain."})
     answer = cell(shell, 'mop_ask e --method sampled --options "<b>sun|rain"', f"{EVIL}?")
