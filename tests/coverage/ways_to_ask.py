@@ -19,7 +19,7 @@ import pandas as pd
 from jupyter_mop import Question, Study
 from jupyter_mop.datasets import load_anes96
 from jupyter_mop.datasets.anes96 import PARTIES
-from tests.coverage.calibrated_answers import VOTERS
+from calibrated_answers import VOTERS
 
 VOTER = "It is 1996. You have {education}. "
 QUESTIONS = {
