@@ -5,8 +5,7 @@ contexts of education. Printed: `Study.compare_methods` calibrated and uncalibra
 exemplars add.
 
 Run: python tests/coverage/ways_to_ask.py [--draws 10] [--exemplars 3]
-The embedded model writes about 1,700 replies and scores 2,000 options (a quarter of an hour on two
-cores).
+The embedded model writes about 1,400 replies and scores 900 options (13 minutes on two busy cores).
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ import argparse
 import tempfile
 
 import pandas as pd
+from calibrated_answers import VOTERS
 
 from jupyter_mop import Question, Study
 from jupyter_mop.datasets import load_anes96
 from jupyter_mop.datasets.anes96 import PARTIES
-from calibrated_answers import VOTERS
 
 VOTER = "It is 1996. You have {education}. "
 QUESTIONS = {

@@ -116,6 +116,13 @@ def test_methods_are_compared_by_held_out_people(study: Study) -> None:
     assert again.frame["requests"].tolist() == frame["requests"].tolist()
 
 
+def test_a_tie_goes_to_the_method_without_replies(study: Study) -> None:
+    found = study.compare_methods(QUESTION, n_draws=5)
+    assert found.tied == ("scored", "sampled", "told", "anchors")
+    assert found.taken == "scored"
+    assert "Take scored, the cheapest of these." in found.verdict
+
+
 def test_a_method_that_no_other_comes_near_is_taken_alone(tmp_path: Path) -> None:
     class Liar(Asked):
         def told(self, share: float) -> str:

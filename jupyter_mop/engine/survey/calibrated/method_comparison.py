@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.survey.calibrated.comparison import MIN_GAIN, Judged, compare
 from jupyter_mop.engine.survey.calibrated.records import Records
+from jupyter_mop.engine.survey.elicitation_options import FIRST_TOKEN, SCORED
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.rendering import Rendered
 
 Array = NDArray[np.float64]
 TV = "TV"
+NO_REPLIES = (SCORED, FIRST_TOKEN)  # the model writes nothing
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class MethodComparison(Rendered):
         probability of first tokens, that cannot be read) and failure. Figures are NaN for a method
         that failed.
     taken : str
-        The method to take: of those that are not clearly behind the best, the one with the fewest
-        requests.
+        The method to take: the cheapest of those that are not clearly behind the best. Methods for
+        which the model writes no reply come first, then those with fewer requests.
     tied : tuple of str
         The methods that are not clearly behind the best.
     n : int
@@ -79,16 +81,12 @@ class MethodComparison(Rendered):
     @property
     def verdict(self) -> str:
         """Which method to take and why, in a sentence or two."""
-        n_judged, requests = len(self.answers), self.frame.set_index("method")["requests"]
-        if n_judged == 1:
+        if len(self.answers) == 1:
             return f"Take {self.taken}: the only method that gave an answer."
         judges = f"by the log score of {self.n:,} held-out people"
         if len(self.tied) == 1:
             return f"Take {self.taken}: the others are clearly behind, {judges}."
-        return (
-            f"A tie {judges}: {', '.join(self.tied)}. Take {self.taken}, which needs the fewest "
-            f"requests of these ({requests[self.taken]:,})."
-        )
+        return f"A tie {judges}: {', '.join(self.tied)}. Take {self.taken}, the cheapest of these."
 
     def __repr__(self) -> str:
         columns = ["method", TV, "log_score", "behind", "requests", "tokens", "unusable"]
@@ -135,7 +133,7 @@ def compare_methods(
     is_behind = (compared["log_score_low"] > 0) & (compared["log_score_gain"] >= MIN_GAIN)
     tied = list(compared.index[~is_behind])
     rows = [_row(name, each, compared, random_state) for name, each in tried.items()]
-    taken = min(tied, key=lambda name: (tried[name].n_requests, -compared["log_score"][name]))
+    taken = min(tied, key=lambda name: (name not in NO_REPLIES, tried[name].n_requests))
     return MethodComparison(pd.DataFrame(rows), taken, tuple(tied), len(counted), answers)
 
 
