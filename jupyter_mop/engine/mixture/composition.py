@@ -24,7 +24,6 @@ Array = NDArray[np.float64]
 LEVEL = 0.95
 MAX_GROUPS = 50
 MIN_RESAMPLES = 20
-_SUPPORTED = ("supported", "supported_low", "supported_high")
 _MAX_ROUNDS, _TOLERANCE, _TINY = 300, 1e-6, 1e-12
 
 
@@ -37,14 +36,11 @@ class Composition(Viewed):
     by : str
         Name of the hidden column.
     frame : pandas.DataFrame
-        One row per group and its persona: group, persona, true, weight, and supported, low and
-        high: the share that is most likely given the likelihoods, whether or not the fit followed
-        them, with its 95 % interval. A group without a persona has weight 0, a persona without a
-        group has a true share of 0.
+        One row per group and its persona: group, persona, true, and weight with its 95 % interval,
+        low and high. A group without a persona has weight 0, a persona without a group has a true
+        share of 0.
     total_variation, low, high : float
         Total variation between true shares and learned weights, with a 95 % interval.
-    supported, supported_low, supported_high : float
-        Total variation between true shares and those most likely given the likelihoods.
     uniform : float
         Total variation between true shares and uniform weights.
     confusion : pandas.DataFrame, shape (G, K)
@@ -75,9 +71,6 @@ class Composition(Viewed):
     n: int
     matched: str
     notes: tuple[str, ...] = ()
-    supported: float = float("nan")
-    supported_low: float = float("nan")
-    supported_high: float = float("nan")
 
     @property
     def summary(self) -> str:
@@ -131,11 +124,11 @@ def composition(
     -----
     True shares are those of all records with a group, by survey weight. The rest is computed from
     the likelihoods of the fit. The weights were fitted to these records without their groups.
-    Intervals of shares resample the records and find the shares that are most likely for each
-    resample by EM (Saerens, Latinne and Decaestecker 2002, Neural Computation 14), given the
-    posterior probabilities of the fit. They cover the true share where the language model describes
-    the personas well. A weight outside of its interval was held back by the fit, which keeps its
-    start unless other weights are clearly better.
+    Intervals of weights are those of the fit's repetitions on resampled records. A fit that kept
+    its start has none; then they are of the shares that are most likely given its likelihoods, for
+    each resample by EM (Saerens, Latinne and Decaestecker 2002, Neural Computation 14), and a
+    weight outside of its interval was held back. Intervals cover the true share where the language
+    model describes the personas well.
     """
     if n_resamples < MIN_RESAMPLES:
         raise DataError(
@@ -152,9 +145,14 @@ def composition(
     truth = _true_shares(mixture, texts)
     confusion = records.confusion(list(truth.index), mixture.names)
     persona_of, matched = match_groups(confusion, match)
-    weights, draws = mixture.persona_weights(), records.resampled_weights(n_resamples, random_state)
-    learned = pd.DataFrame({"weight": weights, "supported": records.likeliest_weights()})
-    frame = _table(truth, persona_of, learned.set_axis(mixture.names), draws)
+    weights, refitted = mixture.persona_weights(), getattr(mixture, "refitted_", None)
+    if refitted is None:
+        draws = records.resampled_weights(n_resamples, random_state)
+        ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
+    else:
+        draws, ends = refitted.all_weights, refitted.weight_intervals.to_numpy()
+    learned = pd.DataFrame(np.c_[weights, ends], mixture.names, ["weight", "low", "high"])
+    frame = _table(truth, persona_of, learned)
     variation, low, high = _variation(frame, mixture.names, draws)
     right, right_low, right_high = records.right(persona_of, mixture.names)
     return Composition(
@@ -172,7 +170,6 @@ def composition(
         n=len(records.group),
         matched=matched,
         notes=_notes(mixture, texts, records, frame),
-        **dict(zip(_SUPPORTED, _variation(frame, mixture.names, draws, "supported"), strict=True)),
     )
 
 
@@ -323,11 +320,6 @@ class GroupedRecords:
         share = float(np.average(own == likeliest, weights=self.weight))
         return share, *share_interval(share, effective_sample_size(self.weight), level=LEVEL)
 
-    def likeliest_weights(self) -> Array:
-        """Return the most likely persona weights of the records, shape (K,)."""
-        weights: Array = self._em(self.weight[None])[0]
-        return weights
-
     def resampled_weights(self, n: int, random_state: int) -> Array:
         """Return the most likely persona weights of `n` resamples of the records, shape (n, K)."""
         rng = np.random.default_rng([7, random_state])
@@ -379,32 +371,28 @@ def _true_shares(mixture: MixtureOfPersonas, texts: pd.Series) -> pd.Series:
     return (sums / sums.sum()).sort_values(ascending=False, kind="stable")
 
 
-def _table(
-    truth: pd.Series, persona_of: Mapping[str, str], weights: pd.DataFrame, draws: Array
-) -> pd.DataFrame:
+def _table(truth: pd.Series, persona_of: Mapping[str, str], learned: pd.DataFrame) -> pd.DataFrame:
     """Return one row per group and its persona, then the personas without a group."""
-    groups, names = map(str, truth.index), list(map(str, weights.index))
+    groups, names = map(str, truth.index), list(map(str, learned.index))
     rows: list[tuple[str | None, str | None, float]]
     rows = [(group, persona_of.get(group), float(truth[group])) for group in groups]
     rows += [(None, name, 0.0) for name in names if name not in persona_of.values()]
-    ends = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0).T
-    columns = [*weights.columns, "low", "high"]
-    known = dict(zip(names, np.hstack([weights.to_numpy(), ends]), strict=True))
-    learned = [known[name] if name else np.zeros(len(columns)) for _, name, _ in rows]
+    known = dict(zip(names, learned.to_numpy(), strict=True))
+    values = [known[name] if name else np.zeros(learned.shape[1]) for _, name, _ in rows]
     frame = pd.DataFrame(rows, columns=["group", "persona", "true"]).astype({"true": float})
-    frame[columns] = np.array(learned)
+    frame[list(learned.columns)] = np.array(values)
     return frame
 
 
 def _variation(
-    frame: pd.DataFrame, names: Sequence[str], draws: Array, column: str = "weight"
+    frame: pd.DataFrame, names: Sequence[str], draws: Array
 ) -> tuple[float, float, float]:
-    """Return the total variation between true shares and those of a column, low and high."""
+    """Return the total variation between true shares and weights, low and high."""
     by_name = pd.DataFrame(draws, columns=list(names))
     learned = by_name.reindex(columns=frame["persona"], fill_value=0.0).to_numpy()
-    shifted = learned - learned.mean(axis=0) + frame[column].to_numpy()
+    shifted = learned - learned.mean(axis=0) + frame["weight"].to_numpy()
     values = 0.5 * np.abs(shifted - frame["true"].to_numpy()).sum(axis=1)
-    value = _distance(frame["true"], frame[column])
+    value = _distance(frame["true"], frame["weight"])
     low, high = centred_interval(value, [values.tolist()], level=LEVEL, scale=IDENTITY)
     return value, max(low, 0.0), min(high, 1.0)
 
