@@ -9,6 +9,7 @@ from copy import copy
 from typing import Any
 
 from jupyter_mop.backends.cost.estimate import actual
+from jupyter_mop.backends.cost.prices import HOW_TO_STATE, not_listed
 from jupyter_mop.backends.cost.usage import Usage
 from jupyter_mop.backends.store.dry_run import PlannedBackend, PlannedEncoder
 from jupyter_mop.errors import DataError, ModelError
@@ -43,9 +44,7 @@ def budget(session: Session, usd: float) -> Iterator[None]:
     price = session.backend.price
     if price is None:
         raise ModelError(
-            "No price is known for this model, so a budget cannot be applied.",
-            hint="Give its price in US dollars per million tokens: %mop_backend ... "
-            "--price-in 0.15 --price-out 0.60.",
+            f"A budget needs the model's price, and {not_listed()}.", hint=HOW_TO_STATE
         )
     with session.backend.meter.limit(usd, price):
         yield

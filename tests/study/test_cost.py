@@ -12,7 +12,7 @@ import pytest
 from personalities import completion
 from scripted_server import Reply, ScriptedServer, chat
 
-from jupyter_mop import OpenAIBackend, Question, Study, ToyBackend, ToyEncoder
+from jupyter_mop import OpenAIBackend, Question, Study, ToyBackend, ToyEncoder, config
 from jupyter_mop.backends.cost.estimate import CostEstimate
 from jupyter_mop.backends.protocols import GenerationRequest, Message, Prompt, SamplingParams
 from jupyter_mop.backends.store.dry_run import PlannedBackend
@@ -185,7 +185,7 @@ def test_a_budget_is_a_number_and_needs_a_price(study: Study, server: ScriptedSe
     with study.within(0):
         assert len(study.simulate("free", 5)) == 5
     study.use_backend(OpenAIBackend(server.url, "scripted"))
-    with pytest.raises(ModelError, match="No price is known") as caught, study.within(5):
+    with pytest.raises(ModelError, match="price table of 20") as caught, study.within(5):
         pass
     assert "--price-in" in caught.value.hint
 
@@ -196,12 +196,37 @@ def test_the_cost_of_an_unknown_model_is_unknown(study: Study, server: ScriptedS
     plan = study.plan("simulate", n=12, weights="uniform")
     assert len(server.seen) == before
     assert (plan.calls, plan.usd, plan.max_usd) == (12, None, None)
-    assert "unknown: give a price" in repr(plan)
+    assert "unknown: the price table of 20" in repr(plan)
+    assert "--price-in 0.15 --price-out 0.60" in repr(plan)
     assert "an estimate" in plan.counted
     cost = study.simulate("x", 12, weights="uniform").provenance["cost"]
     assert cost["usd"] is None
     assert (cost["calls"], cost["tokens_in"], cost["tokens_out"]) == (12, 12 * 9, 12 * 3)
     assert "cost: unknown" in study.simulations["x"]._repr_html_()
+
+
+def test_input_that_the_server_has_cached_costs_less(
+    study: Study, server: ScriptedServer, tmp_path: Path
+) -> None:
+    def reply(body: dict) -> Reply:
+        answer = completion(body)
+        details = {"prompt_tokens_details": {"cached_tokens": 80}}
+        answer.body["usage"] |= {"prompt_tokens": 100} | details
+        return answer
+
+    server.default = reply
+    host = server.url.split("/")[2]
+    own = tmp_path / "prices.csv"
+    own.write_text(f"host,model,usd_in,usd_cached,usd_out\n{host},scripted,1e6,1e5,1e6\n")
+    with config.settings(prices=own):
+        study.use_backend(OpenAIBackend(server.url, "scripted"))
+        cost = study.simulate("x", 5, weights="uniform").provenance["cost"]
+        assert (cost["tokens_in"], cost["tokens_cached"]) == (500, 400)
+        assert cost["usd"] == study.runs()[-1].usd == pytest.approx(100 + 40 + cost["tokens_out"])
+        plan = study.plan("simulate", n=10, weights="uniform", random_state=5)
+        assert plan.tokens_cached == round(0.8 * plan.tokens_in) > 0
+        assert plan.usd == pytest.approx(0.28 * plan.tokens_in + plan.tokens_out, rel=0.02)
+        assert "cached  " in repr(plan)
 
 
 def test_a_plan_counts_the_hidden_tokens_of_a_model_that_thinks(

@@ -12,7 +12,7 @@ from jupyter_mop.backends.batch.log import BatchLog, SentBatch
 from jupyter_mop.backends.batch.outcomes import EMPTY, Failure, read_outcome
 from jupyter_mop.backends.batch.service import BatchService, Status
 from jupyter_mop.backends.cost.prices import Price
-from jupyter_mop.backends.cost.token_counts import reported_tokens, size_of_body
+from jupyter_mop.backends.cost.token_counts import cached_tokens, reported_tokens, size_of_body
 from jupyter_mop.backends.cost.usage import Meter, Size, Usage
 from jupyter_mop.backends.endpoint.backend import EMPTY as EMPTY_REASON
 from jupyter_mop.backends.endpoint.backend import MAX_EMPTY_PARTS, OpenAIBackend
@@ -392,7 +392,8 @@ class BatchBackend:
         usage = answer.get("usage") if isinstance(answer, dict) else None
         tokens_in, tokens_out = reported_tokens(usage) or (0, None)
         unsure = int(tokens_out is None)
-        self.meter.usage += Usage(1, tokens_in, tokens_out or 0, unsure=unsure)
+        cached = cached_tokens(usage)
+        self.meter.usage += Usage(1, tokens_in, tokens_out or 0, unsure, tokens_cached=cached)
 
 
 def _attempts(failures: Mapping[str, tuple[int, str]], key: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from jupyter_mop.backends.cost.prices import Price
+from jupyter_mop.backends.cost.prices import HOW_TO_STATE, Price, not_listed
 from jupyter_mop.backends.cost.usage import Usage
 from jupyter_mop.rendering import Rendered
 
@@ -28,6 +28,8 @@ class Step:
         Expected time at the pace so far; None before the model has answered.
     is_known : bool
         Whether the prompts are known; otherwise they depend on the answers of earlier steps.
+    tokens_cached : int
+        Expected input tokens that the server has cached, by their share so far.
     """
 
     what: str
@@ -39,6 +41,7 @@ class Step:
     max_out: int
     seconds: float | None
     is_known: bool
+    tokens_cached: int = 0
 
     @property
     def duration(self) -> str:
@@ -103,6 +106,11 @@ class CostEstimate(Rendered):
         return sum(step.tokens_in for step in self.steps)
 
     @property
+    def tokens_cached(self) -> int:
+        """Expected number of input tokens that the server has cached."""
+        return sum(step.tokens_cached for step in self.steps)
+
+    @property
     def tokens_out(self) -> int:
         """Expected number of output tokens."""
         return sum(step.tokens_out for step in self.steps)
@@ -115,7 +123,7 @@ class CostEstimate(Rendered):
     @property
     def usd(self) -> float | None:
         """Expected cost in US dollars; None if the price is not known."""
-        return self._usd(self.tokens_in, self.tokens_out)
+        return self._usd(self.tokens_in, self.tokens_out, self.tokens_cached)
 
     @property
     def max_usd(self) -> float | None:
@@ -138,10 +146,10 @@ class CostEstimate(Rendered):
             return "up to 24 hours for each batch"
         return _time(self.seconds)
 
-    def _usd(self, tokens_in: float, tokens_out: float) -> float | None:
+    def _usd(self, tokens_in: float, tokens_out: float, cached: float = 0) -> float | None:
         if not self.calls:
             return 0.0
-        return None if self.price is None else self.price.of(tokens_in, tokens_out)
+        return None if self.price is None else self.price.of(tokens_in, tokens_out, cached)
 
     @property
     def facts(self) -> dict[str, str]:
@@ -154,7 +162,12 @@ class CostEstimate(Rendered):
         }
         if self.thinking:
             expected, room = self.thinking
-            facts["hidden"] = f"{expected:,} tokens of thinking a response, at most {room:,}"
+            facts["hidden"] = (
+                f"{expected:,} tokens of thinking a response, at most {room:,}, at the price of "
+                "output tokens"
+            )
+        if self.tokens_cached:
+            facts["cached"] = f"{self.tokens_cached:,} tokens in, by the server's share so far"
         if n_unknown:
             facts["note"] = (
                 f"the prompts of {n_unknown:,} calls depend on answers that are not known yet; "
@@ -183,7 +196,7 @@ def actual(usage: Usage, price: Price | None) -> dict[str, Any]:
     >>> actual(Usage(calls=2, tokens_in=500_000), None)["usd"] is None
     True
     """
-    known = price.of(usage.tokens_in, usage.tokens_out) if price else None
+    known = price.of(usage.tokens_in, usage.tokens_out, usage.tokens_cached) if price else None
     return {
         "calls": usage.calls,
         "cache_hits": usage.hits,
@@ -191,13 +204,14 @@ def actual(usage: Usage, price: Price | None) -> dict[str, Any]:
         "tokens_out": usage.tokens_out,
         "usd": known if usage.calls else 0.0,
         "price": str(price or "unknown"),
+        **({"tokens_cached": usage.tokens_cached} if usage.tokens_cached else {}),
         **({"unsure": usage.unsure} if usage.unsure else {}),
     }
 
 
 def _money(expected: float | None, highest: float | None, price: Price | None) -> str:
     if expected is None or highest is None:
-        return "unknown: give a price with %mop_backend --price-in 0.15 --price-out 0.60"
+        return f"unknown: {not_listed()}. {HOW_TO_STATE}"
     if not highest:
         return "$0" if price is None else f"$0, {price}"
     return f"${_dollars(expected)}, at most ${_dollars(highest)}, at {price}"

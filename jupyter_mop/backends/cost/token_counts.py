@@ -113,3 +113,23 @@ def reported_tokens(usage: object) -> tuple[int, int | None] | None:
         return (tokens_in, None)
     total = usage.get("total_tokens")
     return tokens_in, max(tokens_out, total - tokens_in if type(total) is int else 0)
+
+
+def cached_tokens(usage: object) -> int:
+    """Return how many input tokens the server had cached, as it reports; 0 if it does not.
+
+    Examples
+    --------
+    >>> cached_tokens({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": 8}})
+    8
+    >>> cached_tokens({"prompt_tokens": 9, "prompt_cache_hit_tokens": 4})
+    4
+    """
+    if not isinstance(usage, dict):
+        return 0
+    details, tokens_in = usage.get("prompt_tokens_details"), usage.get("prompt_tokens")
+    found = details.get("cached_tokens") if isinstance(details, dict) else None
+    found = usage.get("prompt_cache_hit_tokens") if found is None else found  # DeepSeek's
+    if type(found) is not int or type(tokens_in) is not int:
+        return 0
+    return max(0, min(found, tokens_in))

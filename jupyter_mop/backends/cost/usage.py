@@ -40,11 +40,13 @@ class Usage:
         Requests answered by the store or by an identical request; they cost nothing.
     seconds : float
         Time spent waiting for the model.
+    tokens_cached : int
+        Those of the input tokens that the server had cached, which may cost less.
 
     Examples
     --------
     >>> Usage(calls=3, tokens_in=40) - Usage(calls=1, tokens_in=10)
-    Usage(calls=2, tokens_in=30, tokens_out=0, unsure=0, hits=0, seconds=0.0)
+    Usage(calls=2, tokens_in=30, tokens_out=0, unsure=0, hits=0, seconds=0.0, tokens_cached=0)
     """
 
     calls: int = 0
@@ -53,6 +55,7 @@ class Usage:
     unsure: int = 0
     hits: int = 0
     seconds: float = 0.0
+    tokens_cached: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(*map(operator.add, vars(self).values(), vars(other).values()))
@@ -135,7 +138,9 @@ class Meter:
             await self._ended.wait()
         self.hold(size)
 
-    def end(self, size: Size, reported: tuple[int, int] | None, *, calls: int = 1) -> None:
+    def end(
+        self, size: Size, reported: tuple[int, int] | None, *, calls: int = 1, cached: int = 0
+    ) -> None:
         """Count a call that has ended.
 
         Parameters
@@ -146,19 +151,22 @@ class Meter:
             Its input and output tokens; None if they were not reported.
         calls : int
             0 for a call that is not charged.
+        cached : int
+            Those of the input tokens that the server had cached.
         """
         tokens_in, tokens_out = reported or (size.max_in, size.max_out)
         if reported:
             before = self.input_tokens
             self.input_tokens = before[0] + size.tokens_in, before[1] + tokens_in
         if calls:
-            self.usage += Usage(calls, tokens_in, tokens_out, unsure=reported is None)
+            used = Usage(calls, tokens_in, tokens_out, reported is None, tokens_cached=cached)
+            self.usage += used
         if self._budget is not None:
             max_cost = self._max_cost(size)
             if max_cost in self._in_flight:
                 self._in_flight.remove(max_cost)
             self._calls += calls
-            self.spent += calls * self._budget[1].of(tokens_in, tokens_out)
+            self.spent += calls * self._budget[1].of(tokens_in, tokens_out, cached)
         self._ended.set()
 
     def _max_cost(self, size: Size) -> float:

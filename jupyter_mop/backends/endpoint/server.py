@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from jupyter_mop.backends.cost.token_counts import reported_tokens, size_of_body
+from jupyter_mop.backends.cost.token_counts import cached_tokens, reported_tokens, size_of_body
 from jupyter_mop.backends.cost.usage import Meter, Size
 from jupyter_mop.backends.endpoint import defaults, error_messages, retries
 from jupyter_mop.backends.endpoint.connection import Connection, connect
@@ -205,7 +205,8 @@ class Endpoint:
             raise
         finally:
             reported = _reported_tokens(answer, size)
-            self.meter.end(size, reported, calls=n_charged)
+            cached = cached_tokens(answer.get("usage")) if reported else 0
+            self.meter.end(size, reported, calls=n_charged, cached=cached)
         if reported:
             self._connected().limit.settle(size.tokens_in + size.max_out, sum(reported))
         return answer

@@ -166,7 +166,8 @@ class CachedBackend(_HitCounts):
     def spent(self, before: Usage | None = None) -> float | None:
         """Return the US dollars spent since `before`; None if free or if no price is known."""
         used = self.usage - (before or Usage())
-        return (self.price.of(used.tokens_in, used.tokens_out) or None) if self.price else None
+        tokens = used.tokens_in, used.tokens_out, used.tokens_cached
+        return (self.price.of(*tokens) or None) if self.price else None
 
     @property
     def can_score(self) -> bool:

@@ -134,17 +134,20 @@ class PlannedBackend(CachedBackend):
         max_out = sum(size.max_out for size in sizes)
         pace = self.cached.pace.get(call.codec.name)
         seconds = pace.seconds / pace.calls if pace and pace.calls else None
+        tokens_in = sum(size.tokens_in for size in sizes)
+        cached = pace.tokens_cached / pace.tokens_in if pace and pace.tokens_in else 0.0
         self.steps.append(
             Step(
                 call.codec.name,
                 calls=n_new,
                 max_calls=n_requests if self._planned else n_new,
                 hits=n_requests - n_new,
-                tokens_in=sum(size.tokens_in for size in sizes),
+                tokens_in=tokens_in,
                 tokens_out=round(min(expected * n_new, max_out)),
                 max_out=max_out,
                 seconds=seconds * n_new if seconds is not None else None if n_new else 0.0,
                 is_known=not self._planned,
+                tokens_cached=round(cached * tokens_in),
             )
         )
 

@@ -37,6 +37,14 @@ def test_unreported_calls_count_at_their_upper_bound_and_refused_ones_not_at_all
     assert meter.usage == Usage(calls=2, tokens_in=13, tokens_out=24, unsure=1)
 
 
+def test_cached_input_costs_its_own_price_within_a_budget() -> None:
+    meter = Meter()
+    with meter.limit(100, Price(1e6, 1e6, "a dollar per token", usd_cached=1e5)):
+        meter.end(Size(10, 20, 5), (10, 1), cached=10)
+        assert meter.spent == pytest.approx(2)
+    assert meter.usage.tokens_cached == 10
+
+
 def test_a_budget_inside_another_is_not_larger() -> None:
     meter = Meter()
     with meter.limit(5, DOLLAR):
