@@ -39,7 +39,12 @@ if TYPE_CHECKING:
 N_RESPONSES = 5
 MAX_TURN_LENGTH = 4000
 MAX_EXEMPLAR_LENGTH = 30
-_FAILURES = {"empty": "empty", "content_filter": "filtered", "refusal": "refused"}
+_FAILURES = {
+    "empty": "empty",
+    "content_filter": "filtered",
+    "refusal": "refused",
+    "malformed": "malformed",
+}
 
 
 def simulation_chart(simulation: Simulation) -> alt.HConcatChart:

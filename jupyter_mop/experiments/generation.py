@@ -9,7 +9,7 @@ import pandas as pd
 
 from jupyter_mop.charts import alignment_chart
 from jupyter_mop.engine.evaluation.copying import MIN_COPY_WORDS, SharedRun, longest_runs
-from jupyter_mop.engine.generation.baselines.baselines import BASELINES
+from jupyter_mop.engine.generation.baselines.baselines import BASELINES, VERBALIZED
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.experiments.metrics.comparison import gains, share_of_way, with_contexts
 from jupyter_mop.experiments.report import Result
@@ -20,13 +20,14 @@ ONE = "mixture, one candidate"
 RESAMPLED, RESAMPLED_CONTEXT = "fewshot, resampled", "fewshot-context, resampled"
 FEWSHOT = ["fewshot", "fewshot-context"]
 FLOOR = "two halves of the real"
-RIVALS = [name for name in BASELINES if name != "exemplars"]  # which is a part of the mixture
+TRIED = [name for name in BASELINES if name != VERBALIZED]  # which a small model cannot do
+RIVALS = [name for name in TRIED if name != "exemplars"]  # which is a part of the mixture
 
 
 def methods(bench: Workbench) -> dict[str, Simulation]:
-    """Return the simulations of every baseline, and of the mixture with 1 and with n candidates."""
+    """Return the simulations of the baselines, and of the mixture with 1 and with n candidates."""
     bench.restore()
-    simulations = {name: bench.simulate(name, baseline=name) for name in BASELINES}
+    simulations = {name: bench.simulate(name, baseline=name) for name in TRIED}
     simulations[ONE] = bench.simulate(ONE, weights="learned", n_candidates=1)
     simulations[LEARNED] = bench.simulate(LEARNED, weights="learned")
     return simulations

@@ -19,7 +19,11 @@ from jupyter_mop.charts.runs_and_costs import progress_table
 from jupyter_mop.charts.style.html_table import literal
 
 N_LATEST = 5
-NO_TEXT = {"empty": "no text in the answer", "content_filter": "content filter"}
+NO_TEXT = {
+    "empty": "no text in the answer",
+    "content_filter": "content filter",
+    "malformed": "no list of responses in the answer",
+}
 _MAX_LINE_LENGTH = 280
 _N_MARKS = 30
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")

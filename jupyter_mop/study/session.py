@@ -214,7 +214,7 @@ class Session:
     ) -> SimulationOptions:
         """Fill in the options that depend on the session: weights, candidates and length."""
         is_endpoint = isinstance(self.backend.backend, OpenAIBackend | BatchBackend)
-        single = options.n_candidates is None and is_endpoint
+        single = options.n_candidates is None and is_endpoint and not options.verbalized
         return replace(
             options,
             weights=self.with_panel(options.weights),

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from jupyter_mop.backends.store.sqlite_store import Store
-from jupyter_mop.engine.generation.baselines.baselines import BASELINES
 from jupyter_mop.engine.mixture import fit_options
 from jupyter_mop.errors import DataError
 from jupyter_mop.experiments import shift
 from jupyter_mop.experiments.__main__ import EXPERIMENTS, chosen, main
+from jupyter_mop.experiments.generation import TRIED
 from jupyter_mop.experiments.populations import SOURCES
 
 SMALL = ["--quick", "--n", "20", "--set", "n_personas=3", "--set", "n_records=8"]
@@ -63,7 +63,7 @@ def test_each_experiment_prints_and_saves_its_table(
         assert row["n"] == 20
     methods = {row["method"] for row in facts["rows"]}
     if name in ("generation", "words", "classifier"):
-        assert methods == {*BASELINES, "mixture, one candidate", "mixture, learned"}
+        assert methods == {*TRIED, "mixture, one candidate", "mixture, learned"}
     if name == "ablations":
         assert {"M = 1", "M = 2", "M = 4", "M = 8", "no exemplars"} < methods
 

@@ -67,6 +67,7 @@ class PlannedBackend(CachedBackend):
     """
 
     is_dry_run = True  # its answers are placeholders
+    n_listed = 1  # responses that one answer lists
     prompts_at_once = sys.maxsize  # one step for all prompts that do not depend on answers
 
     def __init__(self, cached: CachedBackend, typical: Sequence[str] = ()) -> None:
@@ -159,11 +160,11 @@ class PlannedBackend(CachedBackend):
         pace = self.cached.pace.get(call.codec.name)
         if cached:
             return float(np.mean(cached))
-        if pace and pace.calls:
+        if pace and pace.calls and self.n_listed == 1:
             return pace.tokens_out / pace.calls
         lengths = [self._counter.of_response(call.texts[0].prompt, text) for text in self.typical]
         thinking = hidden_tokens(self.backend)[0]
-        return float(np.mean(lengths)) + thinking if lengths else float("inf")
+        return self.n_listed * float(np.mean(lengths)) + thinking if lengths else float("inf")
 
     def _placeholder(
         self, codec: Codec[Value], text: RequestText, expected: float, index: int

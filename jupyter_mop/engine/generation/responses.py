@@ -5,7 +5,8 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
+from jupyter_mop.engine.generation import verbalized
 from jupyter_mop.engine.generation.baselines.method import Method, PromptContent
 from jupyter_mop.engine.generation.candidate_selection import CandidateSelector, SelectedCandidates
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
@@ -98,10 +100,11 @@ def simulate(
     params = options.params(SamplingParams().max_tokens)
     shape = options.n_candidates or 1, len(contexts)
     seeds = np.random.default_rng([options.random_state, 1]).integers(_MAX_SEED, size=shape).T
-    made = _Responses(contexts, prompts, backend, params, seeds, selector, on_result)
+    n_listed = options.n_listed
+    made = _Responses(contexts, prompts, backend, params, seeds, selector, on_result, n_listed)
     for round_ in np.array_split(np.arange(len(contexts)), method.n_rounds):
         rows: list[int] = round_.tolist()
-        made.generate(rows, method.draw(rows, made.texts))
+        made.generate(rows, _listing(method.draw(rows, made.texts), n_listed))
     made.warn_of_a_mix()
     facts = {
         **provenance,
@@ -130,6 +133,7 @@ class _Responses:
     seeds: NDArray[np.int64]
     selector: CandidateSelector | None
     on_result: OnCompletion | None
+    n_listed: int = 0
     contents: list[PromptContent] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     first_texts: list[str] = field(default_factory=list)
@@ -177,7 +181,8 @@ class _Responses:
         selection = SelectedCandidates.joined(self.selections).facts if self.selections else {}
         thought = {"thinking_tokens": self.n_thinking} if self.n_thinking else {}
         served = {"served": dict(self.served)} if self.served else {}
-        return {"finished": dict(self.finish_reasons), **thought, **served, **selection}
+        listed = {"n_listed": self.n_listed} if self.n_listed else {}
+        return {"finished": dict(self.finish_reasons), **listed, **thought, **served, **selection}
 
     def warn_of_a_mix(self) -> None:
         """Warn if an endpoint's answers came from several models: an alias has moved."""
@@ -197,7 +202,10 @@ class _Responses:
         ]
         n_candidates = self.seeds.shape[1]
         tick = _shifted(self.on_result, len(self.texts) * n_candidates)
-        completions = self.backend.generate(requests, self.params, on_result=tick)
+        ask = self.backend.generate
+        if self.n_listed:
+            ask = partial(verbalized.generate, self.backend, n_listed=self.n_listed)
+        completions = ask(requests, self.params, on_result=tick)
         self.finish_reasons.update(completion.finish_reason for completion in completions)
         self.served.update(c.served for c in completions if c.served)
         self.n_thinking += sum(completion.n_thinking for completion in completions)
@@ -210,6 +218,14 @@ class _Responses:
         self.texts += texts[np.arange(len(rows)), selected].tolist()
         self.first_texts += texts[:, 0].tolist()
         self.selected_seeds.append(self.seeds[rows, selected])
+
+
+def _listing(contents: Sequence[PromptContent], n_listed: int) -> Sequence[PromptContent]:
+    """Return the contents with instructions to list several responses, if any are to be listed."""
+    if not n_listed:
+        return contents
+    asked = verbalized.instructions(n_listed)
+    return [replace(c, instructions=f"{c.instructions}\n{asked}".strip()) for c in contents]
 
 
 def _shifted(on_result: OnCompletion | None, start: int) -> OnCompletion | None:

@@ -9,8 +9,9 @@ from typing import ClassVar
 from jupyter_mop import config
 from jupyter_mop.backends.protocols import SamplingParams
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
-from jupyter_mop.engine.generation.baselines.baselines import BASELINES, find_baseline
+from jupyter_mop.engine.generation.baselines.baselines import BASELINES, VERBALIZED, find_baseline
 from jupyter_mop.engine.generation.baselines.method import N_SHOWN
+from jupyter_mop.engine.generation.verbalized import N_LISTED
 from jupyter_mop.errors import DataError
 from jupyter_mop.options import Limit, Options, at_least, option
 
@@ -76,6 +77,14 @@ class SimulationOptions(Options):
         f"the number of calls. Default: {config.DEFAULT_CANDIDATES}; 1 for a baseline, an "
         "endpoint, or fewer than 20 responses, exemplars or real responses that are no exemplars.",
     )
+    verbalized: bool = option(
+        False,
+        kind="bool",
+        flags=("--verbalized",),
+        parse=None,
+        help="One call for all candidates of a draw: the model lists them with their probabilities "
+        "(verbalized sampling). Needs a model that can write JSON.",
+    )
     template: str | None = option(
         None,
         kind="str",
@@ -126,6 +135,13 @@ class SimulationOptions(Options):
                     f"{self.baseline!r}.",
                     hint="Leave out --mix or --baseline; --shown sets a baseline's exemplars.",
                 )
+
+    @property
+    def n_listed(self) -> int:
+        """Responses that one call lists with their probabilities; 0 if it gives one alone."""
+        is_list = self.verbalized or self.baseline == VERBALIZED
+        several = self.n_candidates if (self.n_candidates or 1) > 1 else None
+        return (several or N_LISTED) if is_list else 0
 
     def params(self, max_tokens: int) -> SamplingParams:
         """Return the sampling parameters; `max_tokens` is the limit if none is set."""

@@ -14,7 +14,7 @@ from jupyter_mop.engine.data.persona_sources.voices import is_quoted
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.generation import responses
-from jupyter_mop.engine.generation.baselines.baselines import find_baseline
+from jupyter_mop.engine.generation.baselines.baselines import VERBALIZED, find_baseline
 from jupyter_mop.engine.generation.baselines.method import (
     BaselineInputs,
     DrawnComponents,
@@ -33,7 +33,7 @@ from jupyter_mop.engine.simulation.simulation import PERSONA_WEIGHTS, Simulation
 if TYPE_CHECKING:
     from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 
-_WITHOUT_EXEMPLARS = ("plain", "personas")  # baselines
+_WITHOUT_EXEMPLARS = ("plain", "personas", VERBALIZED)  # baselines
 _NO_DIFFERENCE = 1e-6
 
 

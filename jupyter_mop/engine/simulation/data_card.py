@@ -45,6 +45,7 @@ _FACTS = (
     "max_tokens",
     "seed",
     "n_candidates",
+    "n_listed",
     "mix",
     "options",
     "refused",

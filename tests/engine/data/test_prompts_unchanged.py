@@ -35,6 +35,7 @@ SNAPSHOT = Path(__file__).with_name("prompts.json")
 WORDS = ["sun", "rain", "wind", "fog"]
 PERSONAS = "sunny: You say sun {x}.\nrainy: You say rain."
 N_WHOLE = 3  # prompts of each kind that the snapshot holds as text
+LISTED = "1. sun (0.75)\n2. fog (0.25)"
 LISTS = "1. Topic: what it is about\n2. **Tone**\n- mood\n- length"
 
 
@@ -55,8 +56,12 @@ class Recorder(ToyBackend):
     def generate(self, requests: Sequence[GenerationRequest], params, *, on_result=None):
         sampling = [params.temperature, params.top_p, params.max_tokens]
         self.requests += [(turns(r.prompt), r.seed, r.draw, *sampling) for r in requests]
-        made = super().generate(requests, params, on_result=on_result)
-        return [Completion(self.reply, 9) for _ in made] if self.reply else made
+        if not self.reply:
+            return super().generate(requests, params, on_result=on_result)
+        made = [Completion(self.reply, 9) for _ in requests]
+        for index, completion in enumerate(made if on_result else ()):
+            on_result(index, completion)
+        return made
 
     def first_tokens(self, prompts: Sequence[Prompt], *, on_result=None):  # noqa: ARG002
         self.requests += [(turns(prompt),) for prompt in prompts]
@@ -118,6 +123,7 @@ OFTEN = Question("How often at {topic}?", ["never", "seldom", "always", "never e
 WHICH = Question("Which {{do}} you like?", ["tea", "milk {y}"], "multiple")
 KINDS: dict[str, Callable[[], list]] = {
     **{f"baseline {name}": lambda name=name: simulated(baseline=name) for name in BASELINES},
+    "baseline verbalized": lambda: simulated(LISTED, baseline="verbalized"),
     "baseline attributes, named by the model": lambda: simulated(LISTS, baseline="attributes"),
     "mixture": lambda: simulated(weights="stated", n_candidates=2),
     "mixture with a template": lambda: simulated(template='{{"t": "{topic}"}}'),

@@ -24,6 +24,7 @@ class Baseline:
         return f"{self.name}: {self.summary} ({self.source})"
 
 
+VERBALIZED = "verbalized"
 _ALL = (
     Baseline(
         "plain",
@@ -68,6 +69,13 @@ _ALL = (
         "exemplars of the next round; the first round has none.",
         "ProGen, Ye et al., Findings of EMNLP 2022, with influence on a classifier's loss",
         progen.prepare,
+    ),
+    Baseline(
+        VERBALIZED,
+        "The question alone; each call lists several responses with their probabilities, by which "
+        "they are drawn.",
+        "verbalized sampling, Zhang et al., arXiv 2510.01171, 2025",
+        lambda inputs: DrawnComponents(inputs.components, persona=False, exemplar=False),
     ),
     Baseline(
         "picle",

