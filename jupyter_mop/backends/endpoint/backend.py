@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, TypeVar
 
 from jupyter_mop.backends.chat_templates import ChatTemplate, find_template
@@ -60,9 +63,10 @@ class OpenAIBackend:
     `capabilities`. Parameters that the model refuses are left out. Thinking is not part of a
     response: the output limit leaves room for it, and an answer that stays empty is an error.
     Calls run concurrently, temporary failures are repeated, and each response is reported as soon
-    as it arrives. The `openai` client uses its aiohttp transport if aiohttp is installed
-    (`pip install "openai[aiohttp]"`), which handles eight times as many calls per second with 200
-    in flight as the default transport.
+    as it arrives. The candidates of a draw (requests with one prompt and draw number) share a call
+    if the server gives several responses in one. The `openai` client uses its aiohttp transport if
+    aiohttp is installed (`pip install "openai[aiohttp]"`), which handles eight times as many calls
+    per second with 200 in flight as the default transport.
 
     Responses can be scored if the endpoint reports log-probabilities of a given text: the chat is
     rendered with `chat_template`, and the log-probabilities of the response's tokens are read. A
@@ -235,22 +239,36 @@ class OpenAIBackend:
         """
         if not requests:
             return []
-        settings, room = self._settings(params), self.thinking
+        _ = self.capabilities  # probed before the calls, which run in another thread
+        groups = self.grouped(requests)
 
-        async def generate_one(request: GenerationRequest) -> Completion:
-            sent = settings | {bodies.SEED: _seed(request)}
-            try:
-                completion = await self._answered(request.prompt, params.max_tokens, sent)
-            except FilteredError:
-                return Completion("", 0, "content_filter")
-            except EmptyAnswerError:
-                return Completion("", 0, EMPTY)
-            room.see(completion.n_thinking)
-            return completion
+        async def generate_group(indices: list[int]) -> list[Completion]:
+            return await self._group([requests[index] for index in indices], params)
 
-        found = run_all(requests, generate_one, on_result, max_in_flight=self.endpoint.in_flight)
+        def report(position: int, completions: list[Completion]) -> None:
+            for index, completion in zip(groups[position], completions, strict=True):
+                if on_result:
+                    on_result(index, completion)
+
+        in_flight = self.endpoint.in_flight
+        lists = run_all(groups, generate_group, report, max_in_flight=in_flight)
+        answered = dict(zip(chain(*groups), chain(*lists), strict=True))
+        found = [answered[index] for index in range(len(requests))]
         self._check_text(found)
         return found
+
+    def grouped(self, requests: Sequence[GenerationRequest]) -> list[list[int]]:
+        """Return the indices of the requests that share a call; no call is made."""
+        known = self._known
+        if not known.can(names.MANY) or bodies.N_CHOICES in known.left_out:
+            return [[index] for index in range(len(requests))]
+        groups: dict[tuple[Prompt, int], list[int]] = {}
+        for index, request in enumerate(requests):
+            groups.setdefault((request.prompt, request.draw), []).append(index)
+        most = defaults.MAX_CHOICES
+        return [
+            group[i : i + most] for group in groups.values() for i in range(0, len(group), most)
+        ]
 
     def score(
         self, requests: Sequence[ScoreRequest], *, on_result: OnScores | None = None
@@ -353,6 +371,46 @@ class OpenAIBackend:
     def _first_token_settings(self) -> Json:
         settings = {"logprobs": True, "top_logprobs": self.capabilities.n_top, "temperature": 1}
         return settings | self.options.sent
+
+    async def _group(
+        self, group: Sequence[GenerationRequest], params: SamplingParams
+    ) -> list[Completion]:
+        """Return the responses to requests with one prompt: of one call, the rest one by one."""
+        found = await self._several(group, params) if len(group) > 1 else [None]
+        alone = [self._one(r, params) for r, done in zip(group, found, strict=True) if not done]
+        others = iter(await asyncio.gather(*alone))
+        return [done or next(others) for done in found]
+
+    async def _several(
+        self, group: Sequence[GenerationRequest], params: SamplingParams
+    ) -> list[Completion | None]:
+        """Return the responses of one call, with the first request's seed; None if missing."""
+        n, limit = len(group), params.max_tokens + self.thinking.tokens
+        sent = self._settings(params) | {bodies.SEED: _seed(group[0]), bodies.N_CHOICES: n}
+        try:
+            found = await self._post(group[0].prompt, limit, sent, answers.completions)
+        except (FilteredError, EmptyAnswerError):
+            found = []
+        except RefusedError:  # for another reason, if single calls are refused too
+            known = self.capabilities
+            left_out = (*known.left_out, bodies.N_CHOICES)
+            self.__dict__["capabilities"] = replace(known, left_out=left_out)
+            found = []
+        for done in filter(None, found):
+            self.thinking.see(done.n_thinking)
+        return [*found, *[None] * n][:n]
+
+    async def _one(self, request: GenerationRequest, params: SamplingParams) -> Completion:
+        """Return the response to one request; one that no attempt gave has no text."""
+        sent = self._settings(params) | {bodies.SEED: _seed(request)}
+        try:
+            completion = await self._answered(request.prompt, params.max_tokens, sent)
+        except FilteredError:
+            return Completion("", 0, "content_filter")
+        except EmptyAnswerError:
+            return Completion("", 0, EMPTY)
+        self.thinking.see(completion.n_thinking)
+        return completion
 
     async def _answered(
         self, prompt: Prompt, max_tokens: int, settings: Mapping[str, Any]

@@ -31,5 +31,6 @@ HIDDEN_PROBE_TOKENS = 1024  # for thinking that shows at its end only
 THINKING_FACTOR = 4  # times the most thinking that was measured
 MIN_THINKING_ROOM = 512
 MAX_THINKING_ROOM = 32_768
+MAX_CHOICES = 16  # responses of one call
 MAX_REFUSALS = 8  # of one request, each learned from
 EMBEDDING_BATCH_SIZE = 64

@@ -240,7 +240,8 @@ class CachedBackend(_HitCounts):
             [RequestText(request.prompt, max_out=params.max_tokens) for request in requests],
             ask,
             is_answer if getattr(self.backend, "needs_text", False) else lambda _: True,
-            lambda: self._known() is known,  # else it has refused a parameter in the meantime
+            # else it has refused a parameter in the meantime
+            lambda: self._known() is known or self.fingerprint == model,
         )
 
     def score(

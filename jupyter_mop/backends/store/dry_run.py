@@ -115,7 +115,7 @@ class PlannedBackend(CachedBackend):
             for index in batch.misses
         }
         new = [index for index in batch.misses if call.keys[index] not in self._planned]
-        self._add_step(call, [call.texts[index] for index in new], expected)
+        self._add_step(call, new, expected)
         self._planned |= placeholders.keys()
         cached = dict(zip(batch.hits, batch.values(batch.hits), strict=True))
         values = [
@@ -127,30 +127,38 @@ class PlannedBackend(CachedBackend):
                 on_result(index, value)
         return values
 
-    def _add_step(self, call: Call[Any], new: Sequence[RequestText], expected: float) -> None:
-        """Add a step with the texts of its new requests and the tokens expected of each answer."""
-        n_requests, n_new = len(call.keys), len(new)
+    def _add_step(self, call: Call[Any], new: Sequence[int], expected: float) -> None:
+        """Add a step with its new requests and the tokens expected of each answer."""
+        n_requests, n_new, texts = len(call.keys), len(new), [call.texts[index] for index in new]
+        firsts = self._firsts(call, new)
         room = hidden_tokens(self.backend)[1] if call.codec is COMPLETIONS else 0
-        sizes = [self._counter.size(t.prompt, t.response, max_out=t.max_out + room) for t in new]
+        sizes = [self._counter.size(t.prompt, t.response, max_out=t.max_out + room) for t in texts]
         max_out = sum(size.max_out for size in sizes)
         pace = self.cached.pace.get(call.codec.name)
         seconds = pace.seconds / pace.calls if pace and pace.calls else None
-        tokens_in = sum(size.tokens_in for size in sizes)
+        tokens_in = sum(sizes[position].tokens_in for position in firsts)
         cached = pace.tokens_cached / pace.tokens_in if pace and pace.tokens_in else 0.0
         self.steps.append(
             Step(
                 call.codec.name,
-                calls=n_new,
-                max_calls=n_requests if self._planned else n_new,
+                calls=len(firsts),
+                max_calls=n_requests if self._planned else len(firsts),
                 hits=n_requests - n_new,
                 tokens_in=tokens_in,
                 tokens_out=round(min(expected * n_new, max_out)),
                 max_out=max_out,
-                seconds=seconds * n_new if seconds is not None else None if n_new else 0.0,
+                seconds=seconds * len(firsts) if seconds is not None else None if n_new else 0.0,
                 is_known=not self._planned,
                 tokens_cached=round(cached * tokens_in),
             )
         )
+
+    def _firsts(self, call: Call[Any], new: Sequence[int]) -> list[int]:
+        """Return the positions in `new` of the first request of each call."""
+        grouped = getattr(self.backend, "grouped", None)
+        if grouped is None or self._is_batch or call.codec is not COMPLETIONS:
+            return list(range(len(new)))
+        return [group[0] for group in grouped([call.requests[index] for index in new])]
 
     def _expected_tokens(self, batch: Batch[Any], call: Call[Any]) -> float:
         """Return the expected number of tokens of one answer."""
@@ -160,7 +168,8 @@ class PlannedBackend(CachedBackend):
         pace = self.cached.pace.get(call.codec.name)
         if cached:
             return float(np.mean(cached))
-        if pace and pace.calls and self.n_listed == 1:
+        is_shared = len(self._firsts(call, batch.misses)) < len(batch.misses)
+        if pace and pace.calls and self.n_listed == 1 and not is_shared:
             return pace.tokens_out / pace.calls
         lengths = [self._counter.of_response(call.texts[0].prompt, text) for text in self.typical]
         thinking = hidden_tokens(self.backend)[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from jupyter_mop.backends.cost.token_counts import CHARACTERS_PER_TOKEN, reported_tokens
@@ -119,6 +120,46 @@ def completion(answer: Json) -> Completion:
     return Completion(
         _without_surrogates(text or ""), n_tokens, reason, n_thinking, _served(answer)
     )
+
+
+def completions(answer: Json) -> list[Completion | None]:
+    """Read the responses of a call that asked for several; None for one that is no answer.
+
+    The output tokens, which servers report for all of them, are divided by the lengths.
+
+    Examples
+    --------
+    >>> choices = [{"message": {"content": text}} for text in ("sun and rain", "fog", "")]
+    >>> usage = {"prompt_tokens": 9, "completion_tokens": 8}
+    >>> found = completions({"choices": choices, "usage": usage})
+    >>> [done and (done.text, done.n_tokens) for done in found]
+    [('sun and rain', 6), ('fog', 2), None]
+    """
+    found = [_choice(answer, choice) for choice in answer["choices"]]
+    reported = reported_tokens(answer.get("usage"))
+    estimated = sum(done.n_tokens for done in found if done)
+    if not reported or reported[1] is None or not estimated:
+        return found
+    ratio, hidden = reported[1] / estimated, _counts(answer, "", "")[1] / len(found)
+    return [
+        done
+        and replace(
+            done,
+            n_tokens=round(ratio * done.n_tokens),
+            n_thinking=round(ratio * done.n_thinking) or round(hidden),
+        )
+        for done in found
+    ]
+
+
+def _choice(answer: Json, choice: Json) -> Completion | None:
+    """Return one of several responses, its tokens estimated; None if it is no answer."""
+    if choice.get("finish_reason") == "error":
+        return None
+    try:
+        return completion({**answer, "choices": [choice], "usage": None})
+    except (EmptyError, NoRoomError):
+        return None
 
 
 def first_tokens(answer: Json) -> FirstTokens | None:

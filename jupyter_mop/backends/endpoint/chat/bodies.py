@@ -17,8 +17,8 @@ from jupyter_mop.backends.endpoint.capabilities import TEMPERATURE, TOP_P, Capab
 from jupyter_mop.backends.endpoint.error_messages import RefusedError
 from jupyter_mop.backends.protocols import Prompt
 
-SEED = "seed"
-OPTIONAL = (TEMPERATURE, TOP_P, SEED, *defaults.ALL_TOKENS)
+SEED, N_CHOICES = "seed", "n"
+OPTIONAL = (TEMPERATURE, TOP_P, SEED, N_CHOICES, *defaults.ALL_TOKENS)
 LIMITS = ("max_tokens", "max_completion_tokens")
 _BAD_REQUEST, _UNPROCESSABLE = 400, 422
 _NO_ROOM = re.compile(r"could not finish|output limit was reached", re.IGNORECASE)
