@@ -376,7 +376,9 @@ class OpenAIBackend:
         self, group: Sequence[GenerationRequest], params: SamplingParams
     ) -> list[Completion]:
         """Return the responses to requests with one prompt: of one call, the rest one by one."""
-        found = await self._several(group, params) if len(group) > 1 else [None]
+        if len(group) == 1:
+            return [await self._one(group[0], params)]
+        found = await self._several(group, params)
         alone = [self._one(r, params) for r, done in zip(group, found, strict=True) if not done]
         others = iter(await asyncio.gather(*alone))
         return [done or next(others) for done in found]
