@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import nbformat
@@ -152,16 +151,16 @@ def test_the_notebook_of_personas_runs_from_the_top_in_small(
     assert all(row["longest_copy"] < 6 for row in rows if row["source"] == "model")
 
 
+@pytest.mark.slow
 @pytest.mark.model
-@pytest.mark.skipif(
-    "MOP_FAULTS" not in os.environ, reason="it interrupts a run after a fixed time: make faults"
-)
 def test_the_notebook_of_endpoints_runs_from_the_top_in_small(notebooks_store, monkeypatch):
     monkeypatch.setenv("JUPYTER_MOP_QUICKSTART", "small")
     monkeypatch.setenv("JUPYTER_MOP_STORE", str(notebooks_store))
     notebook = nbformat.read(ENDPOINTS, as_version=4)
     probe = (
-        "print(runs.frame['state'].tolist()[-1], len(uniform), again.frame.equals(carried.frame))"
+        "print(runs.frame['state'].tolist()[-1], runs.frame['finished'].tolist()[-1] >= 8, "
+        "len(uniform), again.frame.equals(carried.frame), len(thought), "
+        "thought.provenance['batch'])"
     )
     notebook.cells.append(nbformat.v4.new_code_cell(probe))
     NotebookClient(
@@ -171,13 +170,12 @@ def test_the_notebook_of_endpoints_runs_from_the_top_in_small(notebooks_store, m
     expected = [
         "no model 'smolm'",
         "Cannot reach a server",
-        "log-probabilities of a given text",
         "exceed the budget",
         "Stopped",
     ]
     assert len(errors) == len(expected)
     assert all(part in text for part, text in zip(expected, errors, strict=True))
-    assert notebook.cells[-1].outputs[0].text == "cancelled 48 True\n"
+    assert notebook.cells[-1].outputs[0].text == "cancelled True 48 True 12 True\n"
 
 
 def _errors(cell):

@@ -40,7 +40,11 @@ def main() -> int:
         tests += [f"--junitxml={report}"]
         tests += ["-o", "junit_family=xunit1"]
         done = subprocess.run(
-            tests, check=False, capture_output=True, text=True, env=os.environ | {"MOP_FAULTS": "1"}
+            tests,
+            check=False,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"MOP_FAULTS": "1", "MOP_SLOW": "1"},
         )
         if not report.exists():
             print(done.stdout, done.stderr)

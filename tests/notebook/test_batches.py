@@ -62,6 +62,7 @@ def test_a_simulation_is_sent_and_collected(
     usd = made.provenance["cost"]["usd"]
     tokens = ready.backend.usage.tokens_in, ready.backend.usage.tokens_out
     assert usd < (200 * tokens[0] + 800 * tokens[1]) / 1e6
+    assert ready.backend.spent() > usd > ready.backend.spent() / 2  # the probe cost the full price
     again = shell.run_line_magic("mop_simulate", f"b {options.removeprefix('a ')}")
     assert again.responses == made.responses
     assert asked_once(api, 300)

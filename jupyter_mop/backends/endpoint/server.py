@@ -242,7 +242,8 @@ class Endpoint:
         explained = error_messages.explained(error, call)
         if self._key.text:
             for name, value in vars(explained).items():
-                setattr(explained, name, str(value).replace(self._key.text, _HIDDEN))
+                if isinstance(value, str):
+                    setattr(explained, name, value.replace(self._key.text, _HIDDEN))
             explained.args = (explained.message,)
         return explained
 

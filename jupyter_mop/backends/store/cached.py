@@ -132,19 +132,22 @@ class CachedBackend(_HitCounts):
         self._price = price
         self._meter = Meter()
         self.pace: dict[str, Usage] = {}
+        self._saved: list[tuple[int, float]] = []  # by another price: calls before, US dollars
 
     @contextmanager
     def asking(
         self, backend: Backend, *, price: Price | None, prompts_at_once: int
     ) -> Iterator[None]:
         """Ask another backend inside a `with` block, with so many prompts in one call."""
-        before = self.backend, self._price
+        before, start = (self.backend, self._price), self.usage
         self.backend, self._price, self.prompts_at_once = backend, price, prompts_at_once
         try:
             yield
         finally:
+            used = self._dollars(self.usage - start)
             self.backend, self._price = before
             del self.prompts_at_once
+            self._saved.append((start.calls, self._dollars(self.usage - start) - used))
 
     @property
     def price(self) -> Price | None:
@@ -165,9 +168,13 @@ class CachedBackend(_HitCounts):
 
     def spent(self, before: Usage | None = None) -> float | None:
         """Return the US dollars spent since `before`; None if free or if no price is known."""
-        used = self.usage - (before or Usage())
+        before = before or Usage()
+        saved = sum(usd for calls, usd in self._saved if calls >= before.calls)
+        return (self._dollars(self.usage - before) - saved) or None
+
+    def _dollars(self, used: Usage) -> float:
         tokens = used.tokens_in, used.tokens_out, used.tokens_cached
-        return (self.price.of(*tokens) or None) if self.price else None
+        return self.price.of(*tokens) if self.price else 0.0
 
     @property
     def can_score(self) -> bool:

@@ -178,3 +178,9 @@ def test_a_limit_parameter_that_is_refused_later_is_exchanged(scripted):
     scripted.script = [Reply(400, {"error": {"message": back}})]
     backend.generate(asked(1), PARAMS)
     assert scripted.seen[-1].body["max_tokens"] == 8
+
+
+def test_refusals_are_learned_with_an_api_key_too(scripted):
+    backend, _ = sent(scripted, gpt_5, api_key="sk-secret")
+    assert {"temperature", "top_p"} <= set(backend.capabilities.left_out)
+    assert backend.capabilities.limit_parameter == "max_completion_tokens"
