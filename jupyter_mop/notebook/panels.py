@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 if TYPE_CHECKING:
     from jupyter_mop.engine.weighting.comparison import Comparison
     from jupyter_mop.notebook.widgets.alignment import AlignmentPanel
+    from jupyter_mop.notebook.widgets.base import PersonaWeightsPanel
     from jupyter_mop.notebook.widgets.chat import ChatPanel
     from jupyter_mop.notebook.widgets.personas import PersonaPanel
     from jupyter_mop.notebook.widgets.weights import WeightsPanel
     from jupyter_mop.study.study import Study
+
+_OWNERS: WeakKeyDictionary[Study, ReferenceType[PersonaWeightsPanel]] = WeakKeyDictionary()
 
 
 def weights_panel(study: Study) -> WeightsPanel:
@@ -53,13 +57,22 @@ def chat_panel(study: Study, persona: str, **options: Any) -> ChatPanel:  # noqa
     return ChatPanel(study, persona, **options)
 
 
-def _follow(study: Study, panel: WeightsPanel | AlignmentPanel) -> None:
-    """Write the panel's weights to the study while the study has the same personas."""
+def _follow(study: Study, panel: PersonaWeightsPanel) -> None:
+    """Write the panel's weights to the study while the study has the same personas.
+
+    The panel that was opened or moved last owns `weights="panel"`, and all panels say so.
+    """
     personas = study.personas
 
     def update(_change: object = None) -> None:
-        if study.personas is personas:
-            study.panel_weights = panel.as_dict()
+        if study.personas is not personas:
+            panel.is_owner = False
+            return
+        study.panel_weights = panel.as_dict()
+        previous = _OWNERS[study]() if study in _OWNERS else None
+        if previous is not None and previous is not panel:
+            previous.is_owner = False
+        _OWNERS[study], panel.is_owner = ref(panel), True
 
     panel.observe(update, "weights")
     update()

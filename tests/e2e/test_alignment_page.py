@@ -284,8 +284,9 @@ def test_align_finds_what_python_finds(show, comparison, figure):
     assert weights(page) == pytest.approx(found.weights, abs=1e-5)
     assert figures(page)[figure] == pytest.approx(found.after, abs=1e-6)
     text = page.locator(".mop-message").inner_text()
-    assert text.startswith(f"{figure}: ")
-    assert f"in {found.steps} steps" in text
+    better = text.removeprefix(f"{figure} better by ").split(" on the responses that chose")[0]
+    assert float(better) == pytest.approx(abs(found.after - found.before), abs=1e-3)
+    assert text.endswith("; a gain on other responses is smaller")
 
 
 def test_align_leaves_locked_and_muted_personas(show, comparison):
@@ -342,6 +343,24 @@ def test_a_rectangle_lists_its_responses(show, comparison):
     page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2, steps=5)
     page.mouse.up()
     page.get_by_text("480 of 480 responses selected; the first 60 are listed").wait_for()
+
+
+def test_the_map_zooms_and_points_stay_readable(show, comparison):
+    page = show(comparison)
+    row = lonely(comparison)
+    box, (x, y) = page.locator(".mop-marks").bounding_box(), dot(page, comparison, row)
+    page.mouse.move(x, y)
+    page.keyboard.down("Control")
+    for _ in range(4):
+        page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    page.mouse.click(x, y)
+    card = page.get_by_role("article", name="Response")
+    assert card.locator("blockquote").inner_text() == comparison.points["response"][row]
+    press(page, "Zoom in")
+    assert page.locator(".mop-marks").bounding_box()["width"] == box["width"]
+    press(page, "Whole map")
+    assert page.get_by_role("button", name="Zoom out").is_disabled()
 
 
 def test_missing_clusters_are_listed_by_gap(show, comparison):
@@ -518,18 +537,22 @@ def test_with_a_kernel_python_follows_and_computes_exact_metrics(lab, page, arte
     notebook.run_all()
     page.locator(".mop-alignment").wait_for()
     page.get_by_role("slider", name="Weight of fan").press("PageUp")
-    page.locator(".mop-exact", has_text="exact: ").first.wait_for()
-    page.locator("[data-metric=FID] .mop-exact", has_text="[").wait_for()
+    kind = page.locator("[data-metric=FID] .mop-kind")
+    kind.filter(has_text="exact [").wait_for()
     text = notebook.execute("print(*panel.weights, panel.exact['metrics']['FID']['value'])")
     numbers = [float(text) for text in text.split()]
     assert numbers[:3] == pytest.approx([0.283, 0.433, 0.283], abs=1e-3)
-    shown = page.locator("[data-metric=FID] .mop-exact").inner_text()
-    assert float(shown.split()[1]) == pytest.approx(numbers[3], abs=1e-3)
+    shown = page.locator("[data-metric=FID] .mop-value").inner_text()
+    assert float(shown) == pytest.approx(numbers[3], abs=1e-3)
+    press(page, "Align")
+    page.locator(".mop-message", has_text="; on others ").wait_for()
+    page.locator(".mop-message", has_not_text="…").wait_for()
     notebook.execute("panel.weights = [1, 1, 2]")
     page.wait_for_function(
         "() => document.querySelector('.mop-alignment input[type=range]').value === '0.25'"
     )
-    page.locator("[data-metric=FID] .mop-exact", has_not_text="[").wait_for()
+    kind.filter(has_text="fast estimate").wait_for()
+    kind.filter(has_text="exact [").wait_for()
     for theme in ("Light", "Dark"):
         notebook.set_theme(f"JupyterLab {theme}")
         page.locator(".mop-alignment").screenshot(path=artefacts / f"alignment-lab-{theme}.png")
@@ -594,8 +617,12 @@ def test_closed_answers_are_bars_with_the_real_ones(show, comparison, artefacts)
     slider(page, "fan").press("PageUp")
     weights_now = [0.65 / 3, 0.35, 0.65 / 3, 0.65 / 3]
     expected = closed_comparison.statistics.metrics(weights_now)
-    assert {"JS", "TV", "W1"} <= set(expected)
-    assert figures(page) == pytest.approx(expected, abs=1e-6)
+    shown = figures(page)
+    assert list(shown) == ["TV", "JS", "W1"]
+    assert shown == pytest.approx({name: expected[name] for name in shown}, abs=1e-6)
+    first = page.locator(".mop-cards .mop-card").first
+    assert first.locator("h4").inner_text().startswith("Answers")
+    assert page.locator(".mop-map, .mop-density, .mop-missing").count() == 0
     bars = page.locator(".mop-answer")
     shares = bars.evaluate_all("all => all.map(bar => Number(bar.dataset.share))")
     assert shares == pytest.approx(

@@ -40,8 +40,67 @@ from jupyter_mop.engine.weighting.persona_statistics import MIN_TARGET, PersonaS
 from jupyter_mop.errors import DataError
 
 MAX_POINTS = 50_000
-N_BOOT = 60
+N_BOOT = 30
 N_SPLITS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Real and simulated responses, of which any rows can be measured persona by persona.
+
+    Attributes
+    ----------
+    target : WeightedVectors
+        Vectors and survey weights of the real responses.
+    target_texts : list of str
+        The real responses.
+    simulation : Simulation
+        The simulated responses.
+    vectors : ndarray, shape (m, d)
+        Their vectors.
+    codes : ndarray of int, shape (m,)
+        The persona of each.
+    question : ClosedQuestion or None
+        The closed question that they answer.
+    contexts : Contexts
+        The contexts of all responses in groups, where they recur.
+    """
+
+    target: WeightedVectors
+    target_texts: list[str]
+    simulation: Simulation
+    vectors: Vectors
+    codes: Indices
+    question: ClosedQuestion | None = None
+    contexts: Contexts = field(default_factory=Contexts)
+
+    def statistics(
+        self, real: Indices, drawn: Indices, *, random_state: int = 0
+    ) -> PersonaStatistics:
+        """Return the statistics of these rows of the real and of the simulated responses."""
+        facts = {"personas": dict.fromkeys(self.simulation.names, ""), **self.simulation.provenance}
+        frame = self.simulation.frame.iloc[drawn]
+        simulation = replace(self.simulation, frame=frame, provenance=facts)
+        vectors = WeightedVectors(self.vectors[drawn], simulation.weights)
+        sides, codes = Sides(self.target.take(real), {"": vectors}), self.codes[drawn]
+        draws = simulation.grouped_draws()
+        statistics = PersonaStatistics.measure(
+            sides.target,
+            vectors,
+            codes,
+            self.simulation.names,
+            target_texts=[self.target_texts[i] for i in real],
+            texts=simulation.responses,
+            question=self.question,
+            draws=draws,
+            random_state=random_state,
+        )
+        statistics = _with_exact_shares(statistics, simulation)
+        if self.contexts.codes is None:
+            return statistics
+        (labels,) = self.contexts.codes.simulated.values()
+        between = self.contexts.between(self.contexts.codes.target[real], labels[drawn])
+        return statistics.with_contexts(sides, between, codes, draws=draws)
 
 
 @dataclass(frozen=True)
@@ -60,24 +119,30 @@ class Comparison:
         responses with survey weights, a sample drawn by them.
     thinned : tuple of int or None
         The number of responses on the map and of all responses, where the map has not all.
-    simulation : Simulation
-        The simulation that is compared.
-    target : WeightedVectors
-        Vectors and survey weights of the real responses, twice as many as the statistics use.
-    vectors : ndarray, shape (m, d)
-        Vectors of the simulated responses.
-    contexts : Contexts
-        The contexts of the real and of the simulated responses in groups, where they recur.
+    measured : Measured
+        The responses that were measured, twice as many real ones as the statistics use.
     """
 
     statistics: PersonaStatistics
     floor: HumanFloor
     points: pd.DataFrame
     thinned: tuple[int, int] | None
-    simulation: Simulation
-    target: WeightedVectors
-    vectors: Vectors
-    contexts: Contexts = field(default_factory=Contexts)
+    measured: Measured
+
+    @property
+    def simulation(self) -> Simulation:
+        """The simulation that is compared."""
+        return self.measured.simulation
+
+    @property
+    def target(self) -> WeightedVectors:
+        """Vectors and survey weights of the real responses."""
+        return self.measured.target
+
+    @property
+    def contexts(self) -> Contexts:
+        """The contexts of the responses in groups, where they recur."""
+        return self.measured.contexts
 
     @property
     def floors(self) -> dict[str, float]:
@@ -104,7 +169,8 @@ class Comparison:
         `alignment_table.align`, but from fewer random halves.
         """
         simulation = self.reweighted(weights)
-        sides = Sides(self.target, {"": WeightedVectors(self.vectors, simulation.weights)})
+        vectors = WeightedVectors(self.measured.vectors, simulation.weights)
+        sides = Sides(self.target, {"": vectors})
         measured = [
             (METRICS, sides),
             *(((metric,), joint) for metric, joint in self.contexts.joined(sides)),
@@ -232,24 +298,11 @@ def _measured(
     on_step: OnStep | None,
 ) -> Comparison:
     half = len(chosen) // 2
-    real, draws = chosen.weighted(target_vectors), simulation.grouped_draws()
-    sides = Sides(real.take(np.arange(half)), {"": WeightedVectors(vectors, simulation.weights)})
-    statistics = PersonaStatistics.measure(
-        sides.target,
-        sides.simulated[""],
-        codes,
-        simulation.names,
-        target_texts=chosen.responses[:half],
-        texts=simulation.responses,
-        question=question,
-        draws=draws,
-        random_state=random_state,
+    real = chosen.weighted(target_vectors)
+    measured = Measured(real, chosen.responses, simulation, vectors, codes, question, contexts)
+    statistics = measured.statistics(
+        np.arange(half), np.arange(len(simulation)), random_state=random_state
     )
-    statistics = _with_exact_shares(statistics, simulation)
-    if contexts.codes is not None:
-        (labels,) = contexts.codes.simulated.values()
-        first = contexts.between(contexts.codes.target[:half], labels)
-        statistics = statistics.with_contexts(sides, first, codes, draws=draws)
     tick = on_step("human floor", N_FLOORS) if on_step else None
     floor = human_floor(
         real,
@@ -265,20 +318,17 @@ def _measured(
         chosen.take(range(half)),
         simulation,
         statistics,
-        shown_rows(sides.target, random_state=random_state),
+        shown_rows(real.take(np.arange(half)), random_state=random_state),
         random_state,
     )
-    x, y = project(sides.target, vectors)[points["place"]].T
+    x, y = project(real.take(np.arange(half)), vectors)[points["place"]].T
     points = points.assign(x=x, y=y)
     return Comparison(
         statistics,
         floor,
         points.drop(columns="place"),
         thinned,
-        simulation,
-        real,
-        vectors,
-        contexts,
+        measured,
     )
 
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
 
-from jupyter_mop.charts import persona_colours
 from jupyter_mop.engine.simulation.simulation import PERSONA, WEIGHT
+from jupyter_mop.engine.weighting.weight_matching import held_out_gain
 from jupyter_mop.notebook.widgets.assets import script, style
 from jupyter_mop.notebook.widgets.base import PersonaWeightsPanel
 from jupyter_mop.notebook.widgets.html_page import fragment, page, table
-from jupyter_mop.notebook.widgets.traits import InvalidTraitError, as_flags, refuse_unknown
+from jupyter_mop.notebook.widgets.traits import (
+    InvalidTraitError,
+    as_flags,
+    as_weights,
+    refuse_unknown,
+)
 from jupyter_mop.notebook.widgets.wire_format import wire_points, wire_statistics
 
 if TYPE_CHECKING:
@@ -27,16 +32,19 @@ if TYPE_CHECKING:
 _MAX_SAVED_POINTS = 1000
 _FEW_RECORDS = 50
 ROUNDING = 1e-9
-_COPIED_TRAITS = ("names", "weights", "learned", "locked", "muted", "colours", "notes", "name")
+_COPIED_TRAITS = (
+    *("names", "weights", "start", "learned", "locked", "muted", "colours", "notes", "name"),
+)
 
 
 class AlignmentPanel(PersonaWeightsPanel):
     """A panel to set persona weights and see how the simulated population changes.
 
     Metrics with their human floors, a map of real and simulated responses and the density of
-    their cosines follow each slider at once. The browser computes them from statistics of each
-    persona's draws, with no model call; an exported page needs no kernel. With a kernel,
-    releasing a slider computes the exact metrics in all dimensions.
+    their cosines follow each slider at once. The browser estimates them from statistics of each
+    persona's draws, with no model call; an exported page needs no kernel. With a kernel, the exact
+    metrics in all dimensions replace the fast estimates when the sliders rest. For a closed
+    question the panel shows the answers and their distances.
 
     Parameters
     ----------
@@ -77,11 +85,10 @@ class AlignmentPanel(PersonaWeightsPanel):
     """
 
     _esm = script("alignment")
-    _css = style("alignment")
+    _css = style("alignment", "sliders")
 
-    muted: traitlets.TraitType[list[bool], Iterable[bool]] = traitlets.TraitType().tag(sync=True)
     name = traitlets.Unicode().tag(sync=True)
-    colours = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    start = traitlets.List(traitlets.Float()).tag(sync=True)
     notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     statistics = traitlets.Dict().tag(sync=True)
     points = traitlets.Dict().tag(sync=True)
@@ -104,12 +111,12 @@ class AlignmentPanel(PersonaWeightsPanel):
             names,
             weights=_simulated_weights(comparison) if weights is None else weights,
             learned=learned,
-            **{"muted": [False] * len(names), "name": comparison.simulation.name} | traits,
-            colours=persona_colours(names),
+            **{"name": comparison.simulation.name} | traits,
             notes=_notes(comparison),
             statistics=wire_statistics(statistics),
             points=wire_points(comparison.points, names),
         )
+        self.start = list(self.weights)
         self.on_msg(self._handle_message)
 
     @traitlets.validate("weights")
@@ -124,10 +131,6 @@ class AlignmentPanel(PersonaWeightsPanel):
                     hint=f"Simulate with more weight on {name!r}, or leave it at 0.",
                 )
         return weights
-
-    @traitlets.validate("muted")
-    def _check_muted(self, proposal: Any) -> list[bool]:  # noqa: ANN401
-        return as_flags("muted", proposal["value"], len(self._names))
 
     def simulation(self) -> Simulation:
         """Return the simulation reweighted to the current weights, with no model call."""
@@ -147,17 +150,42 @@ class AlignmentPanel(PersonaWeightsPanel):
     def _handle_message(self, _panel: object, content: Mapping[str, Any], _buffers: object) -> None:
         if content.get("type") == "release" and self.exact.get("weights") != self.weights:
             self.exact = self._exact_metrics()
+        elif content.get("type") == "align":
+            self.send({"type": "gain"} | self._gain(content))
 
     def _exact_metrics(self) -> dict[str, Any]:
+        """Return the exact metrics at the current weights, and those at the start (`first`)."""
         weights = list(self.weights)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # the panel notes the sample size
-                frame = self.comparison.exact(np.array(weights))
+            first = self.exact.get("first") or self._metrics_at(self.start)
+            metrics = first if weights == self.start else self._metrics_at(weights)
         except Exception as error:  # noqa: BLE001  the panel shows any error
             return {"weights": weights, "error": f"No exact metrics: {error}"}
-        metrics = frame.set_index("figure")[["value", "low", "high"]].to_dict("index")
-        return {"weights": weights, "metrics": metrics}
+        return {"weights": weights, "metrics": metrics, "first": first}
+
+    def _metrics_at(self, weights: list[float]) -> dict[str, Any]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # the panel notes the sample size
+            frame = self.comparison.exact(np.array(weights))
+        columns = ["value", "low", "high", "floor"]
+        found: dict[str, Any] = frame.set_index("figure")[columns].to_dict("index")
+        return found
+
+    def _gain(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the Align button gains on responses that did not choose the weights."""
+        try:
+            start, held = as_weights("start", content["start"], len(self._names)), content["held"]
+            found = held_out_gain(
+                self.comparison.measured,
+                content["metric"],
+                start,
+                held=as_flags("held", held, len(start)),
+            )
+        except Exception as error:  # noqa: BLE001  the panel shows any error
+            return {"error": f"the gain on others is unknown: {error}"}
+        if found is None:
+            return {"error": "too few responses to judge the gain on others"}
+        return {"gain": found.gain, "is_clear": found.is_clear}
 
     def _live_html(self, *, max_points: int | None = None, with_real_texts: bool = True) -> str:
         points, notes = self.comparison.points, list(self.notes)
@@ -174,12 +202,12 @@ class AlignmentPanel(PersonaWeightsPanel):
             "notes": notes,
             "statistics": self.statistics,
             "points": wire_points(points, self.names),
-            "exact": {},
+            "exact": self.exact if "metrics" in self.exact else {},
             "live": False,
         }
         return fragment(
-            script=script("alignment"),
-            style=style("alignment"),
+            script=self._esm,
+            style=self._css,
             state=state,
             static=self._static_tables(),
         )

@@ -46,16 +46,22 @@ def script(widget: str, *, folder: Path = STATIC) -> str:
     return "\n".join([*(_EXPORT.sub("", text) for text in modules), main])
 
 
-def style(widget: str) -> str:
+def style(widget: str, *shared: str) -> str:
     """Return a widget's style sheet, preceded by the rules that all widgets share.
+
+    Parameters
+    ----------
+    widget : str
+        Name of the widget's folder and of its style sheet.
+    *shared : str
+        Names of style sheets that it shares with some other widgets.
 
     Examples
     --------
-    >>> style("weights").count(".mop-weights {"), ".mop-panel" in style("weights")
-    (2, False)
+    >>> text = style("weights", "sliders")
+    >>> text.count(".mop-weights {"), ".mop-panel" in text
+    (3, False)
     """
-    shared, own = (
-        (STATIC / path).read_text(encoding="utf-8")
-        for path in ("shared/panel.css", f"{widget}/{widget}.css")
-    )
-    return shared.replace(".mop-panel", f".mop-{widget}") + own
+    paths = [*(f"shared/{name}.css" for name in ("panel", *shared)), f"{widget}/{widget}.css"]
+    text = "".join((STATIC / path).read_text(encoding="utf-8") for path in paths)
+    return text.replace(".mop-panel", f".mop-{widget}")

@@ -1,4 +1,4 @@
-"""What the weights panel and the alignment panel share: a weight and a lock for each persona."""
+"""What the weights panel and the alignment panel share: one slider for each persona."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import anywidget
 import traitlets
 from traitlets import TraitType
 
+from jupyter_mop.charts import persona_colours
 from jupyter_mop.charts.style.html_table import literal
 from jupyter_mop.notebook.widgets.traits import (
     InvalidTraitError,
@@ -22,7 +23,7 @@ Bundle = tuple[dict[str, Any], dict[str, Any]]
 
 
 class PersonaWeightsPanel(anywidget.AnyWidget):
-    """A widget with a weight and a lock for each persona.
+    """A widget with a weight for each persona, which can be locked or muted.
 
     A subclass has a script, a style sheet and `_static_html`, which is shown where no script runs.
 
@@ -36,18 +37,26 @@ class PersonaWeightsPanel(anywidget.AnyWidget):
         Learned weights, if there are any; normalised too.
     locked : list of bool, shape (K,)
         Weights that do not move with the others.
+    muted : list of bool, shape (K,)
+        Personas that are set to 0 until they are unmuted.
+    is_owner : bool or None
+        Whether `weights="panel"` of a study uses this panel's weights; None without a study.
     """
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     weights: TraitType[list[float], Iterable[float]] = TraitType().tag(sync=True)
     learned: TraitType[list[float], Iterable[float] | None] = TraitType().tag(sync=True)
     locked: TraitType[list[bool], Iterable[bool]] = TraitType().tag(sync=True)
+    muted: TraitType[list[bool], Iterable[bool]] = TraitType().tag(sync=True)
+    colours = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    is_owner = traitlets.Bool(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(self, names: Iterable[str], **traits: Any) -> None:  # noqa: ANN401  any trait
         refuse_unknown(self, traits)
         self._names = as_names(names)
-        traits.setdefault("locked", [False] * len(self._names))
-        super().__init__(names=self._names, **traits)
+        for flags in ("locked", "muted"):
+            traits.setdefault(flags, [False] * len(self._names))
+        super().__init__(names=self._names, colours=persona_colours(self._names), **traits)
 
     def as_dict(self) -> dict[str, float]:
         """Return the current weight of each persona by name; the weights sum to 1."""
@@ -84,6 +93,6 @@ class PersonaWeightsPanel(anywidget.AnyWidget):
         is_empty = learned is None or (isinstance(learned, Sized) and len(learned) == 0)
         return [] if is_empty else as_weights("learned", learned, len(self._names))
 
-    @traitlets.validate("locked")
-    def _check_locked(self, proposal: Any) -> list[bool]:  # noqa: ANN401
-        return as_flags("locked", proposal["value"], len(self._names))
+    @traitlets.validate("locked", "muted")
+    def _check_flags(self, proposal: Any) -> list[bool]:  # noqa: ANN401
+        return as_flags(proposal["trait"].name, proposal["value"], len(self._names))

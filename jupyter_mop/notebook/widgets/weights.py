@@ -12,7 +12,7 @@ _BAR_LENGTH = 20
 
 
 class WeightsPanel(PersonaWeightsPanel):
-    """A panel of sliders that sets the weight of each persona.
+    """The sliders of the alignment panel without a simulation.
 
     Moving one slider rescales the unlocked others in proportion, so that the weights always
     sum to 1. Locked weights do not move. Assigning `weights` or `learned` in Python normalises
@@ -29,7 +29,7 @@ class WeightsPanel(PersonaWeightsPanel):
     learned : sequence of float, shape (K,), optional
         Learned weights, drawn beside the current ones; a button returns to them.
     **traits
-        Other traits of the widget: `locked` (K booleans), `layout`.
+        Other traits of the widget: `locked`, `muted` (K booleans), `layout`.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class WeightsPanel(PersonaWeightsPanel):
     """
 
     _esm = script("weights")
-    _css = style("weights")
+    _css = style("weights", "sliders")
 
     def __init__(
         self,

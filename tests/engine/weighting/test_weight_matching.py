@@ -5,12 +5,16 @@ import runpy
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
+from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.simulation.context_groups import ContextGroups, GroupedDraws
+from jupyter_mop.engine.simulation.simulation import Simulation
+from jupyter_mop.engine.weighting.comparison import Measured
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
-from jupyter_mop.engine.weighting.weight_matching import match, matched_weights
+from jupyter_mop.engine.weighting.weight_matching import held_out_gain, match, matched_weights
 from jupyter_mop.errors import DataError
 
 TESTS = Path(__file__).parents[2]
@@ -131,3 +135,34 @@ def test_a_persona_that_answers_some_contexts_alone_keeps_its_share():
     trials = np.random.default_rng(0).dirichlet(np.ones(2), 50) / 2
     best = min(statistics.metrics([0.5, *pair])["FID"] for pair in trials)
     assert statistics.metrics(shares)["FID"] == pytest.approx(best, abs=0.02)
+
+
+def measured_of(n, seed, spread):
+    """Return real responses near persona 0, whose distance to persona 1 is `spread`."""
+    rng = np.random.default_rng(seed)
+    codes = np.arange(n) % 2
+    frame = pd.DataFrame({"persona": np.array(["near", "far"])[codes], "response": "one two"})
+    return Measured(
+        target=WeightedVectors(rng.normal(size=(2 * n, 4))),
+        target_texts=["one two"] * (2 * n),
+        simulation=Simulation(frame.assign(exemplar=None, weight=1.0)),
+        vectors=rng.normal(size=(n, 4)) + spread * codes[:, None],
+        codes=codes,
+    )
+
+
+def test_a_real_gain_is_clear_on_responses_that_did_not_choose_the_weights():
+    found = held_out_gain(measured_of(120, 0, 3.0), "FID", [0.5, 0.5])
+    assert found.is_clear
+    assert found.n_halves == 6
+    assert found.gain == pytest.approx(found.before - found.after)
+    assert found.low <= found.gain <= found.high
+
+
+def test_a_gain_by_chance_alone_is_not_clear():
+    gains = [held_out_gain(measured_of(120, seed, 0.0), "FID", [0.5, 0.5]) for seed in range(5)]
+    assert sum(gain.is_clear for gain in gains) <= 1
+
+
+def test_too_few_responses_have_no_held_out_gain():
+    assert held_out_gain(measured_of(8, 0, 3.0), "FID", [0.5, 0.5]) is None

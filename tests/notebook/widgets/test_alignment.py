@@ -59,6 +59,10 @@ def comparison_of(names=tuple(NAMES), drawn=None, n=120):
     )
 
 
+def with_measured(comparison, **parts):
+    return replace(comparison, measured=replace(comparison.measured, **parts))
+
+
 @pytest.fixture(scope="module")
 def comparison():
     return comparison_of()
@@ -73,7 +77,7 @@ def test_it_starts_from_the_simulations_own_weights(comparison, panel):
     assert panel.as_dict() == pytest.approx(dict.fromkeys(NAMES, 1 / 3))
     assert panel.learned == [0.125, 0.375, 0.5]
     assert AlignmentPanel(comparison, weights=[2, 1, 1]).weights == [0.5, 0.25, 0.25]
-    moved = replace(comparison, simulation=comparison.reweighted([0.5, 0.3, 0.2]))
+    moved = with_measured(comparison, simulation=comparison.reweighted([0.5, 0.3, 0.2]))
     assert AlignmentPanel(moved).weights == pytest.approx([0.5, 0.3, 0.2])
 
 
@@ -118,7 +122,7 @@ def test_a_small_target_is_noted(comparison):
 
 def test_pooled_contexts_are_noted(comparison):
     pooled = replace(comparison.contexts, note="Joint FID pools contexts.")
-    assert AlignmentPanel(replace(comparison, contexts=pooled)).notes == [pooled.note]
+    assert AlignmentPanel(with_measured(comparison, contexts=pooled)).notes == [pooled.note]
 
 
 def test_thinned_points_are_noted(comparison):
@@ -177,7 +181,8 @@ def test_exact_metrics_are_computed_once_for_each_weights(panel):
 
 
 def test_failing_exact_metrics_are_reported_to_the_panel(comparison):
-    panel = AlignmentPanel(replace(comparison, vectors=comparison.vectors[:, :2]))
+    vectors = comparison.measured.vectors[:, :2]
+    panel = AlignmentPanel(with_measured(comparison, vectors=vectors))
     panel._handle_custom_msg({"type": "release"}, [])
     assert panel.exact["error"].startswith("No exact metrics: ")
     assert panel.exact["weights"] == panel.weights

@@ -53,9 +53,10 @@ PANELS = {
 
 @pytest.mark.parametrize(("name", "panel"), PANELS.items())
 def test_a_panels_style_has_one_root_class_and_the_shared_rules(name, panel):
-    shared = (STATIC / "shared" / "panel.css").read_text(encoding="utf-8")
-    own = (STATIC / name / f"{name}.css").read_text(encoding="utf-8")
-    assert panel._css == shared.replace(".mop-panel {", f".mop-{name} {{") + own
+    sliders = ["shared/sliders.css"] if name in ("alignment", "weights") else []
+    paths = ["shared/panel.css", *sliders, f"{name}/{name}.css"]
+    text = "".join((STATIC / path).read_text(encoding="utf-8") for path in paths)
+    assert panel._css == text.replace(".mop-panel", f".mop-{name}")
     assert {line for line in panel._css.splitlines() if line.startswith(".")} == {f".mop-{name} {{"}
 
 

@@ -11,10 +11,12 @@ import { buildMap } from "./map.js";
 import { buildMetricCards } from "./metric_cards.js";
 import { buildMissing } from "./missing.js";
 import { contributions, effectiveSampleSize, higherIsBetter, metrics } from "../metrics/mixture_gradients.js";
-import { buildMixer } from "../shared/mixer.js";
-import { buildPersonas } from "./persona_rows.js";
+import { humanFloor } from "../metrics/human_floor.js";
+import { buildPersonas, weightActions } from "../shared/persona_rows.js";
 import { buildReader } from "./response_list.js";
-import { eitherFlag, mute, same, toggleSolo, unmute } from "../shared/simplex.js";
+import { shownMetric } from "./shown.js";
+import { same } from "../shared/simplex.js";
+import { buildWeightTools, keepKeys, mixerOf } from "../shared/weight_tools.js";
 
 const TARGET_SIZE = 100;
 
@@ -35,35 +37,6 @@ function immovableNote({ names, undrawn }, locked, muted) {
   if (nFree > 1) return "";
   return nFree ? "Only one persona is free, so no weight can move: unlock or unmute another."
     : "Every persona with draws is locked or muted: unlock or unmute two to move their weights.";
-}
-
-/** The mixer of a model, with mute and solo; its views share it. */
-function mixerOf(model, { undrawn }) {
-  let last = {};
-
-  function read() {
-    const weights = model.get("weights");
-    const isLast = last.weights && same(last.weights, weights);
-    const extra = isLast ? { reserved: last.reserved, solo: last.solo } : {};
-    return { weights, locked: eitherFlag(model.get("locked"), undrawn), muted: model.get("muted"), ...extra };
-  }
-
-  // Saved at once: otherwise the kernel's echo of the previous move would undo an unsaved one.
-  function write(state) {
-    last = state;
-    model.set("weights", state.weights);
-    model.set("locked", state.locked.map((lock, i) => lock && !undrawn[i]));
-    model.set("muted", state.muted);
-    model.save_changes();
-  }
-
-  const held = ({ locked, muted }) => eitherFlag(locked, muted);
-  const mixer = buildMixer({ read, write, held, traits: ["weights", "locked", "muted"] });
-  return {
-    ...mixer,
-    toggleMute: (i) => mixer.step(read().muted[i] ? unmute(read(), i) : mute(read(), i)),
-    toggleSolo: (i) => mixer.step(toggleSolo(read(), i)),
-  };
 }
 
 /** The code of the current weights: on the clipboard, and in a field to copy it from. */
@@ -92,16 +65,6 @@ function buildCopy(model, data, signal) {
   return { element, tool, draw };
 }
 
-function buildTools(model, data, mixer, afterwards, signal) {
-  const tool = (label, title, action) => button(label, title, () => { action(); afterwards(); }, signal);
-  return {
-    learned: tool("Learned", "Give the free personas their learned proportions", () => mixer.spread(model.get("learned"))),
-    uniform: tool("Uniform", "Make the weights of the free personas equal", () => mixer.spread(data.names.map(() => 1))),
-    undo: tool("Undo", "Undo the last change", mixer.undo),
-    redo: tool("Redo", "Redo the last undone change", mixer.redo),
-  };
-}
-
 /** Every metric at these weights, and how it changes as each persona is raised. */
 function measure({ statistics, undrawn }, names, weights) {
   const found = metrics(statistics, weights);
@@ -112,15 +75,43 @@ function measure({ statistics, undrawn }, names, weights) {
   });
 }
 
-function buildRoot(model, tools, { align, copy, personas, cards, map, density, responses, missing }, notes) {
-  return panel(`mop-alignment${model.get("live") ? " mop-live" : ""}`, "Alignment panel",
-    node("div", { class: "mop-tools" },
-      node("span", { class: "mop-group" }, tools.learned, tools.uniform), node("span", { class: "mop-group" }, tools.undo, tools.redo),
+/** The exact metrics of the kernel as the cards read them: one { first, last, isCurrent } a metric. */
+function buildExactReader(data, names, model) {
+  let [read, at] = [null, {}];
+
+  /** The browser's own metrics and floors at the weights of the latest exact ones. */
+  function fastAt(exact) {
+    if (read !== exact) {
+      const size = effectiveSampleSize(data.statistics, exact.weights);
+      const found = metrics(data.statistics, exact.weights);
+      at = Object.fromEntries(names.map((name) => [name, {
+        fast: found[name].value, fastFloor: humanFloor(data.statistics.floors?.[name], size),
+      }]));
+      read = exact;
+    }
+    return at;
+  }
+
+  return (isCurrent) => {
+    const exact = model.get("exact");
+    if (!exact.metrics) return {};
+    const fast = fastAt(exact);
+    return Object.fromEntries(names.filter((name) => exact.metrics[name]).map((name) => [name, {
+      first: exact.first?.[name], last: { ...exact.metrics[name], ...fast[name] }, isCurrent,
+    }]));
+  };
+}
+
+function buildRoot(model, { tools, align, copy, personas, cards, map, density, responses, missing }, isClosed, notes) {
+  const plots = isClosed ? [] : [map.element];
+  return panel(`mop-alignment${isClosed ? " mop-closed" : ""}`, "Alignment panel",
+    node("div", { class: "mop-tools" }, ...tools.elements,
       node("span", { class: "mop-group" }, align.tool, align.choice), align.message, copy.tool),
-    copy.element, notes,
-    node("div", { class: "mop-body" }, personas.element,
-      node("div", { class: "mop-stage" }, cards.element, map.element,
-        node("div", { class: "mop-side" }, density.element, responses.element)), missing.element));
+    tools.owner, copy.element, notes,
+    node("div", { class: "mop-body" }, personas.element, cards.element,
+      node("div", { class: "mop-stage" }, ...plots,
+        node("div", { class: "mop-side" }, ...(isClosed ? [] : [density.element]), responses.element)),
+      ...(isClosed ? [] : [missing.element])));
 }
 
 export default () => {
@@ -129,11 +120,11 @@ export default () => {
 
   function render({ model, el, signal }) {
     data ??= decode(model);
-    mixer ??= mixerOf(model, data);
-    const exact = buildExact(model, signal);
-    const settle = () => exact.settle();
-    const thenSettle = (action) => (...values) => { action(...values); settle(); };
-    const tools = buildTools(model, data, mixer, settle, signal);
+    mixer ??= mixerOf(model, data.undrawn);
+    const { statistics } = data;
+    const isClosed = Boolean(statistics.answers);
+    const exact = buildExact(model, !isClosed, signal);
+    const { settle } = exact;
     const reader = {
       choose(selection, source) {
         views.map.highlight(selection?.indices ?? null);
@@ -145,17 +136,14 @@ export default () => {
         views.responses.pin(i, true);
       },
     };
-    const align = buildAlign(data, mixer, settle, signal);
+    const align = buildAlign(data, model, mixer, settle, signal);
+    const { names } = align;
     const views = {
       align,
+      tools: buildWeightTools(model, mixer, settle, signal),
       copy: buildCopy(model, data, signal),
-      personas: buildPersonas(data, align.names, {
-        slide: mixer.slide, endGesture: mixer.endGesture, settle,
-        step: thenSettle((i, change) => mixer.slide(i, mixer.read().weights[i] + change)),
-        type: thenSettle((i, share) => { mixer.endGesture(); mixer.slide(i, share); draw(); }),
-        lock: mixer.toggleLock, solo: thenSettle(mixer.toggleSolo), mute: thenSettle(mixer.toggleMute),
-      }, signal),
-      cards: buildMetricCards(data, align.names),
+      personas: buildPersonas(data, names, weightActions(mixer, settle), signal),
+      cards: buildMetricCards(data, names),
       map: buildMap(data, reader, signal),
       density: buildDensity(data),
       responses: buildReader(data, reader, signal),
@@ -166,31 +154,34 @@ export default () => {
     const error = node("p", { class: "mop-error", role: "alert", dir: "auto" });
     const notes = node("div", { class: "mop-notes" },
       ...data.notes.map((note) => node("p", { dir: "auto" }, note)), immovable, error);
-    const root = buildRoot(model, tools, views, notes);
+    const root = buildRoot(model, views, isClosed, notes);
+    const floorsAt = (size) => names.map((name) => humanFloor(statistics.floors?.[name], size));
+    const start = measure(data, names, model.get("start"));
+    const exactAt = buildExactReader(data, names, model);
 
     let drawnWeights = null;
     function draw() {
       const state = mixer.read();
       const { weights } = state;
       const locked = model.get("locked");
-      const size = effectiveSampleSize(data.statistics, weights);
+      const held = mixer.held();
+      const size = effectiveSampleSize(statistics, weights);
+      const found = measure(data, names, weights);
+      const floors = floorsAt(size);
+      const known = exactAt(exact.isCurrent());
       const scene = {
-        weights, size, locked, learned: model.get("learned"), mixer: state, held: mixer.held(),
-        metrics: measure(data, align.names, weights), sizeNote: sampleSizeNote(data, weights, size),
+        weights, size, locked, learned: model.get("learned"), mixer: state, held,
+        metrics: found, sizeNote: sampleSizeNote(data, weights, size),
+        shown: found.map(({ name, value }, i) => shownMetric(name, { value, start: start[i].value, floor: floors[i] }, known[name])),
         hasMoved: !drawnWeights || !same(drawnWeights, weights),
-        exact: exact.current(), isExactRequested: exact.isRequested(),
+        canSpread: held.filter((hold) => !hold).length > 1, isExactRequested: exact.isRequested(),
       };
       drawnWeights = weights;
       root.dataset.size = size;
       for (const view of Object.values(views)) view.draw?.(scene);
-      const canSpread = scene.held.filter((hold) => !hold).length > 1;
-      setEnabled(tools.learned, canSpread && scene.learned.length > 0);
-      setEnabled(tools.uniform, canSpread);
-      setEnabled(align.tool, canSpread);
-      setEnabled(tools.undo, mixer.canUndo());
-      setEnabled(tools.redo, mixer.canRedo());
+      setEnabled(align.tool, scene.canSpread);
       updateText(immovable, immovableNote(data, locked, state.muted));
-      updateText(error, scene.exact?.error ?? "");
+      updateText(error, model.get("exact").error ?? "");
     }
 
     let frame = 0;
@@ -200,16 +191,13 @@ export default () => {
         draw();
       });
     };
-    for (const trait of ["weights", "learned", "locked", "muted", "exact"]) model.on(`change:${trait}`, redraw);
-    // The notebook's shortcuts must not take the keys that the panel uses.
-    root.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey) return;
-      if (event.key === "Escape") reader.pin(-1);
-      if (event.key !== "Tab") event.stopPropagation();
-    }, { signal });
+    for (const trait of ["weights", "learned", "locked", "muted", "exact", "is_owner"]) model.on(`change:${trait}`, redraw);
+    model.on("change:weights", settle);
+    keepKeys(root, signal, () => reader.pin(-1));
     root.addEventListener("pointerdown", () => exact.setPointerDown(true), { signal });
     for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => exact.setPointerDown(false), { signal });
     draw();
+    settle();
     el.append(root);
   }
 

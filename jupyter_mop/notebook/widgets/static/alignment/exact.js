@@ -5,18 +5,17 @@ import { same } from "../shared/simplex.js";
 const SETTLED_AFTER = 300;
 const MAX_WAIT = 60_000;
 
-export function buildExact(model, signal) {
+export function buildExact(model, isWanted, signal) {
   let [timer, requestedAt, isPointerDown] = [0, 0, false];
   const isRequested = () => requestedAt > 0 && performance.now() - requestedAt < MAX_WAIT;
 
-  /** The exact metrics if they belong to the current weights. */
-  function current() {
-    const exact = model.get("exact");
-    return exact?.weights && same(exact.weights, model.get("weights")) ? exact : null;
-  }
+  const isCurrent = () => {
+    const { weights } = model.get("exact");
+    return Boolean(weights) && same(weights, model.get("weights"));
+  };
 
   function request() {
-    if (!model.get("live") || current() || isPointerDown || isRequested()) return;
+    if (!isWanted || !model.get("live") || isCurrent() || isPointerDown || isRequested()) return;
     requestedAt = performance.now();
     model.save_changes();
     model.send({ type: "release" });
@@ -29,8 +28,8 @@ export function buildExact(model, signal) {
 
   model.on("change:exact", () => {
     requestedAt = 0;
-    if (!current()) settle();
+    if (!isCurrent()) settle();
   });
   signal.addEventListener("abort", () => clearTimeout(timer));
-  return { settle, current, isRequested, setPointerDown: (isDown) => { isPointerDown = isDown; } };
+  return { settle, isCurrent, isRequested, setPointerDown: (isDown) => { isPointerDown = isDown; } };
 }

@@ -1,7 +1,7 @@
 // The map of responses in embedding space, one point each. One canvas has the real responses,
 // which are drawn once and copied, and the simulated ones; another has the marks of the pointer.
 
-import { node, quotedText, truncate } from "../shared/elements.js";
+import { button, node, quotedText, setEnabled, truncate } from "../shared/elements.js";
 
 const MARGIN = 14;
 const CELL = 14;
@@ -10,6 +10,8 @@ const MARK_RADIUS = 7;
 const MIN_DRAG = 4;
 const MANY_POINTS = 6000;
 const MIN_OPACITY = 0.03;
+const MAX_ZOOM = 32;
+const ZOOM_STEP = 1.6;
 const REAL_GREY = "rgba(128, 128, 128, 0.5)";
 
 /** The opacity of a persona's points for its weight per draw, which is 1 without reweighting. */
@@ -63,8 +65,24 @@ function buildSprites() {
   };
 }
 
-/** Positions in pixels; each axis fills the canvas. */
-function toPixels(xy, width, height) {
+/** A view of the map: `zoom` times as large, with the point (x, y) in shares at its upper left. */
+export const WHOLE = { zoom: 1, x: 0, y: 0 };
+
+/** The view after zooming by a factor around a point of the canvas, in shares of it. */
+export function zoomed(view, factor, atX, atY) {
+  const zoom = Math.min(MAX_ZOOM, Math.max(1, view.zoom * factor));
+  const corner = (from, at) => Math.min(1 - 1 / zoom, Math.max(0, from + at / view.zoom - at / zoom));
+  return { zoom, x: corner(view.x, atX), y: corner(view.y, atY) };
+}
+
+/** The view moved by shares of the canvas. */
+export function panned(view, byX, byY) {
+  const corner = (from, by) => Math.min(1 - 1 / view.zoom, Math.max(0, from - by / view.zoom));
+  return { zoom: view.zoom, x: corner(view.x, byX), y: corner(view.y, byY) };
+}
+
+/** Positions in pixels; each axis fills the canvas of the whole view. */
+function toPixels(xy, width, height, view) {
   const px = new Float32Array(xy.length / 2);
   const py = new Float32Array(xy.length / 2);
   const low = [Infinity, Infinity];
@@ -76,8 +94,8 @@ function toPixels(xy, width, height) {
   const xScale = (width - 2 * MARGIN) / (high[0] - low[0] || 1);
   const yScale = (height - 2 * MARGIN) / (high[1] - low[1] || 1);
   for (let i = 0; i < px.length; i++) {
-    px[i] = MARGIN + (xy[2 * i] - low[0]) * xScale;
-    py[i] = height - MARGIN - (xy[2 * i + 1] - low[1]) * yScale;
+    px[i] = view.zoom * (MARGIN + (xy[2 * i] - low[0]) * xScale - view.x * width);
+    py[i] = view.zoom * (height - MARGIN - (xy[2 * i + 1] - low[1]) * yScale - view.y * height);
   }
   return { px, py };
 }
@@ -87,8 +105,16 @@ export function buildMap({ points, names, colours, counts, total }, actions, sig
   const marks = node("canvas", { class: "mop-marks", "aria-hidden": "true" });
   const tip = node("div", { class: "mop-tip", role: "tooltip", hidden: "" });
   const frame = node("div", { class: "mop-canvas" }, canvas, marks, tip);
+  const zooms = {
+    closer: button("+", "Zoom in; or Ctrl and the mouse wheel", () => zoomTo(zoomed(view, ZOOM_STEP, 0.5, 0.5)), signal),
+    farther: button("\u2212", "Zoom out", () => zoomTo(zoomed(view, 1 / ZOOM_STEP, 0.5, 0.5)), signal),
+    whole: button("Whole map", "Show all responses", () => zoomTo(WHOLE), signal),
+  };
+  zooms.closer.setAttribute("aria-label", "Zoom in");
+  zooms.farther.setAttribute("aria-label", "Zoom out");
   const element = node("section", { class: "mop-card mop-map", "aria-label": "Map" },
-    node("h4", {}, "Responses in embedding space", node("small", {}, "real in grey, simulated in colour")), frame);
+    node("h4", {}, "Responses in embedding space", node("small", {}, "real in grey, simulated in colour"),
+      node("span", { class: "mop-zoom" }, ...Object.values(zooms))), frame);
   const pointContext = canvas.getContext("2d");
   const markContext = marks.getContext("2d");
   const sprite = buildSprites();
@@ -96,6 +122,7 @@ export function buildMap({ points, names, colours, counts, total }, actions, sig
   const hasMany = points.length > MANY_POINTS;
   let [width, height, scale, px, py, grid] = [0, 0, 1, [], [], null];
   let [weights, selected, pinned, hovered, dragStart, box] = [null, null, -1, -1, null, null];
+  let [view, panFrom] = [WHOLE, null];
 
   const weightPerDraw = (k) => (counts[k] ? (weights[k] * total) / counts[k] : 0);
   const isVisible = (i) => (!selected || selected[i]) && (i < points.nReal || opacityOf(weightPerDraw(points.persona[i])) > MIN_OPACITY);
@@ -171,11 +198,25 @@ export function buildMap({ points, names, colours, counts, total }, actions, sig
     if (!available || (available === width && scale === window.devicePixelRatio)) return;
     [width, height, scale] = [available, frame.clientHeight, window.devicePixelRatio || 1];
     for (const layer of [canvas, marks]) [layer.width, layer.height] = [Math.round(width * scale), Math.round(height * scale)];
-    ({ px, py } = toPixels(points.xy, width, height));
+    place();
+  }
+
+  /** Place all points in the current view, and draw them. */
+  function place() {
+    ({ px, py } = toPixels(points.xy, width, height, view));
     grid = buildGrid(px, py, width, height);
     drawRealLayer();
     drawCanvas();
     drawMarks();
+    setEnabled(zooms.closer, view.zoom < MAX_ZOOM);
+    for (const name of ["farther", "whole"]) setEnabled(zooms[name], view.zoom > 1);
+  }
+
+  function zoomTo(next) {
+    view = next;
+    hovered = -1;
+    showTip(-1);
+    if (width) place();
   }
 
   function showTip(i) {
@@ -199,6 +240,10 @@ export function buildMap({ points, names, colours, counts, total }, actions, sig
   function onMove(event) {
     const [x, y] = positionOf(event);
     frameRequest ??= requestAnimationFrame(() => { frameRequest = null; drawMarks(); });
+    if (panFrom) {
+      zoomTo(panned(panFrom.view, (x - panFrom.x) / width, (y - panFrom.y) / height));
+      return;
+    }
     if (dragStart) {
       const isDrag = Math.hypot(x - dragStart[0], y - dragStart[1]) > MIN_DRAG;
       if (isDrag || box) box = [Math.min(x, dragStart[0]), Math.min(y, dragStart[1]), Math.abs(x - dragStart[0]), Math.abs(y - dragStart[1])];
@@ -209,6 +254,7 @@ export function buildMap({ points, names, colours, counts, total }, actions, sig
   }
 
   function onRelease(event) {
+    panFrom = null;
     if (!dragStart) return;
     const [x, y] = positionOf(event);
     if (box) {
@@ -227,11 +273,19 @@ export function buildMap({ points, names, colours, counts, total }, actions, sig
   marks.addEventListener("pointerleave", () => { hovered = -1; showTip(-1); drawMarks(); }, { signal });
   marks.addEventListener("pointerdown", (event) => {
     if (event.button !== 0) return;
-    dragStart = positionOf(event);
+    const [x, y] = positionOf(event);
+    if (event.shiftKey) panFrom = { view, x, y };
+    else dragStart = [x, y];
     marks.setPointerCapture(event.pointerId);
   }, { signal });
+  marks.addEventListener("wheel", (event) => {
+    if (!event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    const [x, y] = positionOf(event);
+    zoomTo(zoomed(view, event.deltaY < 0 ? 1.2 : 1 / 1.2, x / width, y / height));
+  }, { signal });
   marks.addEventListener("pointerup", onRelease, { signal });
-  marks.addEventListener("pointercancel", () => { [dragStart, box] = [null, null]; drawMarks(); }, { signal });
+  marks.addEventListener("pointercancel", () => { [dragStart, box, panFrom] = [null, null, null]; drawMarks(); }, { signal });
   const observer = new ResizeObserver(resize);
   observer.observe(frame);
   signal.addEventListener("abort", () => observer.disconnect());

@@ -1,16 +1,18 @@
-// One card a metric: its value, its human floor on a small scale, and its change since the start.
+// One card a metric: its value and of which kind it is, its human floor on a small scale, and its
+// change since the start.
 
 import { formatNumber, node, svgNode, updateText } from "../shared/elements.js";
 import { cellShares } from "../metrics/context_groups.js";
-import { humanFloor } from "../metrics/human_floor.js";
 import { higherIsBetter } from "../metrics/mixture_gradients.js";
 import { blend } from "../metrics/statistics.js";
+import { BOUNDED, changeOf } from "./shown.js";
 
 const HISTORY_LENGTH = 60;
-const MIN_CHANGE = 5e-7;
 const UNITS = { length: ", words", W1: ", steps" };
-const BOUNDED = ["MAUVE", "fidelity"];
-export const shortNames = { "KL cosine": "KL", "joint FID": "joint" };
+const KINDS = {
+  exact: "computed in full by Python, with its 95 % interval",
+  "fast estimate": "computed by the browser on fewer dimensions",
+};
 
 const DESCRIPTIONS = {
   FID: "distance between the two embedding distributions",
@@ -40,7 +42,7 @@ function sparklinePath(values) {
 
 function buildCard(name, dimensions) {
   const better = higherIsBetter(name) ? "higher" : "lower";
-  const card = { name, better, floor: NaN, history: [], top: BOUNDED.includes(name) ? 1 : 0 };
+  const card = { name, better, history: [], top: BOUNDED.includes(name) ? 1 : 0 };
   card.value = node("output", { class: "mop-value" });
   card.change = node("div", { class: "mop-change", title: "since the start" });
   card.sparkline = svgNode("path", {});
@@ -48,7 +50,7 @@ function buildCard(name, dimensions) {
   card.start = node("i", { class: "mop-start", title: "value at the start" });
   card.floorMark = node("i", { class: "mop-floor" });
   card.floorText = node("div", { class: "mop-floor-text", title: "what people would score against people, with as many responses on each side" });
-  card.exact = node("div", { class: "mop-exact", role: "status" });
+  card.kind = node("div", { class: "mop-kind", role: "status" });
   const direction = better === "lower" ? "\u2193 better" : "\u2191 better";
   const unit = UNITS[name] ?? "";
   const axes = dimensions ? `, in ${dimensions} dimensions` : "";
@@ -56,48 +58,49 @@ function buildCard(name, dimensions) {
     node("h4", { title: `${name}: ${DESCRIPTIONS[name] ?? "a metric"}, ${better} is better${unit}${axes}` }, name, node("small", {}, `${direction}${unit}`)),
     node("div", { class: "mop-value-row" }, card.value,
       svgNode("svg", { class: "mop-sparkline", viewBox: "-1 0 62 22", "aria-hidden": "true" }, card.sparkline)),
-    card.change,
+    card.kind, card.change,
     node("div", { class: "mop-scale" }, card.fill, card.start, card.floorMark),
-    card.floorText, card.exact);
+    card.floorText);
   return card;
 }
 
-function drawScale(card, value) {
-  const largest = Math.max(value || 0, card.floor || 0, card.first || 0, 1e-6);
+function drawScale(card, { value, start, floor }) {
+  const largest = Math.max(value || 0, floor || 0, start || 0, 1e-6);
   if (largest > card.top) card.top = roundUp(1.15 * largest);
   const place = (element, at) => element.style.setProperty("--at", Math.min(1, Math.max(0, (at || 0) / card.top)));
   place(card.fill, value);
-  place(card.start, card.first);
-  place(card.floorMark, card.floor);
-  card.floorMark.hidden = !Number.isFinite(card.floor);
+  place(card.start, start);
+  place(card.floorMark, floor);
+  card.floorMark.hidden = !Number.isFinite(floor);
 }
 
-function drawChange(card, value) {
-  const change = value - card.first;
-  const hasChanged = Math.abs(change) > MIN_CHANGE;
-  const isBetter = (change < 0) === (card.better === "lower");
-  const text = Number.isFinite(value)
-    ? `${change > 0 ? "\u25b2" : "\u25bc"} ${formatNumber(Math.abs(change))} ${isBetter ? "better" : "worse"}`
-    : "too few draws have weight";
-  updateText(card.change, !hasChanged && Number.isFinite(value) ? "unchanged" : text);
-  card.change.className = `mop-change ${!hasChanged ? "" : isBetter ? "mop-better" : "mop-worse"}`;
+const WORDS = { none: () => "unchanged", unclear: () => "no clear change" };
+
+function drawChange(card, shown) {
+  const change = shown.value - shown.start;
+  const verdict = changeOf(shown, card.better);
+  const says = WORDS[verdict] ?? (() => `${change > 0 ? "\u25b2" : "\u25bc"} ${formatNumber(Math.abs(change))} ${verdict}`);
+  updateText(card.change, Number.isFinite(shown.value) ? says() : "too few draws have weight");
+  card.change.className = `mop-change ${WORDS[verdict] ? "" : `mop-${verdict}`}`;
 }
 
-function drawCard(card, value, hasMoved) {
-  card.first ??= value;
-  if (hasMoved || !card.history.length) card.history.push(value);
+function drawKind(card, { kind, low, high }, isRequested) {
+  const range = kind === "exact" ? ` [${formatNumber(low)}, ${formatNumber(high)}]` : "";
+  const next = kind === "fast estimate" && isRequested ? ", exact \u2026" : "";
+  updateText(card.kind, `${kind}${range}${next}`);
+  if (card.kind.title !== (KINDS[kind] ?? "")) card.kind.title = KINDS[kind] ?? "";
+}
+
+function drawCard(card, shown, { value }, scene) {
+  if (scene.hasMoved || !card.history.length) card.history.push(value);
   if (card.history.length > HISTORY_LENGTH) card.history.shift();
-  updateText(card.value, formatNumber(value));
+  updateText(card.value, formatNumber(shown.value));
   card.element.dataset.value = value;
-  updateText(card.floorText, Number.isFinite(card.floor) ? `human floor ${formatNumber(card.floor)}` : "no human floor");
+  updateText(card.floorText, Number.isFinite(shown.floor) ? `human floor ${formatNumber(shown.floor)}` : "no human floor");
   card.sparkline.setAttribute("d", sparklinePath(card.history));
-  drawChange(card, value);
-  drawScale(card, value);
-}
-
-function drawExact(card, exact, isRequested) {
-  const found = exact?.metrics?.[card.name];
-  updateText(card.exact, found ? `exact: ${formatNumber(found.value)} [${formatNumber(found.low)}, ${formatNumber(found.high)}]` : isRequested ? "exact: \u2026" : "");
+  drawKind(card, shown, scene.isExactRequested);
+  drawChange(card, shown);
+  drawScale(card, shown);
 }
 
 function buildAnswers(statistics) {
@@ -131,16 +134,10 @@ export function buildMetricCards({ statistics }, names) {
   const spaces = { FID: statistics.space, "joint FID": statistics.contexts?.space };
   const cards = names.map((name) => buildCard(name, spaces[name]?.target_variances.length));
   const answers = statistics.answers && buildAnswers(statistics);
-  const columns = names.length % 3 ? 4 : 3;
-  if (answers) answers.element.style.gridColumn = columns === 3 ? "1 / -1" : `span ${names.length % 2 ? 1 : 2}`;
-  const element = node("div", { class: "mop-cards" }, ...cards.map((card) => card.element), ...(answers ? [answers.element] : []));
-  element.style.setProperty("--mop-columns", columns);
+  const element = node("div", { class: "mop-cards" }, ...(answers ? [answers.element] : []), ...cards.map((card) => card.element));
+  element.style.setProperty("--mop-columns", names.length % 3 ? Math.min(4, names.length) : 3);
   function draw(scene) {
-    cards.forEach((card, i) => {
-      card.floor = humanFloor(statistics.floors?.[card.name], scene.size);
-      drawCard(card, scene.metrics[i].value, scene.hasMoved);
-      drawExact(card, scene.exact, scene.isExactRequested);
-    });
+    cards.forEach((card, i) => drawCard(card, scene.shown[i], scene.metrics[i], scene));
     answers?.draw(scene);
   }
   return { element, draw };

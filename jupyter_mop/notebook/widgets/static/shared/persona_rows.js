@@ -1,9 +1,11 @@
-// One row a persona: its slider and switches, and how each metric changes when it is raised.
+// One row a persona: its slider and switches, and, where a simulation is compared, its draws and
+// how each metric changes when it is raised.
 
-import { button, node, setEnabled, svgNode, updateAttribute, updateText } from "../shared/elements.js";
-import { isMovable, isMutable, isSolo, percent, reach } from "../shared/simplex.js";
-import { drawRange, onGestureEnd, onStepKey, padlock } from "../shared/slider.js";
-import { shortNames } from "./metric_cards.js";
+import { button, node, setEnabled, svgNode, updateAttribute, updateText } from "./elements.js";
+import { isMovable, isMutable, isSolo, percent, reach } from "./simplex.js";
+import { drawRange, onGestureEnd, onStepKey, padlock } from "./slider.js";
+
+const SHORT_NAMES = { "KL cosine": "KL", "joint FID": "joint" };
 
 const ARROW_LENGTH = 20;
 const MIN_ARROW_LENGTH = 0.75;
@@ -40,21 +42,22 @@ function buildRow(name, colour, nDraws, metrics, actions, signal) {
     row[action].className = "mop-switch";
     row[action].setAttribute("aria-label", `${action[0].toUpperCase()}${action.slice(1)} ${name}`);
   }
-  const footer = nDraws
+  const footer = nDraws === undefined ? [] : nDraws
     ? [node("span", { class: "mop-draws" }, `${nDraws.toLocaleString("en")} draw${nDraws === 1 ? "" : "s"}`),
       node("div", { class: "mop-arrows" }, ...row.arrows.map((arrow) => arrow.element))]
     : [node("span", { class: "mop-warning", dir: "auto" }, `no draws: simulate with more weight on ${name}`)];
   row.element = node("div", { class: "mop-persona", role: "group", "aria-label": name },
     node("div", { class: "mop-head" }, row.swatch,
       node("span", { class: "mop-name", dir: "auto", title: name }, name),
-      node("label", { class: "mop-share" }, row.number, "%"), row.lock, row.solo, row.mute),
+      node("span", { class: "mop-controls" },
+        node("label", { class: "mop-share" }, row.number, "%"), row.lock, row.solo, row.mute)),
     node("div", { class: "mop-track" }, row.slider, row.learned),
-    node("div", { class: "mop-foot" }, ...footer));
+    ...(footer.length ? [node("div", { class: "mop-foot" }, ...footer)] : []));
   row.element.style.setProperty("--mop-colour", colour);
   return row;
 }
 
-function bindRow(row, actions, signal) {
+function bindRow(row, actions, redraw, signal) {
   row.slider.addEventListener("input", () => actions.slide(row.slider.valueAsNumber), { signal });
   row.slider.addEventListener("change", actions.settle, { signal });
   onStepKey(row.slider, actions.step, signal);
@@ -63,6 +66,7 @@ function bindRow(row, actions, signal) {
   row.number.addEventListener("change", () => {
     row.isTyping = false;
     actions.type(row.number.valueAsNumber / 100);
+    redraw();
   }, { signal });
 }
 
@@ -105,23 +109,39 @@ function drawArrows(row, persona, i, metrics) {
   });
 }
 
+function buildHeads(metrics) {
+  const heads = metrics.map((name) => node("span", { title: name }, SHORT_NAMES[name] ?? name));
+  return node("div", { class: `mop-foot mop-heads${metrics.length > 5 ? " mop-many" : ""}`, "aria-hidden": "true" },
+    node("span", { class: "mop-draws" }, "if raised"), node("div", { class: "mop-arrows" }, ...heads));
+}
+
+/** What each button, key and field of a row does to the weights. */
+export function weightActions(mixer, settle) {
+  const thenSettle = (action) => (...values) => { action(...values); settle(); };
+  return {
+    slide: mixer.slide, endGesture: mixer.endGesture, settle, lock: mixer.toggleLock,
+    step: thenSettle((i, change) => mixer.slide(i, mixer.read().weights[i] + change)),
+    type: thenSettle((i, share) => { mixer.endGesture(); mixer.slide(i, share); }),
+    solo: thenSettle(mixer.toggleSolo), mute: thenSettle(mixer.toggleMute),
+  };
+}
+
+/** The list of personas; without `counts` in `data` no simulation is compared. */
 export function buildPersonas(data, metrics, actions, signal) {
   const rows = data.names.map((name, i) => {
     const own = Object.fromEntries(Object.entries(actions).map(([action, call]) => [action, (value) => call(i, value)]));
-    const row = buildRow(name, data.colours[i], data.counts[i], metrics, own, signal);
-    bindRow(row, own, signal);
+    const row = buildRow(name, data.colours[i], data.counts?.[i], metrics, own, signal);
+    bindRow(row, own, () => drawRow(row, i), signal);
     return row;
   });
   const size = node("div", { class: "mop-size" });
   const sizeNote = node("div", { class: "mop-size-note", role: "status" });
-  const heads = metrics.map((name) => node("span", { title: name }, shortNames[name] ?? name));
+  const learned = node("span", {}, "\u25b4 learned");
+  const directions = [node("span", { class: "mop-worse" }, "\u25c4 worse"), node("span", { class: "mop-better" }, "better \u25ba")];
   const element = node("section", { class: "mop-persona-list", "aria-label": "Personas" },
-    node("h3", {}, "Personas"), size, sizeNote,
-    node("div", { class: `mop-foot mop-heads${metrics.length > 5 ? " mop-many" : ""}`, "aria-hidden": "true" },
-      node("span", { class: "mop-draws" }, "if raised"), node("div", { class: "mop-arrows" }, ...heads)),
+    node("h3", {}, "Personas"), ...(data.counts ? [size, sizeNote, buildHeads(metrics)] : []),
     node("div", { class: "mop-rows" }, ...rows.map((row) => row.element)),
-    node("div", { class: "mop-legend", "aria-hidden": "true" },
-      node("span", { class: "mop-worse" }, "\u25c4 worse"), node("span", { class: "mop-better" }, "better \u25ba")));
+    node("div", { class: "mop-legend", "aria-hidden": "true" }, learned, ...(data.counts ? directions : [])));
   const isSingle = data.names.length === 1;
   let latest = null;
   let timer = 0;
@@ -152,8 +172,11 @@ export function buildPersonas(data, metrics, actions, signal) {
   });
 
   function draw(scene) {
-    updateText(size, `Effective sample size ${Math.round(scene.size).toLocaleString("en")} of ${data.total.toLocaleString("en")} draws`);
-    updateText(sizeNote, scene.sizeNote);
+    if (data.counts) {
+      updateText(size, `Effective sample size ${Math.round(scene.size).toLocaleString("en")} of ${data.total.toLocaleString("en")} draws`);
+      updateText(sizeNote, scene.sizeNote);
+    }
+    learned.hidden = !scene.learned.length;
     latest = scene;
     rows.forEach((row, i) => row.isHidden || drawRow(row, i));
     clearTimeout(timer);
