@@ -15,6 +15,7 @@ from jupyter_mop.charts.style.chart_parts import (
     name_axis,
     sized,
     styled,
+    titled,
 )
 from jupyter_mop.charts.style.html_table import cell, table
 from jupyter_mop.charts.style.plain_text import labels, plain_frame
@@ -32,8 +33,9 @@ NO_PERSONA = "no persona"
 OTHER = "other personas"
 MAX_PERSONAS = 14
 MAX_NOTE_LENGTH = 600
-WIDTH, N_COLUMNS = 190, 3  # of a panel; more beside each other are cut off in a narrow notebook
-CELL_WIDTH, CELL_HEIGHT = 96, 40
+WIDTH, N_COLUMNS = 175, 2  # of a panel; more would be cut off beside JupyterLab's side bar
+CELL_WIDTH, CELL_HEIGHT = 76, 40
+NO_PERSONA_COLOUR = "#8C6D46"
 ENDS = ("value", "low", "high", "floor", "floor_low", "floor_high")
 
 
@@ -62,7 +64,7 @@ def alignment_chart(
     Returns
     -------
     altair.VConcatChart
-        One panel per metric, each with its own axis, three beside each other; in each, one row per
+        One panel per metric, each with its own axis, two beside each other; in each, one row per
         method.
 
     Raises
@@ -89,7 +91,7 @@ def alignment_chart(
     ]
     n = int(frame["n"].iloc[0])
     sides = f"Dots: {n:,} simulated against {n:,} real responses; bars: their intervals."
-    heading = alt.TitleParams(title, subtitle=[sides, subtitle])
+    heading = titled(title, subtitle=[sides, subtitle])
     rows = [
         alt.hconcat(*panels[i : i + N_COLUMNS], spacing=24)
         for i in range(0, len(panels), N_COLUMNS)
@@ -156,7 +158,7 @@ def response_map(frame: pd.DataFrame, personas: Sequence[str] = ()) -> alt.Conca
     methods = [name for name in dict.fromkeys(frame["source"]) if name != REAL]
     size = 230 if len(methods) > 1 else 380
     panels = [_panel(frame, name, colours, size) for name in methods or [REAL]]
-    title = alt.TitleParams(
+    title = titled(
         "Responses in embedding space",
         subtitle="First two principal components of the real responses (grey dots).",
     )
@@ -180,7 +182,7 @@ def _grouped(frame: pd.DataFrame, personas: Sequence[str]) -> tuple[pd.DataFrame
     }
     named = frame["persona"].where(frame["persona"].notna(), NO_PERSONA).astype(str)
     group = named.where(named.isin([*shown, NO_PERSONA]), OTHER).where(simulated, REAL_GROUP)
-    colours = {REAL_GROUP: GREY, **shown, OTHER: "#7F7F7F", NO_PERSONA: INK}
+    colours = {REAL_GROUP: GREY, **shown, OTHER: "#7F7F7F", NO_PERSONA: NO_PERSONA_COLOUR}
     present = set(group)
     clean = frame.assign(
         x=frame["x"].astype(float),
@@ -201,7 +203,7 @@ def _panel(frame: pd.DataFrame, method: str, colours: dict[str, str], size: int)
     scale = alt.Scale(domain=list(colours), range=list(colours.values()))
     legend = alt.Legend(title=None, orient="bottom", columns=4, symbolOpacity=1)
     real = alt.datum.source == REAL
-    title = alt.TitleParams(method, fontSize=12, anchor="middle")
+    title = titled(method, fontSize=12, anchor="middle")
     chart: alt.Chart = (
         alt.Chart(rows, title=title)
         .mark_circle()
@@ -237,7 +239,7 @@ def alignment_table(alignment: Alignment) -> str:
     return f"{verdict}{metrics}{sides}{notes}{groups}"
 
 
-def alignment_by_context_chart(alignment: AlignmentByContext) -> alt.HConcatChart:
+def alignment_by_context_chart(alignment: AlignmentByContext) -> alt.VConcatChart:
     """Draw the metrics of each subgroup, darker the farther they are from their human floor.
 
     Cells whose interval reaches the interval of their floor have the palest colour. Each metric has
@@ -249,42 +251,39 @@ def alignment_by_context_chart(alignment: AlignmentByContext) -> alt.HConcatChar
 
     Returns
     -------
-    altair.HConcatChart
+    altair.VConcatChart
         A heat map for each method: one row per subgroup and one for the mean over them.
     """
     import altair as alt
 
     frame = _cells(alignment)
     methods = list(dict.fromkeys(frame["method"]))
-    panels = [
-        _heat_map(frame[frame["method"] == name], name, labels=i == 0)
-        for i, name in enumerate(methods)
-    ]
+    panels = [_heat_map(frame[frame["method"] == name], name) for name in methods]
     by = ", ".join(plain_frame(pd.DataFrame({"by": alignment.by}), "by")["by"])
-    title = alt.TitleParams(
+    title = titled(
         f"Alignment by {by}",
         subtitle=[
             "Each value above its human floor. Dark: far on the wrong side of the floor;",
             "palest: within chance of it. Each metric has its own scale.",
         ],
     )
-    chart: alt.HConcatChart = styled(alt.hconcat(*panels, title=title, spacing=16))
+    chart: alt.VConcatChart = styled(alt.vconcat(*panels, title=title, spacing=16))
     return chart
 
 
 def alignment_by_context_table(alignment: AlignmentByContext) -> str:
-    """Return means over the subgroups and their worst ones, then each subgroup, as HTML tables."""
+    """Return means over the subgroups and their worst ones, then each subgroup, the worst first."""
     summary = alignment.table
     means = [[cell(text) for text in row] for row in summary.to_numpy()]
-    shown = alignment.frame
+    shown = _worst_first(alignment)
     figures = list(dict.fromkeys(shown["figure"]))
     rows = []
     for (method, group), part in shown.groupby(["method", "group"], sort=False):
         values = {row["figure"]: _with_floor(row) for row in part.to_dict("records")}
         first = part.iloc[0]
-        size = [f"{first['share']:.0%}", f"{first['n']:,}"]
-        rows.append([cell(method), cell(group), *size, *(values[name] for name in figures)])
-    heads = ["method", f"{', '.join(alignment.by)}", "people", "n", *figures]
+        size = f"{first['share']:.0%}, n = {first['n']:,}"
+        rows.append([cell(method), f"{cell(group)}<br>{size}", *(values[name] for name in figures)])
+    heads = ["method", f"{', '.join(alignment.by)}, share of people", *figures]
     return "".join(
         [
             f"<p><b>By {cell(', '.join(alignment.by))}</b></p>",
@@ -295,6 +294,15 @@ def alignment_by_context_table(alignment: AlignmentByContext) -> str:
     )
 
 
+def _worst_first(alignment: AlignmentByContext) -> pd.DataFrame:
+    """Return the subgroups of each method, those that are farthest off on a metric first."""
+    level = alignment.cells.groupby(["method", "group"])["level"].max().rename("worst")
+    frame = alignment.frame.join(level, on=["method", "group"])
+    order = {name: k for k, name in enumerate(dict.fromkeys(frame["method"]))}
+    frame = frame.assign(order=frame["method"].map(order))
+    return frame.sort_values(["order", "worst"], ascending=[True, False], kind="stable")
+
+
 def _cells(alignment: AlignmentByContext) -> pd.DataFrame:
     """Return a row per cell, with its colour in [0, 1] and its floor as text."""
     cells = alignment.cells
@@ -303,14 +311,14 @@ def _cells(alignment: AlignmentByContext) -> pd.DataFrame:
     return plain_frame(frame[columns], "method", "group", "figure")
 
 
-def _heat_map(frame: pd.DataFrame, method: str, *, labels: bool) -> alt.LayerChart:
+def _heat_map(frame: pd.DataFrame, method: str) -> alt.LayerChart:
     import altair as alt
 
     groups, figures = (list(dict.fromkeys(frame[name])) for name in ("group", "figure"))
     top = alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False)
     base = alt.Chart(frame).encode(
         alt.X("figure:N", sort=figures, title=None, axis=top),
-        alt.Y("group:N", sort=groups, title=None, axis=name_axis() if labels else None),
+        alt.Y("group:N", sort=groups, title=None, axis=name_axis()),
     )
     scale = alt.Scale(domain=[0, 1], range=[PALEST, DARKEST])
     tips = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ENDS]
@@ -321,7 +329,7 @@ def _heat_map(frame: pd.DataFrame, method: str, *, labels: bool) -> alt.LayerCha
     )
     values = base.mark_text(fontSize=12, dy=-7).encode(alt.Text("value:Q", format=".3f"), color=ink)
     floors = base.mark_text(fontSize=10, dy=8).encode(alt.Text("text:N"), color=ink)
-    title = alt.TitleParams(method, fontSize=12, anchor="middle", frame="group")
+    title = titled(method, fontSize=12, anchor="middle", frame="group")
     size = {"width": CELL_WIDTH * len(figures), "height": CELL_HEIGHT * len(groups)}
     return cast("alt.LayerChart", alt.layer(cells, values, floors, title=title).properties(**size))
 

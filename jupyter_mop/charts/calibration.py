@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from jupyter_mop.charts.persona_weights import weights_layers
-from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, styled, tooltips
+from jupyter_mop.charts.style.chart_parts import (
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+    titled,
+    tooltips,
+)
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT, persona_colours
@@ -17,15 +24,15 @@ if TYPE_CHECKING:
     import altair as alt
 
 
-def calibration_chart(calibration: Calibration) -> alt.HConcatChart:
+def calibration_chart(calibration: Calibration) -> alt.VConcatChart:
     """Draw the weights with ticks at the initial ones, and reached shares with their targets."""
     import altair as alt
 
     weights = pd.DataFrame({"weight": calibration.weights, "start": calibration.start})
     personas = weights_layers(weights.rename_axis("persona").reset_index())
-    title = alt.TitleParams("Calibrated persona weights", subtitle=plain(calibration.verdict))
-    chart: alt.HConcatChart = styled(
-        alt.hconcat(personas, _targets(calibration.frame), title=title, spacing=32).resolve_scale(
+    title = titled("Calibrated persona weights", subtitle=plain(calibration.verdict))
+    chart: alt.VConcatChart = styled(
+        alt.vconcat(personas, _targets(calibration.frame), title=title, spacing=32).resolve_scale(
             color="independent"
         )
     )
@@ -66,7 +73,7 @@ def _targets(frame: pd.DataFrame) -> alt.LayerChart:
         tooltip=tooltips("name:N", "target:Q", "start:Q", "reached:Q"),
     )
     ticks = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
-    title = alt.TitleParams(
+    title = titled(
         "Known shares", subtitle="Bar: reached share; tick: target.", frame="group", fontSize=15
     )
     layers = alt.layer(bars, ticks.encode(alt.X("target:Q")), title=title)

@@ -14,6 +14,7 @@ from jupyter_mop.charts.style.chart_parts import (
     share_axis,
     sized,
     styled,
+    titled,
     tooltips,
 )
 from jupyter_mop.charts.style.html_table import cell, persona_chips, table
@@ -32,16 +33,16 @@ N_COPIES = 3
 MAX_EXAMPLE_LENGTH = 100
 
 
-def diagnosis_chart(diagnosis: Diagnosis) -> alt.HConcatChart:
+def diagnosis_chart(diagnosis: Diagnosis) -> alt.VConcatChart:
     """Draw the persona confusion matrix, and the clusters whose shares differ most."""
     import altair as alt
 
     parts = [_clusters(diagnosis.missing)]
     if diagnosis.confusion is not None:
         parts.insert(0, _confusion(diagnosis.confusion))
-    title = alt.TitleParams(f"Diagnosis of {plain(diagnosis.name)}", subtitle=diagnosis.notes)
-    joined = alt.hconcat(*parts, title=title, spacing=32)
-    chart: alt.HConcatChart = styled(joined.resolve_scale(color="independent", x="independent"))
+    title = titled(f"Diagnosis of {plain(diagnosis.name)}", subtitle=diagnosis.notes)
+    joined = alt.vconcat(*parts, title=title, spacing=32)
+    chart: alt.VConcatChart = styled(joined.resolve_scale(color="independent", x="independent"))
     return chart
 
 
@@ -68,7 +69,7 @@ def _confusion(confusion: pd.DataFrame) -> alt.LayerChart:
     layers = heat_layers(
         frame, "persona", "nearest", "share", top=1, column_title="nearest persona"
     )
-    title = alt.TitleParams(
+    title = titled(
         "Persona similarity",
         subtitle="Share of each persona's responses nearest to each persona.",
         frame="group",
@@ -98,7 +99,7 @@ def _clusters(missing: pd.DataFrame) -> alt.LayerChart:
         ring.encode(alt.X("simulated:Q"), tooltip=tooltip),
         base.mark_circle(color=BLUE, size=90, opacity=1).encode(x, tooltip=tooltip),
     ]
-    title = alt.TitleParams(
+    title = titled(
         "Missing and overrepresented clusters",
         subtitle="Named by a real response. Dot: real share; ring: simulated share.",
         frame="group",

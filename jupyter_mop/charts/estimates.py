@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_mop.charts.style.chart_parts import name_axis, sized, styled
+from jupyter_mop.charts.style.chart_parts import name_axis, sized, styled, titled
 from jupyter_mop.charts.style.html_table import cell, table
 from jupyter_mop.charts.style.numbers import interval, number
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
@@ -36,7 +36,7 @@ def estimates_chart(estimates: Estimates) -> alt.LayerChart:
     if estimates.n_human:
         human = base.mark_rule(color=GREY, strokeWidth=3, yOffset=10)
         layers.insert(0, human.encode(alt.X("human_low:Q"), alt.X2("human_high:Q")))
-    title = alt.TitleParams(
+    title = titled(
         f"Estimate of {plain(estimates.of)}",
         subtitle=[
             estimates.note,

@@ -6,7 +6,14 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from jupyter_mop.charts.persona_weights import weights_layers
-from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, styled, tooltips
+from jupyter_mop.charts.style.chart_parts import (
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+    titled,
+    tooltips,
+)
 from jupyter_mop.charts.style.html_table import (
     MAX_RESPONSE_LENGTH,
     bullet_list,
@@ -30,8 +37,8 @@ def explanation_chart(explanation: Explanation) -> alt.VConcatChart:
     import altair as alt
 
     personas = weights_layers(explanation.personas.rename(columns={"overall": "start"}))
-    heading = alt.TitleParams("Persona weights in this context (tick: overall)", fontSize=12)
-    title = alt.TitleParams(plain(explanation.context), subtitle=explanation.note)
+    heading = titled("Persona weights in this context (tick: overall)", fontSize=12)
+    title = titled(plain(explanation.context), subtitle=explanation.note)
     chart: alt.VConcatChart = styled(
         alt.vconcat(
             personas.properties(title=heading), exemplar_bars(explanation.frame), title=title
@@ -62,7 +69,7 @@ def exemplar_bars(frame: pd.DataFrame) -> alt.LayerChart:
         tooltip=tooltips("context:N", "response:N", "weight:Q", "start:Q", "persona:N"),
     )
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT)
-    title = alt.TitleParams("Top exemplars (tick: uniform weight)", fontSize=12)
+    title = titled("Top exemplars (tick: uniform weight)", fontSize=12)
     return sized(alt.layer(bars, tick.encode(alt.X("start:Q")), title=title), 380, len(frame))
 
 

@@ -15,6 +15,7 @@ from jupyter_mop.charts.style.chart_parts import (
     share_axis,
     sized,
     styled,
+    titled,
     tooltips,
 )
 from jupyter_mop.charts.style.html_table import MAX_RESPONSE_LENGTH, cell, table, weights_table
@@ -82,7 +83,7 @@ def weights_layers(
         tips = tooltips("persona:N", "weight:Q", "low:Q", "high:Q")
         layers.insert(1, rule.encode(alt.X("low:Q"), alt.X2("high:Q"), tooltip=tips))
     subtitle = f"Bar: weight; tick: {'initial' if is_initial else 'uniform'} weight."
-    title = alt.TitleParams("Persona weights", subtitle=subtitle, frame="group")
+    title = titled("Persona weights", subtitle=subtitle, frame="group")
     return sized(alt.layer(*layers, title=title), 380, len(order))
 
 
@@ -119,7 +120,7 @@ def weights_map_layers(frame: pd.DataFrame, subtitle: str = "") -> alt.LayerChar
     check_frame(frame, "context persona weight")
     frame = plain_frame(frame, "persona", "context")
     layers = heat_layers(frame, "context", "persona", "weight")
-    title = alt.TitleParams("Persona weights by context", subtitle=subtitle, frame="group")
+    title = titled("Persona weights by context", subtitle=subtitle, frame="group")
     width = max(2 * ROW_HEIGHT * frame["persona"].nunique(), 160)
     return sized(alt.layer(*layers, title=title), width, frame["context"].nunique())
 
@@ -152,9 +153,7 @@ def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
     check_frame(frame, f"model {column} low high")
     frame = plain_frame(frame, "model")
     order = list(dict.fromkeys(frame["model"]))
-    title = alt.TitleParams(
-        "Held-out log-likelihood", subtitle="Of real responses; higher is better."
-    )
+    title = titled("Held-out log-likelihood", subtitle="Of real responses; higher is better.")
     y = alt.Y("model:N", sort=order, title=None, axis=name_axis())
     layers = interval_layers(frame, column, y, unit)
     chart: alt.LayerChart = styled(sized(alt.layer(*layers, title=title), 380, len(order)))

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, styled, tooltips
+from jupyter_mop.charts.style.chart_parts import (
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+    titled,
+    tooltips,
+)
 from jupyter_mop.charts.style.html_table import MAX_RESPONSE_LENGTH, cell, share_bar, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import BLUE, LIGHT_BLUE, check_frame
@@ -59,7 +66,7 @@ def share_bars(
     layers = alt.layer(
         bars,
         words.encode(alt.Text("count:Q", format=",")),
-        title=alt.TitleParams(title, fontSize=12),
+        title=titled(title, fontSize=12),
     )
     return sized(layers, 300, len(order))
 
@@ -84,7 +91,7 @@ def length_bars(responses: list[str], weights: Weights | None = None) -> alt.Lay
             tooltip=[alt.Tooltip("words:N"), *tooltips("share:Q")],
         )
     )
-    layers = alt.layer(drawn, title=alt.TitleParams("Response length", fontSize=12))
+    layers = alt.layer(drawn, title=titled("Response length", fontSize=12))
     return cast("alt.LayerChart", layers).properties(width=260, height=170)
 
 
@@ -119,7 +126,7 @@ def population_chart(population: Population) -> alt.HConcatChart:
     contexts = shares(population.context_labels, population.weights)
     parts = [share_bars(contexts, "Contexts")] if len(contexts) > 1 else []
     parts.append(response_chart(population.responses, population.weights))
-    title = alt.TitleParams(
+    title = titled(
         f"{len(population):,} real responses",
         subtitle=plain(
             f"Context: {', '.join(population.context)}; response: {population.response}."

@@ -11,7 +11,7 @@ import pandas as pd
 
 from jupyter_mop.charts.persona_weights import weights_layers
 from jupyter_mop.charts.population import response_chart
-from jupyter_mop.charts.style.chart_parts import styled
+from jupyter_mop.charts.style.chart_parts import styled, titled
 from jupyter_mop.charts.style.html_table import (
     MAX_CONTEXT_LENGTH,
     MAX_RESPONSE_LENGTH,
@@ -57,8 +57,8 @@ def simulation_chart(simulation: Simulation) -> alt.HConcatChart:
         reweighted = is_reweighted(simulation)
         heading = "Personas (tick: share drawn)" if reweighted else "Personas"
         personas = weights_layers(persona_shares(simulation), ticks=reweighted)
-        parts.insert(0, personas.properties(title=alt.TitleParams(heading, fontSize=12)))
-    title = alt.TitleParams(
+        parts.insert(0, personas.properties(title=titled(heading, fontSize=12)))
+    title = titled(
         f"{len(simulation):,} simulated responses: {plain(simulation.name)}",
         subtitle=simulation_facts(simulation),
     )

@@ -14,6 +14,7 @@ from jupyter_mop.charts.style.chart_parts import (
     share_axis,
     sized,
     styled,
+    titled,
     tooltips,
 )
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
@@ -36,17 +37,16 @@ def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
     """Draw the option shares overall with ticks at the known ones, by persona and by context."""
     import altair as alt
 
-    first = [share_layers(answer.by())]
+    rows = [share_layers(answer.by())]
     if not answer.is_plain:
-        first.append(heat_map(persona_frame(answer), "Personas"))
-    rows = [alt.hconcat(*first, spacing=32).resolve_scale(color="independent")]
+        rows.append(heat_map(persona_frame(answer), "Personas"))
     if len(answer.contexts) > 1:
         largest = context_frame(answer)
         n_drawn = largest["row"].nunique()
         note = f": the {n_drawn} largest of {len(answer.contexts)}"
         heading = "Contexts" + (note if n_drawn < len(answer.contexts) else "")
         rows.append(heat_map(largest, heading))
-    title = alt.TitleParams(
+    title = titled(
         f"{plain(answer.name)}: {plain(answer.question.text)}",
         subtitle=[plain(text) for text in [answer.description, *answer.remarks]],
     )
@@ -86,9 +86,7 @@ def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
     )
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT).encode(alt.X("target:Q"))
     heading = "Everyone (tick: known share)" if known else "Everyone"
-    layers = alt.layer(
-        bars, *([tick] if known else []), title=alt.TitleParams(heading, fontSize=12)
-    )
+    layers = alt.layer(bars, *([tick] if known else []), title=titled(heading, fontSize=12))
     return sized(layers, 240, len(order))
 
 
@@ -99,7 +97,7 @@ def heat_map(frame: pd.DataFrame, heading: str) -> alt.LayerChart:
     frame = plain_frame(frame, "row", "option")
     layers = heat_layers(frame, "row", "option", "share")
     width = max(CELL_WIDTH * frame["option"].nunique(), 100)
-    title = alt.TitleParams(heading, fontSize=12)
+    title = titled(heading, fontSize=12)
     return sized(alt.layer(*layers, title=title), int(width), frame["row"].nunique())
 
 

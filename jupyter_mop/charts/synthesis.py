@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from jupyter_mop.charts.persona_weights import weights_layers
-from jupyter_mop.charts.style.chart_parts import styled
+from jupyter_mop.charts.style.chart_parts import styled, titled
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
 from jupyter_mop.charts.style.theme import BLUE, INK, check_frame, persona_colours
 
@@ -24,7 +24,7 @@ def synthesis_chart(synthesis: Synthesis) -> alt.LayerChart | alt.VConcatChart:
 
     frame = synthesis.frame.rename(columns={"name": "persona", "share": "weight"})
     shares = weights_layers(frame[["persona", "weight"]], ticks=False, unit="records").properties(
-        title=alt.TitleParams(
+        title=titled(
             "Personas from data",
             subtitle="Bar: share of records in the persona's cluster.",
             frame="group",
@@ -91,7 +91,7 @@ def ladder_layers(frame: pd.DataFrame) -> alt.LayerChart:
         dots.encode(y, tooltip=tips),
         chosen.mark_point(color=INK, size=260, strokeWidth=2).encode(y),
     ]
-    title = alt.TitleParams(
+    title = titled(
         "Number of personas",
         subtitle=[
             "Held-out log-likelihood; bar: standard error of the difference from the best.",

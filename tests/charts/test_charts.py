@@ -1,3 +1,4 @@
+import json
 import struct
 
 import numpy as np
@@ -5,6 +6,7 @@ import pandas as pd
 import pytest
 
 from jupyter_mop import charts
+from jupyter_mop.charts.style.chart_parts import titled
 from jupyter_mop.engine.metrics.alignment_table import align
 from jupyter_mop.errors import DataError
 
@@ -48,15 +50,18 @@ def size(picture):
     return struct.unpack(">II", picture[16:24])
 
 
+def columns(spec):
+    """Return the panels of an alignment chart, two beside each other."""
+    assert all(len(row["hconcat"]) <= 2 for row in spec["vconcat"])
+    return [column for row in spec["vconcat"] for column in row["hconcat"]]
+
+
 def test_alignment_has_a_column_per_metric_and_a_row_per_method(metrics):
     spec = charts.alignment_chart(metrics).to_dict()
-    assert len(spec["vconcat"][0]["hconcat"]) == 3
-    titles = [
-        column["layer"][3]["encoding"]["x"]["title"] for column in spec["vconcat"][0]["hconcat"]
-    ]
+    titles = [column["layer"][3]["encoding"]["x"]["title"] for column in columns(spec)]
     assert titles == ["FID (lower is better)", "MAUVE (higher is better)", titles[2]]
     assert titles[2] == "KL cosine (lower is better)"
-    for column in spec["vconcat"][0]["hconcat"]:
+    for column in columns(spec):
         sorts = [
             e["sort"] for e in (x["encoding"].get("y", {}) for x in column["layer"]) if "sort" in e
         ]
@@ -67,9 +72,7 @@ def test_alignment_has_a_column_per_metric_and_a_row_per_method(metrics):
 
 def test_every_metric_shows_its_own_human_floor(metrics):
     spec = charts.alignment_chart(metrics).to_dict()
-    for column, name in zip(
-        spec["vconcat"][0]["hconcat"], ["FID", "MAUVE", "KL cosine"], strict=True
-    ):
+    for column, name in zip(columns(spec), ["FID", "MAUVE", "KL cosine"], strict=True):
         rule = next(x for x in column["layer"] if "strokeDash" in x["mark"])
         rows = spec["datasets"][rule["data"]["name"]]
         expected = metrics.loc[metrics["figure"] == name, "floor"].iloc[0]
@@ -210,3 +213,12 @@ def test_the_ladder_marks_the_chosen_number_and_the_best():
     assert size(charts.png(chart))[0] > 300
     with pytest.raises(DataError, match="standard_error"):
         charts.ladder_chart(frame.drop(columns="standard_error"))
+
+
+def test_long_texts_of_a_title_are_wrapped_and_long_names_have_two_lines(weights):
+    chart = charts.weights_chart(weights.assign(persona=["a " * 12 + str(i) for i in range(3)]))
+    title = titled("What do they say? " * 6, ["one", "All targets are reached. " * 9])
+    assert max(map(len, [*title.text, *title.subtitle])) <= 80
+    assert title.subtitle[0] == "one"
+    axis = chart.to_dict()["layer"][0]["encoding"]["y"]
+    assert "split(" in json.dumps(axis or chart.to_dict())

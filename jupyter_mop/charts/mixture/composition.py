@@ -13,6 +13,7 @@ from jupyter_mop.charts.style.chart_parts import (
     share_axis,
     sized,
     styled,
+    titled,
     tooltips,
 )
 from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
@@ -28,19 +29,19 @@ MAX_CELLS_WITH_TEXT = 16
 NONE = "none"
 
 
-def composition_chart(composition: Composition) -> alt.HConcatChart:
+def composition_chart(composition: Composition) -> alt.VConcatChart:
     """Draw learned weights with ticks at true shares, and likeliest personas by group."""
     import altair as alt
 
-    title = alt.TitleParams(
+    title = titled(
         f"Composition by {plain(composition.by)}",
         subtitle=f"Total variation {composition.total_variation:.3f} (uniform weights: "
         f"{composition.uniform:.3f}). Likeliest persona right: {composition.right:.0%} "
         f"(always the largest group: {composition.largest:.0%}).",
     )
     parts = _shares(composition), _likeliest(composition.confusion)
-    joined = alt.hconcat(*parts, title=title, spacing=32)
-    chart: alt.HConcatChart = styled(joined.resolve_scale(color="independent", y="independent"))
+    joined = alt.vconcat(*parts, title=title, spacing=32)
+    chart: alt.VConcatChart = styled(joined.resolve_scale(color="independent", y="independent"))
     return chart
 
 
@@ -103,7 +104,7 @@ def _shares(composition: Composition) -> alt.LayerChart:
             alt.X("true:Q"), tooltip=tips
         ),
     ]
-    title = alt.TitleParams(
+    title = titled(
         "Learned weights and true shares",
         subtitle="Bar: learned weight with 95 % interval; tick: true share.",
         frame="group",
@@ -121,7 +122,7 @@ def _likeliest(confusion: pd.DataFrame) -> alt.LayerChart:
     layers = heat_layers(
         frame, "group", "persona", "share", top=1, column_title="likeliest persona"
     )
-    title = alt.TitleParams(
+    title = titled(
         "Likeliest persona by true group",
         subtitle="Share of each group's records.",
         frame="group",

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, styled, tooltips
+from jupyter_mop.charts.style.chart_parts import (
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+    titled,
+    tooltips,
+)
 from jupyter_mop.charts.style.html_table import cell, share_bar, table
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import BLUE, INK, ROW_HEIGHT
@@ -107,7 +114,7 @@ def panels_chart(frame: pd.DataFrame, panel: str, title: str, notes: list[str]) 
     if len(names) > MAX_PANELS:
         notes = [*notes, f"The first {MAX_PANELS} of {len(names)} panels."]
     parts = [_panel(frame[frame[panel] == name], str(name)) for name in names[:MAX_PANELS]]
-    head = alt.TitleParams(plain(title), subtitle=[plain(note) for note in notes])
+    head = titled(plain(title), subtitle=[plain(note) for note in notes])
     chart: alt.ConcatChart = styled(alt.concat(*parts, columns=COLUMNS, title=head, spacing=24))
     return chart
 
@@ -129,5 +136,5 @@ def _panel(frame: pd.DataFrame, name: str) -> alt.LayerChart:
     if is_known:
         tick = base.mark_tick(color=INK, thickness=2, size=0.6 * ROW_HEIGHT)
         layers.append(tick.encode(alt.X("people:Q")))
-    title = alt.TitleParams(plain(name, 40), fontSize=12)
+    title = titled(plain(name, 40), fontSize=12)
     return sized(alt.layer(*layers, title=title), WIDTH, len(order))

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mop.charts.questionnaire.group_shares import panels_chart
-from jupyter_mop.charts.style.chart_parts import name_axis, share_axis, sized, styled, tooltips
+from jupyter_mop.charts.style.chart_parts import (
+    name_axis,
+    share_axis,
+    sized,
+    styled,
+    titled,
+    tooltips,
+)
 from jupyter_mop.charts.style.html_table import bullet_list, cell, table, weights_table
 from jupyter_mop.charts.style.plain_text import plain_frame
 from jupyter_mop.charts.style.theme import LIGHT_BLUE
@@ -37,7 +44,7 @@ def survey_chart(survey: Survey) -> alt.LayerChart:
     bars = (
         alt.Chart(frame).mark_bar(color=LIGHT_BLUE, height={"band": 0.6}).encode(x, y, tooltip=tips)
     )
-    title = alt.TitleParams(f"{len(survey):,} respondents, {len(survey.questions)} questions")
+    title = titled(f"{len(survey):,} respondents, {len(survey.questions)} questions")
     chart: alt.LayerChart = styled(sized(alt.layer(bars, title=title), 360, len(frame)))
     return chart
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 from jupyter_mop.charts.style.theme import (
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 PALEST, DARKEST = "#F2F7FB", "#08519C"
 DARK_SHARE = 0.6  # of the scale: text on darker cells is white
+SUBTITLE_WIDTH, TITLE_WIDTH = 80, 56  # characters in a cell beside JupyterLab's side bar
+TWO_LINES = "split(replace(datum.label, regexp('^(.{5,21}) (?=.{4})'), '$1\\n'), '\\n')"
 CELL_WIDTH = 1.4 * ROW_HEIGHT
 
 
@@ -55,11 +59,39 @@ def persona_scale(names: list[str]) -> alt.Scale:
     return alt.Scale(domain=names, range=persona_colours(names))
 
 
-def name_axis() -> alt.Axis:
-    """Return an axis of names, without line and ticks."""
+def titled(text: str, subtitle: str | Iterable[str] = (), **look: Any) -> alt.TitleParams:  # noqa: ANN401
+    """Return a title, and a subtitle of texts that each begin a line; long ones are wrapped.
+
+    Examples
+    --------
+    >>> titled("Weights", "Not all targets are reached: " * 4).subtitle[0]
+    'Not all targets are reached: Not all targets are reached: Not all targets are'
+    """
     import altair as alt
 
-    return alt.Axis(labelFontSize=12, labelPadding=8, ticks=False, domain=False)
+    texts = [subtitle] if isinstance(subtitle, str) else list(subtitle)
+    lines = [line for each in texts for line in textwrap.wrap(each, SUBTITLE_WIDTH)]
+    heads = textwrap.wrap(text, TITLE_WIDTH) or [""]
+    more = {"subtitle": _unlisted(lines)} if lines else {}
+    return alt.TitleParams(_unlisted(heads), **more, **look)
+
+
+def _unlisted(lines: list[str]) -> str | list[str]:
+    return lines[0] if len(lines) == 1 else lines
+
+
+def name_axis() -> alt.Axis:
+    """Return an axis of names in at most two lines, without line and ticks."""
+    import altair as alt
+
+    return alt.Axis(
+        labelFontSize=12,
+        labelPadding=8,
+        labelLineHeight=13,
+        labelExpr=TWO_LINES,
+        ticks=False,
+        domain=False,
+    )
 
 
 def share_axis() -> alt.Axis:

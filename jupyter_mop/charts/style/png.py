@@ -7,12 +7,12 @@ import json
 import struct
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mop.charts.style.live_colours import with_page_colours
+from jupyter_mop.charts.style.live_colours import PICTURE_INK, with_page_colours
 
 if TYPE_CHECKING:
     from jupyter_mop.charts.style.theme import AnyChart
 
-N_COLOURS = 128
+N_COLOURS, OPAQUE = 128, 255
 MAX_LIVE_BYTES = 60_000
 VEGA_LITE = "application/vnd.vegalite.v5+json"
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
@@ -66,13 +66,13 @@ def alt_text(spec: dict[str, Any]) -> str:
 def mime_bundle(chart: AnyChart, *, live: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a chart's notebook output by MIME type, with its metadata.
 
-    There is always a picture, displayed at half its pixels. A `live` and small chart comes with
-    its Vega-Lite too, which JupyterLab, Notebook and VS Code draw themselves, with tooltips and in
-    the colours of their theme. They read version 5; these charts use nothing that version 6
-    changed.
+    There is always a picture, displayed at half its pixels, without a background. A `live` and
+    small chart comes with its Vega-Lite too, which JupyterLab, Notebook and VS Code draw
+    themselves, with tooltips and in the colours of their theme. They read version 5; these charts
+    use nothing that version 6 changed.
     """
     spec = specification(chart)
-    picture = _drawn(spec, SHARP)
+    picture = _drawn(with_page_colours(spec, PICTURE_INK), SHARP)
     width, height = struct.unpack(">II", picture[16:24])
     size = {"width": width // SHARP, "height": height // SHARP}
     data: dict[str, Any] = {"text/plain": f"<{type(chart).__name__}>", "image/png": picture}
@@ -93,6 +93,10 @@ def _drawn(spec: dict[str, Any], scale: float) -> bytes:
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     full = vl_convert.vegalite_to_png(json.dumps(spec), vl_version=version, scale=scale)
     small = io.BytesIO()
-    picture = Image.open(io.BytesIO(full)).convert("RGB").quantize(N_COLOURS)
+    picture = Image.open(io.BytesIO(full)).convert("RGBA")
+    if picture.getextrema()[3] == (OPAQUE, OPAQUE):
+        picture = picture.convert("RGB").quantize(N_COLOURS)
+    else:
+        picture = picture.quantize(N_COLOURS, method=Image.Quantize.FASTOCTREE)
     picture.save(small, "PNG", optimize=True)
     return small.getvalue()

@@ -48,7 +48,7 @@ def test_the_table_shows_shares_confusion_and_remarks_as_text(composition: Compo
 
 def test_bars_have_the_colours_of_their_personas(composition: Composition) -> None:
     spec = composition.plot().to_dict()
-    shares, likeliest = spec["hconcat"]
+    shares, likeliest = spec["vconcat"]
     scale = shares["layer"][0]["encoding"]["color"]["scale"]
     colours = dict(
         zip(composition.confusion.columns, persona_colours(["a", "b", "c"]), strict=True)

@@ -26,7 +26,7 @@ def test_each_group_has_a_panel_with_intervals_and_ticks(fit: SurveyFit) -> None
     assert [panel["title"]["text"] for panel in spec["concat"]] == ["everyone", "young", "old"]
     marks = [layer["mark"]["type"] for layer in spec["concat"][0]["layer"]]
     assert marks == ["rule", "circle", "tick"]
-    assert "tick: the respondents' own" in spec["title"]["subtitle"][0]
+    assert "tick: the respondents' own" in spec["title"]["subtitle"]
 
 
 def test_another_population_has_no_ticks(fit: SurveyFit) -> None:

@@ -56,11 +56,11 @@ function buildCard(name, dimensions) {
   const axes = dimensions ? `, in ${dimensions} dimensions` : "";
   card.element = node("section", { class: "mop-card", "data-metric": name, "aria-label": name },
     node("h4", { title: `${name}: ${DESCRIPTIONS[name] ?? "a metric"}, ${better} is better${unit}${axes}` }, name, node("small", {}, `${direction}${unit}`)),
-    node("div", { class: "mop-value-row" }, card.value,
-      svgNode("svg", { class: "mop-sparkline", viewBox: "-1 0 62 22", "aria-hidden": "true" }, card.sparkline)),
-    card.kind, card.change,
-    node("div", { class: "mop-scale" }, card.fill, card.start, card.floorMark),
-    card.floorText);
+    node("div", { class: "mop-figures" },
+      node("div", { class: "mop-value-row" }, card.value,
+        svgNode("svg", { class: "mop-sparkline", viewBox: "-1 0 62 22", "aria-hidden": "true" }, card.sparkline)),
+      card.kind, card.change,
+      node("div", { class: "mop-scale" }, card.fill, card.start, card.floorMark), card.floorText));
   return card;
 }
 

@@ -4,6 +4,7 @@ import { button, node, quotedText, truncate, updateText } from "../shared/elemen
 
 const MAX_LISTED = 60;
 const SEARCH_DELAY = 150;
+const POINTER_HELP = "Click a point to read it, drag on the map to list an area, drag with Shift to move it. ";
 
 export function buildItem({ points, names, colours }, i) {
   const isReal = i < points.nReal;
@@ -62,7 +63,7 @@ export function buildReader(data, actions, signal) {
       clear.hidden = !selection;
       const limit = indices.length > MAX_LISTED ? `; the first ${MAX_LISTED} are listed` : "";
       updateText(heading, selection ? `${indices.length.toLocaleString("en")} of ${points.length.toLocaleString("en")} responses ${selection.about}${limit}`
-        : "Click a point to read it, drag on the map to list an area, drag with Shift to move it. One response of each persona:");
+        : `${data.statistics.answers ? "" : POINTER_HELP}One response of each persona:`);
       list.replaceChildren(...indices.slice(0, MAX_LISTED).map((i) => buildItem(data, i)));
     },
     /** Show one response with its details; -1 closes it. */

@@ -42,14 +42,14 @@ function buildRow(name, colour, nDraws, metrics, actions, signal) {
     row[action].className = "mop-switch";
     row[action].setAttribute("aria-label", `${action[0].toUpperCase()}${action.slice(1)} ${name}`);
   }
+  const draws = nDraws ? [node("span", { class: "mop-draws" }, `${nDraws.toLocaleString("en")} draw${nDraws === 1 ? "" : "s"}`)] : [];
   const footer = nDraws === undefined ? [] : nDraws
-    ? [node("span", { class: "mop-draws" }, `${nDraws.toLocaleString("en")} draw${nDraws === 1 ? "" : "s"}`),
-      node("div", { class: "mop-arrows" }, ...row.arrows.map((arrow) => arrow.element))]
+    ? row.arrows.map((arrow) => arrow.element)
     : [node("span", { class: "mop-warning", dir: "auto" }, `no draws: simulate with more weight on ${name}`)];
   row.element = node("div", { class: "mop-persona", role: "group", "aria-label": name },
     node("div", { class: "mop-head" }, row.swatch,
       node("span", { class: "mop-name", dir: "auto", title: name }, name),
-      node("span", { class: "mop-controls" },
+      node("span", { class: "mop-controls" }, ...draws,
         node("label", { class: "mop-share" }, row.number, "%"), row.lock, row.solo, row.mute)),
     node("div", { class: "mop-track" }, row.slider, row.learned),
     ...(footer.length ? [node("div", { class: "mop-foot" }, ...footer)] : []));
@@ -111,8 +111,8 @@ function drawArrows(row, persona, i, metrics) {
 
 function buildHeads(metrics) {
   const heads = metrics.map((name) => node("span", { title: name }, SHORT_NAMES[name] ?? name));
-  return node("div", { class: `mop-foot mop-heads${metrics.length > 5 ? " mop-many" : ""}`, "aria-hidden": "true" },
-    node("span", { class: "mop-draws" }, "if raised"), node("div", { class: "mop-arrows" }, ...heads));
+  return node("div", { class: "mop-heads", "aria-hidden": "true" },
+    node("div", {}, "If a weight is raised:"), node("div", { class: "mop-foot" }, ...heads));
 }
 
 /** What each button, key and field of a row does to the weights. */
