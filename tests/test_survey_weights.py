@@ -35,7 +35,7 @@ from jupyter_mop.engine.survey.learned_weights import learn_weights
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.synthesis.synthesis import synthesize_personas
 from jupyter_mop.engine.weighting.comparison import Comparison, compare
-from jupyter_mop.engine.weighting.weight_matching import matched_weights
+from jupyter_mop.engine.weighting.matched_weights import matched_weights
 
 PAGE = Path(__file__).parents[1] / "docs" / "howto" / "own-data.md"
 WORDS = ["sun", "rain", "wind", "snow"]

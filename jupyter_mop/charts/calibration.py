@@ -48,14 +48,16 @@ def calibration_table(calibration: Calibration) -> str:
         for name, colour in zip(names, colours, strict=True)
     ]
     columns = ["marginal", "option", "target", "reached"]
+    gaps = calibration.frame["gap"].abs().round(3)
+    worst_first = gaps.sort_values(ascending=False, kind="stable").index
     reached = [
         [cell(name), cell(option), f"{target:.1%}", f"{found:.1%}"]
-        for name, option, target, found in calibration.frame[columns].to_numpy()
+        for name, option, target, found in calibration.frame.loc[worst_first, columns].to_numpy()
     ]
     return (
-        table(["persona", "weight", "initial"], weights)
+        f"<p><b>{cell(calibration.verdict, 400)}</b></p>"
+        + table(["persona", "weight", "initial"], weights)
         + table(["marginal", "option", "target", "reached"], reached)
-        + f"<p>{cell(calibration.verdict, 400)}</p>"
     )
 
 

@@ -50,7 +50,7 @@ def estimates_chart(estimates: Estimates) -> alt.LayerChart:
 
 
 def estimates_table(estimates: Estimates) -> str:
-    """Return the estimates with their intervals, and a note on their validity."""
+    """Return the verdict, the estimates with their intervals, and what they are based on."""
     heads = ["", "estimate", f"{estimates.level:.0%} interval", "simulation alone"]
     columns = ["option", "value", "low", "high", "simulated", "human", "human_low", "human_high"]
     rows = []
@@ -62,6 +62,5 @@ def estimates_table(estimates: Estimates) -> str:
         rows.append(cells)
     if estimates.n_human:
         heads += ["human answers alone", "interval", "equivalent answers"]
-    note = cell(estimates.note, 600)
-    shown = note if estimates.is_valid else f"<b>{note}</b>"
-    return f"<p>{cell(estimates.of)}</p>{table(heads, rows)}<p>{shown}</p>"
+    verdict, note = (cell(text, 600) for text in (estimates.verdict, estimates.note))
+    return f"<p><b>{verdict}</b></p>{table(heads, rows)}<p>{note}</p>"

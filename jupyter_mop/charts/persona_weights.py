@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import altair as alt
 
     from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+    from jupyter_mop.engine.weighting.matched_weights import MatchedWeights
 
 MAX_CONTEXTS = 12
 MIN_DIFFERENCE = 0.005
@@ -207,6 +208,14 @@ def mixture_table(mixture: MixtureOfPersonas) -> str:
         rows = ([_number(value) for value in row] for row in report.to_numpy(dtype=object))
         parts.append(table([str(column) for column in report.columns], rows))
     return "".join(parts)
+
+
+def matched_table(matched: MatchedWeights) -> str:
+    """Return the verdict of matched weights, and the weights beside the initial ones."""
+    weights = {"weight": matched.weights, "start": matched.start}
+    frame = pd.DataFrame(weights).rename_axis("persona").reset_index()
+    verdict = cell(matched.verdict, MAX_RESPONSE_LENGTH)
+    return f"<p><b>{verdict}</b></p>{weights_table(frame)}"
 
 
 def terms_table(frame: pd.DataFrame) -> str:

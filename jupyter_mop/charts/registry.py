@@ -19,7 +19,7 @@ from jupyter_mop.charts.diagnosis import diagnosis_chart, diagnosis_table
 from jupyter_mop.charts.estimates import estimates_chart, estimates_table
 from jupyter_mop.charts.explanation import explanation_chart, explanation_table
 from jupyter_mop.charts.mixture.composition import composition_chart, composition_table
-from jupyter_mop.charts.persona_weights import mixture_chart, mixture_table
+from jupyter_mop.charts.persona_weights import matched_table, mixture_chart, mixture_table
 from jupyter_mop.charts.population import population_chart, population_table
 from jupyter_mop.charts.questionnaire.group_shares import (
     group_shares_chart,
@@ -59,6 +59,7 @@ from jupyter_mop.engine.survey.calibrated.method_comparison import MethodCompari
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.synthesis.synthesis import Synthesis
 from jupyter_mop.engine.weighting.calibration import Calibration
+from jupyter_mop.engine.weighting.matched_weights import MatchedWeights
 
 if TYPE_CHECKING:
     from jupyter_mop.rendering import Chart
@@ -105,6 +106,7 @@ html.register(Estimates)(estimates_table)
 html.register(Explanation)(explanation_table)
 html.register(GroupShares)(group_shares_table)
 html.register(MethodComparison)(methods_table)
+html.register(MatchedWeights)(matched_table)
 html.register(MixtureOfPersonas)(mixture_table)
 html.register(Population)(population_table)
 html.register(PopulationAnswer)(answer_table)

@@ -103,7 +103,7 @@ def ladder_layers(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def synthesis_table(synthesis: Synthesis) -> str:
-    """Return each persona with its description, share of the records, source and keywords."""
+    """Return the verdict, then each persona with its share of the records and its source."""
     frame = synthesis.frame
     names = [str(name) for name in frame["name"]]
     chips, colours = persona_chips(names), persona_colours(names)
@@ -118,8 +118,9 @@ def synthesis_table(synthesis: Synthesis) -> str:
         for name, colour, (_, row) in zip(names, colours, frame.iterrows(), strict=True)
     ]
     heads = ["persona", "description", "share of records", "source", "keywords"]
+    verdict = f"<p><b>{cell(synthesis.verdict, MAX_DESCRIPTION_LENGTH)}</b></p>"
     note = "" if synthesis.ladder is None else f"; k chosen from {_candidates(synthesis.ladder)}"
-    return f"{table(heads, rows)}<p>{cell(repr(synthesis))}{cell(note)}</p>"
+    return f"{verdict}{table(heads, rows)}<p>{cell(repr(synthesis))}{cell(note)}</p>"
 
 
 def _candidates(ladder: pd.DataFrame) -> str:

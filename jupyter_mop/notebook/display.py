@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mop.charts.style.html_table import note
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
@@ -66,6 +71,35 @@ def register(shell: InteractiveShell) -> None:
     ):
         path = f"jupyter_mop.engine.questionnaire.{module}"
         formatter.for_type_by_name(path, name, show_with_chart)
+
+
+def warnings_as_notes(magic: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a magic show each UserWarning in a notebook as a note, not as red text with a path."""
+
+    @functools.wraps(magic)
+    def noting(*args: Any, **options: Any) -> Any:  # noqa: ANN401  what the magic returns
+        if not hasattr(args[0].shell, "kernel"):
+            return magic(*args, **options)
+        with warnings.catch_warnings():
+            others = warnings.showwarning
+
+            def show(message: Warning | str, category: type[Warning], *where: Any) -> None:  # noqa: ANN401
+                if category is UserWarning:
+                    show_note(str(message))
+                else:
+                    others(message, category, *where)
+
+            warnings.showwarning = show  # type: ignore[assignment]
+            return magic(*args, **options)
+
+    return noting
+
+
+def show_note(text: str) -> None:
+    """Display a sentence that limits a result."""
+    from IPython.display import display
+
+    display({"text/plain": f"Note: {text}", "text/html": note("Note:", text)}, raw=True)
 
 
 def _show(value: Rendered, *charts: Chart) -> None:

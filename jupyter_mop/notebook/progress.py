@@ -207,10 +207,19 @@ class Run:
         """Tokens of computed answers, without cached ones."""
         return sum(step.tokens for step in self.steps)
 
+    @property
+    def left(self) -> float | None:
+        """Seconds to the end of the steps that have begun; None if it is not known."""
+        open_steps = [step for step in self.steps if step.done < step.total]
+        left = [step.left for step in open_steps]
+        return None if not left or None in left else float(sum(filter(None, left)))
+
     def state(self) -> dict[str, Any]:
         """Return the run as plain JSON for the panel."""
         return {
             "status": self.status,
+            "seconds": sum(step.seconds for step in self.steps),
+            "left": self.left,
             "steps": [step.as_dict() for step in self.steps],
             "tokens": self.n_tokens,
             "cached": sum(step.cached for step in self.steps),

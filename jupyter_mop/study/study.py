@@ -52,7 +52,7 @@ from jupyter_mop.engine.synthesis.synthesis import Synthesis, synthesize_persona
 from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.engine.weighting.calibration import Calibration, calibrate
 from jupyter_mop.engine.weighting.comparison import Comparison, compare
-from jupyter_mop.engine.weighting.weight_matching import matched_weights
+from jupyter_mop.engine.weighting.matched_weights import MatchedWeights, matched_weights
 from jupyter_mop.errors import DataError, NotFittedError
 from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import view
@@ -718,7 +718,7 @@ class Study:
         *,
         random_state: int = 0,
         on_step: OnStep | None = None,
-    ) -> dict[str, float]:
+    ) -> MatchedWeights:
         """Find the persona weights at which one metric of a simulation is best.
 
         For models that give no likelihoods: simulate with uniform weights, then match. No model
@@ -738,12 +738,13 @@ class Study:
 
         Returns
         -------
-        dict of str to float
-            A weight for each persona, for `simulate(weights=...)` and `reweight`.
+        MatchedWeights
+            A mapping for `simulate(weights=...)` and `reweight`, with a verdict: what the weights
+            gain on responses that did not choose them.
         """
         simulation = self.session.simulation(name or self.session.last_mixture_simulation())
         comparison = self._compare(simulation.first_candidates(), random_state, on_step)
-        return matched_weights(comparison.statistics, figure)
+        return matched_weights(comparison.statistics, figure, comparison.measured)
 
     def calibrate(
         self,

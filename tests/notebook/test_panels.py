@@ -60,3 +60,13 @@ def test_without_personas_there_is_no_panel(study: Study) -> None:
     with pytest.raises(NotFittedError, match="no personas yet"):
         weights_panel(study)
     assert study.panel_weights is None
+
+
+def test_the_panels_say_which_one_owns_the_weights(ready: Study) -> None:
+    first, second = weights_panel(ready), weights_panel(ready)
+    assert (first.is_owner, second.is_owner) == (False, True)
+    first.weights = [1, 0, 0]
+    assert (first.is_owner, second.is_owner) == (True, False)
+    ready.use_personas("sunny: You say fog.\nrainy: You say wind.\nwindy: You say sun.")
+    first.weights = [0, 1, 0]
+    assert first.is_owner is False

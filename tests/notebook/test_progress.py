@@ -201,3 +201,14 @@ def test_unknown_requests_are_ignored() -> None:
         controls.handle(what)
     time.sleep(0.1)
     assert not controls.is_paused
+
+
+def test_the_time_left_is_that_of_all_steps(run: Run, clock: Clock) -> None:
+    first = run.begin("scores", 4)
+    assert run.state()["left"] is None
+    ticks(run, first, clock, [TokenScores((-1.0,))] * 4, seconds=0.5)
+    second = run.begin("responses", 10)
+    ticks(run, second, clock, [TokenScores((-1.0,))] * 4, seconds=1.0)
+    state = run.state()
+    assert state["left"] == pytest.approx(6)
+    assert state["seconds"] == pytest.approx(6)

@@ -72,8 +72,9 @@ def titled(text: str, subtitle: str | Iterable[str] = (), **look: Any) -> alt.Ti
     texts = [subtitle] if isinstance(subtitle, str) else list(subtitle)
     lines = [line for each in texts for line in textwrap.wrap(each, SUBTITLE_WIDTH)]
     heads = textwrap.wrap(text, TITLE_WIDTH) or [""]
-    more = {"subtitle": _unlisted(lines)} if lines else {}
-    return alt.TitleParams(_unlisted(heads), **more, **look)
+    if lines:
+        look["subtitle"] = _unlisted(lines)
+    return alt.TitleParams(_unlisted(heads), **look)
 
 
 def _unlisted(lines: list[str]) -> str | list[str]:

@@ -94,7 +94,7 @@ def _drawn(spec: dict[str, Any], scale: float) -> bytes:
     full = vl_convert.vegalite_to_png(json.dumps(spec), vl_version=version, scale=scale)
     small = io.BytesIO()
     picture = Image.open(io.BytesIO(full)).convert("RGBA")
-    if picture.getextrema()[3] == (OPAQUE, OPAQUE):
+    if picture.getchannel("A").getextrema() == (OPAQUE, OPAQUE):
         picture = picture.convert("RGB").quantize(N_COLOURS)
     else:
         picture = picture.quantize(N_COLOURS, method=Image.Quantize.FASTOCTREE)

@@ -5,7 +5,8 @@ The colours are those of Okabe and Ito, which people with any colour vision can 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING
 
 from jupyter_mop.errors import DataError
@@ -27,10 +28,13 @@ PERSONA_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E
 SHADES = (0.0, -0.45, 0.5, -0.7, 0.75)
 ROW_HEIGHT = 36
 FONT = "sans-serif"
+_EDITED: dict[str, int] = {}  # place in the palette of each of the personas that were edited last
 
 
 def persona_colours(names: Iterable[str]) -> list[str]:
     """Return one colour per persona, by its position; every chart and table uses these.
+
+    Personas that were edited in the panel keep the colours that they had; see `keep_colours`.
 
     Parameters
     ----------
@@ -46,8 +50,34 @@ def persona_colours(names: Iterable[str]) -> list[str]:
     size = len(PERSONA_COLOURS)
     return [
         _shaded(PERSONA_COLOURS[k % size], SHADES[k // size % len(SHADES)])
-        for k, _ in enumerate(names)
+        for k in _places(list(names))
     ]
+
+
+def keep_colours(before: Sequence[str], after: Sequence[str]) -> None:
+    """Let the personas that an edit leaves keep their colours; new ones get those that are free.
+
+    Examples
+    --------
+    >>> keep_colours(["critic", "fan"], ["fan", "new", "parent"])
+    >>> [PERSONA_COLOURS.index(colour) for colour in persona_colours(["fan", "new", "parent"])]
+    [1, 0, 2]
+    >>> keep_colours(["fan"], [])
+    """
+    old = dict(zip(before, _places(before), strict=True))
+    if len(before) == len(after):  # a new name
+        old |= {name: old[was] for was, name in zip(before, after, strict=True) if name not in old}
+    kept = {name: old[name] for name in after if name in old}
+    free = (place for place in count() if place not in kept.values())
+    _EDITED.clear()
+    _EDITED.update({name: kept[name] if name in kept else next(free) for name in after})
+
+
+def _places(names: Sequence[str]) -> list[int]:
+    """Return each persona's place in the palette: its position unless it was edited."""
+    if all(name in _EDITED for name in names):
+        return [_EDITED[name] for name in names]
+    return list(range(len(names)))
 
 
 def check_frame(frame: pd.DataFrame, columns: str) -> None:

@@ -33,7 +33,8 @@ from jupyter_mop.engine.survey.real_answers import unread_error, without_missing
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
 
-MIN_HUMAN = 10
+MIN_HUMAN, FEW_HUMAN = 10, 30
+WORTHWHILE = 1.05  # of the human answers, from which the simulation adds precision
 MEAN, SHARE = "mean", "share"
 NOT_VALID = "Without human answers: about the simulation only, not valid for the real population."
 OTHER_CONTEXTS = "The human answers are no random sample of the simulation's contexts:"
@@ -88,6 +89,38 @@ class Estimates(Viewed):
         return self.n_human > 0 and not self.difference
 
     @property
+    def verdict(self) -> str:
+        """The largest estimate with its interval, and what the simulation adds, in words.
+
+        Answers whose intervals meet are a tie. Few human answers are named as such.
+        """
+        said = f"{self._largest()} {self._worth()}"
+        if self.n_human and self.difference:
+            return f"Not valid for the population: {said}"
+        return said if self.n_human else f"About the simulation only: {said}"
+
+    def _largest(self) -> str:
+        rows = self.frame.sort_values("value", ascending=False, kind="stable")
+        best = rows.iloc[0]
+        found = f"{best['value']:.3g} [{best['low']:.3g}, {best['high']:.3g}]"
+        if len(rows) == 1:
+            return f"{best['option']} of {self.of}: {found}."
+        tied = list(rows.loc[rows["high"] >= best["low"], "option"])
+        if len(tied) > 1:
+            return f"A tie for the most frequent {self.of}: {' and '.join(tied)}."
+        return f"Most frequent {self.of}: {best['option']}, {found}."
+
+    def _worth(self) -> str:
+        if not self.n_human:
+            return "It says nothing of the real population without human answers."
+        few = "Only " if self.n_human < FEW_HUMAN else ""
+        asked = f"{few}{self.n_human} human answers"
+        worth = float(self.frame["worth"].min())
+        if not worth >= WORTHWHILE * self.n_human:
+            return f"{asked}; the simulation adds nothing to them."
+        return f"{asked}; with the simulation as precise as {worth:.0f}."
+
+    @property
     def note(self) -> str:
         """One sentence on what the intervals are based on."""
         basis = f"{self.level:.0%} intervals, {self.n_simulated:.0f} simulated responses"
@@ -109,7 +142,7 @@ class Estimates(Viewed):
             f"{row.option} {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
             for row in self.frame.itertuples()
         ]
-        return "\n".join([f"{self.of}: {'; '.join(rows)}", self.note])
+        return "\n".join([self.verdict, f"{self.of}: {'; '.join(rows)}", self.note])
 
 
 def estimate(
@@ -186,6 +219,7 @@ def estimate(
     >>> rows = {"age": ["young", "old"] * 20, "answer": ["yes", "no", "no", "no"] * 10}
     >>> real = Population.from_frame(pd.DataFrame(rows), context="age", response="answer")
     >>> estimate(simulation, human=real, answer="yes")
+    yes of response: 0.25 [0.162, 0.365]. 40 human answers; the simulation adds nothing to them.
     response: yes 0.250 [0.162, 0.365]
     Simulation and 40 human answers together (90% intervals, 100 simulated responses).
     >>> estimate(simulation, answer="yes").is_valid

@@ -27,6 +27,8 @@ from jupyter_mop.engine.synthesis.voice_writing import RECORDS, joined, write_vo
 from jupyter_mop.options import takes_options
 from jupyter_mop.rendering import Viewed
 
+FEW_RECORDS_SHARE = 0.05  # of the records, below which a cluster is small
+
 
 @dataclass(frozen=True)
 class Synthesis(Viewed):
@@ -75,6 +77,35 @@ class Synthesis(Viewed):
     def quotes_records(self) -> bool:
         """Whether the personas quote real records."""
         return bool(self.frame["source"].str.endswith(RECORDS).all())
+
+    @property
+    def verdict(self) -> str:
+        """How many personas were made from what, how they differ in size, and how k was chosen."""
+        shares = self.frame["share"]
+        sizes = f"the largest stands for {shares.max():.0%} of the records"
+        few = shares.min() < FEW_RECORDS_SHARE
+        small = f", the smallest for only {shares.min():.1%}" if few else ""
+        return f"{self._made}; {sizes}{small}.{self._chosen}"
+
+    @property
+    def _made(self) -> str:
+        n = f"{len(self)} persona{'s' * (len(self) > 1)}"
+        if (self.frame["source"] == RECORDS).all():
+            return f"{n}, which quote real records"
+        n_keywords = len(self) - int(self.frame["source"].str.startswith(MODEL).sum())
+        if not n_keywords:
+            return f"{n} in the model's words"
+        return f"{n}, {n_keywords} of them only from keywords"
+
+    @property
+    def _chosen(self) -> str:
+        if self.ladder is None:
+            return ""
+        chosen = int(self.ladder.loc[self.ladder["chosen"], "k"].iloc[0])
+        best = int(self.ladder["k"].iloc[int(self.ladder["log_lik"].argmax())])
+        if chosen == best:
+            return f" {chosen} personas predict held-out records best."
+        return f" {chosen} and {best} personas are a tie on held-out records; the fewer are kept."
 
     def __repr__(self) -> str:
         if (self.frame["source"] == RECORDS).all():

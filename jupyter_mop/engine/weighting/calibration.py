@@ -58,10 +58,19 @@ class Calibration(Viewed, Mapping[str, float]):
 
     @property
     def verdict(self) -> str:
-        """Whether the targets are reached, in one sentence."""
-        if self.is_reached:
-            return f"All {len(self.frame)} targets are reached."
-        return f"Not all targets are reached: {largest_gap(self.frame)}."
+        """Whether the targets are reached, and what it takes, in words."""
+        if not self.is_reached:
+            return f"Not all targets are reached: {largest_gap(self.frame)}. {self._largest_move}"
+        return f"All {len(self.frame)} targets are reached. {self._largest_move}"
+
+    @property
+    def _largest_move(self) -> str:
+        """The persona whose weight moves most, in one sentence."""
+        name = max(self.weights, key=lambda name: abs(self.weights[name] - self.start[name]))
+        before, after = self.start[name], self.weights[name]
+        if abs(after - before) < TOLERANCE:
+            return "The initial weights are kept."
+        return f"Largest move: {name} from {before:.1%} to {after:.1%}."
 
     def __getitem__(self, persona: str) -> float:
         return self.weights[persona]
@@ -74,7 +83,7 @@ class Calibration(Viewed, Mapping[str, float]):
 
     def __repr__(self) -> str:
         weights = ", ".join(f"{name}={weight:.3f}" for name, weight in self.weights.items())
-        return f"Calibration({weights})\n{self.verdict} {self.divergence:.3f} nats from the start."
+        return f"{self.verdict}\nCalibration({weights}), {self.divergence:.3f} nats from the start"
 
 
 def calibrate(
@@ -131,8 +140,8 @@ def calibrate(
     --------
     >>> votes = pd.DataFrame({"yes": [0.9, 0.2], "no": [0.1, 0.8]}, index=["young", "old"])
     >>> calibrate(votes, {"yes": 0.76, "no": 0.24})
-    Calibration(young=0.800, old=0.200)
-    All 2 targets are reached. 0.193 nats from the start.
+    All 2 targets are reached. Largest move: young from 50.0% to 80.0%.
+    Calibration(young=0.800, old=0.200), 0.193 nats from the start
     """
     if isinstance(source, Simulation):
         source = source.first_candidates()

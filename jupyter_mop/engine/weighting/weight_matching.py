@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.metrics.numerical_threads import one_thread
-from jupyter_mop.engine.metrics.vectors import Indices, Vectors
-from jupyter_mop.engine.weighting.comparison import Measured
+from jupyter_mop.engine.metrics.vectors import Vectors
 from jupyter_mop.engine.weighting.persona_statistics import HIGHER_IS_BETTER, PersonaStatistics
 from jupyter_mop.errors import DataError
 
@@ -19,9 +16,6 @@ ENTROPY = 0.01
 MIN_SHARE = 1e-3
 MAX_STEPS = 200
 TOLERANCE = 1e-9
-N_SPLITS = 3  # of the responses, to judge matched weights
-REACH = 1e-3  # of a persona's weight
-INSIDE = 2e-3  # of the way from a limit, which is only approached, to the weights as drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,49 +26,6 @@ class Match:
     before: float
     after: float
     steps: int
-
-
-def matched_weights(statistics: PersonaStatistics, metric: str) -> dict[str, float]:
-    """Return the persona weights at which a metric is best, by name, starting from equal ones.
-
-    Where a persona answers some contexts alone, or none of some, the best weights within reach.
-
-    Raises
-    ------
-    DataError
-        If no other weights can be reached, and for input that `match` refuses.
-
-    Warns
-    -----
-    UserWarning
-        If a persona has the highest or the lowest weight that it can have.
-    """
-    names = statistics.names
-    low, high = statistics.cells.limits
-    start = statistics.cells.reached(np.full(len(names), 1 / len(names)))
-    if np.max(high - low) < REACH:
-        shares = ", ".join(f"{name} {share:.3f}" for name, share in zip(names, start, strict=True))
-        raise DataError(
-            f"Each persona answers contexts of its own, so that no weights but {shares} can be "
-            "reached.",
-            hint="Simulate with equal weights: --weights uniform.",
-        )
-    found = statistics.cells.reached(match(statistics, metric, start).weights)
-    limited = [
-        f"{name} {share:.3f}"
-        for name, share, *ends in zip(names, found, low, high, strict=True)
-        if any(0 < end < 1 - REACH and abs(share - end) < REACH for end in ends)
-    ]
-    if limited:
-        found = found + INSIDE * (statistics.cells.groups.marginal - found)
-        warnings.warn(
-            "Some personas answer contexts alone, or none of some contexts. The nearest weights "
-            f"that can be reached: {', '.join(limited)}. "
-            "Simulate with equal weights to reach others.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return {name: float(share) for name, share in zip(names, found, strict=True)}
 
 
 def match(
@@ -145,107 +96,6 @@ def match(
     objective = _Objective(statistics, metric, _positive(first, free), entropy)
     weights, n_steps = _mirror_descent(objective, free)
     return Match(weights, before, statistics.metrics(weights)[metric], n_steps)
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOutGain:
-    """A metric before and after matching, on responses that did not choose the weights.
-
-    Attributes
-    ----------
-    before, after : float
-        Means over all halves.
-    gain : float
-        Their difference; above 0 is better.
-    low, high : float
-        The smallest and the largest improvement of one half; above 0 is better.
-    n_halves : int
-        Number of halves.
-    """
-
-    before: float
-    after: float
-    gain: float
-    low: float
-    high: float
-    n_halves: int
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether every half improved."""
-        return self.low > 0
-
-
-def held_out_gain(
-    measured: Measured,
-    metric: str,
-    start: Sequence[float] | Vectors,
-    *,
-    held: Sequence[bool] | None = None,
-    n_splits: int = N_SPLITS,
-    random_state: int = 0,
-) -> HeldOutGain | None:
-    """Return what matching gains on responses that it has not seen.
-
-    The real and the simulated responses are split at random, the simulated ones within each
-    persona. The weights of one half are judged on the other, and the reverse.
-
-    Parameters
-    ----------
-    measured : Measured
-        All responses of a comparison.
-    metric, start, held
-        As for `match`.
-    n_splits : int
-        Number of random splits, two halves each.
-    random_state : int
-        Seed of the splits.
-
-    Returns
-    -------
-    HeldOutGain or None
-        None for too few responses, or a metric that half of them leave undefined.
-    """
-    rng, found = np.random.default_rng(random_state), []
-    for _ in range(n_splits):
-        rows = zip(
-            _halves(rng, np.zeros(len(measured.target), dtype=np.intp)),
-            _halves(rng, measured.codes),
-            strict=True,
-        )
-        try:
-            with one_thread():
-                halves = [measured.statistics(*side, random_state=random_state) for side in rows]
-            pairs = [(halves[0], halves[1]), (halves[1], halves[0])]
-            found += [_judged(*pair, metric, start, held) for pair in pairs]
-        except DataError:
-            return None
-    before, after = np.array(found).T
-    gains = (after - before) * (1 if metric in HIGHER_IS_BETTER else -1)
-    if not np.isfinite(gains).all():
-        return None
-    ends = float(gains.min()), float(gains.max())
-    means = (float(values.mean()) for values in (before, after, gains))
-    return HeldOutGain(*means, *ends, len(gains))
-
-
-def _halves(rng: np.random.Generator, groups: Indices) -> tuple[Indices, Indices]:
-    """Return the rows of two random halves with an equal share of each group."""
-    order = rng.permutation(len(groups))
-    order = order[np.argsort(groups[order], kind="stable")]
-    return order[::2], order[1::2]
-
-
-def _judged(
-    chooser: PersonaStatistics,
-    judge: PersonaStatistics,
-    metric: str,
-    start: Sequence[float] | Vectors,
-    held: Sequence[bool] | None,
-) -> tuple[float, float]:
-    """Return the metric of one half before and after the weights that another half chose."""
-    weights = match(chooser, metric, start, held=held).weights
-    return judge.metrics(start)[metric], judge.metrics(weights)[metric]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.mixture.composition import Composition
     from jupyter_mop.engine.mixture.explanation import Explanation
     from jupyter_mop.engine.weighting.calibration import Calibration
+    from jupyter_mop.engine.weighting.matched_weights import MatchedWeights
 
 
 @magics_class
@@ -66,7 +67,7 @@ class EvaluateMagics(StudyMagics):
               "sampled pairs.")  # fmt: skip
     @line_magic
     @output_can_be_silenced
-    def mop_match(self, line: str) -> dict[str, float]:
+    def mop_match(self, line: str) -> MatchedWeights:
         """Find the persona weights at which one metric of a simulation is best.
 
         For models that give no likelihoods; no model is called. Assign the result to a variable,

@@ -32,6 +32,8 @@ class MopMagics(*_GROUPS):  # type: ignore[misc]
     }
 
 
+for _name in {name for table in MopMagics.magics.values() for name in table.values()}:
+    setattr(MopMagics, _name, display.warnings_as_notes(getattr(MopMagics, _name)))
 OverviewMagics.mop.__doc__ = help_text(MopMagics)
 
 

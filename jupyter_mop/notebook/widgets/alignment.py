@@ -11,7 +11,7 @@ import numpy as np
 import traitlets
 
 from jupyter_mop.engine.simulation.simulation import PERSONA, WEIGHT
-from jupyter_mop.engine.weighting.weight_matching import held_out_gain
+from jupyter_mop.engine.weighting.matched_weights import held_out_gain
 from jupyter_mop.notebook.widgets.assets import script, style
 from jupyter_mop.notebook.widgets.base import PersonaWeightsPanel
 from jupyter_mop.notebook.widgets.html_page import fragment, page, table
@@ -168,8 +168,9 @@ class AlignmentPanel(PersonaWeightsPanel):
             warnings.simplefilter("ignore", UserWarning)  # the panel notes the sample size
             frame = self.comparison.exact(np.array(weights))
         columns = ["value", "low", "high", "floor"]
-        found: dict[str, Any] = frame.set_index("figure")[columns].to_dict("index")
-        return found
+        return {
+            str(name): row.to_dict() for name, row in frame.set_index("figure")[columns].iterrows()
+        }
 
     def _gain(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the Align button gains on responses that did not choose the weights."""

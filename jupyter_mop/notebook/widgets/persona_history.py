@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from jupyter_mop.charts.style.theme import keep_colours
 from jupyter_mop.engine.data import persona_edits as edits
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
@@ -69,6 +70,7 @@ class PersonaHistory:
         """Write new personas to the study; as always, that discards a fitted mixture."""
         self.past.append(self._snapshot())
         self.future.clear()
+        self._keep_colours(personas)
         self._study.use_personas(personas)
 
     def add_external_change(self, previous: list[Persona]) -> None:
@@ -90,9 +92,14 @@ class PersonaHistory:
             return False
         end.append(self._snapshot())
         snapshot, study = start.pop(), self._study
+        self._keep_colours(snapshot.personas)
         study.personas, study.panel_weights = snapshot.personas, snapshot.panel_weights
         study.mixture = snapshot.mixture if self._is_valid(snapshot.mixture) else None
         return True
+
+    def _keep_colours(self, new: list[Persona]) -> None:
+        before, after = ([p.name for p in of] for of in (self._study.personas, new))
+        keep_colours(before, after)
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(self._study.personas, self._study.mixture, self._study.panel_weights)

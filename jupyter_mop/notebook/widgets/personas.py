@@ -9,7 +9,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from jupyter_mop.charts import PERSONA_COLOURS
+from jupyter_mop.charts import persona_colours
 from jupyter_mop.charts.style.html_table import literal
 from jupyter_mop.engine.data import persona_edits as edits
 from jupyter_mop.engine.data.nearest_records import MAX_RECORDS
@@ -82,7 +82,7 @@ class PersonaPanel(anywidget.AnyWidget):
     personas = traitlets.Any().tag(sync=True)
     cards: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
     adding: traitlets.Dict[str, Any] = traitlets.Dict().tag(sync=True)
-    colours = traitlets.List(list(PERSONA_COLOURS)).tag(sync=True)
+    colours: traitlets.List[str] = traitlets.List().tag(sync=True)
     fitted = traitlets.Bool(default_value=False).tag(sync=True)
     notice = traitlets.Unicode("").tag(sync=True)
     nearest_note = traitlets.Unicode("").tag(sync=True)
@@ -227,6 +227,7 @@ class PersonaPanel(anywidget.AnyWidget):
         note = self._read_nearest()
         with self.hold_sync():
             self.fitted = study.session.fitted_mixture is not None
+            self.colours = persona_colours(persona.name for persona in study.personas)
             self.personas = [asdict(persona) for persona in study.personas]
             self.cards = self._cards()
             self.nearest_note = note

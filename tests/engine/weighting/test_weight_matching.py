@@ -13,8 +13,9 @@ from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.simulation.context_groups import ContextGroups, GroupedDraws
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.weighting.comparison import Measured
+from jupyter_mop.engine.weighting.matched_weights import held_out_gain, matched_weights
 from jupyter_mop.engine.weighting.persona_statistics import PersonaStatistics
-from jupyter_mop.engine.weighting.weight_matching import held_out_gain, match, matched_weights
+from jupyter_mop.engine.weighting.weight_matching import match
 from jupyter_mop.errors import DataError
 
 TESTS = Path(__file__).parents[2]
@@ -118,8 +119,8 @@ def test_the_best_weights_within_reach_are_returned_and_their_limit_is_told():
     statistics = apart(labels, codes, 3)
     low, high = statistics.cells.groups.limits
     assert (low.tolist(), high.tolist()) == ([0, 0, 0], [0.5, 1.0, 0.5])
-    with pytest.warns(UserWarning, match=r"can be reached: p0 0\.\d+"):
-        found = matched_weights(statistics, "FID")
+    found = matched_weights(statistics, "FID")
+    assert "can be reached: p0 0." in found.verdict
     assert found["p0"] == pytest.approx(0.5, abs=0.01)
     shares = np.array(list(found.values()))
     assert statistics.cells.reached(shares) == pytest.approx(shares, abs=1e-4)
@@ -128,8 +129,8 @@ def test_the_best_weights_within_reach_are_returned_and_their_limit_is_told():
 @pytest.mark.slow
 def test_a_persona_that_answers_some_contexts_alone_keeps_its_share():
     statistics = MAKER["statistics"](7, 3, closed=False, contextual=True, alone=True)
-    with pytest.warns(UserWarning, match=r"p0 0\.500"):
-        found = matched_weights(statistics, "FID")
+    found = matched_weights(statistics, "FID")
+    assert "p0 0.500" in found.verdict
     shares = np.array(list(found.values()))
     assert statistics.cells.reached(shares) == pytest.approx(shares, abs=1e-4)
     trials = np.random.default_rng(0).dirichlet(np.ones(2), 50) / 2
@@ -166,3 +167,22 @@ def test_a_gain_by_chance_alone_is_not_clear():
 
 def test_too_few_responses_have_no_held_out_gain():
     assert held_out_gain(measured_of(8, 0, 3.0), "FID", [0.5, 0.5]) is None
+
+
+@pytest.mark.parametrize(
+    ("spread", "start"), [(3.0, "FID is better by"), (0.0, "No clear gain on")]
+)
+def test_the_verdict_is_about_responses_that_did_not_choose_the_weights(spread, start):
+    measured = measured_of(120, 1, spread)
+    statistics = measured.statistics(np.arange(120), np.arange(120))
+    found = matched_weights(statistics, "FID", measured)
+    assert found.verdict.startswith(start)
+    assert "other" in found.verdict
+    assert repr(found).startswith(found.verdict)
+    assert found == dict(found)
+
+
+def test_few_responses_are_told_in_the_verdict():
+    statistics = measured_of(120, 1, 3.0).statistics(np.arange(120), np.arange(120))
+    verdict = matched_weights(statistics, "FID", measured_of(8, 0, 3.0)).verdict
+    assert verdict.endswith("too few responses to judge them on others.")

@@ -94,3 +94,16 @@ def test_other_code_is_completed_as_before(client):
         or "DataFrame" in complete(client, "pd.DataFr")[1]
     )
     assert "%timeit" in complete(client, "%timei")[1]
+
+
+def test_a_warning_is_a_note_without_a_path(client):
+    shown = []
+    code = """import pandas as pd
+people = pd.DataFrame({"topic": ["dawn"] * 60, "text": ["sun", "rain"] * 30})
+is_sunny = lambda text: "sun" in text
+many = study.simulate("many", 100)
+%mop_estimate many --of is_sunny --human people"""
+    client.execute_interactive(code, timeout=60, output_hook=shown.append)
+    assert not [message for message in shown if message["msg_type"] == "stream"]
+    texts = [message["content"].get("data", {}).get("text/plain", "") for message in shown]
+    assert any(text.startswith("Note: The human answers are no random sample") for text in texts)

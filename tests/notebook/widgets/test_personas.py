@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
+from jupyter_mop import charts
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.charts import PERSONA_COLOURS
 from jupyter_mop.errors import DataError
@@ -68,7 +69,7 @@ def test_a_card_has_persona_share_and_nearest_records(study, panel):
     assert panel.cards[0]["nearest"][0]["cosine"] == pytest.approx(1)
     assert not panel.fitted
     assert panel.notice == ""
-    assert panel.colours == list(PERSONA_COLOURS)
+    assert panel.colours == list(PERSONA_COLOURS[: len(panel.personas)])
     assert names(study) == ["sunny", "rainy", "windy"]
 
 
@@ -419,3 +420,22 @@ def test_the_scripts_stay_small(name, limit):
     assert len(text.encode()) < limit
     assert "http" not in text
     assert "innerHTML" not in text
+
+
+def test_colours_stay_when_a_persona_is_added_or_removed(study):
+    panel = persona_panel(study)
+    before = dict(zip((p["name"] for p in panel.personas), panel.colours, strict=True))
+    ask(panel, "add", name="new", description="You say fog.")
+    ask(panel, "delete", at=0)
+    now = dict(zip((p["name"] for p in panel.personas), panel.colours, strict=True))
+    assert {name: now[name] for name in before if name in now} == {
+        name: colour for name, colour in before.items() if name in now
+    }
+    assert len(set(panel.colours)) == len(panel.personas)
+    assert panel.colours == charts.persona_colours(now)
+    first = panel.personas[0]["name"]
+    ask(panel, "name", at=0, text="renamed")
+    assert panel.colours[0] == now[first]
+    while panel.can_undo:
+        ask(panel, "undo")
+    assert dict(zip(before, panel.colours, strict=True)) == before

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { counts, formatRate, formatSeconds } from "../../../../jupyter_mop/notebook/widgets/static/monitor/monitor.js";
+import { counts, formatRate, formatSeconds, statusText } from "../../../../jupyter_mop/notebook/widgets/static/monitor/monitor.js";
 
 const NOTHING = { tokens: 0, cached: 0, cost: null, retries: {}, failures: {} };
 
@@ -32,4 +32,12 @@ test("each reason of a retry or failure is shown with its count", () => {
     ["failed", "1 \u00d7 <b>", true],
     ["failed", "4 \u00d7 no", true],
   ]);
+});
+
+test("the status says what is done, for how long, and the time left in all", () => {
+  const steps = [{ done: 100, total: 100 }, { done: 20, total: 300 }];
+  assert.equal(statusText({ status: "running", steps, seconds: 65, left: 130 }),
+    "Running \u00b7 30 % \u00b7 1:05 so far \u00b7 about 2:10 left");
+  assert.equal(statusText({ status: "running", steps: [], seconds: 0, left: null }), "Running \u00b7 under 1 s so far");
+  assert.equal(statusText({ status: "failed", steps, seconds: 65, left: null }), "Failed \u00b7 after 1:05");
 });

@@ -79,6 +79,7 @@ function drawCounts(list, state) {
 function buildView() {
   const view = {
     status: node("strong", { class: "mop-status", role: "status" }),
+    total: node("span", { class: "mop-total" }),
     pause: node("button", { type: "button" }, "Pause"),
     cancel: node("button", { type: "button", title: "Stop the run; finished answers are cached" }, "Cancel"),
     steps: node("ol", { class: "mop-steps" }),
@@ -87,8 +88,17 @@ function buildView() {
     stepViews: [],
   };
   view.buttons = node("span", { class: "mop-buttons", hidden: "" }, view.pause, view.cancel);
-  view.head = node("div", { class: "mop-head" }, view.status, view.buttons);
+  view.head = node("div", { class: "mop-head" }, node("span", {}, view.status, view.total), view.buttons);
   return view;
+}
+
+/** The status in words: what is done, how long it took so far, and the time left in all. */
+export function statusText({ status, steps, seconds, left }) {
+  const [done, total] = ["done", "total"].map((name) => steps.reduce((sum, step) => sum + step[name], 0));
+  const time = left === null ? "" : `about ${formatSeconds(left)} left`;
+  const share = total ? `${Math.floor((100 * done) / total)} %` : "";
+  const parts = status === "running" || status === "paused" ? [share, `${formatSeconds(seconds)} so far`, time] : [`after ${formatSeconds(seconds)}`];
+  return [STATUS[status], ...parts].filter(Boolean).join(" \u00b7 ");
 }
 
 function drawLatest(list, latest) {
@@ -99,6 +109,7 @@ function drawLatest(list, latest) {
 
 function draw(view, state) {
   view.status.textContent = STATUS[state.status];
+  view.total.textContent = statusText(state).slice(STATUS[state.status].length);
   view.status.dataset.status = state.status;
   for (const step of state.steps.slice(view.stepViews.length)) {
     view.stepViews.push(buildStep(step.what));

@@ -130,7 +130,7 @@ function render({ model, el, signal }) {
     resize(personas.length);
     cards.forEach((card, i) => {
       if (requested.has(i) && requested.get(i) !== JSON.stringify(states[i].preview)) requested.delete(i);
-      const colour = colours[i % colours.length];
+      const colour = colours[i];
       drawCard(card, personas[i], states[i], { fitted, colour, isRequested: requested.has(i) });
       const first = merging === null ? null : nameOf(merging);
       drawMerge(card, nameOf(i), { first, isFirst: merging === i, canMerge: personas.length > 1 });
@@ -153,8 +153,11 @@ function render({ model, el, signal }) {
     draw();
     const { at, part } = focusNext ?? {};
     focusNext = null;
-    if (at === "new") closeForm();
-    else cards[at]?.[part].focus();
+    if (at === "new") {
+      closeForm();
+      cards.at(-1)?.element.scrollIntoView({ block: "nearest" });
+      cards.at(-1)?.name.focus({ preventScroll: true });
+    } else cards[at]?.[part].focus();
   }
 
   function drawForm() {
