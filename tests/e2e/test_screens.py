@@ -59,13 +59,13 @@ CELLS = {
     "alignment": "%mop_align --by time",
     "monitor": MONITOR,
 }
+PANELS = ".mop-alignment, .mop-weights, .mop-monitor"
 WIDTHS = (1400, 1000, 420)
 HEIGHT = 2600
-CUT_JS = """root => [...root.querySelectorAll("*")].filter(node => {
-    const style = getComputedStyle(node);
-    return node.clientWidth && style.overflowX !== "visible" && style.overflowX !== "auto"
-        && node.scrollWidth > node.clientWidth + 1 && node.innerText;
-}).map(node => `${node.className}: ${node.innerText.slice(0, 60)}`)"""
+CUT_JS = """root => [root, ...root.querySelectorAll("*")].filter(node =>
+    node.clientWidth && node.scrollWidth > node.clientWidth + 1 && node.innerText
+    && !["auto", "scroll"].includes(getComputedStyle(node).overflowX)
+).map(node => `${node.className}: ${node.innerText.slice(0, 60)}`)"""
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,30 @@ def test_screens(notebook, artefacts, width, theme):
         output.scroll_into_view_if_needed()
         page.wait_for_timeout(300)
         output.screenshot(path=artefacts / f"screen-{name}-{width}-{theme.lower()}.png")
+    for root in page.locator(PANELS).all():
+        assert root.evaluate(CUT_JS) == []
+    if width >= WIDTHS[1]:  # a narrower cell scrolls a chart sideways
+        charts = page.locator(".jp-CodeCell").nth(4).locator(".jp-OutputArea-output")
+        assert (
+            charts.evaluate_all(
+                "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).length"
+            )
+            == 0
+        )
+
+
+def test_the_metrics_stay_in_view_while_a_slider_moves_in_a_narrow_cell(notebook):
+    page = notebook.page
+    page.set_viewport_size({"width": 420, "height": 900})
+    page.evaluate("() => jupyterapp.shell.collapseLeft()")
+    panel = page.locator(".mop-alignment").first
+    slider = panel.get_by_role("slider").first
+    slider.scroll_into_view_if_needed()
+    slider.press("PageUp")
+    rows, cards = (
+        panel.locator(".mop-rows").bounding_box(),
+        panel.locator(".mop-cards").bounding_box(),
+    )
+    assert cards["y"] < rows["y"]
+    assert rows["y"] + rows["height"] - cards["y"] < 900
+    page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})
