@@ -119,7 +119,7 @@ def _histogram(lengths: Weights, weights: Weights) -> pd.DataFrame:
     )
 
 
-def population_chart(population: Population) -> alt.HConcatChart:
+def population_chart(population: Population) -> alt.VConcatChart:
     """Draw the number of records per context, and the answers or the response lengths."""
     import altair as alt
 
@@ -132,7 +132,7 @@ def population_chart(population: Population) -> alt.HConcatChart:
             f"Context: {', '.join(population.context)}; response: {population.response}."
         ),
     )
-    chart: alt.HConcatChart = styled(alt.hconcat(*parts, title=title, spacing=32))
+    chart: alt.VConcatChart = styled(alt.vconcat(*parts, title=title, spacing=32))
     return chart
 
 

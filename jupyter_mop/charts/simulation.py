@@ -47,7 +47,7 @@ _FAILURES = {
 }
 
 
-def simulation_chart(simulation: Simulation) -> alt.HConcatChart:
+def simulation_chart(simulation: Simulation) -> alt.VConcatChart:
     """Draw each persona's share of the responses, and the answers or the response lengths."""
     import altair as alt
 
@@ -62,8 +62,8 @@ def simulation_chart(simulation: Simulation) -> alt.HConcatChart:
         f"{len(simulation):,} simulated responses: {plain(simulation.name)}",
         subtitle=simulation_facts(simulation),
     )
-    chart: alt.HConcatChart = styled(
-        alt.hconcat(*parts, title=title, spacing=32).resolve_scale(color="independent")
+    chart: alt.VConcatChart = styled(
+        alt.vconcat(*parts, title=title, spacing=32).resolve_scale(color="independent")
     )
     return chart
 

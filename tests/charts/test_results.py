@@ -242,7 +242,7 @@ def test_only_the_most_frequent_contexts_are_drawn():
 
 def test_a_reweighted_simulation_shows_both_shares_and_its_effective_sample_size(study, reweighted):
     spec = reweighted.plot().to_dict()
-    rows = spec["datasets"][spec["hconcat"][0]["data"]["name"]]
+    rows = spec["datasets"][spec["vconcat"][0]["data"]["name"]]
     frame = reweighted.frame
     for row in rows:
         mask = frame["persona"] == row["persona"]

@@ -219,7 +219,7 @@ def estimate(
     >>> rows = {"age": ["young", "old"] * 20, "answer": ["yes", "no", "no", "no"] * 10}
     >>> real = Population.from_frame(pd.DataFrame(rows), context="age", response="answer")
     >>> estimate(simulation, human=real, answer="yes")
-    yes of response: 0.25 [0.162, 0.365]. 40 human answers; the simulation adds nothing to them.
+    yes of response: 0.25 [0.162, 0.365]. 40 human answers; with the simulation as precise as 52.
     response: yes 0.250 [0.162, 0.365]
     Simulation and 40 human answers together (90% intervals, 100 simulated responses).
     >>> estimate(simulation, answer="yes").is_valid

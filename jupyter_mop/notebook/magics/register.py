@@ -32,9 +32,9 @@ class MopMagics(*_GROUPS):  # type: ignore[misc]
     }
 
 
+OverviewMagics.mop.__doc__ = help_text(MopMagics)
 for _name in {name for table in MopMagics.magics.values() for name in table.values()}:
     setattr(MopMagics, _name, display.warnings_as_notes(getattr(MopMagics, _name)))
-OverviewMagics.mop.__doc__ = help_text(MopMagics)
 
 
 def register(shell: InteractiveShell) -> None:

@@ -60,7 +60,7 @@ def style(widget: str, *shared: str) -> str:
     --------
     >>> text = style("weights", "sliders")
     >>> text.count(".mop-weights {"), ".mop-panel" in text
-    (3, False)
+    (5, False)
     """
     paths = [*(f"shared/{name}.css" for name in ("panel", *shared)), f"{widget}/{widget}.css"]
     text = "".join((STATIC / path).read_text(encoding="utf-8") for path in paths)
