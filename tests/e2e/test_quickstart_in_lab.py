@@ -15,7 +15,7 @@ SMALL = """import os
 
 os.environ |= {"JUPYTER_MOP_QUICKSTART": "small", "JUPYTER_MOP_STORE": STORE}"""
 ASK = "import json; print(json.dumps(panel.as_dict()))"
-SIMULATE = "mine = %mop_simulate mine -n 4 --weights panel --replace"
+SIMULATE = "mine = %mop_simulate mine -n 4 --weights panel --candidates 1 --replace"
 ASK_USED = "print(mine.provenance['weights'])"
 
 
@@ -30,14 +30,14 @@ def test_a_moved_slider_changes_the_weights_that_python_simulates_with(
     notebook.run_all(timeout=600)
     page.locator(".mop-alignment").scroll_into_view_if_needed()
     before = json.loads(notebook.execute(ASK))
-    slider = page.get_by_role("slider", name="Weight of cynic", exact=True)
+    slider = page.get_by_role("slider", name="Weight of skin", exact=True)
     slider.focus()
     for _ in range(3):
         slider.press("PageUp")
     notebook.settle()
     page.screenshot(path=artefacts / "quickstart.png")
     after = json.loads(notebook.execute(ASK))
-    assert after["cynic"] == pytest.approx(min(1, before["cynic"] + 0.3), abs=0.02)
+    assert after["skin"] == pytest.approx(min(1, before["skin"] + 0.3), abs=0.02)
     assert sum(after.values()) == pytest.approx(1)
     notebook.execute(SIMULATE)
     used = dict(pair.split("=") for pair in notebook.execute(ASK_USED).split(", "))

@@ -186,7 +186,7 @@ def _ranking(figures: Iterable[tuple[Any, pd.DataFrame]]) -> str:
         lower = rows["better"].iloc[0] == "lower"
         best = rows.sort_values("value", ascending=lower, kind="stable").iloc[0]
         tied = rows[(rows["low"] <= best["high"]) & (rows["high"] >= best["low"])]["method"]
-        names = " and ".join(tied)
+        names = " and ".join(", ".join(tied).rsplit(", ", 1))
         winners.setdefault(f"{names} (a tie)" if len(tied) > 1 else names, []).append(str(figure))
     return "; ".join(f"{names} on {', '.join(of)}" for names, of in winners.items())
 

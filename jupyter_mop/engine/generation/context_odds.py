@@ -42,6 +42,11 @@ class ContextModel(Protocol):
         """How contexts are told apart: `classes`, `texts` or `none`."""
         ...
 
+    @property
+    def loss(self) -> float:
+        """Held-out log-loss of the context, in nats; infinite where nothing is told apart."""
+        ...
+
     def log_ratios(self, responses: Sequence[Exemplar], vectors: Array) -> Array:
         """Return log p_real(x|y) / p(x) of each response y and its own context x, shape (n,)."""
         ...
@@ -52,6 +57,7 @@ class NoContext:
     """A model for contexts that a response says nothing about: all ratios are 1."""
 
     form: str = NO_CONTEXT
+    loss: float = np.inf
 
     def log_ratios(self, responses: Sequence[Exemplar], vectors: Array) -> Array:  # noqa: ARG002
         """Return zeros, shape (n,)."""
@@ -75,6 +81,7 @@ class ContextClasses:
     classes: Sequence[str]
     estimator: LogisticRegression
     shares: Array
+    loss: float
     form: str = "classes"
 
     def log_ratios(self, responses: Sequence[Exemplar], vectors: Array) -> Array:
@@ -101,6 +108,7 @@ class ContextTexts:
 
     estimator: LogisticRegression
     encoder: Encoder
+    loss: float
     form: str = "texts"
 
     def log_ratios(self, responses: Sequence[Exemplar], vectors: Array) -> Array:
@@ -155,8 +163,8 @@ def fit_context_model(
         return NoContext()
     groups = text_groups([record.response for record in real])
     shares = np.bincount(targets, weights) / weights.sum()
-    estimator = _fit(vectors, targets, weights, groups)
-    return ContextClasses(classes, estimator, shares) if estimator else NoContext()
+    found = _fit(vectors, targets, weights, groups)
+    return ContextClasses(classes, found[0], shares, found[1]) if found else NoContext()
 
 
 def text_groups(texts: Sequence[str]) -> NDArray[np.intp]:
@@ -187,13 +195,13 @@ def _fit_texts(
     real, vectors, weights = real[:_MAX_PAIRS], vectors[:_MAX_PAIRS], weights[:_MAX_PAIRS]
     contexts = encode_each(encoder, [record.context for record in real])
     partner = np.roll(np.arange(len(real)), 1)  # records are in random order
-    estimator = _fit(
+    found = _fit(
         np.vstack([_pair_features(contexts, vectors), _pair_features(contexts, vectors[partner])]),
         np.repeat([1, 0], len(real)),
         np.tile(weights, 2),
         np.tile(np.arange(len(real)), 2),
     )
-    return ContextTexts(estimator, encoder) if estimator else NoContext()
+    return ContextTexts(found[0], encoder, found[1]) if found else NoContext()
 
 
 def _pair_features(contexts: Array, vectors: Array) -> Array:
@@ -203,15 +211,18 @@ def _pair_features(contexts: Array, vectors: Array) -> Array:
 
 def _fit(
     features: Array, targets: NDArray[np.intp], weights: Array, groups: NDArray[Any]
-) -> LogisticRegression | None:
-    """Fit a regression with the penalty of the least held-out log-loss; None if none helps."""
+) -> tuple[LogisticRegression, float] | None:
+    """Fit a regression with the penalty of the least held-out log-loss, and return that too.
+
+    Return None if no penalty helps.
+    """
     with one_thread():
         losses = [_held_out_loss(features, targets, weights, groups, c) for c in _INVERSE_PENALTIES]
     shares = np.bincount(targets, weights) / weights.sum()
     if min(losses) >= -float(shares[shares > 0] @ np.log(shares[shares > 0])):
         return None
     best = _INVERSE_PENALTIES[int(np.argmin(losses))]
-    return _regression(best).fit(features, targets, weights / weights.mean())
+    return _regression(best).fit(features, targets, weights / weights.mean()), min(losses)
 
 
 def _held_out_loss(

@@ -12,18 +12,19 @@ from jupyter_mop.backends.protocols import Encoder
 from jupyter_mop.engine.data.encoding import encode_each
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.gate.component_scores import Components
 from jupyter_mop.engine.gate.structured_terms import StructuredTerms
 from jupyter_mop.engine.generation.context_odds import ContextModel, fit_context_model
+from jupyter_mop.engine.generation.description_odds import DescriptionOdds, fitted_logit
 from jupyter_mop.engine.simulation import simulation as columns
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
 
 Array = NDArray[np.float64]
 MIN_DRAWS = 20  # with a response
+CLEARLY_BETTER = 0.02  # nats a draw, by which a regression on vectors must beat descriptions
 MAX_PERSONAS = 25  # told apart beside the exemplar's context; more have too few draws each
-_COSINE_SD, _MAX_SLOPE = 10.0, 50.0  # prior standard deviation and bound of the slope
-_N_ROUNDS = 20  # of setting the means over exemplars and over responses in turn
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class SampleRatios:
     (likelihood-free inference by ratio estimation, Thomas et al. 2022, Bayesian Analysis 17):
     log q(x_j|y) / q(x_j) + log q(k|y, x_j) / q(k) + c cos(h(y_j), h(y)) - z_j. A ratio of densities
     has the mean 1 over the simulated responses, which sets z_j: without it, exemplars that resemble
-    everything would seem to have given everything.
+    everything would seem to have given everything. For q(k|y) see `DescriptionOdds`; a regression
+    on the response's vector stands in where it tells held-out draws apart better.
 
     Attributes
     ----------
@@ -43,8 +45,10 @@ class SampleRatios:
         The K personas and the J exemplars.
     encoder : Encoder
         Text to unit vectors.
-    by_persona, by_context : ContextModel
-        Tell the persona, and the context of the exemplar, from a response.
+    by_persona : DescriptionOdds or ContextModel
+        Tells the persona from a response.
+    by_context : ContextModel
+        Tells the context of the exemplar from a response.
     slope : float
         c, how much a response resembles the exemplar that was shown, in nats for a cosine of 1.
     blocks : ndarray, shape (J, D)
@@ -56,7 +60,7 @@ class SampleRatios:
     personas: Sequence[Persona]
     exemplars: Sequence[Exemplar]
     encoder: Encoder
-    by_persona: ContextModel
+    by_persona: DescriptionOdds | ContextModel
     by_context: ContextModel
     slope: float
     blocks: Array
@@ -69,6 +73,7 @@ class SampleRatios:
         personas: Sequence[Persona],
         encoder: Encoder,
         terms: StructuredTerms,
+        real: Population,
     ) -> SampleRatios:
         """Learn the ratios from a simulation with equal weights.
 
@@ -82,6 +87,8 @@ class SampleRatios:
             Text to unit vectors.
         terms : StructuredTerms
             The exemplars' contexts, and the shares in which they were drawn.
+        real : Population
+            The records of the fit, which tell how far people's subgroups are apart.
 
         Raises
         ------
@@ -105,13 +112,22 @@ class SampleRatios:
         ]
         blocks = terms.blocks if len(personas) <= MAX_PERSONAS else terms.blocks[:, :0]
         beside = np.hstack([vectors, blocks[shown]])
-        by_persona = fit_context_model(speakers, beside, weights, encoder)
+        descriptions = [persona.description for persona in personas]
+        by_description = DescriptionOdds.learned(
+            _cosines(encoder, vectors, descriptions),
+            np.array([*map(list(by_name).index, names)]),
+            _cosines(encoder, encode_each(encoder, real.responses), descriptions),
+            real.weights,
+        )
+        by_vector = fit_context_model(speakers, beside, weights, encoder)
+        is_better = by_description and by_description.loss < by_vector.loss + CLEARLY_BETTER
+        by_persona = by_description if by_description and is_better else by_vector
         pairs = [Exemplar(exemplars[j].record, text) for j, text in zip(shown, texts, strict=True)]
         by_context = fit_context_model(pairs, vectors, weights, encoder)
         everything = np.indices((len(texts), len(exemplars))).reshape(2, -1)
         offsets = _context_ratios(by_context, texts, vectors, exemplars, everything)
-        slope, log_norm = _fitted_logit(
-            _cosines(encoder, vectors, exemplars),
+        slope, log_norm = fitted_logit(
+            _cosines(encoder, vectors, [e.response for e in exemplars]),
             offsets.reshape(len(texts), -1) + terms.log_share,
             terms.log_share,
             shown,
@@ -129,18 +145,29 @@ class SampleRatios:
             P triples of record, persona and exemplar.
         """
         vectors = encode_each(self.encoder, responses)
+        record, _, exemplar = components.arrays
+        of_personas = self._persona_ratios(responses, vectors, components)
+        of_contexts = _context_ratios(
+            self.by_context, responses, vectors, self.exemplars, np.array([record, exemplar])
+        )
+        cosines = _cosines(self.encoder, vectors, [e.response for e in self.exemplars])
+        likeness = self.slope * cosines - self.log_norm
+        return np.asarray(of_personas + of_contexts + likeness[record, exemplar])
+
+    def _persona_ratios(
+        self, responses: Sequence[str], vectors: Array, components: Components
+    ) -> Array:
+        """Return the log-ratio of the persona of each component given its response, shape (P,)."""
         record, persona, exemplar = components.arrays
+        if isinstance(self.by_persona, DescriptionOdds):
+            cosines = _cosines(self.encoder, vectors, [p.description for p in self.personas])
+            return self.by_persona.log_ratios(cosines)[record, persona]
         labelled = [
             _as_context(self.personas[k], responses[i])
             for i, k in zip(record, persona, strict=True)
         ]
         beside = np.hstack([vectors[record], self.blocks[exemplar]])
-        of_personas = self.by_persona.log_ratios(labelled, beside)
-        of_contexts = _context_ratios(
-            self.by_context, responses, vectors, self.exemplars, np.array([record, exemplar])
-        )
-        likeness = self.slope * _cosines(self.encoder, vectors, self.exemplars) - self.log_norm
-        return np.asarray(of_personas + of_contexts + likeness[record, exemplar])
+        return self.by_persona.log_ratios(labelled, beside)
 
 
 def _as_context(persona: Persona, response: str) -> Exemplar:
@@ -172,36 +199,6 @@ def _context_ratios(
     return np.asarray(by_context.log_ratios(labelled, vectors[rows])[of_pair])
 
 
-def _cosines(encoder: Encoder, vectors: Array, exemplars: Sequence[Exemplar]) -> Array:
-    """Return the cosine of each response and each exemplar's response, shape (n, J)."""
-    return np.asarray(vectors @ encode_each(encoder, [e.response for e in exemplars]).T)
-
-
-def _fitted_logit(
-    cosines: Array, offsets: Array, log_share: Array, shown: NDArray[np.intp]
-) -> tuple[float, Array]:
-    """Fit a conditional logit of the exemplar shown: the slope of cosines, and z_j, shape (J,).
-
-    Cosines and offsets have shape (n, J). Given the slope, each z_j is such that the probability
-    of exemplar j has the mean over the responses that it was drawn with.
-    """
-    from scipy.optimize import minimize_scalar
-    from scipy.special import logsumexp
-
-    rows, log_n = np.arange(len(shown)), np.log(len(shown))
-
-    def log_probabilities(slope: float) -> tuple[Array, Array]:
-        log_norm = np.zeros(len(log_share))
-        logits = slope * cosines + offsets
-        for _ in range(_N_ROUNDS):
-            log_p = logits - log_norm
-            log_p -= logsumexp(log_p, axis=1, keepdims=True)
-            log_norm += logsumexp(log_p, axis=0) - log_n - log_share
-        return log_p, log_norm
-
-    def loss(slope: float) -> float:
-        log_p, _ = log_probabilities(slope)
-        return float(slope**2 / (2 * _COSINE_SD**2) - log_p[rows, shown].sum())
-
-    slope = float(minimize_scalar(loss, bounds=(0.0, _MAX_SLOPE), method="bounded").x)
-    return slope, log_probabilities(slope)[1]
+def _cosines(encoder: Encoder, vectors: Array, texts: Sequence[str]) -> Array:
+    """Return the cosine of each response and each text, shape (n, J)."""
+    return np.asarray(vectors @ encode_each(encoder, texts).T)

@@ -542,7 +542,7 @@ class MixtureOfPersonas(Viewed):
             on_step=on_step,
         )
         terms = cast("StructuredTerms", self.gate_.terms)  # an initialised mixture has them
-        return SampleRatios.learned(pilot, self.personas, self.encoder, terms)
+        return SampleRatios.learned(pilot, self.personas, self.encoder, terms, population)
 
     def _ask_all(self, population: Population, on_step: OnStep | None) -> ComponentScores:
         exemplars, n_personas = self.exemplars_, len(self.personas)

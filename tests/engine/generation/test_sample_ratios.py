@@ -8,7 +8,8 @@ from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.gate.component_scores import Components
-from jupyter_mop.engine.generation.sample_ratios import SampleRatios, _fitted_logit
+from jupyter_mop.engine.generation.description_odds import fitted_logit
+from jupyter_mop.engine.generation.sample_ratios import SampleRatios
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.errors import DataError
@@ -33,7 +34,7 @@ def learned(seed: int, n: int = 400, **boosts: float) -> tuple[SampleRatios, Mix
     pilot = made.simulate(
         n, people, weights="uniform", n_candidates=1, temperature=1.0, top_p=1.0, random_state=seed
     )
-    return SampleRatios.learned(pilot, made.personas, made.encoder, made.gate_.terms), made
+    return SampleRatios.learned(pilot, made.personas, made.encoder, made.gate_.terms, people), made
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -72,8 +73,8 @@ def test_the_slope_of_a_conditional_logit_is_found() -> None:
     shown = (3 * cosines + rng.gumbel(size=cosines.shape)).argmax(1)
     equal = np.full(12, -np.log(12))
     zeros = np.zeros_like(cosines)
-    assert _fitted_logit(cosines, zeros, equal, shown)[0] == pytest.approx(3, abs=0.25)
-    assert _fitted_logit(cosines, 3 * cosines, equal, shown)[0] == pytest.approx(0, abs=0.25)
+    assert fitted_logit(cosines, zeros, equal, shown)[0] == pytest.approx(3, abs=0.25)
+    assert fitted_logit(cosines, 3 * cosines, equal, shown)[0] == pytest.approx(0, abs=0.25)
 
 
 def test_an_exemplar_that_resembles_everything_has_not_given_everything() -> None:
@@ -82,7 +83,7 @@ def test_an_exemplar_that_resembles_everything_has_not_given_everything() -> Non
     shown, share = np.repeat(np.arange(8), 100), np.full(8, 1 / 8)
     cosines = rng.normal(0, 0.02, size=(800, 8)) + 0.5 * (shown[:, None] == np.arange(8))
     cosines[:, 0] += 0.4
-    slope, log_norm = _fitted_logit(cosines, np.zeros((800, 8)), np.log(share), shown)
+    slope, log_norm = fitted_logit(cosines, np.zeros((800, 8)), np.log(share), shown)
     for norm, first in ((log_norm, share[0]), (np.zeros(8), 0.4)):
         odds = np.exp(slope * cosines - norm)
         found = (odds / odds.sum(axis=1, keepdims=True)).mean(axis=0)
@@ -95,7 +96,9 @@ def test_too_few_responses_are_one_clear_sentence() -> None:
     frame = pilot.frame.assign(response=["sun"] * 19 + [" "] * 11)
     silent = Simulation(frame, pilot.exemplars, pilot.provenance)
     with pytest.raises(DataError, match="Only 19 of 30 simulated responses are not empty"):
-        SampleRatios.learned(silent, read_personas(PERSONAS), made.encoder, made.gate_.terms)
+        SampleRatios.learned(
+            silent, read_personas(PERSONAS), made.encoder, made.gate_.terms, people
+        )
 
 
 @pytest.mark.parametrize("seed", range(2))
