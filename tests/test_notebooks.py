@@ -62,7 +62,7 @@ def test_committed_outputs_contain_no_path_of_the_machine_that_ran_them(committe
 def figures_of(notebook, tag="table"):
     """Return the value, low and high of each figure of each method in the tagged cell's table."""
     cell = next(cell for cell in notebook.cells if tag in cell.metadata.get("tags", []))
-    text = next(o["data"]["text/plain"] for o in cell.outputs if "text/plain" in o.get("data", {}))
+    text = "\n".join(output.get("data", {}).get("text/plain", "") for output in cell.outputs)
     rows = {}
     for line in text.splitlines():
         numbers = re.findall(r"(\d\.\d+) \[(\d\.\d+), (\d\.\d+)\]", line)
