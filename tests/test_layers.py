@@ -43,6 +43,7 @@ ENGINE = (  # a folder imports from those before it
     "weighting",
     "questionnaire.reading",
     "questionnaire",
+    "questionnaire.evaluation",
     "mixture",
     "evaluation",
     "synthesis",

@@ -27,6 +27,14 @@ from jupyter_mop.charts.questionnaire.group_shares import (
     prediction_chart,
     prediction_table,
 )
+from jupyter_mop.charts.questionnaire.sample_design import (
+    sample_design_chart,
+    sample_design_table,
+)
+from jupyter_mop.charts.questionnaire.survey_fidelity import (
+    survey_fidelity_chart,
+    survey_fidelity_table,
+)
 from jupyter_mop.charts.questionnaire.survey_fit import (
     survey_chart,
     survey_fit_chart,
@@ -50,6 +58,8 @@ from jupyter_mop.engine.generation.conversation import Conversation
 from jupyter_mop.engine.mixture.composition import Composition
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.questionnaire.evaluation.sample_design import SampleDesign
+from jupyter_mop.engine.questionnaire.evaluation.survey_fidelity import SurveyFidelity
 from jupyter_mop.engine.questionnaire.group_shares import GroupShares
 from jupyter_mop.engine.questionnaire.prediction import Prediction
 from jupyter_mop.engine.questionnaire.survey import Survey
@@ -89,8 +99,10 @@ plot.register(MixtureOfPersonas)(mixture_chart)
 plot.register(Population)(population_chart)
 plot.register(PopulationAnswer)(answer_chart)
 plot.register(Prediction)(prediction_chart)
+plot.register(SampleDesign)(sample_design_chart)
 plot.register(Simulation)(simulation_chart)
 plot.register(Survey)(survey_chart)
+plot.register(SurveyFidelity)(survey_fidelity_chart)
 plot.register(SurveyFit)(survey_fit_chart)
 plot.register(Synthesis)(synthesis_chart)
 
@@ -112,7 +124,9 @@ html.register(Population)(population_table)
 html.register(PopulationAnswer)(answer_table)
 html.register(Runs)(runs_table)
 html.register(Prediction)(prediction_table)
+html.register(SampleDesign)(sample_design_table)
 html.register(Simulation)(simulation_table)
 html.register(Survey)(survey_table)
+html.register(SurveyFidelity)(survey_fidelity_table)
 html.register(SurveyFit)(survey_fit_table)
 html.register(Synthesis)(synthesis_table)

@@ -36,6 +36,11 @@ from jupyter_mop.engine.mixture.composition import Composition
 from jupyter_mop.engine.mixture.explanation import Explanation
 from jupyter_mop.engine.mixture.fit_options import FitOptions
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.questionnaire.evaluation.sample_design import SampleDesign, sample_design
+from jupyter_mop.engine.questionnaire.evaluation.survey_fidelity import (
+    SurveyFidelity,
+    survey_fidelity,
+)
 from jupyter_mop.engine.questionnaire.group_shares import GroupShares
 from jupyter_mop.engine.questionnaire.poststratification import Target
 from jupyter_mop.engine.questionnaire.prediction import Prediction, predict
@@ -502,6 +507,33 @@ class Study:
         No model is called. The arguments are those of `SurveyFit.shares`.
         """
         return self.session.require_survey().shares(question, by, to=to)
+
+    def fidelity(
+        self,
+        simulated: Survey | pd.DataFrame | None = None,
+        *,
+        weight: str | None = None,
+        without: Survey | pd.DataFrame | None = None,
+        random_state: int = 0,
+    ) -> SurveyFidelity:
+        """Measure what is wrong with simulated respondents of the fitted survey, beside a floor.
+
+        No model is called. The arguments are those of `survey_fidelity`; without `simulated`, each
+        respondent is compared with a simulated one from a fit to other respondents.
+        """
+        fit = self.session.require_survey()
+        return survey_fidelity(
+            fit, simulated, weight=weight, without=without, random_state=random_state
+        )
+
+    def design(self, budget: int, *, level: float = 0.9, random_state: int = 0) -> SampleDesign:
+        """Return how to split `budget` people between fit and estimate, and what to expect.
+
+        No model is called. The arguments are those of `sample_design`; the fitted survey is the
+        pilot.
+        """
+        fit = self.session.require_survey()
+        return sample_design(fit, budget, level=level, random_state=random_state)
 
     def predict(
         self, question: Question, name: str = "prediction", *, on_step: OnStep | None = None

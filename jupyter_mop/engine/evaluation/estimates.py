@@ -14,9 +14,8 @@ from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.context_shares import ContextShares
 from jupyter_mop.engine.metrics.prediction_powered import (
     PoweredMean,
-    mean_interval,
+    powered_interval,
     powered_mean,
-    share_interval,
 )
 from jupyter_mop.engine.metrics.vectors import Vectors, checked_weights, effective_sample_size
 from jupyter_mop.engine.simulation.outcomes import (
@@ -439,24 +438,11 @@ def _selected(question: Question, answers: Sequence[str]) -> np.ndarray:
     return np.array(rows, dtype=bool).reshape(-1, len(question.options))
 
 
-def _interval(
-    mean: PoweredMean, level: float, *, worth: float, is_share: bool
-) -> tuple[float, float]:
-    """Return the interval; the mean takes one degree of freedom, the power another."""
-    n_estimated = 2 if mean.power > 0 else 1
-    if not is_share:
-        return mean_interval(
-            mean.value, mean.error, mean.size, level=level, n_estimated=n_estimated
-        )
-    freedom = mean.size - n_estimated
-    return share_interval(mean.value, worth * freedom / mean.size, level=level, freedom=freedom)
-
-
 def _simulation_only(numbers: Vectors, shares: Vectors, level: float) -> dict[str, float]:
     """Return the mean of the simulation with the sampling error of the simulation."""
     mean = powered_mean(numbers, np.zeros(len(numbers)), np.zeros(1), weights=shares)
     is_share = set(numbers) <= {0.0, 1.0}
-    low, high = _interval(mean, level, worth=mean.size, is_share=is_share)
+    low, high = powered_interval(mean, level, worth=mean.size, is_share=is_share)
     return {
         "value": mean.value,
         "low": low,
@@ -485,7 +471,7 @@ def _combined(
         n_unlabelled=means.context_shares.n_simulated,
     )
     worth = human.size * (human.error / both.error) ** 2 if both.error else human.size
-    low, high = _interval(both, level, worth=worth, is_share=is_share)
+    low, high = powered_interval(both, level, worth=worth, is_share=is_share)
     return {
         "value": min(max(both.value, 0.0), 1.0) if is_share else both.value,
         "low": low,
@@ -528,5 +514,5 @@ def _human_mean(
 
 
 def _human_only(human: PoweredMean, level: float, *, is_share: bool) -> dict[str, float]:
-    low, high = _interval(human, level, worth=human.size, is_share=is_share)
+    low, high = powered_interval(human, level, worth=human.size, is_share=is_share)
     return {"human": human.value, "human_low": low, "human_high": high}

@@ -123,6 +123,38 @@ def mean_interval(
     return float(value - half), float(value + half)
 
 
+def powered_interval(
+    mean: PoweredMean, level: float, *, worth: float, is_share: bool
+) -> tuple[float, float]:
+    """Return the confidence interval of a prediction-powered mean or share.
+
+    The mean takes one degree of freedom, the power another.
+
+    Parameters
+    ----------
+    mean : PoweredMean
+    level : float
+        Confidence level.
+    worth : float
+        Number of answers that alone would give a share this precision.
+    is_share : bool
+        Whether the mean is a share, whose interval is within [0, 1].
+
+    Examples
+    --------
+    >>> mean = PoweredMean(value=0.5, error=0.1, power=0.0, size=25)
+    >>> [round(end, 2) for end in powered_interval(mean, 0.9, worth=25, is_share=True)]
+    [0.34, 0.66]
+    """
+    n_estimated = 2 if mean.power > 0 else 1
+    if not is_share:
+        return mean_interval(
+            mean.value, mean.error, mean.size, level=level, n_estimated=n_estimated
+        )
+    freedom = mean.size - n_estimated
+    return share_interval(mean.value, worth * freedom / mean.size, level=level, freedom=freedom)
+
+
 def share_interval(
     value: float, size: float, *, level: float, freedom: float | None = None
 ) -> tuple[float, float]:

@@ -127,7 +127,7 @@ class Survey(Viewed):
             {name: question for name, question, _ in items},
             np.stack([codes for _, _, codes in items], axis=1),
             _contexts(df, columns).set_axis(index),
-            _weights(df, weight),
+            survey_weights(df, weight),
             {part.name: part.set_aside for part in parts if part.set_aside},
         )
 
@@ -491,7 +491,8 @@ def _contexts(df: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(texts, index=df.index)
 
 
-def _weights(df: pd.DataFrame, column: str | None) -> NDArray[np.float64]:
+def survey_weights(df: pd.DataFrame, column: str | None) -> NDArray[np.float64]:
+    """Return a column of survey weights with mean 1; raise a DataError for a negative one."""
     if column is None:
         return np.ones(len(df))
     values = pd.to_numeric(df[column], errors="coerce").to_numpy(dtype=np.float64)

@@ -210,10 +210,12 @@ class SurveyFit(Viewed):
         """
         frame = self.survey.frame()
         posterior = self.data.responsibilities(self.parameters)
-        persona = _draw(posterior, _stream(random_state, PERSONA))
+        persona = draw_indices(posterior, _stream(random_state, PERSONA))
         for q, name in enumerate(self.survey.questions):
             contexts = self.tables[name].contexts(self.cells.frame)[self.data.cell]
-            drawn = _draw(self.item_table(name)[contexts, persona], _stream(random_state, name))
+            drawn = draw_indices(
+                self.item_table(name)[contexts, persona], _stream(random_state, name)
+            )
             codes = np.where(self.survey.codes[:, q] == MISSING, drawn, self.survey.codes[:, q])
             frame[name] = categorical(codes, self.survey.questions[name])
         return frame
@@ -241,14 +243,16 @@ class SurveyFit(Viewed):
         cells, sizes = target_cells(self.cells, self.sizes, to)
         cell = _stream(random_state, "context").choice(len(sizes), n, p=sizes)
         weights = np.exp(self.parameters.log_weights(cells.features))
-        persona = _draw(weights[cell], _stream(random_state, PERSONA))
+        persona = draw_indices(weights[cell], _stream(random_state, PERSONA))
         columns: dict[str, Any] = {
             str(column): cells.frame[column].to_numpy()[cell] for column in cells.frame
         }
         columns[PERSONA] = np.array(self.names, dtype=object)[persona]
         for name, question in self.survey.questions.items():
             contexts = self.tables[name].contexts(cells.frame)[cell]
-            codes = _draw(self.item_table(name)[contexts, persona], _stream(random_state, name))
+            codes = draw_indices(
+                self.item_table(name)[contexts, persona], _stream(random_state, name)
+            )
             columns[name] = categorical(codes, question)
         return pd.DataFrame(columns)
 
@@ -378,7 +382,7 @@ def _stream(random_state: int, name: str) -> np.random.Generator:
     )
 
 
-def _draw(probabilities: Array, rng: np.random.Generator) -> NDArray[np.intp]:
+def draw_indices(probabilities: Array, rng: np.random.Generator) -> NDArray[np.intp]:
     """Draw an index in each row of probabilities, (n, A)."""
     cumulative = probabilities.cumsum(axis=1)
     points = rng.random((len(probabilities), 1)) * cumulative[:, -1:]

@@ -150,7 +150,7 @@ class _Completer:
             "--weights": lambda: [*WEIGHT_WORDS, *(f"{p.name}=" for p in study.personas)],
             "--figure": lambda: list(_MATCHED_METRICS),
             "--template": lambda: list(TEMPLATES),
-            "--human": self._frames,
+            **dict.fromkeys(("--human", "--without"), self._frames),
             "--by": self._subgroups,
             "--match": lambda: self._variables(Mapping),
             "--targets": lambda: self._variables((Mapping, pd.Series)),
@@ -202,7 +202,7 @@ class _Completer:
             "mop_ask": lambda: list(study.answers),
             "mop_survey": lambda: [*self._frames(), *self._variables(Survey)],
             **dict.fromkeys(_SURVEYED, self._surveyed),
-            **dict.fromkeys(("mop_population", "mop_personas"), self._frames),
+            **dict.fromkeys(("mop_population", "mop_personas", "mop_fidelity"), self._frames),
             **dict.fromkeys(("mop_save", "mop_load"), _saved),
             "mop_backend": lambda: ["local", "http://localhost:8080/v1"],
         }

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 GROUPS = {
     "Set up": ["backend", "population", "personas", "synthesize", "fit"],
     "Simulate and ask": ["simulate", "ask", "chat"],
-    "Surveys of several questions": ["survey", "shares", "impute", "respondents", "predict"],
+    "Surveys of several questions": [
+        *("survey", "shares", "impute", "respondents", "predict"),
+        *("fidelity", "design"),
+    ],
     "Change the weights": ["weights", "panel", "reweight", "match", "calibrate"],
     "Evaluate": ["align", "composition", "diagnose", "explain", "estimate", "report"],
     "Save and resume": ["save", "load", "export", "runs", "resume", "status"],

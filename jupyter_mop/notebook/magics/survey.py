@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from jupyter_mop.backends.cost.estimate import CostEstimate
+    from jupyter_mop.engine.questionnaire.evaluation.sample_design import SampleDesign
+    from jupyter_mop.engine.questionnaire.evaluation.survey_fidelity import SurveyFidelity
     from jupyter_mop.engine.questionnaire.group_shares import GroupShares
     from jupyter_mop.engine.questionnaire.poststratification import Target
     from jupyter_mop.engine.questionnaire.prediction import Prediction
@@ -190,6 +192,48 @@ class SurveyMagics(StudyMagics):
         """
         args = parsed(self.mop_respondents, line)
         return self.study.respondents(args.n, to=self._to(args), random_state=args.seed)
+
+    @magic_arguments()
+    @argument("respondents", nargs="?", help="Variable with simulated respondents. Default: one "
+              "for each respondent of the survey, from fits to the others.")  # fmt: skip
+    @argument("--weight", help="Column with weights of the simulated respondents.")
+    @argument("--without", help="Variable with respondents simulated without personas, for the "
+              "gain of personas.")  # fmt: skip
+    @argument("--seed", type=arguments.seed, default=0, help="Seed of the draws and the floor.")
+    @line_magic
+    @output_can_be_silenced
+    def mop_fidelity(self, line: str) -> SurveyFidelity:
+        """Show what is wrong with simulated respondents of the survey, worst first.
+
+        Each measure has a human floor: what a simulation without error would show by chance.
+
+        Example: %mop_fidelity drawn --without plain
+        """
+        args = parsed(self.mop_fidelity, line)
+        frames = [
+            name if name is None else arguments.frame(self.shell, name)
+            for name in (args.respondents, args.without)
+        ]
+        weight = args.weight and arguments.unquoted(args.weight)
+        return self.study.fidelity(
+            frames[0], weight=weight, without=frames[1], random_state=args.seed
+        )
+
+    @magic_arguments()
+    @argument("--budget", type=int, required=True, help="Number of people to ask.")
+    @argument("--level", type=float, default=0.9, help="Coverage probability of the intervals.")
+    @argument("--seed", type=arguments.seed, default=0, help="Seed of the simulated studies.")
+    @line_magic
+    @output_can_be_silenced
+    def mop_design(self, line: str) -> SampleDesign:
+        """Show how many people to ask for the fit and for the estimate, and the interval to expect.
+
+        The fitted survey is the pilot. The estimate is that of %mop_estimate.
+
+        Example: %mop_design --budget 300
+        """
+        args = parsed(self.mop_design, line)
+        return self.study.design(args.budget, level=args.level, random_state=args.seed)
 
     @magic_arguments()
     @argument("name", nargs="?", default="prediction", help="Name of the question.")

@@ -48,7 +48,7 @@ VERBS = {
     "composition",
     "synthesize",
     *("ask", "chat"),
-    *("survey", "shares", "impute", "respondents", "predict"),
+    *("survey", "shares", "impute", "respondents", "predict", "fidelity", "design"),
     "match",
     "report",
     *("save", "load", "export"),
