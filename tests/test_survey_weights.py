@@ -30,6 +30,7 @@ from jupyter_mop.engine.evaluation.diagnosis import Diagnosis, diagnose
 from jupyter_mop.engine.evaluation.estimates import estimate
 from jupyter_mop.engine.generation.candidate_selection import CandidateSelector, RealResponses
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
+from jupyter_mop.engine.questionnaire.evaluation.survey_fidelity import survey_fidelity
 from jupyter_mop.engine.survey.asking import ask
 from jupyter_mop.engine.survey.learned_weights import learn_weights
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
@@ -159,6 +160,22 @@ def surveyed_shares(frame: pd.DataFrame) -> Numbers:
     survey = Survey.from_frame(frame, questions, context="who", weight="w")
     young = (survey.contexts["who"] == "young").to_numpy()
     return np.concatenate([survey.shares("drink"), survey.shares("drink", young)])
+
+
+def fidelity_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    questions = {"drink": Question("What will you drink?", DRINKS, "scale"),
+                 "kind": Question("Which kind?", ["Sun", "Rain", "Wind"])}  # fmt: skip
+    survey = Survey.from_frame(frame, questions, context="who", weight="w")
+    made = people(60, 5)
+    return survey_fidelity(survey, made).frame.sort_values(["measure", "question", "detail"])
+
+
+def survey_measures(frame: pd.DataFrame) -> Numbers:
+    return fidelity_frame(frame)["value"].to_numpy()
+
+
+def survey_floors(frame: pd.DataFrame) -> Numbers:
+    return fidelity_frame(frame)["floor_high"].to_numpy()
 
 
 # The mixture.
@@ -381,6 +398,8 @@ REAL: dict[str, tuple[str, Check]] = {
     "intervals and floors of an answer": ("sample", answer_floors),
     "learned weights of an answer": ("sample", question_weights),
     "people's shares in a survey": ("exact", surveyed_shares),
+    "`%mop_fidelity`": ("exact", survey_measures),
+    "floors of `%mop_fidelity`": ("sample", survey_floors),
     "metrics of `%mop_align`": ("sample", align_metrics),
     "floors of `%mop_align`": ("sample", align_floors),
     "metrics by subgroup, `--by`": ("sample", align_groups),

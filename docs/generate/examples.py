@@ -107,6 +107,9 @@ CELLS = [
     ("mop_shares", "%mop_shares first --by hour"),
     ("mop_impute", "probabilities = %mop_impute second\nprobabilities.head(3)"),
     ("mop_respondents", "drawn = %mop_respondents -n 200\ndrawn.head(3)"),
+    ("mop_fidelity", "fidelity = %mop_fidelity\nfidelity"),
+    ("mop_fidelity", "fidelity.plot()"),
+    ("mop_design", "%mop_design --budget 100"),
     (
         "mop_predict",
         '%%mop_predict would --options "warm|loud"\nHow would you like the cafe to be?',

@@ -1,4 +1,4 @@
-"""Six questions of the ANES 1996 with the embedded model: how well are left-out answers imputed?
+"""Six questions of the ANES 1996 with the embedded model: imputed answers, and what is wrong.
 
 Run: python tests/coverage/anes_questionnaire.py
 """
@@ -44,3 +44,6 @@ if __name__ == "__main__":
         print(imputation_report(fit).round(3).to_string(index=False))
         print(item_correlations(fit).round(3).to_string(index=False))
         print(left_out_report(fit).round(3).to_string(index=False))
+        fidelity = study.fidelity()
+        print(f"{fidelity.verdict}\n{fidelity.overall.round(3).to_string()}")
+        print(study.design(300).verdict)

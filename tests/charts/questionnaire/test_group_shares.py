@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mop import Question, Survey, SurveyFit, ToyBackend, fit_survey
+from jupyter_mop import (
+    Question,
+    Survey,
+    SurveyFit,
+    ToyBackend,
+    fit_survey,
+    sample_design,
+    survey_fidelity,
+)
 from jupyter_mop.charts.questionnaire.group_shares import MAX_PANELS, panels_chart
 
 
@@ -49,3 +57,22 @@ def test_many_panels_are_cut_and_counted() -> None:
     spec = panels_chart(pd.DataFrame(rows), "group", "T", ["N."]).to_dict()
     assert len(spec["concat"]) == MAX_PANELS
     assert spec["title"]["subtitle"][-1] == "The first 24 of 30 panels."
+
+
+def test_fidelity_is_drawn_worst_first_with_the_floor_as_a_line(fit: SurveyFit) -> None:
+    found = survey_fidelity(fit, fit.draw(40).assign(now="tea"))
+    spec = found.plot().to_dict()
+    assert [layer["mark"]["type"] for layer in spec["layer"]] == ["bar", "rule"]
+    order = spec["layer"][0]["encoding"]["y"]["sort"]
+    assert order[0].split(", ")[1] in ("now", "all")
+    shown = found._repr_html_()
+    assert "<p><b>At n = 40 (not held out), answers vary too little" in shown
+    assert "dispersion" in shown
+
+
+def test_a_design_is_drawn_as_a_line_beside_people_alone(fit: SurveyFit) -> None:
+    design = sample_design(fit, 80)
+    assert [layer["mark"]["type"] for layer in design.plot().to_dict()["layer"]] == ["line", "rule"]
+    shown = design._repr_html_()
+    assert f"<p><b>{design.verdict}" in shown
+    assert "equivalent answers" in shown

@@ -10,7 +10,15 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from jupyter_mop import GroupShares, Prediction, Study, Survey, SurveyFit
+from jupyter_mop import (
+    GroupShares,
+    Prediction,
+    SampleDesign,
+    Study,
+    Survey,
+    SurveyFidelity,
+    SurveyFit,
+)
 from jupyter_mop.backends.cost.estimate import CostEstimate
 from jupyter_mop.errors import DataError, MopError, NotFittedError
 
@@ -72,6 +80,19 @@ def test_a_survey_from_the_frame_to_a_predicted_question(
     imputed = run(shell, "mop_impute 'sky'")
     assert isinstance(imputed, pd.DataFrame)
     assert imputed.shape == (120, 3)
+    fidelity = run(shell, "mop_fidelity --seed 1")
+    assert isinstance(fidelity, SurveyFidelity)
+    assert fidelity.is_held_out
+    assert "times floor" in fidelity._repr_html_()
+    shell.user_ns["drawn"] = people.head(120).assign(sky="sun", w=2.0)
+    given = run(shell, "mop_fidelity drawn --weight w --without drawn")
+    assert isinstance(given, SurveyFidelity)
+    assert "vary too little" in given.verdict
+    assert given.gain is not None
+    assert given.gain[0] == 0
+    design = run(shell, "mop_design --budget 60 --level 0.95")
+    assert isinstance(design, SampleDesign)
+    assert "95% intervals" in design._repr_html_()
     prediction = run(shell, 'mop_predict land --options "sun|rain"', "What is the land?")
     assert isinstance(prediction, Prediction)
     assert run(shell, "mop_predict land") is prediction
@@ -98,7 +119,7 @@ def test_names_and_answers_are_escaped(study: Study) -> None:
     study.use_personas({EVIL: "You say sun.", "b": "You say rain."})
     frame = pd.DataFrame({EVIL: ["sun", "rain"] * 20, "sea": ["sun", "rain"] * 20})
     fit = study.survey(Survey.from_frame(frame, [EVIL, "sea"]), n_orders=1)
-    for value in (fit, fit.survey, fit.shares(EVIL)):
+    for value in (fit, fit.survey, fit.shares(EVIL), study.fidelity(), study.design(40)):
         shown = value._repr_html_()
         assert "<img" not in shown
         assert "&lt;img" in shown
@@ -109,6 +130,8 @@ def test_names_and_answers_are_escaped(study: Study) -> None:
     ("text", "body", "error", "words"),
     [
         ("mop_survey", None, NotFittedError, "no fitted survey"),
+        ("mop_fidelity", None, NotFittedError, "no fitted survey"),
+        ("mop_design --budget 300", None, NotFittedError, "no fitted survey"),
         ("mop_impute sky", None, NotFittedError, "no fitted survey"),
         ("mop_survey df", None, DataError, "no questions"),
         ("mop_survey", QUESTIONS, DataError, "no respondents"),
@@ -148,6 +171,10 @@ def test_questions_and_groups_are_completed(
     assert "df" in complete("%mop_survey ")
     assert complete("%mop_survey df --questions s") == ["sky", "sea"]
     assert complete("%mop_survey df --method s") == ["scored", "sampled"]
+    assert complete("%mop_fidelity d") == ["df"]
+    assert complete("%mop_fidelity df --without d") == ["df"]
+    assert complete("%mop_fidelity df --weight w") == ["w"]
+    assert complete("%mop_design --b") == ["--budget"]
     study.survey(Survey.from_frame(polled, ["sky", "sea"], context="topic"), n_orders=1)
     assert {"sky", "sea", "--by"} <= set(complete("%mop_shares "))
     assert complete("%mop_shares sky --by t") == ["topic"]

@@ -193,7 +193,9 @@ class SurveyMeasures:
         return int(np.diag(self.counts)[at].sum())
 
     def values(self, tables: Array) -> Array:
-        """Return each row's value on one side; NaN for subgroups, which compare two sides.
+        """Return each row's value on one side; over all questions, the mean size.
+
+        NaN for subgroups, which compare two sides, and for all dispersions, whose units differ.
 
         Parameters
         ----------
@@ -202,8 +204,8 @@ class SurveyMeasures:
         """
         found = np.array([self._value(row, tables) for row in self.rows])
         for at, row in enumerate(self.rows):
-            if row.question == ALL and row.measure != SUBGROUP:
-                found[at] = np.mean(found[self.members(row.measure)])
+            if row.question == ALL and row.measure not in (SUBGROUP, DISPERSION):
+                found[at] = np.mean(np.abs(found[self.members(row.measure)]))
         return found
 
     def members(self, measure: str) -> list[int]:
