@@ -258,8 +258,8 @@ class _Comparison:
             _tables(indicators[at], weights[at])
             for (indicators, weights), at in zip(sides, rows, strict=True)
         )
-        of = self.measures.subgroup_distance
-        return of(people, without) - of(people, simulated)
+        of = self.measures.subgroup_distances
+        return float(np.mean(of(people, without) - of(people, simulated)))
 
 
 def _tables(indicators: Array, weights: Array) -> Array:

@@ -13,7 +13,6 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.metrics.divergences import total_variation
 from jupyter_mop.engine.questionnaire.associations import correlation, cramers_v
 from jupyter_mop.engine.questionnaire.survey import MISSING, Survey
 
@@ -230,7 +229,7 @@ class SurveyMeasures:
 
     def _by_group(self, row: Row, tables: Array) -> Array:
         at = [self.group_places[row.detail, value] for value in self.groups[row.detail]]
-        return np.stack([_shares(counts) for counts in tables[at, self.places[row.question]]])
+        return _shares(tables[at, self.places[row.question]])
 
     def differences(self, people: Array, simulated: Array) -> Array:
         """Return how far one side's tables are from the other's: one number a row.
@@ -240,14 +239,14 @@ class SurveyMeasures:
         variation over the questions.
         """
         first, second = self.values(people), self.values(simulated)
-        found = second - first
+        found, by_subgroup = second - first, self.subgroup_distances(people, simulated)
         for at, row in enumerate(self.rows):
             if row.measure in RATIOS:
                 found[at] = np.log(max(second[at], TINY) / max(first[at], TINY))
             elif row.measure == ITEM_CORRELATION:
                 found[at] = abs(found[at])
             elif row.measure == SUBGROUP and row.detail != ALL:
-                found[at] = self._subgroup(self.subgroups[row.detail], people, simulated)
+                found[at] = by_subgroup[self.subgroups[row.detail]]
         return self._overall(found)
 
     def _overall(self, found: Array) -> Array:
@@ -259,20 +258,20 @@ class SurveyMeasures:
                 found[at] = np.log(np.mean(np.exp(parts))) if is_ratio else np.mean(parts)
         return found
 
-    def subgroup_distance(self, people: Array, simulated: Array) -> float:
-        """Return the mean total variation over questions and subgroups."""
-        distances = [self._subgroup(at, people, simulated) for at in self.subgroups.values()]
-        return float(np.mean(distances))
-
-    def _subgroup(self, group: int, people: Array, simulated: Array) -> float:
-        distances = [
-            total_variation(_shares(people[group, at]), _shares(simulated[group, at]))
-            for at in self.places.values()
-            if self.counts[group, at].sum() >= MIN_ANSWERS
-        ]
-        return float(np.mean(distances)) if distances else 0.0
+    def subgroup_distances(self, people: Array, simulated: Array) -> Array:
+        """Return the mean total variation over the questions in each subgroup, shape (G,)."""
+        n_groups = len(self.subgroups)
+        totals, n_questions = np.zeros(n_groups), np.zeros(n_groups)
+        for at in self.places.values():
+            asked = self.counts[:n_groups, at].sum(axis=1) >= MIN_ANSWERS
+            first, second = (_shares(tables[:n_groups, at]) for tables in (people, simulated))
+            totals += asked * np.abs(first - second).sum(axis=1) / 2
+            n_questions += asked
+        return np.asarray(totals / np.maximum(n_questions, 1))
 
 
 def _shares(counts: Array) -> Array:
-    total = counts.sum()
-    return np.asarray(counts / total if total else np.full(len(counts), 1 / len(counts)))
+    """Return counts as shares of their last axis; equal shares where there are none."""
+    total = counts.sum(axis=-1, keepdims=True)
+    equal = np.full_like(counts, 1 / counts.shape[-1])
+    return np.asarray(np.divide(counts, total, out=equal, where=total > 0))
