@@ -24,7 +24,7 @@ help:
 	@echo "make release  build, and try the wheel on the oldest and newest Python; uploads nothing"
 	@echo "make docs     build the documentation and check its links: build/docs/index.html"
 	@echo "make docs-check  build it and open all of its pages in a browser, search included"
-	@echo "make check    lint, format check, type check"
+	@echo "make check    lint, format check, type check, spelling and grammar"
 	@echo "make format   format the code and fix what lint can fix"
 	@echo "make clean    remove what make created, except the fetched models"
 
@@ -79,6 +79,7 @@ check: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(RUN) tests/prose/run.py
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .

@@ -27,7 +27,7 @@ def load_backend(
     Parameters
     ----------
     choice : Backend, str or path
-        "local", the path of a GGUF file or OpenVINO folder, an http(s) URL, or a backend.
+        "local", the path of a GGUF file or OpenVINO folder, a URL (http or https), or a backend.
     model, chat_template, **endpoint
         Passed to `OpenAIBackend` with a URL; not used otherwise.
 

@@ -162,7 +162,7 @@ def likelihood_chart(frame: pd.DataFrame) -> alt.LayerChart:
 
 
 def mixture_chart(mixture: MixtureOfPersonas) -> alt.LayerChart | alt.VConcatChart:
-    """Draw the persona weights, and also by context if they differ between contexts."""
+    """Draw the persona weights, and by context if they differ between contexts."""
     import altair as alt
 
     overall = mixture.summary()

@@ -276,7 +276,7 @@ class Gate:
     def _penalty(self, l2: float, n: int) -> tuple[float, Array]:
         """Return the penalty per record of n records and its gradient by `theta`.
 
-        It is the squares of the matrices and, with structured terms, the priors of a and b.
+        It is the squares of the matrices and, with structured terms, the priors of `a` and `b`.
         """
         precision, mean = np.zeros(len(self.theta)), np.zeros(len(self.theta))
         n_matrices = self.w_x.size + self.w_g.size + self.w_e.size

@@ -264,11 +264,11 @@ def _regression(inverse_penalty: float) -> LogisticRegression:
 class AnswerShares:
     """Share of the model's responses that answer their question, overall and by context.
 
-    The model's responses in a context x are taken for a mixture: real ones of x with share a(x),
-    and responses to any context. Then p_model(x|y) / p(x) = a(x) s + 1 - a(x), where s is
-    p_real(x|y) / p(x), and the pair's odds are s / (a(x) s + 1 - a(x)): bounded by 1 / a(x), and 1
-    for a model that answers as people do. One share per context, shrunk to the share overall, can
-    be learned from few draws.
+    The model's responses in a context x are taken for a mixture: real ones of x with share `a(x)`,
+    and responses to any context. Then `p_model(x|y) / p(x) = a(x) s + 1 - a(x)`, where `s` is
+    `p_real(x|y) / p(x)`, and the pair's odds are `s / (a(x) s + 1 - a(x))`: bounded by `1 / a(x)`,
+    and 1 for a model that answers as people do. One share per context, shrunk to the share overall,
+    can be learned from few draws.
     """
 
     overall: float

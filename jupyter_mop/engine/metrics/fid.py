@@ -73,10 +73,10 @@ def frechet_distance(
 
     Notes
     -----
-    With centred and scaled data matrices A and B, ``S1 = A'A`` and ``S2 = B'B``, the trace of the
-    root is the nuclear norm of ``A B'``. This is exact for covariances without full rank and needs
-    no matrix root. A weighted covariance is divided by ``1 - sum_i s_i^2`` for shares ``s``, which
-    is 1 - 1 / n with equal weights. See the module for the sources.
+    With centred and scaled data matrices `A` and `B`, ``S1 = A'A`` and ``S2 = B'B``, the trace
+    of the root is the nuclear norm of ``A B'``. This is exact for covariances without full rank
+    and needs no matrix root. A weighted covariance is divided by ``1 - sum_i s_i^2`` for shares
+    ``s``, which is 1 - 1 / n with equal weights. See the module for the sources.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Save and load a mixture: a readable JSON file and an npz file of arrays."""
+"""Save and load a mixture: a readable JSON file and an `.npz` file of arrays."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ class PopulationAnswer(Viewed):
 
     @property
     def options(self) -> tuple[str, ...]:
-        """The A options."""
+        """The `A` options."""
         return tuple(self.question.options)
 
     @property

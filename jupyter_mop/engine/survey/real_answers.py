@@ -84,7 +84,7 @@ def read_answers(population: Population, question: Question) -> Population | Non
     Returns
     -------
     Population or None
-        None if fewer than half of the responses are made of the options: these are answers to
+        `None` if fewer than half of the responses are made of the options: these are answers to
         another question, or free text.
 
     Raises

@@ -41,7 +41,7 @@ class Marginal:
     name : str
         The variable.
     options : tuple of str
-        Its A options.
+        Its `A` options.
     target, cells : ndarray, shapes (A,) and (N, A)
         Known population shares, and the shares of each (group of contexts, persona) cell: of each
         persona where there is one group. Zeros for a cell without responses.

@@ -28,7 +28,7 @@ class OptionShares:
     Attributes
     ----------
     options : tuple of str
-        The A options.
+        The `A` options.
     ordered : bool
         Whether they are an ordered scale.
     target, personas : ndarray, shapes (A,) and (K, A)

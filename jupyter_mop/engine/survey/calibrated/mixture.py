@@ -2,7 +2,7 @@ r"""The calibrated mixture: a latent class model with the language model as its 
 
     p(o | x) = sum_k pi_k(x) softmax_o(beta log p_LM(o | g_k, x) + a_o + u_o(x) + d_ko)
 
-beta is one slope, a_o an offset of each option, u_o(x) the sum of the offsets of the context's
+beta is one slope, `a_o` an offset of each option, u_o(x) the sum of the offsets of the context's
 columns and of the whole context, d_ko an offset of each persona. pi_k(x) is a softmax of an
 intercept, effects of the columns and of the leading components of the context's vector, and the
 cosine of persona and context. All are fitted jointly by maximum likelihood, each with a normal

@@ -40,7 +40,7 @@ def anchor_statements(
     Parameters
     ----------
     options : sequence of str
-        All A options.
+        All `A` options.
     anchors : mapping or sequence of str, optional
         A statement or several for each option, as many for each; or templates with `{option}`.
         Default: four templates.
@@ -90,7 +90,7 @@ def rated_shares(
     ----------
     texts : sequence of str
     statements : mapping of str to sequence of str
-        The statements of the A options in sets; see `anchor_statements`.
+        The statements of the `A` options in sets; see `anchor_statements`.
     encoder : Encoder
     temperature : float
         Below 1 the shares are sharper; at 0 the nearest option of each set has all of it.

@@ -29,13 +29,13 @@ def read_stated_shares(text: str, options: Sequence[str]) -> Array | None:
     text : str
         The reply.
     options : sequence of str
-        All A options.
+        All `A` options.
 
     Returns
     -------
     ndarray or None
-        None if the shares that the reply states sum to less than 90 % or more than 110 %, or if it
-        states two for one option. An option that it does not mention has a share of zero.
+        `None` if the shares that the reply states sum to less than 90 % or more than 110 %, or if
+        it states two for one option. An option that it does not mention has a share of zero.
 
     Examples
     --------
