@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -42,6 +45,20 @@ def test_the_start_page_is_short_and_links_to_every_chapter():
         assert f"(exercises/{stem}.ipynb)" in text
     assert "(TEACHING.md)" in text
     assert len(text.split()) < 350
+
+
+def test_the_first_cell_of_the_start_page_answers_in_seconds_and_needs_no_model_file():
+    first = next(c for c in nbformat.read(START, as_version=4).cells if c.cell_type == "code")
+    *lines, last = first.source.splitlines()
+    report = "json.dumps([type(shown).__name__, time.process_time(), 'openvino' in sys.modules])"
+    program = ["import json, sys, time", *lines, f"shown = {last}", f"print({report})"]
+    run = subprocess.run(
+        [sys.executable, "-c", "\n".join(program)], capture_output=True, text=True, check=True
+    )
+    name, seconds, has_loaded_openvino = json.loads(run.stdout)
+    assert (name, has_loaded_openvino) == ("AlignmentPanel", False)
+    assert seconds < 10
+    assert "AlignmentPanel" in json.dumps(first.outputs)
 
 
 def test_the_teachers_page_names_existing_sections_and_questions():

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from jupyter_mop.teaching.canteen import canteen_cards, canteen_model, canteen_study
 from jupyter_mop.teaching.checks import check
-from jupyter_mop.teaching.student_survey import survey_answers, survey_study
+from jupyter_mop.teaching.student_survey import (
+    student_questionnaire,
+    survey_answers,
+    survey_study,
+)
 from jupyter_mop.teaching.verdicts import Verdict
 from jupyter_mop.teaching.weights_game import HiddenWeights
 
@@ -18,6 +22,7 @@ __all__ = [
     "canteen_model",
     "canteen_study",
     "check",
+    "student_questionnaire",
     "survey_answers",
     "survey_study",
 ]

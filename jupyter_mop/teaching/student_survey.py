@@ -24,6 +24,8 @@ SHARES = {
 }
 SIZES = (0.50, 0.46, 0.04)
 N_STUDENTS = 1000
+QUESTIONS = ("saturdays", "breakfast", "evenings")
+N_RESPONDENTS, SHARE_MISSING = 400, 0.3
 
 
 def survey_answers(n: int = N_STUDENTS, *, random_state: int = 0) -> pd.DataFrame:
@@ -39,6 +41,24 @@ def survey_answers(n: int = N_STUDENTS, *, random_state: int = 0) -> pd.DataFram
     by_persona = persona_probabilities(model)
     answers = [rng.choice(OPTIONS, p=np.array(list(SHARES.values())[y]) @ by_persona) for y in year]
     return pd.DataFrame({"year": [list(SHARES)[y] for y in year], "answer": answers})
+
+
+def student_questionnaire(n: int = N_RESPONDENTS, *, random_state: int = 0) -> pd.DataFrame:
+    """Return the answers of `n` students to three questions; three in ten left out `breakfast`.
+
+    A student has one persona for all questions. The columns are `QUESTIONS`.
+
+    Examples
+    --------
+    >>> list(student_questionnaire(20))
+    ['saturdays', 'breakfast', 'evenings']
+    """
+    rng, by_persona = np.random.default_rng(random_state), persona_probabilities(survey_model())
+    personas = rng.choice(len(by_persona), n, p=np.array(SIZES) @ np.array(list(SHARES.values())))
+    answers = {name: [rng.choice(OPTIONS, p=by_persona[k]) for k in personas] for name in QUESTIONS}
+    frame = pd.DataFrame(answers, dtype=object)
+    frame.loc[rng.random(n) < SHARE_MISSING, "breakfast"] = None
+    return frame
 
 
 def survey_model() -> ToyBackend:

@@ -22,7 +22,6 @@ from jupyter_mop.teaching.canteen import PERSONAS, SHARES
 from jupyter_mop.teaching.student_survey import QUESTION
 from jupyter_mop.teaching.verdicts import QUESTIONS, Verdict
 
-CHAPTERS = ["1", "2", "3", "4", "5", "6"]
 DRAWN = ["a"] * 6 + ["b"] * 2
 WANTED = {"a": 0.25, "b": 0.75}
 WEIGHTS = [1 / 3] * 6 + [3.0] * 2
@@ -41,8 +40,10 @@ def drawn() -> Simulation:
     return Simulation(pd.DataFrame(rows), (), {"personas": {"a": "", "b": ""}})
 
 
-def test_every_chapter_asks_three_questions():
-    assert sorted(QUESTIONS) == [f"{chapter}.{k}" for chapter in CHAPTERS for k in (1, 2, 3)]
+def test_every_chapter_asks_three_questions_or_more():
+    n_questions = {"1": 3, "2": 4, "3": 3, "4": 5, "5": 3, "6": 3}
+    numbers = [f"{chapter}.{k + 1}" for chapter, n in n_questions.items() for k in range(n)]
+    assert sorted(QUESTIONS) == numbers
 
 
 @pytest.mark.parametrize("number", sorted(QUESTIONS))
@@ -208,6 +209,62 @@ def test_believable():
     says("4.3", [], "One more group is at or below its floor", **given)
     says("4.3", ["evening student"], "another sample of people would be closer", **given)
     says("4.3", ["teachers"], "not among the groups", **given)
+
+
+def test_groups_whose_weight_is_off():
+    three = "\n".join(line for line in PERSONAS.strip().splitlines() if "vegan" not in line)
+    shares = {"hungry": 0.4, "thrifty": 0.2, "green": 0.25, "hurried": 0.15}
+    cards = canteen_cards(shares, random_state=1, signed=True)
+    study = canteen_study(cards, three)
+    study.fit("Write a card about {meal}.")
+    given = {"composition": study.composition("guest")}
+    rows = given["composition"].frame.set_index("group")
+    expected = [g for g, row in rows.iterrows() if not row["low"] <= row["true"] <= row["high"]]
+    assert "green" in expected
+    assert len(expected) < len(rows)
+    says("2.4", expected, "right: No persona stands for 'green'", **given)
+    says("2.4", list(rows.index), "the learned weight may be right", **given)
+    says("2.4", [], "One more is outside", **given)
+    says("2.4", "teachers", "The groups are", **given)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (["training shares", "plain prompting"], "right: It does not beat 'regression"),
+        (["training shares"], "look at 'plain prompting'"),
+        (["training shares", "regression on the context"], "its interval is -0.010 to +0.020"),
+        (["magic"], "The answers are training shares"),
+    ],
+)
+def test_beaten(answer, words):
+    names = ["calibrated mixture", "training shares", "regression on the context"]
+    rows = {
+        "answer": [*names, "plain prompting"],
+        "log_score_low": [0, 0.1, -0.01, 0.2],
+        "log_score_high": [0, 0.2, 0.02, 0.3],
+    }
+    says("4.4", answer, words, comparison=pd.DataFrame(rows))
+
+
+CLUES = np.array([[0.5, 0.1, 0.2], [0.3, 0.8, 0.1], [0.2, 0.1, 0.7]])
+JOINT = CLUES.prod(axis=1)
+LIKELIHOOD = CLUES[:, 1:].prod(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (JOINT / JOINT.sum() @ TABLE, "right: The likeliest persona has 50%"),
+        (JOINT @ TABLE, "Divide the products"),
+        (CLUES[:, 0] @ TABLE, "the answer of everybody"),
+        (LIKELIHOOD / LIKELIHOOD.sum() @ TABLE, "You left out the first column"),
+        (TABLE[1], "the likeliest persona"),
+        ([0.2, 0.2, 0.6], "Multiply the columns"),
+    ],
+)
+def test_imputed(answer, words):
+    says("4.5", answer, words, clues=CLUES, table=np.array(TABLE))
 
 
 def halves(said, rng, *, n=50, against=50, factor=0.5):

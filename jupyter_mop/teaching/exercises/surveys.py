@@ -1,10 +1,12 @@
-"""Exercise 4: a population's answer by hand, its distance, and what small groups cannot show."""
+"""Exercise 4: a population's answer, its distance, small groups, calibration and imputation."""
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from jupyter_mop.engine.metrics.divergences import total_variation
+from jupyter_mop.engine.survey.calibrated.comparison import CALIBRATED, USE_THE_MODEL
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.teaching.parsing import close, listed, names, number, numbers
 from jupyter_mop.teaching.verdicts import Verdict, not_yet, question, right
@@ -85,4 +87,54 @@ def believable(answer: object, *, answered: PopulationAnswer, by: str) -> Verdic
     return right(
         f"But look at {few.name!s}: {facts}, from {few['n']} real answers. The overall distance "
         "cannot show it, because the group is small. A good average hides small groups."
+    )
+
+
+@question("4.4", "the names of the answers, as a list")
+def beaten(answer: object, *, comparison: pd.DataFrame) -> Verdict:
+    """Judge which answers the calibrated mixture clearly beats in log score."""
+    rows = comparison.set_index("answer").drop(index=CALIBRATED)
+    expected, given = set(rows.index[rows["log_score_low"] > 0]), names(answer) - {CALIBRATED}
+    if given - set(rows.index):
+        return not_yet(f"The answers are {listed(list(rows.index))}.")
+    for name in sorted(given - expected):
+        low, high = rows.loc[name, ["log_score_low", "log_score_high"]]
+        return not_yet(
+            f"The gain over {name!r} may be zero or less: its interval is {low:+.3f} to "
+            f"{high:+.3f}."
+        )
+    if expected - given:
+        return not_yet(f"One more interval is above zero: look at {min(expected - given)!r}.")
+    level = [name for name in rows.index if name not in USE_THE_MODEL and name not in expected]
+    if not level:
+        return right("It beats everything that the same people give without a model.")
+    return right(
+        f"It does not beat {level[-1]!r}, which asks no model at all. With this many answers the "
+        "model adds nothing: calibration has mended it, by means of the answers."
+    )
+
+
+@question("4.5", "the probability of each option, in the order of the table's columns")
+def imputed(answer: object, *, clues: object, table: object) -> Verdict:
+    """Judge an imputed answer: the posterior of the personas times their option table."""
+    known, p = np.asarray(clues, dtype=np.float64), np.asarray(table, dtype=np.float64)
+    given, joint = numbers(answer, p.shape[1]), known.prod(axis=1)
+    posterior = joint / joint.sum()
+    if np.allclose(given, posterior @ p, atol=_TOLERANCE):
+        return right(
+            f"The likeliest persona has {posterior.max():.0%}, and the imputed answer keeps the "
+            "doubt. To fill in the likeliest option would make everybody more alike than they are."
+        )
+    if np.allclose(given, joint @ p, atol=_TOLERANCE):
+        return not_yet("Divide the products by their sum first: the personas' shares sum to 1.")
+    if np.allclose(given, known[:, 0] @ p, atol=_TOLERANCE):
+        return not_yet("This is the answer of everybody. Use the respondent's other answers too.")
+    likelihood = known[:, 1:].prod(axis=1)
+    if np.allclose(given, likelihood / likelihood.sum() @ p, atol=_TOLERANCE):
+        return not_yet("You left out the first column: some personas are rarer than others.")
+    if np.allclose(given, p[posterior.argmax()], atol=_TOLERANCE):
+        return not_yet("This is the answer of the likeliest persona. The others are possible too.")
+    return not_yet(
+        "Multiply the columns of clues for each persona, divide by the sum, and weight the rows "
+        "of the table with the result."
     )

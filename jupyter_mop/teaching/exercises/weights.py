@@ -1,4 +1,4 @@
-"""Exercise 2: importance weights by hand, their effective sample size, and weights by hand."""
+"""Exercise 2: importance weights and their price, weights by hand, and hidden subgroups."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from jupyter_mop.engine.data.persona_weights import named_shares
 from jupyter_mop.engine.metrics.vectors import effective_sample_size
+from jupyter_mop.engine.mixture.composition import Composition
 from jupyter_mop.engine.simulation.simulation import Simulation
-from jupyter_mop.teaching.parsing import Array, close, number, numbers
+from jupyter_mop.teaching.parsing import Array, close, listed, names, number, numbers
 from jupyter_mop.teaching.verdicts import Verdict, not_yet, question, right
 from jupyter_mop.teaching.weights_game import HiddenWeights
 
@@ -98,3 +99,34 @@ def by_hand(answer: Mapping[str, float], *, game: HiddenWeights) -> Verdict:
     if not score.points:
         return not_yet(f"{result}: no closer than equal weights. Count the words on the cards.")
     return not_yet(f"{result}; {_MIN_POINTS} are enough. {game.hint()}")
+
+
+@question("2.4", "the names of the groups, as a list")
+def off(answer: object, *, composition: Composition) -> Verdict:
+    """Judge which hidden groups have a true share outside the interval of their learned weight."""
+    rows = composition.frame.dropna(subset="group").set_index("group")
+    expected = set(rows.index[(rows["true"] < rows["low"]) | (rows["true"] > rows["high"])])
+    given = names(answer)
+    if given - set(rows.index):
+        return not_yet(f"The groups are {listed(list(rows.index))}.")
+    for name in sorted(given - expected):
+        row = rows.loc[name]
+        return not_yet(
+            f"The true share of {name!r} is {row['true']:.3f}, inside its interval from "
+            f"{row['low']:.3f} to {row['high']:.3f}: the learned weight may be right."
+        )
+    if expected - given:
+        return not_yet(f"One more is outside its interval: look at {min(expected - given)!r}.")
+    return right(_taken_by(composition, list(rows.index[rows["persona"].isna()])))
+
+
+def _taken_by(composition: Composition, without_persona: list[str]) -> str:
+    """Return in a sentence which personas took the records of a group without a persona."""
+    if not without_persona:
+        return "One interval in twenty misses the truth by chance."
+    group = without_persona[0]
+    taken = composition.confusion.loc[group]
+    return (
+        f"No persona stands for {group!r}, so its records go to the others, {taken.max():.0%} of "
+        f"them to {taken.idxmax()!r}, and their weights grow. Only the hidden column shows it."
+    )
