@@ -105,7 +105,7 @@ class Survey(Viewed):
         id : str, optional
             Column that identifies a respondent; default: the index of the data frame.
         missing : str, sequence of str or mapping, optional
-            Answers that are no answers, such as "Refused|Don't know", for all questions or by
+            Answers that count as missing, such as "Refused|Don't know", for all questions or by
             question. They become missing and are counted, as empty cells are missing.
 
         Raises

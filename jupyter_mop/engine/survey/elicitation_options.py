@@ -61,9 +61,9 @@ class ElicitationOptions(Options):
         kind="bool",
         flags=("--uncalibrated",),
         parse=None,
-        help="Whether learned weights come with calibrated options: a slope of the model's "
-        "log-probabilities and offsets of options, contexts and personas, learned from the same "
-        "real answers (--uncalibrated: the model's own probabilities).",
+        help="Whether to calibrate the answer on the real answers, together with learned weights: "
+        "by a slope of the model's log-probabilities and offsets of options, contexts and personas "
+        "(--uncalibrated: the model's own probabilities).",
     )
     method: str = option(
         "auto",
@@ -85,7 +85,7 @@ class ElicitationOptions(Options):
         parse=int,
         limit=at_least(0),
         help="Other respondents whose answers each prompt shows, with contexts like its own. They "
-        "are a fifth of the training records, from whom nothing else is then learned.",
+        "are a fifth of the training records; nothing else is learned from these.",
     )
     n_orders: int | None = option(
         None,

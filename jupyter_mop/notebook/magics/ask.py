@@ -64,7 +64,7 @@ class AskMagics(StudyMagics):
 
         The cell is the question, with {column} names of the context. Without a cell, the earlier
         answer of this name is returned. With --method compare, all methods that the model supports
-        are tried and judged by held-out people; nothing is kept under the name.
+        are tried and compared by held-out people; no result is stored under the name.
 
         Example: %%mop_ask vote --options "Clinton|Dole|Perot"
         """

@@ -70,7 +70,7 @@ class EvaluateMagics(StudyMagics):
     def mop_match(self, line: str) -> MatchedWeights:
         """Find the persona weights at which one metric of a simulation is best.
 
-        For models that give no likelihoods; no model is called. Assign the result to a variable,
+        For models that report no likelihoods. No model is called. Assign the result to a variable,
         as in shares = %mop_match even, and use it as --weights shares.
 
         Example: %mop_match even --figure FID
@@ -128,8 +128,9 @@ class EvaluateMagics(StudyMagics):
     def mop_estimate(self, line: str) -> Estimates:
         """Estimate the population's mean or shares from a simulation and a few human answers.
 
-        Without --human the interval is valid for the simulation only, and says so. People in other
-        contexts than the simulation's are a warning: use --poststratify, or survey weights.
+        Without --human the interval is valid for the simulation only, and says so. If people's
+        contexts differ from the simulation's, a warning says so: use --poststratify, or survey
+        weights.
 
         Example: %mop_estimate learned --of stars --human sample
         """
@@ -212,8 +213,8 @@ class EvaluateMagics(StudyMagics):
     def mop_report(self, line: str) -> Path:
         """Write a report of a simulation or an answer: one HTML file, to read, print and send.
 
-        It needs no network, and calls no model. It has what was measured before: run %mop_align
-        with --by, and %mop_diagnose. What is not there is listed in it.
+        It needs no network and calls no model. It shows what was measured before, so run %mop_align
+        with --by and %mop_diagnose first. What was not measured is listed in it.
 
         Example: %mop_report learned report.html
         """

@@ -118,7 +118,7 @@ class SetupMagics(StudyMagics):
     def mop_synthesize(self, line: str, cell: str | None = None) -> Synthesis:
         """Write personas from the records: cluster them and let the model describe each cluster.
 
-        The cell, if there is one, is the prompt template with which auto compares numbers. With
+        The cell, if there is one, is the prompt template for comparing numbers of personas. With
         --as voices, personas quote real records: "You write like this: ...".
 
         Example: %mop_synthesize -k 8
@@ -214,8 +214,8 @@ class SetupMagics(StudyMagics):
     def mop_load(self, line: str) -> MixtureOfPersonas:
         """Load a saved mixture and use it with its personas and the current model.
 
-        It simulates without its population. To compare with records, run %mop_population before:
-        it discards the mixture.
+        A loaded mixture simulates without a population. To compare with records, run
+        %mop_population first, since it discards the mixture.
 
         Example: %mop_load my-mixture
         """

@@ -62,7 +62,7 @@ class SurveyMagics(StudyMagics):
     @argument("--context", help="Columns that describe a respondent.")
     @argument("--weight", help="Column of survey weights.")
     @argument("--id", help="Column that identifies a respondent.")
-    @argument("--missing", help='Answers that are no answers, such as "Refused|Don\'t know", or a '
+    @argument("--missing", help='Answers that count as missing, such as "Refused|Don\'t know", or a '
               "variable with a dict by column.")  # fmt: skip
     @argument("--codebook", help="For a file: variable or .csv with the label of each code.")
     @argument("--answers", help="For a .qsf: variable or .csv with the answers.")
@@ -75,7 +75,7 @@ class SurveyMagics(StudyMagics):
     def mop_survey(self, line: str, cell: str | None = None) -> SurveyFit | CostEstimate:
         """Fit one model to all questions of a survey: each respondent has one of the personas.
 
-        The cell has a question a line: name: text | option | option, or name [scale]: ... for an
+        The cell has one question per line: name: text | option | option, or name [scale]: ... for an
         ordered one. Without a cell the questions' texts are the names of their columns, or the
         labels in the file. Assign the result to a variable, as in fit = %mop_survey ...
 
@@ -244,7 +244,7 @@ class SurveyMagics(StudyMagics):
     def mop_predict(self, line: str, cell: str | None = None) -> Prediction:
         """Predict how the survey's respondents would answer a question that nobody was asked.
 
-        The cell is the question. The result says what such predictions were worth on the questions
+        The cell is the question. The result says how good such predictions were for the questions
         that were asked, each left out in turn. Without a cell, the earlier prediction is returned.
 
         Example: %%mop_predict tax --options "yes|no"
