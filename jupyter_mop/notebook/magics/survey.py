@@ -62,8 +62,8 @@ class SurveyMagics(StudyMagics):
     @argument("--context", help="Columns that describe a respondent.")
     @argument("--weight", help="Column of survey weights.")
     @argument("--id", help="Column that identifies a respondent.")
-    @argument("--missing", help='Answers that count as missing, such as "Refused|Don\'t know", or a '
-              "variable with a dict by column.")  # fmt: skip
+    @argument("--missing", help='Answers that count as missing, such as "Refused|Don\'t know", '
+              "or a variable with a dict by column.")  # fmt: skip
     @argument("--codebook", help="For a file: variable or .csv with the label of each code.")
     @argument("--answers", help="For a .qsf: variable or .csv with the answers.")
     @argument("--drop", action="store_true", dest="drop_classes", help="Leave out personas as long "
@@ -75,8 +75,8 @@ class SurveyMagics(StudyMagics):
     def mop_survey(self, line: str, cell: str | None = None) -> SurveyFit | CostEstimate:
         """Fit one model to all questions of a survey: each respondent has one of the personas.
 
-        The cell has one question per line: name: text | option | option, or name [scale]: ... for an
-        ordered one. Without a cell the questions' texts are the names of their columns, or the
+        The cell has one question per line: name: text | option | option, or name [scale]: ... for
+        an ordered one. Without a cell the questions' texts are the names of their columns, or the
         labels in the file. Assign the result to a variable, as in fit = %mop_survey ...
 
         Example: %mop_survey voters --questions vote,party --context education,age
