@@ -56,7 +56,8 @@ def check(files: Sequence[Path]) -> dict[Path, list[str]]:
         for copy, file in copies.items():
             text = "\n".join(prose(file))
             copy.write_text(text, encoding="utf-8")
-            known |= set(CODE_WORD.findall(text))
+            found = CODE_WORD.findall(text)
+            known |= {part for word in found for part in (word, *word.split("_"))} - {""}
         forms = [word + end for word in sorted(known) for end in ("", "'s", ".")]
         words = Path(folder) / "words.txt"
         words.write_text("\n".join(forms), encoding="utf-8")
