@@ -225,7 +225,7 @@ def test_hostile_responses_are_shown_as_text(notebook, pace):
     assert panel.locator(".mop-what").text_content() == "<i>hostile</i>"
     assert panel.locator("img, script, .mop-what i").count() == 0
     box = panel.bounding_box()
-    assert all(li.bounding_box()["height"] < 30 for li in panel.locator(".mop-latest li").all())
+    assert all(li.bounding_box()["height"] < 90 for li in panel.locator(".mop-latest li").all())
     assert box["width"] <= 900
     button(panel, "Resume").click()
     wait_for_end(notebook)
