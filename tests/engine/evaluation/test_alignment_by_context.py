@@ -289,7 +289,7 @@ def test_the_heat_map_is_dark_where_a_group_is_off_its_floor(alignment: Alignmen
     chart = by(alignment).plot()
     assert charts.png(chart).startswith(b"\x89PNG")
     spec = chart.to_dict()
-    assert len(spec["hconcat"]) == 3
+    assert len(spec["vconcat"]) == 3
     cells = pd.concat([pd.DataFrame(rows) for rows in spec["datasets"].values()])
     assert set(cells["group"]) == {*TOPICS, "mean over groups"}
     level = cells.set_index(["method", "group", "figure"])["level"]

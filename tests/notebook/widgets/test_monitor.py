@@ -45,7 +45,8 @@ def test_synced_state_is_plain_json(panel):
     assert json.loads(json.dumps(state)) == state
     assert json.dumps(state, ensure_ascii=False).encode()
     assert set(state) == {
-        *("status", "steps", "tokens", "cached", "cost", "retries", "failures", "latest"),
+        *("status", "seconds", "left", "steps", "tokens", "cached", "cost", "retries"),
+        *("failures", "latest"),
     }
 
 
