@@ -36,7 +36,7 @@ def load_backend(
     ModelError
         `choice` is none of these, or the model cannot be loaded.
     DataError
-        `choice` is an address without http:// or https://.
+        `choice` is an address that does not begin with http or https.
     """
     if _is_backend(choice):
         return choice

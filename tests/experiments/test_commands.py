@@ -171,7 +171,10 @@ def test_all_means_every_experiment_that_can_run() -> None:
         chosen("words", films, with_transfer=False)
 
 
-@pytest.mark.parametrize("data", ["drug_reviews", "functions", "films"])
+@pytest.mark.parametrize(
+    "data",
+    ["drug_reviews", *(pytest.param(d, marks=pytest.mark.slow) for d in ("functions", "films"))],
+)
 def test_hidden_subgroups_are_compared_with_the_learned_weights(data: str, tmp_path: Path) -> None:
     done = run(tmp_path, "subgroups", "--quick", "--n", "20", "--data", data)
     assert done.returncode == 0, done.stderr
