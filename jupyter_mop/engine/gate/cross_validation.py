@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from jupyter_mop.engine.gate.component_scores import ComponentScores
 from jupyter_mop.engine.gate.gate import PARAMETERS, Gate
-from jupyter_mop.engine.gate.structured_terms import EQUAL_SD
 from jupyter_mop.engine.metrics.vectors import effective_sample_size
 
 Array = NDArray[np.float64]
@@ -145,33 +144,26 @@ def cross_validate(
     held_out = [scores.take(here) for here in divisions]
     train = [scores.take(np.setdiff1d(np.arange(n_entries), here)) for here in divisions]
 
-    def shown(
-        gates: Sequence[Gate], parts: Sequence[ComponentScores], l2: float | None = None
-    ) -> list[Gate]:
-        return [fit_exemplars(gate, rest, l2) for gate, rest in zip(gates, parts, strict=True)]
-
-    def held_out_log_prob(gates: Sequence[Gate]) -> Array:
+    def held_out_log_prob(gates: Sequence[Gate], l2: float | None) -> Array:
         log_prob = np.empty(n_entries)
-        for gate, here, part in zip(gates, divisions, held_out, strict=True):
-            log_prob[here] = gate.log_prob(part)
+        for gate, rest, here, part in zip(gates, train, divisions, held_out, strict=True):
+            log_prob[here] = fit_exemplars(gate, rest, l2).log_prob(part)
         return log_prob
 
     fitted = [[fit_terms(start, rest) for rest in train]]
-    levels, log_prob = [Penalties()], [held_out_log_prob(shown(fitted[0], train))]
+    levels, log_prob = [Penalties()], [held_out_log_prob(fitted[0], None)]
     for stage in Penalties._fields:
         best = simplest(
             np.array(log_prob).reshape(len(log_prob), -1, n).mean(axis=1), scores.weight[:n]
         )
         of_stage: list[float] = []
         for l2 in penalties:
+            gates = fitted[best]
             if stage == "personas":
-                pairs = zip(fitted[0], train, strict=True)
-                fitted.append([fit_personas(gate, rest, l2) for gate, rest in pairs])
-                gates = shown(fitted[-1], train)
-            else:
-                gates = shown(fitted[best], train, l2)
+                gates = [fit_personas(*pair, l2) for pair in zip(gates, train, strict=True)]
+                fitted.append(gates)
             levels.append(levels[best]._replace(**{stage: l2}))
-            log_prob.append(held_out_log_prob(gates))
+            log_prob.append(held_out_log_prob(gates, levels[-1].exemplars))
             of_stage.append(float(log_prob[-1] @ scores.weight))
             if len(of_stage) - int(np.argmax(of_stage)) > N_WORSE:
                 break
@@ -212,8 +204,7 @@ def fit_stages(
 
 def fit_terms(gate: Gate, scores: ComponentScores, *, max_iter: int = MAX_ITERATIONS) -> Gate:
     """Return the gate with the structured terms and the offsets fitted, W_g and W_e zero."""
-    terms = replace(gate.terms, equal_sd=EQUAL_SD) if gate.terms else None
-    plain = replace(gate, w_g=np.zeros_like(gate.w_g), w_e=np.zeros_like(gate.w_e), terms=terms)
+    plain = replace(gate, w_g=np.zeros_like(gate.w_g), w_e=np.zeros_like(gate.w_e))
     return _fit(plain, scores, 0.0, ("a", "b"), max_iter)
 
 
@@ -231,11 +222,12 @@ def fit_exemplars(
 
     Without a penalty W_e stays zero.
     """
-    if gate.terms:
-        a = np.r_[gate.a[:2], gate.terms.prior_mean[2:]]
-        gate = replace(gate, a=a, terms=gate.terms.answering)
+    begun, terms = gate, gate.terms
+    if terms:
+        a = np.r_[gate.a[:2], terms.prior_mean[2:]]
+        begun = replace(gate, a=a, terms=terms.answering)
     free = ("a1",) if l2 is None else ("a1", "w_e")
-    return _fit(gate, scores, l2 or 0.0, free, max_iter)
+    return replace(_fit(begun, scores, l2 or 0.0, free, max_iter), terms=terms)
 
 
 def _fit(
