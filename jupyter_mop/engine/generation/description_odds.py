@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.gate.likeliest_weights import likeliest_weights
+
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 _COSINE_SD, _MAX_SLOPE = 10.0, 50.0  # prior standard deviation and bound of a slope
 _MAX_ROUNDS, _TOLERANCE = 100, 1e-4  # of setting the means over choices and over responses in turn
 _N_FOLDS = 5
-_MAX_EM_ROUNDS, _EM_TOLERANCE = 200, 1e-5
 
 
 @dataclass(frozen=True)
@@ -67,18 +68,17 @@ class DescriptionOdds:
         True
         """
         log_share = np.full(cosines.shape[1], -np.log(cosines.shape[1]))
-        zeros = np.zeros_like(cosines)
         fold, rows = np.arange(len(personas)) % _N_FOLDS, np.arange(len(personas))
         log_p = np.empty(len(personas))
         for left_out in range(_N_FOLDS):
             here = fold == left_out
-            slope, log_norm = fitted_logit(cosines[~here], zeros[~here], log_share, personas[~here])
+            slope, log_norm = fitted_logit(cosines[~here], 0.0, log_share, personas[~here])
             log_odds = cls(slope, log_norm).log_ratios(cosines[here])
             log_p[here] = (log_odds + log_share)[rows[: here.sum()], personas[here]]
         loss = -float(log_p.mean())
         if loss >= -log_share[0]:
             return None
-        slope = fitted_logit(cosines, zeros, log_share, personas)[0]
+        slope = fitted_logit(cosines, 0.0, log_share, personas)[0]
         slope = _slope_of_people(_relative(cosines), _relative(real), weight, at_least=slope)
         log_norm = normalised(slope * cosines, log_share)[1]
         return cls(slope, log_norm, loss)
@@ -109,12 +109,8 @@ def _slope_of_people(cosines: Array, real: Array, weight: Array, *, at_least: fl
     def loss(slope: float) -> float:
         log_lik = slope * real - _log_mean_exp(slope * cosines, axis=0)
         top = log_lik.max(axis=1, keepdims=True)
-        density, personas = np.exp(log_lik - top), np.full(real.shape[1], 1 / real.shape[1])
-        for _ in range(_MAX_EM_ROUNDS):
-            before, total = personas, density @ personas
-            personas = personas * (share @ (density / total[:, None]))
-            if np.abs(personas - before).max() < _EM_TOLERANCE:
-                break
+        density = np.exp(log_lik - top)
+        personas = likeliest_weights(density, share[None])[0]
         return -float(share @ (np.log(density @ personas) + top[:, 0]))
 
     bounds = (min(at_least, _MAX_SLOPE - 1), _MAX_SLOPE)
@@ -122,11 +118,12 @@ def _slope_of_people(cosines: Array, real: Array, weight: Array, *, at_least: fl
 
 
 def fitted_logit(
-    cosines: Array, offsets: Array, log_share: Array, chosen: Indices
+    cosines: Array, offsets: Array | float, log_share: Array, chosen: Indices
 ) -> tuple[float, Array]:
     """Fit a conditional logit of a choice: the slope of cosines, and z of `normalised`, shape (J,).
 
-    Cosines and offsets have shape (n, J), `chosen` (n,) has the number of each response's choice.
+    Cosines have shape (n, J), offsets too if they are not one number; `chosen` (n,) has the number
+    of each response's choice.
     """
     from scipy.optimize import minimize_scalar
 

@@ -120,8 +120,9 @@ class SampleRatios:
             real.weights,
         )
         by_vector = fit_context_model(speakers, beside, weights, encoder)
-        is_better = by_description and by_description.loss < by_vector.loss + CLEARLY_BETTER
-        by_persona = by_description if by_description and is_better else by_vector
+        by_persona: DescriptionOdds | ContextModel = by_vector
+        if by_description and by_description.loss < by_vector.loss + CLEARLY_BETTER:
+            by_persona = by_description
         pairs = [Exemplar(exemplars[j].record, text) for j, text in zip(shown, texts, strict=True)]
         by_context = fit_context_model(pairs, vectors, weights, encoder)
         everything = np.indices((len(texts), len(exemplars))).reshape(2, -1)

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.dataframes import column_texts
+from jupyter_mop.engine.gate.likeliest_weights import likeliest_weights
 from jupyter_mop.engine.metrics.half_sampling import IDENTITY, centred_interval
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
 from jupyter_mop.engine.metrics.vectors import effective_sample_size
@@ -24,7 +25,7 @@ Array = NDArray[np.float64]
 LEVEL = 0.95
 MAX_GROUPS = 50
 MIN_RESAMPLES = 20
-_MAX_ROUNDS, _TOLERANCE, _TINY = 300, 1e-6, 1e-12
+_TOLERANCE, _TINY = 1e-6, 1e-12
 
 
 @dataclass(frozen=True)
@@ -324,20 +325,10 @@ class GroupedRecords:
         """Return the most likely persona weights of `n` resamples of the records, shape (n, K)."""
         rng = np.random.default_rng([7, random_state])
         size = len(self.weight)
-        return self._em(rng.multinomial(size, np.full(size, 1 / size), size=n) * self.weight)
-
-    def _em(self, counts: Array) -> Array:
-        """Return the most likely persona weights if each record counts as given, (m, n)."""
+        counts = rng.multinomial(size, np.full(size, 1 / size), size=n) * self.weight
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), _TINY)
         prior = np.maximum(self.prior, _TINY)
-        weights = np.tile(prior, (len(counts), 1))
-        for _ in range(_MAX_ROUNDS):
-            odds = weights / prior
-            per_record = shares / np.maximum(odds @ self.posterior.T, _TINY)
-            before, weights = weights, odds * (per_record @ self.posterior)
-            if np.abs(weights - before).max() < _TOLERANCE:
-                break
-        return np.asarray(weights)
+        return likeliest_weights(self.posterior / prior, shares, start=prior)
 
 
 def scored_records(mixture: MixtureOfPersonas, texts: pd.Series) -> GroupedRecords:

@@ -21,6 +21,7 @@ from jupyter_mop.engine.data.population import (
 from jupyter_mop.engine.gate.component_scores import Components, ComponentScores
 from jupyter_mop.engine.gate.gate import Gate
 from jupyter_mop.engine.gate.held_out import held_out_report
+from jupyter_mop.engine.gate.likeliest_weights import likeliest_weights
 from jupyter_mop.engine.survey.multiple_choice import log_likelihood
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 
@@ -198,8 +199,5 @@ def _common_weights(scores: ComponentScores, n_personas: int) -> Array:
     log_lik = scores.log_lik.reshape(-1, n_personas)
     likelihood = np.exp(log_lik - log_lik.max(axis=1, keepdims=True))
     shares = scores.weight / scores.weight.sum()
-    weights = np.full(n_personas, 1 / n_personas)
-    for _ in range(N_EM):
-        posterior = likelihood * weights
-        weights = shares @ (posterior / posterior.sum(axis=1, keepdims=True))
+    weights = likeliest_weights(likelihood, shares[None], max_rounds=N_EM, tolerance=0.0)[0]
     return np.asarray(np.maximum(weights, MIN_WEIGHT))
