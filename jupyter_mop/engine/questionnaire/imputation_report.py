@@ -187,10 +187,9 @@ class _TableImputer:
     def probabilities(self, q: int, rows: Indices) -> Array:
         layout, people = self.data.layout, self.data.take(rows)
         posterior = people.without(q).responsibilities(self.parameters)
-        tables = np.exp(self.parameters.log_tables(layout)[layout.item == q])
-        by_context = tables.reshape(-1, layout.n_options[q], layout.n_classes)
+        by_context = layout.item_table(self.parameters.log_tables(layout), q)
         contexts = self.tables[q].contexts(self.cells)[people.cell]
-        return np.asarray(np.einsum("nk,nak->na", posterior, by_context[contexts]))
+        return np.asarray(np.einsum("nk,nka->na", posterior, by_context[contexts]))
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,11 @@ class Layout:
         cells = (np.ones(len(person)), (person, row + codes[person, item]))
         return csr_array(cells, shape=(len(codes), len(self.option)))
 
+    def item_table(self, log_tables: Array, q: int) -> Array:
+        """Return the probabilities of question q's options, (C, K, A), from all logs, (J, K)."""
+        logs = log_tables[self.item == q].reshape(-1, self.n_options[q], self.n_classes)
+        return np.asarray(np.exp(np.swapaxes(logs, 1, 2)))
+
     def log_softmax(self, logits: Array) -> Array:
         """Return the log-softmax within each block, shape (J, K)."""
         shifted = logits - np.maximum.reduceat(logits, self.starts)[self.block]

@@ -179,9 +179,7 @@ class SurveyFit(Viewed):
         """
         q = self.survey.place(name)
         layout = self.data.layout
-        logs = (parameters or self.parameters).log_tables(layout)[layout.item == q]
-        shaped = logs.reshape(-1, layout.n_options[q], layout.n_classes)
-        return np.asarray(np.exp(np.swapaxes(shaped, 1, 2)))
+        return layout.item_table((parameters or self.parameters).log_tables(layout), q)
 
     def impute(self, name: str) -> pd.DataFrame:
         """Return the probability of each option for each respondent, given their other answers.

@@ -47,11 +47,9 @@ def held_out_respondents(
         persona = draw_indices(weights, rng)
         logs = parameters.log_tables(data.layout)
         for q, table in enumerate(fit.tables.values()):
-            by_context = np.exp(logs[data.layout.item == q]).reshape(
-                -1, data.layout.n_options[q], len(classes)
-            )
             contexts = table.contexts(fit.cells.frame)[data.cell[part]]
-            codes[part, q] = draw_indices(by_context[contexts, :, persona], rng)
+            by_context = data.layout.item_table(logs, q)
+            codes[part, q] = draw_indices(by_context[contexts, persona], rng)
     codes[fit.survey.codes == MISSING] = MISSING
     return replace(fit.survey, codes=codes)
 
