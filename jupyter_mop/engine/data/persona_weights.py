@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +17,26 @@ Weights = str | Mapping[str, float]
 UNIFORM, LEARNED, STATED, PANEL = "uniform", "learned", "stated", "panel"
 WEIGHT_WORDS = (UNIFORM, LEARNED, STATED, PANEL)
 """The words for persona weights in `--weights`, `Study.simulate` and `Study.ask`."""
+
+
+class NamedWeights(Mapping[str, float]):
+    """A result that `reweight` and `simulate` accept: its `weights`, by the name of the persona."""
+
+    weights: dict[str, float]
+
+    def __getitem__(self, persona: str) -> float:
+        return self.weights[persona]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @property
+    def listed(self) -> str:
+        """The weights in one line."""
+        return ", ".join(f"{name}={weight:.3f}" for name, weight in self.weights.items())
 
 
 def answer_weights(

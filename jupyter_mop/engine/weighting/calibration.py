@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.persona_weights import named_shares
+from jupyter_mop.engine.data.persona_weights import NamedWeights, named_shares
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.metrics.divergences import relative_entropy
 from jupyter_mop.engine.metrics.vectors import Vectors, checked_weights
@@ -31,7 +31,7 @@ TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration(Viewed, Mapping[str, float]):
+class Calibration(Viewed, NamedWeights):
     """Calibrated persona weights, a mapping that `reweight` and `simulate` accept.
 
     Attributes
@@ -72,18 +72,10 @@ class Calibration(Viewed, Mapping[str, float]):
             return "The initial weights are kept."
         return f"Largest move: {name} from {before:.1%} to {after:.1%}."
 
-    def __getitem__(self, persona: str) -> float:
-        return self.weights[persona]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.weights)
-
-    def __len__(self) -> int:
-        return len(self.weights)
-
     def __repr__(self) -> str:
-        weights = ", ".join(f"{name}={weight:.3f}" for name, weight in self.weights.items())
-        return f"{self.verdict}\nCalibration({weights}), {self.divergence:.3f} nats from the start"
+        return (
+            f"{self.verdict}\nCalibration({self.listed}), {self.divergence:.3f} nats from the start"
+        )
 
 
 def calibrate(

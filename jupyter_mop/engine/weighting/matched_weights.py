@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from jupyter_mop.engine.data.persona_weights import NamedWeights
 from jupyter_mop.engine.metrics.numerical_threads import one_thread
 from jupyter_mop.engine.metrics.vectors import Indices, Vectors
 from jupyter_mop.engine.weighting.comparison import Measured
@@ -127,7 +128,7 @@ def _judged(
 
 
 @dataclass(frozen=True, eq=False)
-class MatchedWeights(Rendered, Mapping[str, float]):
+class MatchedWeights(Rendered, NamedWeights):
     """Persona weights at which one metric is best, a mapping that `reweight` and `simulate` accept.
 
     Attributes
@@ -177,18 +178,8 @@ class MatchedWeights(Rendered, Mapping[str, float]):
             "Simulate with equal weights to reach others."
         )
 
-    def __getitem__(self, persona: str) -> float:
-        return self.weights[persona]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.weights)
-
-    def __len__(self) -> int:
-        return len(self.weights)
-
     def __repr__(self) -> str:
-        weights = ", ".join(f"{name}={weight:.3f}" for name, weight in self.weights.items())
-        return f"{self.verdict}\nMatchedWeights({weights})"
+        return f"{self.verdict}\nMatchedWeights({self.listed})"
 
 
 def matched_weights(
