@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 TYPE_CHECKING = False  # importing typing would take most of the package's import time
 if TYPE_CHECKING:
@@ -42,6 +42,18 @@ def register(kind: str, view: Callable[[Any], Any]) -> None:
 def view(kind: str, value: object) -> Any:  # noqa: ANN401  a chart, a text or a widget
     """Return the view of one kind of `value`."""
     return _VIEWS[kind](value)
+
+
+def listed(names: Iterable[object]) -> str:
+    """Return the distinct names as a list in a sentence.
+
+    Examples
+    --------
+    >>> listed(["FID"]), listed(["FID", "MAUVE", "length"])
+    ('FID', 'FID, MAUVE and length')
+    """
+    *first, last = dict.fromkeys(map(str, names))
+    return " and ".join(filter(None, [", ".join(first), last]))
 
 
 class Rendered:

@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, ParamSpec, TypeVar, cast
@@ -32,6 +32,7 @@ from jupyter_mop.errors import (
     NotFittedError,
     StoreError,
 )
+from jupyter_mop.rendering import listed
 from jupyter_mop.study.batches import is_batch
 from jupyter_mop.study.session import Session
 
@@ -95,15 +96,9 @@ def _check_inputs(session: Session, run: StoredRun) -> None:
     if different:
         inputs, cells = zip(*(_INPUT_CELLS[name] for name in different), strict=True)
         raise DataError(
-            f"Run {run.run} used {_listed(inputs)} that this study does not have.",
-            hint=f"Run its cells with {_listed(cells)} again, then %mop_resume {run.run}.",
+            f"Run {run.run} used {listed(inputs)} that this study does not have.",
+            hint=f"Run its cells with {listed(cells)} again, then %mop_resume {run.run}.",
         )
-
-
-def _listed(words: Iterable[str]) -> str:
-    """Return the distinct words with commas and "and"."""
-    *first, last = dict.fromkeys(words)
-    return " and ".join(filter(None, [", ".join(first), last]))
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from jupyter_mop.engine.metrics.vectors import (
 from jupyter_mop.engine.simulation.simulation import PERSONA, RESPONSE, Simulation
 from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
 from jupyter_mop.errors import DataError
-from jupyter_mop.rendering import Viewed, view
+from jupyter_mop.rendering import Viewed, listed, view
 
 if TYPE_CHECKING:
     from jupyter_mop.rendering import Chart
@@ -186,7 +186,7 @@ def _ranking(figures: Iterable[tuple[Any, pd.DataFrame]]) -> str:
         lower = rows["better"].iloc[0] == "lower"
         best = rows.sort_values("value", ascending=lower, kind="stable").iloc[0]
         tied = rows[(rows["low"] <= best["high"]) & (rows["high"] >= best["low"])]["method"]
-        names = " and ".join(", ".join(tied).rsplit(", ", 1))
+        names = listed(tied)
         winners.setdefault(f"{names} (a tie)" if len(tied) > 1 else names, []).append(str(figure))
     return "; ".join(f"{names} on {', '.join(of)}" for names, of in winners.items())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from jupyter_mop.engine.evaluation.diagnosis import Diagnosis
 from jupyter_mop.engine.simulation.simulation import PERSONA, Simulation
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.subgroups import EVERYONE
+from jupyter_mop.rendering import listed
 
 CLEAR_COPIES = 0.01  # share of responses
 UNUSABLE, ALIKE = 0.1, 0.05  # total variation from people; largest difference between personas
@@ -218,15 +218,3 @@ def simulation_verdict(simulation: Simulation) -> list[str]:
     if not len(weights) or not np.ptp(weights) or simulation.frame[PERSONA].isna().any():
         return []
     return [f"Reweighted responses: {simulation.reliability()}."]
-
-
-def listed(names: Sequence[object]) -> str:
-    """Return names as a list in a sentence.
-
-    Examples
-    --------
-    >>> listed(["FID"]), listed(["FID", "MAUVE", "length"])
-    ('FID', 'FID, MAUVE and length')
-    """
-    *first, last = map(str, names)
-    return " and ".join(filter(None, [", ".join(first), last]))
