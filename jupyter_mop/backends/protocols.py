@@ -54,6 +54,9 @@ class ScoreRequest:
     response: str
 
 
+REFUSED = ("content_filter", "refusal")  # the `finish_reason` of what is no answer
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """A generated response.

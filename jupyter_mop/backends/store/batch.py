@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import (
+    REFUSED,
     Completion,
     FirstTokens,
     GenerationRequest,
@@ -46,7 +47,6 @@ class Codec(Generic[Value]):
 
 
 _OPTIONAL = ("n_thinking", "served")
-_REFUSED = ("content_filter", "refusal")
 
 
 def _pack_completion(completion: Completion) -> bytes:
@@ -210,7 +210,7 @@ def is_answer(completion: Completion) -> bool:
     >>> is_answer(Completion("Yes", 1)), is_answer(Completion(" ", 1, "length"))
     (True, False)
     """
-    if completion.finish_reason in _REFUSED:
+    if completion.finish_reason in REFUSED:
         return True
     text = completion.text.strip()
     is_thinking = text.startswith("<think>") or "</think>" in text

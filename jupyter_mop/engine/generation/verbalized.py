@@ -18,6 +18,7 @@ from functools import partial
 import numpy as np
 
 from jupyter_mop.backends.protocols import (
+    REFUSED,
     Backend,
     Completion,
     GenerationRequest,
@@ -34,7 +35,7 @@ MALFORMED = "malformed"
 _TOKENS_PER_ITEM = 24  # of the form around a listed response
 _MIN_ITEMS = 2
 _MAX_SEED = 2**31 - 1
-_NO_ANSWER = frozenset({"content_filter", "refusal", "empty"})
+_NO_ANSWER = (*REFUSED, "empty")
 _NAMES = ("text", "response"), ("probability", "prob", "p")
 _TAGGED = re.compile(
     r"<text>(.*?)</text>\s*<probability>(.*?)</probability>", re.DOTALL | re.IGNORECASE

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import (
+    REFUSED,
     Backend,
     Completion,
     Encoder,
@@ -77,7 +78,6 @@ MIN_STATED = 0.005
 N_EXAMPLES, MAX_EXAMPLE_LENGTH, N_OPTIONS = 3, 60, 8
 _TOKENS_PER_WORD, _EXTRA_TOKENS, _FREE_TEXT_TOKENS = 3, 12, 80
 _MAX_SEED = 2**31
-_NO_ANSWER = ("content_filter", "refusal")  # why a reply ended
 _UNREADABLE = {
     FIRST_TOKEN: "first tokens, by probability, begin none",
     SAMPLED: "replies name none",
@@ -481,7 +481,7 @@ def _never_zero(shares: Array | None, n_options: int) -> Array:
 
 def _readable(completion: Completion) -> bool:
     """Return whether a reply has a text that is no refusal."""
-    return bool(completion.text.strip()) and completion.finish_reason not in _NO_ANSWER
+    return bool(completion.text.strip()) and completion.finish_reason not in REFUSED
 
 
 def _unmatched_replies(
