@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from jupyter_mop.charts.style.chart_parts import sized, styled
+from jupyter_mop.charts.style.chart_parts import sized, styled, titled
 from jupyter_mop.charts.style.html_table import cell, table
 from jupyter_mop.charts.style.theme import BLUE, INK
 
@@ -30,7 +30,7 @@ def sample_design_chart(design: SampleDesign) -> alt.LayerChart:
     alone = pd.DataFrame({"width": [splits["width_alone"].mean()]})
     rule = alt.Chart(alone).mark_rule(color=INK, strokeDash=[4, 3])
     note = "Dashed line: the answers of all people alone, without a simulation."
-    title = alt.TitleParams(f"{design.level:.0%} intervals to expect", subtitle=note)
+    title = titled(f"{design.level:.0%} intervals to expect", subtitle=note)
     layers = alt.layer(line.encode(x, y, tooltip=tips), rule.encode(alt.Y("width:Q")), title=title)
     chart: alt.LayerChart = styled(sized(layers, 420, HEIGHT_IN_ROWS))
     return chart

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from jupyter_mop.charts.style.chart_parts import name_axis, sized, styled
+from jupyter_mop.charts.style.chart_parts import name_axis, sized, styled, titled
 from jupyter_mop.charts.style.html_table import cell, table
 from jupyter_mop.charts.style.numbers import interval, number
 from jupyter_mop.charts.style.plain_text import plain_frame
@@ -38,7 +38,7 @@ def survey_fidelity_chart(fidelity: SurveyFidelity) -> alt.LayerChart:
     bars = alt.Chart(frame).mark_bar(height={"band": 0.6}).encode(x, y, color=colour, tooltip=tips)
     line = alt.Chart(pd.DataFrame({"floor": [1.0]})).mark_rule(color=INK, strokeDash=[4, 3])
     note = "Blue: more than chance. Dashed line: the human floor."
-    title = alt.TitleParams("Simulated respondents beside people", subtitle=note)
+    title = titled("Simulated respondents beside people", subtitle=note)
     layers = alt.layer(bars, line.encode(alt.X("floor:Q")), title=title)
     chart: alt.LayerChart = styled(sized(layers, 420, len(frame)))
     return chart
