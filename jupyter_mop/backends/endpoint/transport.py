@@ -94,9 +94,9 @@ class Client(httpx2.AsyncClient):
             self._urls[url] = httpx2.URL(url)
         stream = httpx2.ByteStream(content or b"")
         extensions = {_HEADERS: headers}
-        request = httpx2.Request(
-            method, self._urls[url], headers=headers, stream=stream, extensions=extensions
-        )
+        request = httpx2.Request(method, self._urls[url], stream=stream, extensions=extensions)
+        if isinstance(headers, httpx2.Headers):
+            request.headers = headers  # as they are: to copy and decode them again takes time
         request.read()
         return request
 
