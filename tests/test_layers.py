@@ -98,7 +98,7 @@ ALLOWED = {
     "experiments": (*BELOW_NOTEBOOK, ""),
     "notebook": BELOW_NOTEBOOK,
     "notebook.magics": (*BELOW_NOTEBOOK, "notebook"),
-    "notebook.widgets": (*BELOW_STUDY, "study", "notebook.progress"),
+    "notebook.widgets": (*BELOW_STUDY, "study", "notebook.progress", "notebook.persona_history"),
     "": ("rendering", "charts", "notebook"),
 }
 FOLDERS = sorted(short(name) for name, file in MODULES.items() if file.name == "__init__.py")

@@ -16,10 +16,10 @@ from jupyter_mop.engine.data.nearest_records import MAX_RECORDS
 from jupyter_mop.engine.data.personas import Persona, read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.errors import DataError, MopError
+from jupyter_mop.notebook.persona_history import EDITS, PersonaHistory
 from jupyter_mop.notebook.widgets.assets import script, style
 from jupyter_mop.notebook.widgets.base import Bundle
 from jupyter_mop.notebook.widgets.html_page import table
-from jupyter_mop.notebook.widgets.persona_history import EDITS, PersonaHistory
 from jupyter_mop.study.study import Study
 
 _MAX_TEXT_LENGTH = 600
