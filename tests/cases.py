@@ -10,9 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from jupyter_mop.engine.metrics.vectors import WeightedVectors
+from jupyter_mop.engine.questionnaire.latent_classes import context_cells
+from jupyter_mop.engine.questionnaire.reweighted_shares import ReweightedShares
+from jupyter_mop.engine.questionnaire.survey import Survey
 from jupyter_mop.engine.simulation.context_groups import ContextGroups, GroupedDraws
+from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.weighting.context_codes import ContextCodes
 from jupyter_mop.engine.weighting.human_floor import HumanFloor
 from jupyter_mop.engine.weighting.joint_alignment import Contexts, Sides
@@ -128,6 +133,61 @@ def matching_case(
     }
 
 
+def surveyed(seed: int, *, context: list[str], absent: bool = False) -> ReweightedShares:
+    """Return random shares of three questions; the last depends on the first context column.
+
+    Weights differ by respondent; two people are of the age "unknown". With `absent`, the last
+    of the personas has no respondent.
+    """
+    rng = np.random.default_rng(seed)
+    people = pd.DataFrame(
+        {
+            "age": ["unknown"] * 2 + [str(age) for age in rng.choice(["old", "young"], 58)],
+            "place": rng.choice(["town", "village", "farm"], 60),
+            "weight": rng.uniform(0.5, 2, 60),
+            **{name: rng.choice(OPTIONS, 60) for name in ("tea", "milk", "juice")},
+        }
+    )
+    questions = {
+        name: Question(f"How often {name}?", OPTIONS, kind="scale")
+        for name in ("tea", "milk", "juice")
+    }
+    survey = Survey.from_frame(people, questions, context=context, weight="weight")
+    cells, cell = context_cells(survey.contexts)
+    sizes = np.bincount(cell, survey.weights)
+    base = rng.dirichlet(np.ones(3), len(sizes))
+    if absent:
+        base = np.column_stack([base[:, :2] / base[:, :2].sum(1, keepdims=True), 0 * base[:, 2]])
+    first = np.zeros(len(sizes), dtype=np.intp)
+    by_age = pd.factorize(cells.frame["age"])[0] if context else first
+    contexts = {"tea": first, "milk": first, "juice": by_age.astype(np.intp)}
+    tables = {
+        name: rng.dirichlet(np.ones(3), (int(places.max()) + 1, 3))
+        for name, places in contexts.items()
+    }
+    names = ("a", "b", "c")
+    return ReweightedShares(names, cells.frame, sizes / sizes.sum(), base, tables, contexts, survey)
+
+
+def survey_case(name: str, found: ReweightedShares, weights: list[float]) -> dict[str, object]:
+    """Return one case of a survey: data, weights, shares and distances of each group."""
+    by_group = [
+        {
+            "shares": [found.shares(question, weights, group) for question in found.people.names],
+            "distances": list(found.distances(weights, group)["TV"]),
+        }
+        for group in found.groups
+    ]
+    within = found.persona_weights(weights)
+    return {
+        "name": name,
+        "data": found.to_dict(),
+        "weights": weights,
+        "overall": found.sizes @ within,
+        "groups": by_group,
+    }
+
+
 def cases() -> dict[str, object]:
     """Return all cases."""
     opened, closed, single = (
@@ -168,6 +228,14 @@ def cases() -> dict[str, object]:
             "expected": [{"size": size, "floors": FLOOR.at(size)} for size in SIZES],
         },
         "figures": metrics,
+        "surveys": [
+            survey_case("without contexts", surveyed(0, context=[]), [0.2, 0.5, 0.3]),
+            survey_case("two columns", surveyed(1, context=["age", "place"]), [0.2, 0.5, 0.3]),
+            survey_case("a persona off", surveyed(2, context=["age", "place"]), [0.6, 0.4, 0.0]),
+            survey_case(
+                "an absent persona", surveyed(3, context=["age"], absent=True), [0.9, 0.1, 0.0]
+            ),
+        ],
         "matching": [
             matching_case(0, opened, "FID", [0.25] * 4, free),
             matching_case(0, opened, "MAUVE", [0.25] * 4, free),

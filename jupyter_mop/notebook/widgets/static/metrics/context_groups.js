@@ -12,7 +12,7 @@ const latestFits = new WeakMap();
  * The weights within each group, each row scaled to sum to 1, and the totals before. A group whose
  * personas are all switched off keeps its weights.
  */
-function weightsIn({ sizes, base }, factors) {
+export function weightsIn({ sizes, base }, factors) {
   const count = factors.length;
   const weights = Float64Array.from(base, (value, i) => value * factors[i % count]);
   const totals = Float64Array.from(sizes, (_, g) =>

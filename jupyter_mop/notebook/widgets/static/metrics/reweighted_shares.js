@@ -1,0 +1,80 @@
+// Option shares of all questions of a survey under other persona weights. The same as in
+// engine/questionnaire/reweighted_shares.py; nothing here has a row per respondent.
+
+import { weightsIn } from "./context_groups.js";
+
+/** Where each question's numbers are in the flat arrays. */
+export function placesOfQuestions({ questions, class_sizes: sizes, groups }) {
+  let [table, people] = [0, 0];
+  return questions.map(({ options, n_contexts: contexts }) => {
+    const place = { table, people };
+    table += contexts * sizes.length * options.length;
+    people += groups.length * options.length;
+    return place;
+  });
+}
+
+/** The persona weights in each cell, flat (M, K): contexts keep their shares. */
+export function cellWeights({ sizes, base, class_sizes: fitted }, weights) {
+  return weightsIn({ sizes, base }, weights.map((weight, k) => (fitted[k] > 0 ? weight / fitted[k] : 0))).weights;
+}
+
+/** The overall share of each persona, which can differ from its slider where contexts differ. */
+export function overallShares({ sizes, class_sizes: fitted }, within) {
+  return Array.from(fitted, (_, k) =>
+    sizes.reduce((total, size, m) => total + size * within[m * fitted.length + k], 0));
+}
+
+function isInside({ codes, places, sizes }, group, cell) {
+  const [column, value] = [places[2 * group], places[2 * group + 1]];
+  return column < 0 || codes[column * sizes.length + cell] === value;
+}
+
+/** Sums of persona weights of a group's cells by each context of the questions: (C, K) each. */
+function weightsByContext(data, within, group) {
+  const { sizes, contexts, questions, class_sizes: fitted } = data;
+  const count = fitted.length;
+  const nSets = contexts.length / sizes.length;
+  const lengths = Array.from({ length: nSets }, (_, s) => questions.find((question) => question.contexts === s).n_contexts);
+  const sums = lengths.map((length) => new Float64Array(length * count));
+  let total = 0;
+  sizes.forEach((size, m) => {
+    if (!isInside(data, group, m)) return;
+    total += size;
+    for (let s = 0; s < nSets; s += 1) {
+      const at = contexts[s * sizes.length + m] * count;
+      for (let k = 0; k < count; k += 1) sums[s][at + k] += size * within[m * count + k];
+    }
+  });
+  return sums.map((values) => values.map((value) => value / total));
+}
+
+/** The option shares of every question in a group. */
+export function questionShares(data, weights, group) {
+  const sums = weightsByContext(data, cellWeights(data, weights), group);
+  return placesOfQuestions(data).map(({ table }, q) => {
+    const { options, contexts } = data.questions[q];
+    const found = new Float64Array(options.length);
+    sums[contexts].forEach((weight, row) => {
+      for (let a = 0; a < found.length; a += 1) found[a] += weight * data.tables[table + row * found.length + a];
+    });
+    return found;
+  });
+}
+
+/** People's own shares of a question in a group with their 95 % interval; null where too few answered. */
+export function peopleShares(data, q, group) {
+  const { people } = placesOfQuestions(data)[q];
+  const count = data.questions[q].options.length;
+  const at = people + group * count;
+  const place = q * data.groups.length + group;
+  const n = data.n[place];
+  if (!Number.isFinite(data.floors[place]) || data.floors[place] === null) return { n, shares: null };
+  const cut = (values) => Array.from(values.slice(at, at + count));
+  return { n, shares: cut(data.people), low: cut(data.low), high: cut(data.high), floor: data.floors[place] };
+}
+
+/** Total variation distance; NaN without people. */
+export function distance(shares, people) {
+  return people ? people.reduce((total, share, a) => total + Math.abs(share - shares[a]), 0) / 2 : NaN;
+}
