@@ -100,10 +100,17 @@ def _panel(study_and_comparison: Any) -> Any:  # noqa: ANN401  a widget
     return alignment_panel(*study_and_comparison)
 
 
+def _survey_panel(fit: Any) -> Any:  # noqa: ANN401  a SurveyFit, a widget
+    from jupyter_mop.notebook.widgets.survey import SurveyPanel
+
+    return SurveyPanel(fit)
+
+
 rendering.register("plot", _plot)
 rendering.register("html", _html)
 rendering.register("map", _map)
 rendering.register("panel", _panel)
+rendering.register("survey panel", _survey_panel)
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -24,7 +24,9 @@ _VIEWS: dict[str, Callable[[Any], Any]] = {}
 
 
 def register(kind: str, view: Callable[[Any], Any]) -> None:
-    """Register the function that makes the views of one kind: "plot", "html", "map" or "panel".
+    """Register the function that makes the views of one kind.
+
+    The kinds are "plot", "html", "map", "panel" and "survey panel".
 
     Examples
     --------

@@ -446,7 +446,7 @@ def test_the_panel_says_why_a_weight_cannot_move(show):
     page.get_by_text("Only one persona is free").wait_for()
     assert page.get_by_role("button", name="Align", exact=True).is_disabled()
     press(page, "Lock film student")
-    page.get_by_text("Every persona with draws is locked or muted").wait_for()
+    page.get_by_text("Every persona that can have weight is locked or muted").wait_for()
 
 
 def test_the_panel_says_how_many_draws_are_missing(show, comparison):

@@ -35,7 +35,7 @@ from jupyter_mop.engine.questionnaire.poststratification import Target, target_c
 from jupyter_mop.engine.questionnaire.survey import MISSING, Survey, categorical
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.errors import DataError
-from jupyter_mop.rendering import Viewed
+from jupyter_mop.rendering import Viewed, view
 
 Array = NDArray[np.float64]
 N_REPLICATES, REPLICATE_ITERATIONS = 60, 60
@@ -144,6 +144,13 @@ class SurveyFit(Viewed):
     def log_shares(self) -> Array:
         """Logarithms of the stated persona weights, shape (K,)."""
         return np.asarray(np.log(np.maximum(persona_shares(self.personas), MIN_SHARE)))
+
+    def panel(self) -> Any:  # noqa: ANN401  a widget
+        """Open the survey panel: persona weights move the shares of all questions at once.
+
+        No model is called.
+        """
+        return view("survey panel", self)
 
     def class_sizes(self) -> pd.DataFrame:
         """Return persona, share of the respondents, and its 95 % interval low and high."""

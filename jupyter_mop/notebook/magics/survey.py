@@ -16,7 +16,7 @@ from IPython.core.magic_arguments import magic_arguments
 from jupyter_mop.engine.data.dataframes import is_frame, text_columns
 from jupyter_mop.engine.questionnaire.reading.question_lines import read_questions
 from jupyter_mop.engine.questionnaire.survey import Survey
-from jupyter_mop.engine.questionnaire.survey_fit import NOT_FOR_SURVEYS
+from jupyter_mop.engine.questionnaire.survey_fit import NOT_FOR_SURVEYS, SurveyFit
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.questionnaire.group_shares import GroupShares
     from jupyter_mop.engine.questionnaire.poststratification import Target
     from jupyter_mop.engine.questionnaire.prediction import Prediction
-    from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
+    from jupyter_mop.notebook.widgets.survey import SurveyPanel
 
 TO = (
     "Variable with another population: a DataFrame with the context columns, or a dict of known "
@@ -68,23 +68,35 @@ class SurveyMagics(StudyMagics):
     @argument("--answers", help="For a .qsf: variable or .csv with the answers.")
     @argument("--drop", action="store_true", dest="drop_classes", help="Leave out personas as long "
               "as held-out answers become no less likely.")  # fmt: skip
+    @argument("--panel", action="store_true", help="Open the panel of the fitted survey: persona "
+              "weights move the shares of all questions at once.")  # fmt: skip
     @option_arguments(ElicitationOptions, exclude=NOT_FOR_SURVEYS)
     @cost_arguments
     @line_cell_magic
     @output_can_be_silenced
-    def mop_survey(self, line: str, cell: str | None = None) -> SurveyFit | CostEstimate:
+    def mop_survey(
+        self, line: str, cell: str | None = None
+    ) -> SurveyFit | CostEstimate | SurveyPanel:
         """Fit one model to all questions of a survey: each respondent has one of the personas.
 
         The cell has one question per line: name: text | option | option, or name [scale]: ... for
         an ordered one. Without a cell the questions' texts are the names of their columns, or the
         labels in the file. Assign the result to a variable, as in fit = %mop_survey ...
+        %mop_survey --panel opens the panel of the survey that is fitted, with no model call.
 
         Example: %mop_survey voters --questions vote,party --context education,age
         """
         args = parsed(self.mop_survey, line)
         if args.source is None and cell is None:
-            return self.study.session.require_survey()
-        survey = self._survey(args, cell)
+            found: SurveyFit | CostEstimate = self.study.session.require_survey()
+        else:
+            found = self._fit(args, self._survey(args, cell))
+        if args.panel and isinstance(found, SurveyFit):
+            panel: SurveyPanel = found.panel()
+            return panel
+        return found
+
+    def _fit(self, args: argparse.Namespace, survey: Survey) -> SurveyFit | CostEstimate:
         with progress(self.shell, self.study) as on_step:
             fit: SurveyFit | CostEstimate = run(
                 self.study,

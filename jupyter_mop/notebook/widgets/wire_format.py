@@ -1,4 +1,4 @@
-"""The alignment panel's data as JSON and bytes for the browser."""
+"""A panel's data as JSON and bytes for the browser."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def wire_statistics(value: Any) -> Any:  # noqa: ANN401  JSON with arrays in it
         return np.ascontiguousarray(value, dtype="<f8").tobytes()
     if isinstance(value, Mapping):
         return {name: wire_statistics(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [wire_statistics(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return _readable(value) if isinstance(value, str) else value

@@ -16,7 +16,7 @@ import { buildPersonas, weightActions } from "../shared/persona_rows.js";
 import { buildReader } from "./response_list.js";
 import { shownMetric } from "./shown.js";
 import { same } from "../shared/simplex.js";
-import { buildWeightTools, keepKeys, mixerOf } from "../shared/weight_tools.js";
+import { buildWeightTools, immovableNote, keepKeys, mixerOf } from "../shared/weight_tools.js";
 
 const TARGET_SIZE = 100;
 
@@ -28,15 +28,6 @@ export function sampleSizeNote({ names, counts, total }, weights, size) {
   const k = weightPerDraw.indexOf(Math.max(...weightPerDraw));
   const missing = Math.max(1, Math.ceil(needed * weights[k]) - counts[k]);
   return `Too few draws for these weights: simulate about ${missing} more of ${names[k]}.`;
-}
-
-/** Why no weight can move; empty if one can. */
-function immovableNote({ names, undrawn }, locked, muted) {
-  if (names.length === 1) return "There is one persona: its weight is always 100%.";
-  const nFree = names.filter((_, i) => !locked[i] && !muted[i] && !undrawn[i]).length;
-  if (nFree > 1) return "";
-  return nFree ? "Only one persona is free, so no weight can move: unlock or unmute another."
-    : "Every persona with draws is locked or muted: unlock or unmute two to move their weights.";
 }
 
 /** The code of the current weights: on the clipboard, and in a field to copy it from. */

@@ -1,17 +1,8 @@
 // Decode the traits: bytes become typed arrays, indices become texts.
 
+import { decodeArrays, typedArray } from "../shared/arrays.js";
+
 const HIDDEN_TEXT = "A real person's response, which the saved notebook does not contain.";
-
-// The bytes are a view into a larger buffer and may be unaligned, so they are copied.
-function typedArray(Kind, { buffer, byteOffset, byteLength }) {
-  return new Kind(buffer.slice(byteOffset, byteOffset + byteLength));
-}
-
-function decodeArrays(value) {
-  if (ArrayBuffer.isView(value)) return typedArray(Float64Array, value);
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, decodeArrays(inner)]));
-}
 
 /** The indices of each persona's points. */
 function pointsByPersona(persona, count) {

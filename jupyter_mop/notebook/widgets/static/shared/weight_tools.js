@@ -57,6 +57,15 @@ export function buildWeightTools(model, mixer, afterwards, signal) {
   return { elements: [group(learned, uniform), group(undo, redo)], owner, draw };
 }
 
+/** Why no weight can move; empty if one can. */
+export function immovableNote({ names, undrawn }, locked, muted) {
+  if (names.length === 1) return "There is one persona: its weight is always 100%.";
+  const nFree = names.filter((_, i) => !locked[i] && !muted[i] && !undrawn[i]).length;
+  if (nFree > 1) return "";
+  return nFree ? "Only one persona is free, so no weight can move: unlock or unmute another."
+    : "Every persona that can have weight is locked or muted: unlock or unmute two to move their weights.";
+}
+
 /** Keep the keys that a panel uses from the notebook's shortcuts. */
 export function keepKeys(root, signal, onEscape = () => {}) {
   root.addEventListener("keydown", (event) => {
