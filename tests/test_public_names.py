@@ -19,6 +19,7 @@ TAUGHT = [
     "jupyter_mop.backends.store.sqlite_store",
     "jupyter_mop.backends.toy",
     "jupyter_mop.charts",
+    "jupyter_mop.notebook.widgets.survey",
     "jupyter_mop.notebook.widgets.weights",
     "jupyter_mop.study.study",
     *(m.name for m in pkgutil.walk_packages(jupyter_mop.engine.__path__, "jupyter_mop.engine.")),

@@ -104,6 +104,7 @@ CELLS = [
             "second: And what else? | warm | cheap | slow"
         ),
     ),
+    ("mop_survey", "%mop_survey --panel"),
     ("mop_shares", "%mop_shares first --by hour"),
     ("mop_impute", "probabilities = %mop_impute second\nprobabilities.head(3)"),
     ("mop_respondents", "drawn = %mop_respondents -n 200\ndrawn.head(3)"),

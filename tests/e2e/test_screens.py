@@ -36,6 +36,12 @@ survey.use_population(riders, context="age", response="answer")
 from jupyter_mop import Question
 options = ["very satisfied", "satisfied", "neither", "dissatisfied", "very dissatisfied"]
 asked = survey.ask(Question("How is it at your age, {age}?", options, kind="scale"), "how")
+from jupyter_mop import Survey
+riders["would you ride again"] = rng.choice(["satisfied", "neither"], 200)
+riders.loc[:2, "age"] = "of an age that they did not want to tell"
+texts = {"answer": Question("How is it on the bus to work in the morning?", options, kind="scale"),
+         "would you ride again": Question("Would you ride again?", ["satisfied", "neither"])}
+ridden = survey.survey(Survey.from_frame(riders, texts, context="age"))
 """
 MONITOR = """
 from jupyter_mop.notebook.progress import Controls, Run
@@ -58,8 +64,9 @@ CELLS = {
     "weights": "%mop_weights",
     "alignment": "%mop_align --by time",
     "monitor": MONITOR,
+    "survey": "ridden.panel()",
 }
-PANELS = ".mop-alignment, .mop-weights, .mop-monitor"
+PANELS = ".mop-alignment, .mop-weights, .mop-monitor, .mop-survey"
 WIDTHS = (1400, 1000, 420)
 HEIGHT = 2600
 CUT_JS = """root => [root, ...root.querySelectorAll("*")].filter(node =>

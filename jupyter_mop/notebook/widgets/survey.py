@@ -65,7 +65,7 @@ class SurveyPanel(PersonaWeightsPanel):
     >>> panel = SurveyPanel(fit)
     >>> panel.weights = [3, 1]
     >>> panel.reweighted.shares("drink", panel.weights).round(1).tolist()
-    [0.7, 0.3]
+    [0.3, 0.7]
     """
 
     _esm = script("survey")

@@ -64,6 +64,7 @@ def test_options_of_a_closed_question_are_completed(shell: InteractiveShell) -> 
     assert complete(shell, "%%mop_ask a --method s") == ["scored", "sampled"]
     assert complete(shell, "%%mop_ask a --method co") == ["compare"]
     assert complete(shell, "%%mop_survey a --method co") == ["co"]
+    assert complete(shell, "%mop_survey --p") == ["--panel"]
     assert "--by-prior" in complete(shell, "%%mop_ask a --by")
 
 

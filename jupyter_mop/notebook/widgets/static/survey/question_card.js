@@ -9,7 +9,7 @@ const KEYS = [
 
 /** A chooser with a label; its options are texts. */
 export function buildChooser(label, texts, onChoose, signal) {
-  const choice = node("select", {}, ...texts.map((text, i) => node("option", { value: i }, text)));
+  const choice = node("select", { "aria-label": label }, ...texts.map((text, i) => node("option", { value: i }, text)));
   choice.addEventListener("change", () => onChoose(Number(choice.value)), { signal });
   return { element: node("label", { class: "mop-chooser" }, node("span", {}, label), choice), choice };
 }
@@ -54,7 +54,7 @@ export function buildQuestionCard(choosers) {
   const note = node("p", { class: "mop-distance", role: "status" });
   const legend = node("div", { class: "mop-keys", "aria-hidden": "true" },
     ...KEYS.map(([key, label]) => node("span", {}, node("i", { class: key }), label)));
-  const element = node("section", { class: "mop-card", "aria-label": "Question" },
+  const element = node("section", { class: "mop-card", "aria-label": "Chosen question" },
     node("div", { class: "mop-choosers" }, ...choosers), text, legend, options, note);
   let rows = [];
 

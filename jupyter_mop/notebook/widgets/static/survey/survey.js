@@ -17,7 +17,7 @@ export function overallNote(data, names, weights) {
   const found = overallShares(data, cellWeights(data, weights));
   if (found.every((share, k) => Math.abs(share - weights[k]) < VISIBLE_GAP)) return "";
   const parts = names.map((name, k) => `${name} ${percent(found[k])}`);
-  return `Personas depend on the context, and contexts keep their shares. Over all respondents these weights come to: ${parts.join(", ")}.`;
+  return `Contexts keep their shares, so over all respondents these weights come to: ${parts.join(", ")}.`;
 }
 
 /** People's shares, and the distances at the start, of every question in a group. */
@@ -56,10 +56,11 @@ export default () => {
     const card = buildQuestionCard([asked.element, grouped.element]);
     const list = buildQuestionList(questions, chooseQuestion, signal);
     const immovable = node("p", { role: "status" });
-    const overall = node("p", { role: "status", dir: "auto" });
+    const overall = node("p", { class: "mop-overall", role: "status", dir: "auto" });
+    personas.element.append(overall);
     const root = panel("mop-survey", "Survey panel",
       node("div", { class: "mop-tools" }, ...tools.elements), tools.owner,
-      node("div", { class: "mop-notes" }, ...model.get("notes").map((note) => node("p", { dir: "auto" }, note)), immovable, overall),
+      node("div", { class: "mop-notes" }, ...model.get("notes").map((note) => node("p", { dir: "auto" }, note)), immovable),
       node("div", { class: "mop-body" }, personas.element, card.element, list.element));
     keepKeys(root, signal);
 
