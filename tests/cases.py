@@ -169,6 +169,13 @@ def surveyed(seed: int, *, context: list[str], absent: bool = False) -> Reweight
     return ReweightedShares(names, cells.frame, sizes / sizes.sum(), base, tables, contexts, survey)
 
 
+def people_pair(found: ReweightedShares, first: str, second: str) -> np.ndarray:
+    """Return people's shares of the pairs of options of two questions, in any order."""
+    if (first, second) in found.people_pairs:
+        return found.people_pairs[first, second].share
+    return found.people_pairs[second, first].share.T
+
+
 def survey_case(name: str, found: ReweightedShares, weights: list[float]) -> dict[str, object]:
     """Return one case of a survey: data, weights, shares and distances of each group."""
     by_group = [
@@ -178,13 +185,21 @@ def survey_case(name: str, found: ReweightedShares, weights: list[float]) -> dic
         }
         for group in found.groups
     ]
-    within = found.persona_weights(weights)
+    within, names = found.persona_weights(weights), found.people.names
     return {
         "name": name,
         "data": found.to_dict(),
         "weights": weights,
         "overall": found.sizes @ within,
         "groups": by_group,
+        "pairs": [
+            {
+                "questions": [first, second],
+                "shares": found.two_way(names[first], names[second], weights),
+                "people": people_pair(found, names[first], names[second]),
+            }
+            for first, second in ((0, 1), (1, 2), (2, 0))
+        ],
     }
 
 

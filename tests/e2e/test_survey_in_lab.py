@@ -130,6 +130,24 @@ def test_what_the_weights_come_to_over_all_contexts_is_said(notebook, panel):
     )
 
 
+def test_the_two_way_table_is_as_in_python(notebook, panel):
+    drag(notebook.page, panel, "sunny", 0.7)
+    panel.get_by_label("Question", exact=True).select_option(label="sea")
+    panel.get_by_label("Together with").select_option(label="sky")
+    code = """
+table = panel.reweighted.two_way("sea", "sky", panel.weights)
+people = panel.reweighted.people_pairs["sky", "sea"].share.T
+print(json.dumps([list(table.ravel()), list(people.ravel())]))
+"""
+    for kind, expected in zip(("number", "known"), json.loads(notebook.execute(code)), strict=True):
+        texts = panel.locator(f".mop-pair td .mop-{kind}").all_inner_texts()
+        shares = [float(text.rstrip("%")) / 100 for text in texts]
+        assert shares == pytest.approx(expected, abs=0.0005001)
+    panel.get_by_label("Question", exact=True).select_option(label="sky")
+    assert panel.get_by_label("Together with").input_value() == "1"  # never with itself
+    notebook.page.get_by_text("Rows: sky; columns: sea.").wait_for()
+
+
 def test_undo_restores_and_python_moves_the_sliders(notebook, panel):
     start, _ = shown(panel)
     panel.get_by_role("button", name="Uniform").click()

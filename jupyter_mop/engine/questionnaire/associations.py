@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.metrics.divergences import total_variation
-from jupyter_mop.engine.questionnaire.survey import MISSING
+from jupyter_mop.engine.questionnaire.survey import MISSING, Survey
 from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
 from jupyter_mop.errors import DataError
 
@@ -56,15 +56,15 @@ def item_correlations(fit: SurveyFit, *, random_state: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(random_state)
     rows = []
     for first, second in combinations(survey.names, 2):
-        codes, weights = _pair(fit, first, second)
+        codes, weights = answers_to_both(fit.survey, first, second)
         if len(codes) < MIN_BOTH:
             continue
         sizes = [len(survey.questions[name].options) for name in (first, second)]
         measure, value = _measure(fit, first, second)
         simulated = np.stack([drawn[name].cat.codes for name in (first, second)], axis=1)
         simulated = simulated[: len(codes)].astype(np.intp)
-        people = value(_table(codes, weights, sizes))
-        made = value(_table(simulated, np.ones(len(simulated)), sizes))
+        people = value(pair_shares(codes, weights, sizes))
+        made = value(pair_shares(simulated, np.ones(len(simulated)), sizes))
         gaps = [
             abs(value(a) - value(b)) / np.sqrt(2) for a, b in _halves(codes, weights, sizes, rng)
         ]
@@ -99,7 +99,7 @@ def two_way(fit: SurveyFit, first: str, second: str, *, random_state: int = 0) -
     DataError
         For an unknown question, the same question twice, or too few people who answered both.
     """
-    codes, weights = _pair(fit, first, second)
+    codes, weights = answers_to_both(fit.survey, first, second)
     if first == second or len(codes) < MIN_BOTH:
         what = "is asked for twice" if first == second else f"and {second!r} have"
         count = "" if first == second else f" {len(codes)} respondents who answered both"
@@ -108,7 +108,7 @@ def two_way(fit: SurveyFit, first: str, second: str, *, random_state: int = 0) -
         )
     options = [list(fit.survey.questions[name].options) for name in (first, second)]
     sizes = [len(names) for names in options]
-    people = _table(codes, weights, sizes)
+    people = pair_shares(codes, weights, sizes)
     share = _exact(fit, first, second)
     rng = np.random.default_rng(random_state)
     halves = [(a, b) for a, b in _halves(codes, weights, sizes, rng)]
@@ -133,15 +133,22 @@ def two_way(fit: SurveyFit, first: str, second: str, *, random_state: int = 0) -
     return frame
 
 
-def _pair(fit: SurveyFit, first: str, second: str) -> tuple[Codes, Array]:
-    """Return the answers of people who gave both, (n, 2), and their weights."""
-    places = [fit.survey.place(name) for name in (first, second)]
-    codes = fit.survey.codes[:, places]
-    both = (codes != MISSING).all(axis=1) & (fit.survey.weights > 0)
-    return codes[both], fit.survey.weights[both]
+def answers_to_both(survey: Survey, first: str, second: str) -> tuple[Codes, Array]:
+    """Return the answers of people who gave both, shape (n, 2), and their weights, (n,)."""
+    places = [survey.place(name) for name in (first, second)]
+    codes = survey.codes[:, places]
+    both = (codes != MISSING).all(axis=1) & (survey.weights > 0)
+    return codes[both], survey.weights[both]
 
 
-def _table(codes: Codes, weights: Array, sizes: list[int]) -> Array:
+def pair_shares(codes: Codes, weights: Array, sizes: list[int]) -> Array:
+    """Return the weighted share of each pair of options, shape (A, B), of `answers_to_both`.
+
+    Examples
+    --------
+    >>> pair_shares(np.array([[0, 1], [1, 1]]), np.array([3.0, 1.0]), [2, 2]).tolist()
+    [[0.0, 0.75], [0.0, 0.25]]
+    """
     flat = codes[:, 0] * sizes[1] + codes[:, 1]
     totals = np.bincount(flat, weights, sizes[0] * sizes[1])
     return np.asarray((totals / totals.sum()).reshape(sizes))
@@ -165,7 +172,7 @@ def _halves(
     for _ in range(N_HALVES):
         order = rng.permutation(len(codes))
         parts = np.array_split(order, 2)
-        found.append(tuple(_table(codes[part], weights[part], sizes) for part in parts))
+        found.append(tuple(pair_shares(codes[part], weights[part], sizes) for part in parts))
     return found  # type: ignore[return-value]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
-from jupyter_mop.engine.metrics.vectors import weight_fault
+from jupyter_mop.engine.metrics.vectors import effective_sample_size, weight_fault
+from jupyter_mop.engine.questionnaire.associations import answers_to_both, pair_shares
 from jupyter_mop.engine.questionnaire.survey import MISSING, Survey
 from jupyter_mop.engine.questionnaire.survey_fit import MIN_PEOPLE, SurveyFit
 from jupyter_mop.engine.simulation.context_groups import ContextGroups
@@ -43,6 +45,24 @@ class PeopleShares(NamedTuple):
     high: Array
     n: Indices
     floor: Array
+
+
+class PeoplePair(NamedTuple):
+    """People's own shares of the pairs of options of two questions.
+
+    Attributes
+    ----------
+    share : ndarray, shape (A, B)
+        Weighted; NaN where fewer than eight people answered both.
+    n : int
+        People who answered both.
+    floor : float
+        Mean total variation between these people and a simulation without error.
+    """
+
+    share: Array
+    n: int
+    floor: float
 
 
 @dataclass(frozen=True)
@@ -198,6 +218,18 @@ class ReweightedShares:
         np.add.at(by_context, self.contexts[name], in_cell)
         return np.asarray(np.einsum("ck,cka->a", by_context, table) / inside.sum())
 
+    def two_way(self, first: str, second: str, weights: Sequence[float]) -> Array:
+        """Return the share of each pair of options of two questions, shape (A, B).
+
+        A respondent has one persona for both.
+        """
+        tables = []
+        for name in (first, second):
+            self.people.place(name)
+            tables.append(self.tables[name][self.contexts[name]])
+        within = self.persona_weights(weights)
+        return np.asarray(np.einsum("m,mk,mka,mkb->ab", self.sizes, within, *tables))
+
     def distances(self, weights: Sequence[float], group: Group = EVERYONE) -> pd.DataFrame:
         """Return how far each question's shares are from people's.
 
@@ -241,12 +273,25 @@ class ReweightedShares:
             n[g] = np.count_nonzero(weights)
             if n[g] < MIN_PEOPLE:
                 continue
-            size = float(weights.sum() ** 2 / (weights**2).sum())
+            size = effective_sample_size(weights[weights > 0])
             share[g] = self.people.shares(name, inside)
             ends = [share_interval(float(p), size, level=LEVEL) for p in share[g]]
             low[g], high[g] = np.array(ends).T
             floor[g] = mean_distance(share[g], size)
         return PeopleShares(share, low, high, n, floor)
+
+    @cached_property
+    def people_pairs(self) -> dict[tuple[str, str], PeoplePair]:
+        """People's own shares of each pair of questions, in the order of the survey."""
+        return {pair: self._people_pair(*pair) for pair in combinations(self.people.names, 2)}
+
+    def _people_pair(self, first: str, second: str) -> PeoplePair:
+        codes, weights = answers_to_both(self.people, first, second)
+        sizes = [len(self.people.questions[name].options) for name in (first, second)]
+        if len(codes) < MIN_PEOPLE:
+            return PeoplePair(np.full(sizes, np.nan), len(codes), np.nan)
+        share = pair_shares(codes, weights, sizes)
+        return PeoplePair(share, len(codes), mean_distance(share, effective_sample_size(weights)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the arrays that a panel needs; none has a row per respondent.
@@ -258,7 +303,8 @@ class ReweightedShares:
             column and value, -1 for everyone), codes (columns, M: each cell's values);
             questions (name, text, options, contexts: the row of `contexts`, n_contexts), contexts
             (rows, M); tables, people, low and high (flat, one question after the other), n and
-            floors (Q, G), and min_people.
+            floors (Q, G); pairs (flat, one pair of questions after the other), pair_n and
+            pair_floors, and min_people.
         """
         columns = list(self.cells.columns)
         values = {c: list(dict.fromkeys(self.cells[c].astype(str))) for c in columns}
@@ -268,7 +314,7 @@ class ReweightedShares:
             for c, v in self.groups
         ]
         distinct = {row.tobytes(): row for row in self.contexts.values()}
-        people = list(self.people_shares.values())
+        people, pairs = list(self.people_shares.values()), list(self.people_pairs.values())
         return {
             "sizes": self.sizes,
             "base": self.base,
@@ -285,6 +331,9 @@ class ReweightedShares:
             },
             "n": np.array([shares.n for shares in people], dtype=np.float64),
             "floors": np.array([shares.floor for shares in people]),
+            "pairs": np.concatenate([np.empty(0), *(pair.share.ravel() for pair in pairs)]),
+            "pair_n": np.array([pair.n for pair in pairs], dtype=np.float64),
+            "pair_floors": np.array([pair.floor for pair in pairs]),
             "min_people": MIN_PEOPLE,
         }
 

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "coverage"))
 from questionnaires import AGES, PERSONAS, Town, town
 
 from jupyter_mop import ToyBackend
+from jupyter_mop.engine.questionnaire.associations import two_way
 from jupyter_mop.engine.questionnaire.reweighted_shares import ReweightedShares, mean_distance
 from jupyter_mop.engine.questionnaire.survey import Survey
 from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit, fit_survey
@@ -133,6 +134,38 @@ def test_people_are_weighted_and_few_people_are_left_out(weighted: ReweightedSha
         assert np.allclose(people.share[g], counts / counts.sum())
         assert (people.low[g] < people.share[g]).all()
         assert (people.share[g] < people.high[g]).all()
+
+
+def test_at_the_class_sizes_the_two_way_table_is_the_fits(
+    fit: SurveyFit, found: ReweightedShares
+) -> None:
+    expected = two_way(fit, "drink", "place")
+    table = found.two_way("drink", "place", found.class_sizes.tolist())
+    people = found.people_pairs["drink", "place"]
+    assert np.allclose(table.ravel(), expected["share"])
+    assert np.allclose(people.share.ravel(), expected["people"])
+    assert people.n == expected.attrs["n"]
+    assert people.floor == pytest.approx(expected.attrs["floor"], rel=0.15)
+
+
+def test_the_margins_of_a_two_way_table_are_the_shares(weighted: ReweightedShares) -> None:
+    weights = [0.2, 0.5, 0.3]
+    table = weighted.two_way("tea", "juice", weights)
+    assert np.allclose(table.sum(axis=1), weighted.shares("tea", weights))
+    assert np.allclose(table.sum(axis=0), weighted.shares("juice", weights))
+    alone = weighted.two_way("tea", "milk", [0, 1, 0])  # one persona: the answers are independent
+    assert np.allclose(alone, np.outer(alone.sum(axis=1), alone.sum(axis=0)))
+
+
+def test_few_people_who_answered_both_are_left_out() -> None:
+    answers = pd.DataFrame({"drink": ["tea", "milk"] * 20, "food": [None] * 33 + ["tea"] * 7})
+    answers.loc[0, "food"] = "milk"
+    answers.loc[answers.index >= 34, "drink"] = None
+    survey = Survey.from_frame(answers, ["drink", "food"])
+    fitted = fit_survey(survey, "a: Tea!\nb: Milk!", ToyBackend(["tea", "milk"]))
+    found = ReweightedShares.of(fitted).people_pairs["drink", "food"]
+    assert found.n == 2
+    assert np.isnan(found.share).all()
 
 
 def test_distances_are_those_of_the_shares(weighted: ReweightedShares) -> None:

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import {
-  cellWeights, distance, overallShares, peopleShares, questionShares,
+  cellWeights, distance, overallShares, pairShares, peoplePair, peopleShares, questionShares,
 } from "../../../../jupyter_mop/notebook/widgets/static/metrics/reweighted_shares.js";
 import { worstFirst } from "../../../../jupyter_mop/notebook/widgets/static/survey/question_list.js";
 import { overallNote } from "../../../../jupyter_mop/notebook/widgets/static/survey/survey.js";
@@ -10,7 +10,7 @@ import { near, sharedCases } from "./tools.mjs";
 
 const { surveys } = sharedCases();
 
-for (const { name, data, weights, overall, groups } of surveys) {
+for (const { name, data, weights, overall, groups, pairs } of surveys) {
   test(`as in Python: ${name}`, () => {
     near(overallShares(data, cellWeights(data, weights)), overall);
     groups.forEach(({ shares, distances }, group) => {
@@ -23,6 +23,10 @@ for (const { name, data, weights, overall, groups } of surveys) {
         else near([gap], [distances[q]]);
       });
     });
+    for (const { questions: [first, second], shares, people } of pairs) {
+      near(pairShares(data, weights, first, second), shares);
+      near(peoplePair(data, first, second).shares, people);
+    }
   });
 }
 

@@ -69,9 +69,53 @@ export function peopleShares(data, q, group) {
   const at = people + group * count;
   const place = q * data.groups.length + group;
   const n = data.n[place];
-  if (!Number.isFinite(data.floors[place]) || data.floors[place] === null) return { n, shares: null };
+  if (!(n >= data.min_people)) return { n, shares: null };
   const cut = (values) => Array.from(values.slice(at, at + count));
   return { n, shares: cut(data.people), low: cut(data.low), high: cut(data.high), floor: data.floors[place] };
+}
+
+/** The shares of the pairs of options of two questions over all respondents, flat (A, B). */
+export function pairShares(data, weights, first, second) {
+  const { sizes, contexts, questions, tables, class_sizes: fitted } = data;
+  const within = cellWeights(data, weights);
+  const count = fitted.length;
+  const [one, two] = [questions[first], questions[second]];
+  const [nOne, nTwo] = [one.options.length, two.options.length];
+  const sums = new Float64Array(one.n_contexts * two.n_contexts * count);
+  const contextOf = (question, m) => contexts[question.contexts * sizes.length + m];
+  sizes.forEach((size, m) => {
+    const at = (contextOf(one, m) * two.n_contexts + contextOf(two, m)) * count;
+    for (let k = 0; k < count; k += 1) sums[at + k] += size * within[m * count + k];
+  });
+  const places = placesOfQuestions(data);
+  const found = new Float64Array(nOne * nTwo);
+  sums.forEach((weight, i) => {
+    const [k, pair] = [i % count, Math.floor(i / count)];
+    const rowOne = places[first].table + (Math.floor(pair / two.n_contexts) * count + k) * nOne;
+    const rowTwo = places[second].table + ((pair % two.n_contexts) * count + k) * nTwo;
+    for (let a = 0; a < nOne; a += 1) {
+      for (let b = 0; b < nTwo; b += 1) found[a * nTwo + b] += weight * tables[rowOne + a] * tables[rowTwo + b];
+    }
+  });
+  return found;
+}
+
+/** People's own shares of the pairs of options, flat (A, B); null where too few answered both. */
+export function peoplePair(data, first, second) {
+  const [low, high] = [Math.min(first, second), Math.max(first, second)];
+  let [at, place] = [0, 0];
+  for (let q = 0; q <= low; q += 1) {
+    for (let r = q + 1; r < (q === low ? high : data.questions.length); r += 1) {
+      at += data.questions[q].options.length * data.questions[r].options.length;
+      place += 1;
+    }
+  }
+  const [n, floor] = [data.pair_n[place], data.pair_floors[place]];
+  if (!(n >= data.min_people)) return { n, shares: null };
+  const [nLow, nHigh] = [low, high].map((q) => data.questions[q].options.length);
+  const shares = Array.from(data.pairs.slice(at, at + nLow * nHigh));
+  if (first === low) return { n, floor, shares };
+  return { n, floor, shares: shares.map((_, i) => shares[(i % nLow) * nHigh + Math.floor(i / nLow)]) };
 }
 
 /** Total variation distance; NaN without people. */

@@ -6,7 +6,8 @@ import { node, panel, updateText } from "../shared/elements.js";
 import { buildPersonas, weightActions } from "../shared/persona_rows.js";
 import { percent } from "../shared/simplex.js";
 import { buildWeightTools, immovableNote, keepKeys, mixerOf } from "../shared/weight_tools.js";
-import { cellWeights, distance, overallShares, peopleShares, questionShares } from "../metrics/reweighted_shares.js";
+import { cellWeights, distance, overallShares, pairShares, peoplePair, peopleShares, questionShares } from "../metrics/reweighted_shares.js";
+import { buildPairCard } from "./pair_card.js";
 import { buildChooser, buildQuestionCard } from "./question_card.js";
 import { buildQuestionList, worstFirst } from "./question_list.js";
 
@@ -47,7 +48,8 @@ export default () => {
     const start = model.get("start");
     let group = 0;
     let facts = factsOf(data, start, group);
-    let [chosen] = worstFirst(facts.map(({ startTv }) => startTv));
+    let [chosen, second] = worstFirst(facts.map(({ startTv }) => startTv));
+    let pair = null;
 
     const asked = buildChooser("Question", questions.map(({ name }) => name), chooseQuestion, signal);
     const grouped = buildChooser("Group", groups.map(([column, value]) => (column ? `${column}: ${value}` : value)), chooseGroup, signal);
@@ -55,16 +57,18 @@ export default () => {
     const personas = buildPersonas({ names, colours: model.get("colours"), undrawn }, [], weightActions(mixer, settle), signal);
     const card = buildQuestionCard([asked.element, grouped.element]);
     const list = buildQuestionList(questions, chooseQuestion, signal);
+    const together = buildPairCard(questions, choosePair, signal);
     const immovable = node("p", { role: "status" });
     const overall = node("p", { class: "mop-overall", role: "status", dir: "auto" });
     personas.element.append(overall);
     const root = panel("mop-survey", "Survey panel",
       node("div", { class: "mop-tools" }, ...tools.elements), tools.owner,
       node("div", { class: "mop-notes" }, ...model.get("notes").map((note) => node("p", { dir: "auto" }, note)), immovable),
-      node("div", { class: "mop-body" }, personas.element, card.element, list.element));
+      node("div", { class: "mop-body" }, personas.element, card.element, list.element, together.element));
     keepKeys(root, signal);
 
     function chooseQuestion(q) {
+      if (q === second) second = chosen;
       chosen = q;
       show();
       draw();
@@ -78,9 +82,24 @@ export default () => {
       draw();
     }
 
+    function choosePair(q) {
+      second = q;
+      showPair();
+      draw();
+    }
+
+    function showPair() {
+      if (questions.length < 2) return;
+      const people = peoplePair(data, chosen, second);
+      const startTv = distance(pairShares(data, start, chosen, second), people.shares);
+      pair = { people, startTv, minPeople: data.min_people };
+      together.show(chosen, second, people);
+    }
+
     function show() {
       asked.choice.value = chosen;
       card.show(questions[chosen], facts[chosen].start, facts[chosen].people);
+      showPair();
     }
 
     function draw() {
@@ -99,6 +118,9 @@ export default () => {
       const distances = shares.map((found, q) => distance(found, facts[q].people.shares));
       card.draw(shares[chosen], { ...facts[chosen], tv: distances[chosen], minPeople: data.min_people });
       list.draw(distances, chosen);
+      if (!pair) return;
+      const both = pairShares(data, weights, chosen, second);
+      together.draw(both, { ...pair, tv: distance(both, pair.people.shares) });
     }
 
     let frame = 0;
