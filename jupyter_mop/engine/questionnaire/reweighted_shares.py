@@ -91,9 +91,8 @@ class ReweightedShares:
 
     Notes
     -----
-    Contexts keep their shares. In context x, persona k has the weight pi_k(x) w_k / W_k, scaled to
-    sum to 1 over the personas, where w are the new weights and W the fit's class sizes. Where the
-    personas' shares depend on the context, their overall shares are near w, not equal to it.
+    Contexts keep their shares, and the personas have the new weights over all respondents: the odds
+    between two personas change by the same factor in every context, as in a simulation's panel.
 
     Examples
     --------
@@ -170,10 +169,8 @@ class ReweightedShares:
             persona that the fit gives no respondent.
         """
         wanted = self._checked(weights)
-        factors = np.divide(
-            wanted, self.class_sizes, out=np.zeros_like(wanted), where=self.class_sizes > 0
-        )
-        return ContextGroups(self.sizes, self.base, factors).weights
+        groups = ContextGroups(self.sizes, self.base)
+        return groups.with_marginal(wanted / wanted.sum()).weights
 
     def _checked(self, weights: Sequence[float]) -> Array:
         wanted = np.asarray(weights, dtype=np.float64)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import root
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "coverage"))
 
@@ -49,18 +50,35 @@ def weighted() -> ReweightedShares:
 
 
 def by_respondent(found: ReweightedShares, name: str, weights: list[float]) -> pd.DataFrame:
-    """Return each respondent's option probabilities by the definition, one person at a time."""
+    """Return each respondent's option probabilities by the definition, one person at a time.
+
+    The factors of the personas are found by a root finder, not by proportional fitting.
+    """
+    factors = factors_by_root(found, weights)
     frame = found.people.contexts
     keys = {tuple(row): m for m, row in enumerate(found.cells.to_numpy())}
     rows = []
     for i in range(len(found.people)):
         m = keys[tuple(frame.iloc[i])] if len(frame.columns) else 0
-        raw = [
-            found.base[m, k] * weights[k] / found.class_sizes[k] for k in range(len(found.names))
-        ]
+        raw = [found.base[m, k] * factors[k] for k in range(len(found.names))]
         table = found.tables[name][found.contexts[name][m]]
         rows.append(sum(share / sum(raw) * table[k] for k, share in enumerate(raw)))
     return pd.DataFrame(rows)
+
+
+def factors_by_root(found: ReweightedShares, weights: list[float]) -> np.ndarray:
+    """Return what multiplies each persona's odds in every context so that shares are `weights`."""
+    wanted = np.array(weights) / sum(weights)
+    used = wanted > 0
+
+    def gap(logs: np.ndarray) -> np.ndarray:
+        raw = found.base[:, used] * np.exp(np.append(logs, 0.0))
+        return (found.sizes @ (raw / raw.sum(axis=1, keepdims=True)) - wanted[used])[:-1]
+
+    factors = np.zeros(len(wanted))
+    start = np.log(wanted[used] / found.class_sizes[used])
+    factors[used] = np.exp(np.append(root(gap, start[:-1] - start[-1]).x, 0.0))
+    return factors
 
 
 def test_the_shared_cases_match_the_engine() -> None:
@@ -104,11 +122,15 @@ def test_shares_are_weighted_sums_over_respondents(
         assert np.allclose(weighted.shares(name, weights, (column, value)), expected)
 
 
-def test_contexts_keep_their_shares(weighted: ReweightedShares) -> None:
-    within = weighted.persona_weights([0.9, 0.05, 0.05])
+def test_contexts_keep_their_shares_and_personas_have_the_weights(
+    weighted: ReweightedShares,
+) -> None:
+    wanted = [0.9, 0.05, 0.05]
+    within = weighted.persona_weights(wanted)
     assert np.allclose(within.sum(axis=1), 1)
-    raw = weighted.base / weighted.class_sizes * [0.9, 0.05, 0.05]
-    assert np.allclose(within, raw / raw.sum(axis=1, keepdims=True))
+    assert np.allclose(weighted.sizes @ within, wanted)
+    odds = within / weighted.base  # the same factors in every context
+    assert np.allclose(odds / odds[:, :1], (odds / odds[:, :1])[0])
 
 
 def test_without_contexts_the_weights_are_the_personas_shares() -> None:

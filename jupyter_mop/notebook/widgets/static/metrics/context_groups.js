@@ -51,12 +51,13 @@ function fitFactors(groups, wanted) {
   return factors;
 }
 
-function fittedGroups(statistics, weights) {
-  const known = latestFits.get(statistics);
+/** The weights within each group at which the overall weights are these, with factors and totals. */
+export function fittedGroups(statistics, weights) {
+  const known = latestFits.get(statistics.groups);
   if (known && known.key.every((weight, k) => weight === weights[k])) return known;
   const factors = fitFactors(statistics.groups, weights);
   const found = { key: Array.from(weights), factors, ...weightsIn(statistics.groups, factors) };
-  latestFits.set(statistics, found);
+  latestFits.set(statistics.groups, found);
   return found;
 }
 

@@ -1,7 +1,7 @@
 // Option shares of all questions of a survey under other persona weights. The same as in
 // engine/questionnaire/reweighted_shares.py; nothing here has a row per respondent.
 
-import { weightsIn } from "./context_groups.js";
+import { fittedGroups } from "./context_groups.js";
 
 /** Where each question's numbers are in the flat arrays. */
 export function placesOfQuestions({ questions, class_sizes: sizes, groups }) {
@@ -15,11 +15,12 @@ export function placesOfQuestions({ questions, class_sizes: sizes, groups }) {
 }
 
 /** The persona weights in each cell, flat (M, K): contexts keep their shares. */
-export function cellWeights({ sizes, base, class_sizes: fitted }, weights) {
-  return weightsIn({ sizes, base }, weights.map((weight, k) => (fitted[k] > 0 ? weight / fitted[k] : 0))).weights;
+export function cellWeights(data, weights) {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return fittedGroups({ groups: data }, weights.map((weight) => weight / total)).weights;
 }
 
-/** The overall share of each persona, which can differ from its slider where contexts differ. */
+/** The overall share of each persona, which differs from its slider where no weights reach it. */
 export function overallShares({ sizes, class_sizes: fitted }, within) {
   return Array.from(fitted, (_, k) =>
     sizes.reduce((total, size, m) => total + size * within[m * fitted.length + k], 0));

@@ -13,7 +13,7 @@ import { buildQuestionList, worstFirst } from "./question_list.js";
 
 const VISIBLE_GAP = 0.005;
 
-/** What overall shares the weights come to, where contexts make them differ from the sliders. */
+/** What overall shares the weights come to, where no weights reach those of the sliders. */
 export function overallNote(data, names, weights) {
   const found = overallShares(data, cellWeights(data, weights));
   if (found.every((share, k) => Math.abs(share - weights[k]) < VISIBLE_GAP)) return "";
