@@ -39,6 +39,7 @@ _PUBLIC = {
     "Persona": "engine.data.personas",
     "Population": "engine.data.population",
     "PopulationAnswer": "engine.survey.population_answer",
+    "PopulationAnswers": "engine.questionnaire.population_answers",
     "Prediction": "engine.questionnaire.prediction",
     "Prompt": "backends.protocols",
     "PromptTemplate": "engine.data.prompt_template",

@@ -89,6 +89,13 @@ CELLS = [
         '%%mop_ask again --options "warm|cheap|slow"\nHow is the cafe in the {hour}?',
     ),
     (
+        "mop_ask",
+        (
+            "%%mop_ask\nfood: How is the food in the {hour}? | warm | fresh\n"
+            "place: How is the place? | cheap | slow | loud"
+        ),
+    ),
+    (
         "mop_survey",
         (
             "said = others['said'].str.split(expand=True)\n"

@@ -47,7 +47,13 @@ from jupyter_mop.charts.simulation import (
     simulation_chart,
     simulation_table,
 )
-from jupyter_mop.charts.survey import answer_chart, answer_table, methods_table
+from jupyter_mop.charts.survey import (
+    answer_chart,
+    answer_table,
+    answers_chart,
+    answers_table,
+    methods_table,
+)
 from jupyter_mop.charts.synthesis import synthesis_chart, synthesis_table
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation.alignment import Alignment
@@ -61,6 +67,7 @@ from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.questionnaire.evaluation.sample_design import SampleDesign
 from jupyter_mop.engine.questionnaire.evaluation.survey_fidelity import SurveyFidelity
 from jupyter_mop.engine.questionnaire.group_shares import GroupShares
+from jupyter_mop.engine.questionnaire.population_answers import PopulationAnswers
 from jupyter_mop.engine.questionnaire.prediction import Prediction
 from jupyter_mop.engine.questionnaire.survey import Survey
 from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
@@ -98,6 +105,7 @@ plot.register(GroupShares)(group_shares_chart)
 plot.register(MixtureOfPersonas)(mixture_chart)
 plot.register(Population)(population_chart)
 plot.register(PopulationAnswer)(answer_chart)
+plot.register(PopulationAnswers)(answers_chart)
 plot.register(Prediction)(prediction_chart)
 plot.register(SampleDesign)(sample_design_chart)
 plot.register(Simulation)(simulation_chart)
@@ -122,6 +130,7 @@ html.register(MatchedWeights)(matched_table)
 html.register(MixtureOfPersonas)(mixture_table)
 html.register(Population)(population_table)
 html.register(PopulationAnswer)(answer_table)
+html.register(PopulationAnswers)(answers_table)
 html.register(Runs)(runs_table)
 html.register(Prediction)(prediction_table)
 html.register(SampleDesign)(sample_design_table)

@@ -22,6 +22,7 @@ from jupyter_mop.charts.style.numbers import number, with_interval
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT
 from jupyter_mop.engine.evaluation import trust
+from jupyter_mop.engine.questionnaire.population_answers import PopulationAnswers
 from jupyter_mop.engine.survey.calibrated.comparison import CALIBRATED, gain_text
 from jupyter_mop.engine.survey.calibrated.method_comparison import MethodComparison
 from jupyter_mop.engine.survey.population_answer import Calibration, PopulationAnswer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 MAX_CONTEXTS = 12
+MAX_PANELS, COLUMNS = 24, 2
 MAX_NOTE_LENGTH = 400
 
 
@@ -72,7 +74,43 @@ def context_frame(answer: PopulationAnswer) -> pd.DataFrame:
     return _long([texts[c] for c in largest], answer.options, answer.by_context[largest])
 
 
-def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
+def answers_chart(answers: PopulationAnswers) -> alt.ConcatChart:
+    """Draw small multiples, the worst question first: bars of shares, ticks at the known ones."""
+    import altair as alt
+
+    names = answers.worst_first[:MAX_PANELS]
+    parts = [share_layers(answers[name].by(), name) for name in names]
+    rest = len(answers) - len(names)
+    notes = ["Worst first. Bar: simulated share; tick: people's share.",
+             *([f"The {rest} others are in the table."] if rest else [])]  # fmt: skip
+    title = titled(f"{len(answers)} questions", subtitle=notes)
+    chart: alt.ConcatChart = styled(alt.concat(*parts, columns=COLUMNS, title=title, spacing=24))
+    return chart
+
+
+def answers_table(answers: PopulationAnswers) -> str:
+    """Return one sentence on each question, the worst first, and all option shares."""
+    verdicts = [f"{name}{_how(answers[name])}: {trust.answer_in_short(answers[name])}"
+                for name in answers.worst_first]  # fmt: skip
+    said = "".join(f"<p><b>{cell(text, MAX_NOTE_LENGTH)}</b></p>" for text in verdicts)
+    frame = answers.frame.set_index("question")
+    rows = [
+        [cell(name), cell(row["option"]), share_bar(row["share"]), _known(row["people"])]
+        for name in answers.worst_first
+        for row in frame.loc[[name]].to_dict("records")
+    ]
+    return f"{said}{table(['question', 'option', 'simulated share', 'people'], rows)}"
+
+
+def _how(answer: PopulationAnswer) -> str:
+    return "" if answer.calibration else " (uncalibrated)"
+
+
+def _known(share: float) -> str:
+    return "" if np.isnan(share) else f"{share:.1%}"
+
+
+def share_layers(frame: pd.DataFrame, name: str = "Everyone") -> alt.LayerChart:
     """Return bars of option shares, with ticks at the known shares if there are any."""
     import altair as alt
 
@@ -85,7 +123,7 @@ def share_layers(frame: pd.DataFrame) -> alt.LayerChart:
         tooltip=tooltips("option:N", "share:Q", *(["target:Q"] if known else [])),
     )
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT).encode(alt.X("target:Q"))
-    heading = "Everyone (tick: known share)" if known else "Everyone"
+    heading = f"{plain(name, 40)} (tick: known share)" if known else plain(name, 40)
     layers = alt.layer(bars, *([tick] if known else []), title=titled(heading, fontSize=12))
     return sized(layers, 240, len(order))
 

@@ -247,7 +247,8 @@ class Run:
         """
         counts: Counter[str] = Counter()
         for step in self.steps:
-            counts["responses" if step.has_texts else step.what] += step.done
+            what = step.what.rpartition(": ")[2]  # without the question's name
+            counts["responses" if step.has_texts else what] += step.done
         cached = sum(step.cached for step in self.steps)
         if cached == counts.total():
             return ""

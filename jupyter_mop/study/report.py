@@ -12,6 +12,7 @@ import pandas as pd
 
 from jupyter_mop.backends.store.run_history import read_runs
 from jupyter_mop.engine.data.persona_sources.voices import quoted_texts
+from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.evaluation import trust
 from jupyter_mop.engine.evaluation.alignment import Alignment
 from jupyter_mop.engine.evaluation.answer_baselines import answer_baselines
@@ -89,7 +90,7 @@ class Results:
         simulation = session.simulation(name)
         train = session.population if session.target is not None else None
         answers = {
-            key: (answer, answer_baselines(answer, train))
+            key: (answer, answer_baselines(answer, _answering(train, answer)))
             for key, answer in session.answers.items()
         }
         chosen = {name: answers[name]} if name in answers else answers
@@ -144,6 +145,13 @@ class Results:
         if session.population is not None and session.population.n_left_out:
             found.append(f"{session.population.n_left_out:,} rows without a response are left out.")
         return list(filter(None, [*found, *_failed(session, name)]))
+
+
+def _answering(train: Population | None, answer: PopulationAnswer) -> Population | None:
+    """Return the training records with the answers to the question of this answer."""
+    if train is None or answer.column is None:
+        return train
+    return train.answering(answer.column)
 
 
 def _failed(session: Session, name: str) -> list[str]:

@@ -43,6 +43,7 @@ INPUTS = {
     "fit": ("personas", "population"),
     "simulate": ("personas", "population", "target", "mixture"),
     "ask": ("personas", "population", "target", "mixture"),
+    "ask_all": ("personas", "population", "target", "mixture"),
     "compare_methods": ("personas", "population", "target", "mixture"),
     "synthesize": ("population",),
     "survey": ("personas",),
@@ -184,6 +185,8 @@ def _from_json(name: str, value: Any) -> Any:  # noqa: ANN401  any argument
     """Return a stored argument as the verb takes it."""
     if isinstance(value, dict) and _QUESTION in value:
         return Question.of(value[_QUESTION])
+    if name == "questions":
+        return {each: _from_json(each, question) for each, question in value.items()}
     if isinstance(value, dict) and _NOT_STORED in value:
         raise DataError(
             f"The run's argument `{name}` was a {value[_NOT_STORED]}, which the store cannot hold.",

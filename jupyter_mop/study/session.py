@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -31,7 +32,13 @@ from jupyter_mop.engine.metrics.vectors import WeightedVectors
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.questionnaire.prediction import Prediction
 from jupyter_mop.engine.questionnaire.survey_fit import SurveyFit
-from jupyter_mop.engine.simulation.simulation import N_MIXED, PERSONA, RESPONSE, Simulation
+from jupyter_mop.engine.simulation.simulation import (
+    COLUMN,
+    N_MIXED,
+    PERSONA,
+    RESPONSE,
+    Simulation,
+)
 from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.elicitation_options import ANCHORS, ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
@@ -42,6 +49,7 @@ from jupyter_mop.engine.survey.real_answers import (
     without_missing,
 )
 from jupyter_mop.errors import DataError, NotFittedError
+from jupyter_mop.rendering import listed
 
 if TYPE_CHECKING:
     from jupyter_mop.engine.evaluation.alignment import Alignment
@@ -174,6 +182,42 @@ class Session:
         ]
         return Question(question, options, kind)
 
+    @contextmanager
+    def answering(self, column: str) -> Iterator[None]:
+        """Let the responses of the records be those of another column inside a `with` block."""
+        train, held_out = self.require_population(), self.target
+        try:
+            self.population = train.answering(column)
+            self.target = None if held_out is None else held_out.answering(column)
+            yield
+        finally:
+            self.population, self.target = train, held_out
+
+    def target_of(self, *simulations: Simulation) -> Population:
+        """Return the records to compare simulations with: for an answer, those of its column.
+
+        Raises
+        ------
+        DataError
+            For answers to several questions, or one whose column the population does not have.
+        """
+        target = self.comparison_target
+        columns = {simulation.provenance.get(COLUMN, target.response) for simulation in simulations}
+        columns = columns or {target.response}
+        if len(columns) != 1:
+            raise DataError(
+                f"Simulations of {listed(sorted(columns))} cannot be compared with the same "
+                "records.",
+                hint="Name simulations of one of them.",
+            )
+        found = target.answering(columns.pop())
+        if found.is_unanswered:
+            raise DataError(
+                f"The population has no column {found.response!r} to compare with.",
+                hint="Use a population that answered the question.",
+            )
+        return found
+
     def _all_records(self) -> Population:
         """Return training and held-out records together; a rare answer may be in one half only."""
         population = self.require_population()
@@ -266,9 +310,10 @@ class Session:
         self, simulation: Simulation, on_step: OnStep | None
     ) -> tuple[WeightedVectors, np.ndarray]:
         """Return vectors of the target's responses, with weights, and of the simulation's."""
-        texts = [self.comparison_target.responses, simulation.responses]
+        people = self.target_of(simulation)
+        texts = [people.responses, simulation.responses]
         target, vectors = encode_groups(texts, self.encoder, on_step)
-        return self.comparison_target.weighted(target), vectors
+        return people.weighted(target), vectors
 
     def last_mixture_simulation(self) -> str:
         """Return the name of the latest simulation in which every response has a persona.
@@ -282,6 +327,18 @@ class Session:
                 "There is no simulation of the mixture yet.", hint="Run %mop_simulate first."
             )
         return drawn[-1]
+
+    def keep_answer(
+        self, answer: PopulationAnswer, options: ElicitationOptions
+    ) -> PopulationAnswer:
+        """Store an answer under its name, with `options.n` drawn answers; return it."""
+        drawn = answer.draw(options.n, random_state=options.random_state)
+        self.answers[answer.name], self.simulations[answer.name] = answer, drawn
+        return answer
+
+    def of_responses(self) -> list[str]:
+        """Return the names of the simulations of the population's responses, oldest first."""
+        return [name for name, made in self.simulations.items() if COLUMN not in made.provenance]
 
     def simulation(self, name: str) -> Simulation:
         """Return the simulation called `name`."""

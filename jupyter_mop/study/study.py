@@ -42,6 +42,7 @@ from jupyter_mop.engine.questionnaire.evaluation.survey_fidelity import (
     survey_fidelity,
 )
 from jupyter_mop.engine.questionnaire.group_shares import GroupShares
+from jupyter_mop.engine.questionnaire.population_answers import PopulationAnswers
 from jupyter_mop.engine.questionnaire.poststratification import Target
 from jupyter_mop.engine.questionnaire.prediction import Prediction, predict
 from jupyter_mop.engine.questionnaire.survey import Survey
@@ -66,6 +67,7 @@ from jupyter_mop.study.batches import in_batches
 from jupyter_mop.study.chat import open_conversation
 from jupyter_mop.study.cluster import encoder_on_cluster, model_on_cluster
 from jupyter_mop.study.methods import compared_methods
+from jupyter_mop.study.questions import answers_by_name
 from jupyter_mop.study.report import write_report
 from jupyter_mop.study.run_log import recorded, resumed_arguments
 from jupyter_mop.study.session import Session
@@ -416,9 +418,44 @@ class Study:
         before = self.backend.usage
         answer = weights.answer(self.session, closed, chosen, name=name, on_step=on_step)
         answer = replace(answer, cost=cost.cost_since(self.session, before))
-        self.answers[name] = answer
-        self.simulations[name] = answer.draw(n, random_state=chosen.random_state)
-        return answer
+        return self.session.keep_answer(answer, chosen)
+
+    @takes_options(ElicitationOptions, exclude=["n"])
+    @recorded
+    def ask_all(
+        self,
+        questions: Mapping[str, Question],
+        n: int = 300,
+        *,
+        on_step: OnStep | None = None,
+        **options: Any,  # noqa: ANN401  those of ElicitationOptions
+    ) -> PopulationAnswers:
+        """Ask several closed questions; each answer is stored under its question's name.
+
+        The real answers to a question are in the population's column of its name. Without such a
+        column the answer is uncalibrated. If a run stops, the finished answers are stored.
+
+        Parameters
+        ----------
+        questions : mapping of str to Question
+            Questions by name.
+        n : int
+            Number of answers drawn for each question, with no model call.
+        on_step : callable, optional
+            Called with (what, total); returns a callback for each answer.
+        **options
+
+        Raises
+        ------
+        DataError
+            If there are no questions, or real answers to one of them are not its options. Nothing
+            is asked then.
+        """
+        chosen = ElicitationOptions.of({"n": n, **options})
+        answers = answers_by_name(self.session, questions, chosen, on_step=on_step)
+        return PopulationAnswers(
+            {answer.name: self.session.keep_answer(answer, chosen) for answer in answers}
+        )
 
     @takes_options(ElicitationOptions, exclude=["n", "method"])
     @recorded
@@ -574,7 +611,8 @@ class Study:
         Parameters
         ----------
         *names : str
-            Names of simulations; default: all.
+            Names of simulations; default: all but the answers of `ask_all`, which have columns of
+            their own.
         by : str or sequence of str, optional
             Context columns: also compare within each subgroup; "context" is all columns.
         random_state : int
@@ -584,11 +622,13 @@ class Study:
         on_step : callable, optional
             Called with (what, total); returns a callback for each finished item.
         """
-        chosen = {name: self.session.simulation(name) for name in names or self.simulations}
-        self.session.require_population()
+        chosen = {
+            name: self.session.simulation(name) for name in names or self.session.of_responses()
+        }
+        target = self.session.target_of(*chosen.values())
         with encoder_on_cluster(self.session, client):
             self.alignment = align(
-                self.target or [],
+                target if self.target else [],
                 chosen,
                 encoder=self.encoder,
                 by=by,
@@ -734,9 +774,8 @@ class Study:
     def _compare(
         self, simulation: Simulation, random_state: int, on_step: OnStep | None
     ) -> Comparison:
-        self.session.require_population()
         return compare(
-            self.session.comparison_target,
+            self.session.target_of(simulation),
             simulation,
             encoder=self.encoder,
             random_state=random_state,
@@ -862,7 +901,7 @@ class Study:
             Called with (what, total); returns a callback for each finished item.
         """
         simulation = self.session.simulation(name or self.session.last_mixture_simulation())
-        texts = self.session.comparison_target.responses
+        texts = self.session.target_of(simulation).responses
         target, vectors = self.session.encoded_with_target(simulation, on_step)
         found = diagnose(
             texts, target, simulation, vectors, copied=copied, random_state=random_state

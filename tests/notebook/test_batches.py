@@ -97,6 +97,18 @@ def test_a_question_is_asked_in_a_batch(
     assert ready.answers["rain"] is answer
 
 
+def test_several_questions_wait_together(
+    shell: InteractiveShell, ready: Study, api: BatchApi
+) -> None:
+    line = "--weights uniform --method sampled --draws 2 --orders 1 --batch"
+    cell = "rain: Rain? | yes | no\nsnow: Snow? | yes | no"
+    assert shell.run_cell_magic("mop_ask", line, cell) is None
+    assert len(api.batches) == 2
+    answers = shell.run_line_magic("mop_resume", "")
+    assert list(answers) == ["rain", "snow"]
+    assert ready.answers == dict(answers)
+
+
 def test_methods_are_compared_with_one_batch_after_another(
     shell: InteractiveShell, ready: Study, api: BatchApi
 ) -> None:

@@ -312,6 +312,51 @@ class Population(Viewed):
             hint="Pass a column of the data frame that the population came from.",
         )
 
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether nobody answered: all responses are empty, as in a column that is missing."""
+        return not any(self.responses)
+
+    def answering(self, column: str) -> Population:
+        """Return these records with the responses of another column of their data frame.
+
+        Records without a response in it are left out. If there is no such column, all responses
+        are empty (`is_unanswered`).
+
+        Parameters
+        ----------
+        column : str
+            A column of the data frame that the records came from.
+
+        Raises
+        ------
+        DataError
+            If the column has no response in any of these records.
+
+        Examples
+        --------
+        >>> df = pd.DataFrame({"topic": "tea", "text": ["hot", "mild"], "again": ["yes", None]})
+        >>> people = Population.from_frame(df, context="topic", response="text")
+        >>> people.answering("again").responses, people.answering("why").is_unanswered
+        (['yes'], True)
+        """
+        if column == self.response:
+            return self
+        source = self.frame if self.source is None else self.source
+        used = [*self.context, *filter(None, (self.weight, self.group))]
+        frame = self.frame[list(dict.fromkeys(used))]
+        if column not in source.columns:
+            return replace(self, frame=frame.assign(**{column: ""}), response=column)
+        values = self.aligned(column)
+        rows = np.flatnonzero([not _is_empty(value) for value in values])
+        if not len(rows):
+            raise DataError(
+                f"The column {column!r} has no answer in any of {len(self)} records.",
+                hint="Give the question another name to ask it without real answers.",
+            )
+        answered = replace(self, frame=frame.assign(**{column: values}), response=column)
+        return answered.take(rows)
+
     def _source_column(self, name: str) -> pd.Series:
         frame = self.frame if self.source is None else self.source
         if name not in frame.columns:

@@ -44,6 +44,7 @@ PERSONAS_IN_PROMPT, N_MIXED = "personas_shown", "mix"  # of the provenance, for 
 CONTEXT_TEXTS = "context_texts"  # of the provenance: plain texts of contexts that are quoted
 PERSONA_WEIGHTS, OPTION_TABLES = "persona_weights", "option_tables"  # by context
 CONTEXT_SHARES = "context_shares"
+COLUMN = "column"  # of the population, with the real answers to a question of several
 COLUMNS = (CONTEXT, PERSONA, EXEMPLAR, RESPONSE, LOG_PROB, WEIGHT, SEED, DRAW)
 
 

@@ -21,6 +21,7 @@ from jupyter_mop.engine.metrics.vectors import (
     effective_sample_size,
 )
 from jupyter_mop.engine.simulation.simulation import (
+    COLUMN,
     COLUMNS,
     CONTEXT_SHARES,
     CONTEXT_TEXTS,
@@ -122,9 +123,13 @@ class PopulationAnswer(Viewed):
     set_aside : mapping of str to int
         Number of real answers that were set aside, by name.
     not_real : str
-        Why the population's responses are not compared with, though some are options; else empty.
+        Why there are no real answers to compare with, if the population has no column of the
+        question or only a few of its responses are options; else empty.
     calibration : Calibration or None
         How the option probabilities were calibrated on real answers; None: they are the model's.
+    column : str or None
+        The population's column of real answers, or the one that it would be, for a question of
+        several; None: the population's responses.
 
     Examples
     --------
@@ -152,6 +157,7 @@ class PopulationAnswer(Viewed):
     set_aside: Mapping[str, int] = field(default_factory=dict)
     not_real: str = ""
     calibration: Calibration | None = None
+    column: str | None = None
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -467,6 +473,8 @@ class PopulationAnswer(Viewed):
         }
         if any(label != text for label, text in texts.items()):
             facts[CONTEXT_TEXTS] = texts
+        if self.column is not None:
+            facts[COLUMN] = self.column
         if self.set_aside:
             facts["set_aside"] = dict(self.set_aside)
         if not self.is_plain and self.question.kind != "multiple":

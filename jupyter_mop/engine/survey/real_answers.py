@@ -84,8 +84,8 @@ def read_answers(population: Population, question: Question) -> Population | Non
     Returns
     -------
     Population or None
-        `None` if fewer than half of the responses are made of the options: these are answers to
-        another question, or free text.
+        `None` if nobody answered, or fewer than half of the responses are made of the options:
+        these are answers to another question, or free text.
 
     Raises
     ------
@@ -101,6 +101,8 @@ def read_answers(population: Population, question: Question) -> Population | Non
     >>> read_answers(population, Question("Vote?", ["Yes", "No"])).responses
     ['Yes', 'No', 'Yes']
     """
+    if population.is_unanswered:
+        return None
     texts, unread = _readings(population.responses, question)
     n_unread = sum(unread.values())
     if n_unread > MIN_READ * len(population):
@@ -115,7 +117,9 @@ def read_answers(population: Population, question: Question) -> Population | Non
 
 
 def too_few_read(population: Population, question: Question) -> str:
-    """Return why responses are no answers to the question though some are options; "" otherwise.
+    """Return why responses are no answers to the question though some are options, or none came.
+
+    It is "" otherwise.
 
     Examples
     --------
@@ -125,6 +129,11 @@ def too_few_read(population: Population, question: Question) -> str:
     >>> too_few_read(population, Question("Vote?", ["yes", "no"]))
     'Only 1 of 4 responses of the population are options, so they are not compared with.'
     """
+    if population.is_unanswered:
+        return (
+            f"The population has no column {population.response!r}, so there are no real answers "
+            "to compare with."
+        )
     _, unread = _readings(population.responses, question)
     n, n_read = len(population), len(population) - sum(unread.values())
     if n_read == 0 or n_read >= MIN_READ * n:

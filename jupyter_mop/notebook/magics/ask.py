@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import line_cell_magic, line_magic, magics_class, output_can_be_silenced
 from IPython.core.magic_arguments import magic_arguments
 
 from jupyter_mop import config
+from jupyter_mop.engine.questionnaire.reading.question_lines import (
+    lists_questions,
+    read_questions,
+)
 from jupyter_mop.engine.survey.elicitation_options import COMPARE, ElicitationOptions
 from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.errors import DataError
 from jupyter_mop.notebook.magics import arguments
 from jupyter_mop.notebook.magics.base import (
     StudyMagics,
@@ -22,16 +28,19 @@ from jupyter_mop.notebook.magics.base import (
     run,
 )
 from jupyter_mop.notebook.progress_screens import progress
+from jupyter_mop.rendering import listed
 from jupyter_mop.study.chat import MAX_TOKENS
 
 if TYPE_CHECKING:
     import argparse
 
     from jupyter_mop.backends.cost.estimate import CostEstimate
+    from jupyter_mop.engine.questionnaire.population_answers import PopulationAnswers
     from jupyter_mop.engine.survey.calibrated.method_comparison import MethodComparison
     from jupyter_mop.engine.survey.population_answer import PopulationAnswer
     from jupyter_mop.notebook.widgets.chat import ChatPanel
 
+NAME = "answer"
 QUESTION_ARGUMENTS = ("options", "scale", "multiple", "last", "exclusive", "separator")
 
 
@@ -40,7 +49,7 @@ class AskMagics(StudyMagics):
     """Ask the population, or one persona."""
 
     @magic_arguments()
-    @argument("name", nargs="?", default="answer", help="Name of the answer.")
+    @argument("name", nargs="?", default=NAME, help="Name of the answer.")
     @argument("--options", help='The options, such as "yes|no". Default: the answers in the '
               "population.")  # fmt: skip
     @argument("--scale", action="store_true", help="The options are an ordered scale.")
@@ -59,12 +68,16 @@ class AskMagics(StudyMagics):
     @output_can_be_silenced
     def mop_ask(
         self, line: str, cell: str | None = None
-    ) -> PopulationAnswer | MethodComparison | CostEstimate:
-        """Ask the population a closed question and estimate the share of each option.
+    ) -> PopulationAnswer | PopulationAnswers | MethodComparison | CostEstimate:
+        """Ask the population a closed question, or several, and estimate the share of each option.
 
         The cell is the question, with {column} names of the context. Without a cell, the earlier
         answer of this name is returned. With --method compare, all methods that the model supports
         are tried and compared by held-out people; no result is stored under the name.
+
+        A cell with several questions has one per line: name: text | option | option, or
+        name [scale]: ... for an ordered one. Each answer is stored under its question's name, and
+        calibrated on the population's column of this name.
 
         Example: %%mop_ask vote --options "Clinton|Dole|Perot"
         """
@@ -73,21 +86,53 @@ class AskMagics(StudyMagics):
         if cell is None:
             return self.study.answer(name)
         text = cell.rstrip().removesuffix(";")
+        if lists_questions(text, has_options=args.options is not None):
+            return self._ask_all(args, name, read_questions(text))
         question = arguments.question(
             text, **{part: vars(args)[part] for part in QUESTION_ARGUMENTS}
         )
         values = arguments.option_values(self.shell, ElicitationOptions, args)
         if args.method == COMPARE:
             return self._compare_methods(args, question, values)
-        known = self.study.simulations.keys() | self.study.answers.keys()
         with (
-            self.origins.overwriting(name, known, args),
+            self.origins.overwriting([name], self.study.simulations, args),
             progress(self.shell, self.study) as on_step,
         ):
             answer: PopulationAnswer | CostEstimate = run(
                 self.study, "ask", args, question, name, on_step=on_step, **values
             )
         return answer
+
+    def _ask_all(
+        self, args: argparse.Namespace, name: str, questions: Mapping[str, Question]
+    ) -> PopulationAnswers | CostEstimate:
+        given = [f"--{part}" for part in QUESTION_ARGUMENTS if vars(args)[part]]
+        if given:
+            raise DataError(
+                f"The cell lists questions, so {listed(given)} cannot be given in its first line.",
+                hint="Write name [scale]: text | option | option in the cell; last, exclusive and "
+                "separator in YAML.",
+            )
+        if args.method == COMPARE:
+            raise DataError(
+                "--method compare takes one question.",
+                hint="Ask one question in the cell, without a name before it.",
+            )
+        if name not in (NAME, *questions):
+            raise DataError(
+                f"The cell lists questions with names of their own, so {name!r} names none of "
+                "them.",
+                hint="Leave it out.",
+            )
+        values = arguments.option_values(self.shell, ElicitationOptions, args)
+        with (
+            self.origins.overwriting(list(questions), self.study.simulations, args),
+            progress(self.shell, self.study) as on_step,
+        ):
+            answers: PopulationAnswers | CostEstimate = run(
+                self.study, "ask_all", args, questions, on_step=on_step, **values
+            )
+        return answers
 
     def _compare_methods(
         self, args: argparse.Namespace, question: Question | str, values: dict[str, Any]

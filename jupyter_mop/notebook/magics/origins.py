@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,13 +18,13 @@ class Origins:
 
     Examples
     --------
-    >>> origins, args = Origins(), argparse.Namespace(replace=False)
+    >>> origins, args, results = Origins(), argparse.Namespace(replace=False), {}
     >>> origins.cell = "first cell"
-    >>> with origins.overwriting("learned", [], args):
-    ...     pass
+    >>> with origins.overwriting(["learned"], results, args):
+    ...     results["learned"] = "a simulation"
     >>> origins.cell = "second cell"
     >>> try:
-    ...     with origins.overwriting("learned", ["learned"], args):
+    ...     with origins.overwriting(["learned"], results, args):
     ...         pass
     ... except DataError as error:
     ...     print(error.message)
@@ -41,32 +41,38 @@ class Origins:
 
     @contextmanager
     def overwriting(
-        self, name: str, known: Collection[str], args: argparse.Namespace
+        self, names: Sequence[str], results: Mapping[str, object], args: argparse.Namespace
     ) -> Iterator[None]:
-        """Check that a result of this name may be made, and remember its cell after the block.
+        """Check that results of these names may be made, and remember the cell of those made.
 
         Parameters
         ----------
-        name : str
-            Name of the result.
-        known : collection of str
-            Names of the results that there are.
+        names : sequence of str
+            Names of the results.
+        results : mapping
+            The results that there are, by name; those that the block makes appear in it.
         args : argparse.Namespace
             The parsed line: replace, and dry_run if the magic has it.
 
         Raises
         ------
         DataError
-            If another cell made the result of this name, and there is no --replace.
+            If another cell made a result of one of the names, and there is no --replace.
         """
         if getattr(args, "dry_run", False):
             yield
             return
-        before = self._cells.get(name)
-        if name in known and before and self.cell and before != self.cell and not args.replace:
-            raise DataError(
-                f"{name!r} is a result of another cell.",
-                hint="Give this one another name, or overwrite it with --replace.",
-            )
-        yield
-        self._cells[name] = self.cell
+        before = {name: results.get(name) for name in names}
+        for name in names:
+            made_by = self._cells.get(name)
+            is_others = bool(made_by and self.cell and made_by != self.cell)
+            if name in results and is_others and not args.replace:
+                raise DataError(
+                    f"{name!r} is a result of another cell.",
+                    hint="Give this one another name, or overwrite it with --replace.",
+                )
+        try:
+            yield
+        finally:
+            made = [name for name in names if results.get(name) is not before[name]]
+            self._cells.update(dict.fromkeys(made, self.cell))

@@ -54,7 +54,7 @@ class SimulateMagics(StudyMagics):
         args = parsed(self.mop_simulate, line)
         name = arguments.unquoted(args.name)
         with (
-            self.origins.overwriting(name, self.study.simulations, args),
+            self.origins.overwriting([name], self.study.simulations, args),
             progress(self.shell, self.study) as on_step,
         ):
             simulation: Simulation | CostEstimate = run(
@@ -135,7 +135,7 @@ class SimulateMagics(StudyMagics):
         """
         args = parsed(self.mop_reweight, line)
         kept_as = args.kept_as and arguments.unquoted(args.kept_as)
-        with self.origins.overwriting(kept_as or "", self.study.simulations, args):
+        with self.origins.overwriting([kept_as] if kept_as else [], self.study.simulations, args):
             return self.study.reweight(
                 arguments.unquoted(args.name),
                 arguments.weights(self.shell, args.weights) or "panel",

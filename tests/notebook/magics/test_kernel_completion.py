@@ -67,6 +67,8 @@ def test_options_are_ours_only_and_in_the_order_of_the_help(client):
         ("%mop_ask vo", ["vote"]),
         ("%mop_resume x", ["x"]),
         ("%%mop_fit\nHow is it at {to", ["{topic}"]),
+        ("%%mop_ask\nsky: At {to", ["{topic}"]),
+        ("%%mop_ask\nsky: At dawn? | s", ["s"]),
         ("%%mop_personas\nsunny: pri", ["pri"]),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,8 +12,12 @@ import yaml
 from jupyter_mop.engine.survey.question import KINDS, SEPARATOR, Question
 from jupyter_mop.errors import DataError
 
-_LINE = re.compile(r"(?P<name>[^:\[\]]+?)\s*(?:\[(?P<kind>[^\]]*)\])?\s*:\s*(?P<text>.+)")
+# "at 10:30" and "https://" are no names.
+_LINE = re.compile(
+    r"(?P<name>[^:\[\]|]+?)\s*(?:\[(?P<kind>[^\]]*)\])?\s*:(?!//|(?<=\d:)\d)\s*(?P<text>.*)"
+)
 _KEYS = {"text", "options", "kind", "last", "exclusive", "separator"}
+_MIN_OPTIONS = 2
 EXAMPLE = "Write name: text | option | option, or name [scale]: text | option | option."
 
 
@@ -23,8 +28,9 @@ def read_questions(text: str) -> dict[str, Question]:
     ----------
     text : str
         One question a line, `name [kind]: text | option | option`; the kind is single, scale or
-        multiple. Or YAML: a mapping from names to text, options, kind, last and exclusive. Empty
-        lines and lines that begin with # are ignored.
+        multiple. A long line can be wrapped before or after a `|`, or before the first one. Or
+        YAML: a mapping from names to text, options, kind, last and exclusive. Empty lines and
+        lines that begin with # are ignored.
 
     Raises
     ------
@@ -39,11 +45,10 @@ def read_questions(text: str) -> dict[str, Question]:
     >>> read_questions("tea:\n  text: Tea?\n  options: [never, often]\n  kind: scale")["tea"].text
     'Tea?'
     """
-    lines = [line.strip() for line in text.splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
+    lines = _joined(text)
     if not lines:
         raise DataError("There are no questions.", hint=EXAMPLE)
-    if not all(SEPARATOR in line for line in lines):
+    if _is_yaml(text) or not all(SEPARATOR in line for line in lines):
         return _from_yaml(text, lines)
     found: dict[str, Question] = {}
     for line in lines:
@@ -54,9 +59,97 @@ def read_questions(text: str) -> dict[str, Question]:
     return found
 
 
+def lists_questions(text: str, *, has_options: bool = False) -> bool:
+    r"""Return whether a text lists questions with their options; if not, it is one question.
+
+    It does if every line, wrapped ones joined, has a name, a colon and at least two options, or if
+    it is the YAML of `read_questions`.
+
+    Parameters
+    ----------
+    text : str
+    has_options : bool
+        Whether the options are given elsewhere. Then a text with other lines is one question.
+
+    Raises
+    ------
+    DataError
+        If only some lines are questions with options, or the text is a single line that may be
+        either: several words before its colon may be a name, or the question.
+
+    Examples
+    --------
+    >>> lists_questions("vote: Whom? | Clinton\n  | Dole"), lists_questions("Dear voter: whom?")
+    (True, False)
+    """
+    if _is_yaml(text):
+        return True
+    lines = _joined(text)
+    others = [line for line in lines if not _is_question(line)]
+    is_list = len(others) < len(lines)
+    if not is_list or (has_options and others):
+        return False
+    if others:
+        raise DataError(
+            f"The line {others[0][:60]!r} is no question with at least two options, but other "
+            "lines of the cell are.",
+            hint=f"{EXAMPLE} For one question: --options.",
+        )
+    match = _LINE.fullmatch(lines[0])
+    if match and len(lines) == 1 and match["kind"] is None and " " in match["name"]:
+        if has_options:
+            return False
+        raise DataError(
+            f"Cannot tell whether {match['name'][:60]!r} is the question's name or a part of its "
+            "text.",
+            hint="Use one word as the name, or give the options with --options.",
+        )
+    return True
+
+
 def escaped(text: str) -> str:
     """Return a text as a template that shows it: braces are doubled."""
     return text.replace("{", "{{").replace("}", "}}")
+
+
+def _joined(text: str) -> list[str]:
+    """Return the lines without comments; one that continues the line above is joined to it."""
+    joined: list[str] = []
+    for line in textwrap.dedent(text).splitlines():
+        part = line.strip()
+        if not part or part.startswith("#"):
+            continue
+        if joined and _continues(line, joined[-1]):
+            joined[-1] = f"{joined[-1]} {part}"
+        else:
+            joined.append(part)
+    return joined
+
+
+def _continues(line: str, above: str) -> bool:
+    """Return whether a line continues the question above: it has no name and no end is between."""
+    if _is_question(line.strip()) or not _LINE.fullmatch(above):
+        return False
+    is_named = _LINE.fullmatch(line.strip()) is not None
+    is_open = SEPARATOR in line or SEPARATOR not in above or above.endswith(SEPARATOR)
+    return line[0].isspace() or (not is_named and is_open)
+
+
+def _is_question(line: str) -> bool:
+    match = _LINE.fullmatch(line)
+    return match is not None and match["text"].count(SEPARATOR) >= _MIN_OPTIONS
+
+
+def _is_yaml(text: str) -> bool:
+    """Return whether a text is YAML in which a name has a text and options, or means to be."""
+    if all(re.search(rf"(?m)^[ \t]+{key}[ \t]*:", text) for key in ("text", "options")):
+        return True
+    try:
+        facts = yaml.safe_load(textwrap.dedent(text))
+    except yaml.YAMLError:
+        return False
+    values = facts.values() if isinstance(facts, Mapping) else ()
+    return any(isinstance(value, Mapping) and {"text", "options"} <= set(value) for value in values)
 
 
 def _read_line(line: str) -> tuple[str, Question]:
@@ -74,7 +167,7 @@ def _from_yaml(text: str, lines: list[str]) -> dict[str, Question]:
     except yaml.YAMLError:
         facts = None
     if not isinstance(facts, Mapping):
-        wrong = next(line for line in lines if SEPARATOR not in line)
+        wrong = next((line for line in lines if SEPARATOR not in line), lines[0])
         raise DataError(f"The line {wrong[:60]!r} is not a question.", hint=EXAMPLE)
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
