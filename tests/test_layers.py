@@ -39,6 +39,7 @@ ENGINE = (  # a folder imports from those before it
     "generation",
     "survey.reading",
     "survey",
+    "survey.elicitation",
     "survey.calibrated",
     "weighting",
     "questionnaire.reading",

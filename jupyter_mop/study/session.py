@@ -40,7 +40,7 @@ from jupyter_mop.engine.simulation.simulation import (
     Simulation,
 )
 from jupyter_mop.engine.survey.answer_matching import read_option
-from jupyter_mop.engine.survey.elicitation_options import ANCHORS, ElicitationOptions
+from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import (
@@ -113,7 +113,7 @@ class Session:
 
     def encoder_for(self, options: ElicitationOptions) -> CachedEncoder | None:
         """Return the encoder if the method of asking needs one; else it is not loaded."""
-        return self.encoder if options.method == ANCHORS else None
+        return self.encoder if options.needs_encoder else None
 
     def status(self) -> pd.Series:
         """Return what is loaded, fitted, simulated and cached, one row for each."""

@@ -30,8 +30,8 @@ from jupyter_mop.engine.survey.asking import ask
 from jupyter_mop.engine.survey.calibrated.calibration import calibrate
 from jupyter_mop.engine.survey.calibrated.comparison import CALIBRATED, PLAIN, WITHOUT_MODEL
 from jupyter_mop.engine.survey.calibrated.references import CELLS, REGRESSION, SHARES
+from jupyter_mop.engine.survey.elicitation.option_table import OptionTable
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
-from jupyter_mop.engine.survey.option_probabilities import OptionTable
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 
 SIZES = (60, 120, 500)

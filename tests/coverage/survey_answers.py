@@ -10,10 +10,10 @@ import pandas as pd
 
 from jupyter_mop import Population, Question, ToyBackend
 from jupyter_mop.engine.survey.asking import ask
+from jupyter_mop.engine.survey.elicitation.eliciting import elicit
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.multiple_choice import coherent_shares, draw_sets
 from jupyter_mop.engine.survey.option_orders import option_orders
-from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 
 
 def order_residual(
@@ -51,7 +51,7 @@ def sampled_error(n_contexts: int, n_draws: int, repetitions: int) -> tuple[floa
     shares = []
     for seed in range(repetitions):
         options = ElicitationOptions(n_draws=n_draws, n_orders=1, random_state=seed)
-        table = option_probabilities(question, records, [None], backend, options=options)
+        table = elicit(question, records, [None], backend, options=options)
         shares.append(table.probabilities[:, 0, 0].mean())
     return float(np.std(shares)), 0.5 / np.sqrt(n_contexts * n_draws)
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from jupyter_mop.backends.protocols import Backend, Encoder, OnStep
 from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.survey.elicitation.eliciting import elicit
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
-from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, ModelError
 
@@ -110,7 +110,7 @@ def ask_items(
         columns = _columns(question, contexts)
         keys = tuple(dict.fromkeys(distinct_keys(contexts, columns)))
         records = [dict(zip(columns, key, strict=True)) for key in keys]
-        table = option_probabilities(
+        table = elicit(
             question,
             records,
             personas,

@@ -18,8 +18,8 @@ from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.persona_weights import answer_weights
 from jupyter_mop.engine.data.personas import read_personas
 from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.survey.elicitation.eliciting import elicit
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
-from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 from jupyter_mop.engine.survey.population_answer import NO_PERSONA, PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.real_answers import read_answers, too_few_read, without_missing
@@ -73,7 +73,7 @@ def ask(
     population, set_aside = asked_population(population, question, options)
     contexts = distinct_contexts(population)
     records = [population.records[i] for i in contexts]
-    table = option_probabilities(
+    table = elicit(
         question,
         records,
         known or [None],

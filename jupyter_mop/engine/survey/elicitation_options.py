@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from jupyter_mop.backends.protocols import Backend, can_score, can_score_first_tokens
+from jupyter_mop.backends.protocols import Backend
 from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
+from jupyter_mop.engine.survey.elicitation.methods import METHODS
 from jupyter_mop.engine.survey.real_answers import split_names
 from jupyter_mop.errors import ModelError
 from jupyter_mop.options import Options, at_least, one_of, option
 
-SCORED, FIRST_TOKEN, SAMPLED = "scored", "first-token", "sampled"
-TOLD, ANCHORS = "told", "anchors"
-METHODS = ("auto", SCORED, FIRST_TOKEN, SAMPLED, TOLD, ANCHORS)
+METHOD_NAMES = ("auto", *METHODS)
 COMPARE = "compare"  # of the magic: `Study.compare_methods`
 BASELINES = ("plain", "personas")
 
@@ -69,14 +68,12 @@ class ElicitationOptions(Options):
         "auto",
         kind="str",
         flags=("--method",),
-        choices=METHODS,
-        limit=one_of(METHODS),
-        help="How to obtain option probabilities. scored: the likelihood of each option; "
-        "first-token: the probabilities of the first token of a reply; sampled: sampled replies; "
-        "told: the model states a percentage for each option; anchors: sampled replies in its own "
-        "words, rated by their similarity to statements of each option (Maier et al. 2025); auto: "
-        "the first of the first three that the model supports. %%mop_ask --method compare tries "
-        "them all.",
+        choices=METHOD_NAMES,
+        limit=one_of(METHOD_NAMES),
+        help="How to obtain option probabilities. "
+        + "; ".join(f"{name}: {method.help}" for name, method in METHODS.items())
+        + "; auto: the first of the first three that the model supports. %%mop_ask --method "
+        "compare tries them all.",
     )
     n_exemplars: int = option(
         0,
@@ -160,6 +157,11 @@ class ElicitationOptions(Options):
         help="Seed of the orders of the options and of all draws.",
     )
 
+    @property
+    def needs_encoder(self) -> bool:
+        """Whether the method needs an encoder."""
+        return self.method in METHODS and METHODS[self.method].needs_encoder
+
     def method_for(self, backend: Backend) -> str:
         """Return the method to use with this model.
 
@@ -170,19 +172,15 @@ class ElicitationOptions(Options):
         ModelError
             If the model does not support the chosen method.
         """
-        if self.method == SCORED and not can_score(backend):
-            raise ModelError(
-                "This model does not report log-probabilities of a given text.",
-                hint="Leave out the method; replies are then sampled.",
-            )
-        has_tokens = can_score_first_tokens(backend)
-        if self.method == FIRST_TOKEN and not has_tokens:
-            raise ModelError(
-                "This model does not report probabilities of the first tokens of a reply.",
-                hint="Leave out the method; options are then scored or replies sampled.",
-            )
         if self.method == "auto":
-            return SCORED if can_score(backend) else FIRST_TOKEN if has_tokens else SAMPLED
+            supported = supported_methods(backend)
+            return next(name for name in supported if METHODS[name].is_auto)
+        method = METHODS[self.method]
+        if not method.is_supported(backend):
+            raise ModelError(
+                f"This model does not {method.unsupported}.",
+                hint=f"Leave out the method; {method.instead}.",
+            )
         return self.method
 
 
@@ -195,5 +193,4 @@ def supported_methods(backend: Backend) -> list[str]:
     >>> supported_methods(ToyBackend(["yes", "no"]))
     ['scored', 'sampled', 'told', 'anchors']
     """
-    exact = {SCORED: can_score(backend), FIRST_TOKEN: can_score_first_tokens(backend)}
-    return [method for method in METHODS[1:] if exact.get(method, True)]
+    return [name for name, method in METHODS.items() if method.is_supported(backend)]

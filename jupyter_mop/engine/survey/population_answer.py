@@ -30,9 +30,9 @@ from jupyter_mop.engine.simulation.simulation import (
     Simulation,
 )
 from jupyter_mop.engine.survey.answer_distances import distance_intervals, distances
-from jupyter_mop.engine.survey.elicitation_options import ANCHORS, SAMPLED, TOLD
+from jupyter_mop.engine.survey.elicitation.methods import METHODS
+from jupyter_mop.engine.survey.elicitation.option_table import OptionTable
 from jupyter_mop.engine.survey.multiple_choice import draw_sets
-from jupyter_mop.engine.survey.option_probabilities import OptionTable
 from jupyter_mop.engine.survey.question import Group, Question
 from jupyter_mop.engine.survey.subgroups import EVERYONE, Subgroups
 from jupyter_mop.errors import DataError, ModelError
@@ -42,18 +42,6 @@ Array = NDArray[np.float64]
 NO_PERSONA = "no persona"
 MIN_ANSWERS = 5.0  # effective real answers for an interval
 MIN_UNMATCHED = 0.005  # share of replies from which examples are shown
-_UNITS = {
-    "scored": "options scored",
-    "first-token": "first tokens read",
-    "sampled": "replies sampled",
-    "told": "replies that state percentages",
-    "anchors": "replies rated by anchors",
-}
-_READ = {
-    "first-token": "{:.1%} of their probability names an option",
-    "sampled": "{:.1%} of them name an option",
-    "told": "{:.1%} of them can be read",
-}
 
 
 @dataclass(frozen=True)
@@ -501,9 +489,10 @@ class PopulationAnswer(Viewed):
     def description(self) -> str:
         """The calibration, the weights and the method in words."""
         parts = ["calibrated" if self.calibration else "uncalibrated"]
-        parts += [f"weights: {self.weights_label}", f"{self.n:,} {_UNITS[self.method]}"]
-        if self.method in _READ:
-            parts.append(_READ[self.method].format(self.table.matched))
+        method = METHODS[self.method]
+        parts += [f"weights: {self.weights_label}", f"{self.n:,} {method.unit}"]
+        if method.read:
+            parts.append(method.read.format(self.table.matched))
         return ", ".join(parts)
 
     @property
@@ -529,8 +518,8 @@ class PopulationAnswer(Viewed):
         if not self.table.unmatched or 1 - self.table.matched < MIN_UNMATCHED:
             return ""
         said = ", ".join(map(repr, self.table.unmatched))
-        what = "cannot be read" if self.method == TOLD else "name no option"
-        return f"{1 - self.table.matched:.1%} {what} and do not count, such as {said}."
+        unread = METHODS[self.method].unread
+        return f"{1 - self.table.matched:.1%} {unread} and do not count, such as {said}."
 
     def _left_out_notes(self) -> list[str]:
         """Return who never answered, and how many other answers of personas are missing."""
@@ -591,7 +580,7 @@ class PopulationAnswer(Viewed):
 
     def _n_replies(self, group: Group) -> float:
         """Return the effective number of sampled replies behind a subgroup's shares."""
-        if self.method not in (SAMPLED, ANCHORS):
+        if not METHODS[self.method].is_counted:
             return np.inf
         n_cells = self.weights.size * (len(self.options) if self.question.kind == "multiple" else 1)
         sizes = np.where(self.subgroups.members(group), self.sizes, 0.0)

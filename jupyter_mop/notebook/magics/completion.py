@@ -16,7 +16,7 @@ from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.data.prompt_template import placeholder
 from jupyter_mop.engine.generation.simulation_options import SimulationOptions
 from jupyter_mop.engine.questionnaire.survey import Survey
-from jupyter_mop.engine.survey.elicitation_options import COMPARE, METHODS, ElicitationOptions
+from jupyter_mop.engine.survey.elicitation_options import COMPARE, METHOD_NAMES, ElicitationOptions
 from jupyter_mop.engine.synthesis.synthesis_options import SynthesisOptions
 from jupyter_mop.notebook.magics.overview import in_order
 from jupyter_mop.options import Options, declared_options
@@ -188,7 +188,7 @@ class _Completer:
         """Return the values of `--method` where it can compare, and variables with anchors."""
         anchors = {"--anchors": lambda: self._variables((Mapping, list))}
         if self.name == "mop_ask":
-            return {"--method": lambda: [*METHODS, COMPARE], **anchors}
+            return {"--method": lambda: [*METHOD_NAMES, COMPARE], **anchors}
         return anchors
 
     def _names(self) -> list[str]:

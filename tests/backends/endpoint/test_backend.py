@@ -27,8 +27,8 @@ from jupyter_mop.backends.toy import ToyEncoder
 from jupyter_mop.engine.data.personas import Persona
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.survey.elicitation.eliciting import elicit
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
-from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, ModelError
 from jupyter_mop.study.study import Study
@@ -130,18 +130,16 @@ def test_a_closed_question_is_answered_by_first_tokens(llama, local):
     question = Question("Is water wet?", ["yes", "no"])
     personas = [Persona("a", "You always say yes."), Persona("b", "You always say no.")]
     with pytest.warns(UserWarning, match="of the model's first tokens, by probability, begin none"):
-        table = option_probabilities(question, [{}], personas, llama)
+        table = elicit(question, [{}], personas, llama)
     assert (table.method, table.n_asked) == ("first-token", 4)
     assert 0 < table.matched <= 1
     np.testing.assert_allclose(table.probabilities.sum(-1), 1)
     capital = Question("Is water wet?", ["Yes", "No"])
-    scored = option_probabilities(capital, [{}], personas, local).probabilities
-    by_token = option_probabilities(capital, [{}], personas, llama).probabilities
+    scored = elicit(capital, [{}], personas, local).probabilities
+    by_token = elicit(capital, [{}], personas, llama).probabilities
     np.testing.assert_allclose(by_token, scored, atol=0.25)
     same_start = Question("How was it?", ["very good", "very bad"])
-    lettered = option_probabilities(
-        same_start, [{}], personas, llama, options=ElicitationOptions(n_orders=1)
-    )
+    lettered = elicit(same_start, [{}], personas, llama, options=ElicitationOptions(n_orders=1))
     assert lettered.method == "first-token"
     assert lettered.matched > 0.01
 

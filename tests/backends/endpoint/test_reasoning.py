@@ -20,7 +20,7 @@ from jupyter_mop.backends.protocols import (
 from jupyter_mop.backends.store.cached import CachedBackend
 from jupyter_mop.backends.store.sqlite_store import Store
 from jupyter_mop.engine.data.personas import Persona
-from jupyter_mop.engine.survey.option_probabilities import option_probabilities
+from jupyter_mop.engine.survey.elicitation.eliciting import elicit
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, ModelError
 
@@ -139,14 +139,14 @@ def test_white_space_until_the_limit_is_no_thinking(scripted):
 
 
 @pytest.mark.parametrize("shape", ["reasoning_content", "block", "end of block", "parts"])
-def test_first_tokens_of_thinking_are_no_option_probabilities(scripted, shape):
+def test_first_tokens_of_thinking_are_no_probabilities_of_options(scripted, shape):
     scripted.default = thinking(shape)
     backend = OpenAIBackend(scripted.url, "scripted")
     assert not can_score_first_tokens(backend)
     assert "thinking" in backend.capabilities.seen(names.TOKENS)
     question = Question("Sun?", ["yes", "no"])
     personas = [Persona("a", "You like sun."), Persona("b", "You like rain.")]
-    table = option_probabilities(question, [{}], personas, backend)
+    table = elicit(question, [{}], personas, backend)
     assert table.method == "sampled"
     assert table.matched == 1
 

@@ -26,8 +26,8 @@ from jupyter_mop.engine.data.personas import Persona, read_personas
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.generation.baselines.baselines import BASELINES
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
+from jupyter_mop.engine.survey.elicitation.eliciting import elicit
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
-from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.synthesis.synthesis import synthesize_personas
 
@@ -114,7 +114,7 @@ def asked(question: Question, backend: Recorder | None = None, **options: object
     personas: list[Persona | None] = [*read_personas(PERSONAS), None]
     records = population().records[:2]
     chosen = ElicitationOptions(random_state=2, **options)
-    option_probabilities(question, records, personas, backend, options=chosen)
+    elicit(question, records, personas, backend, options=chosen)
     return backend.requests
 
 

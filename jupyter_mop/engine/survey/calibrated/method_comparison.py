@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.survey.calibrated.comparison import MIN_GAIN, Judged, compare
 from jupyter_mop.engine.survey.calibrated.records import Records
-from jupyter_mop.engine.survey.elicitation_options import FIRST_TOKEN, SCORED
+from jupyter_mop.engine.survey.elicitation.methods import METHODS
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.rendering import Rendered
 
 Array = NDArray[np.float64]
 TV = "TV"
-NO_REPLIES = (SCORED, FIRST_TOKEN)  # the model writes nothing
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def compare_methods(
     is_behind = (compared["log_score_low"] > 0) & (compared["log_score_gain"] >= MIN_GAIN)
     tied = list(compared.index[~is_behind])
     rows = [_row(name, each, compared, random_state) for name, each in tried.items()]
-    taken = min(tied, key=lambda name: (name not in NO_REPLIES, tried[name].n_requests))
+    taken = min(tied, key=lambda name: (METHODS[name].has_replies, tried[name].n_requests))
     return MethodComparison(pd.DataFrame(rows), taken, tuple(tied), len(counted), answers)
 
 

@@ -11,8 +11,9 @@ from jupyter_mop import LocalBackend
 from jupyter_mop.backends.protocols import Completion, FirstTokens, Prompt, TokenScores
 from jupyter_mop.backends.toy import ToyBackend
 from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.survey.elicitation.eliciting import elicit
+from jupyter_mop.engine.survey.elicitation.replies import reply_limit
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
-from jupyter_mop.engine.survey.option_probabilities import option_probabilities, reply_limit
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, ModelError
 
@@ -76,9 +77,9 @@ class Broken(ToyBackend):
 
 
 @given(boost=st.floats(-3, 3))
-def test_option_probabilities_are_exact(boost: float) -> None:
+def test_probabilities_of_options_are_exact(boost: float) -> None:
     backend = ToyBackend([*DRINKS, "gin"], persona_boost=boost)
-    table = option_probabilities(QUESTION, RECORDS, PERSONAS, backend)
+    table = elicit(QUESTION, RECORDS, PERSONAS, backend)
     high = np.exp(boost)
     expected = [[high, 1, 1], [1, high, high], [1, 1, 1]]
     expected = np.array(expected) / np.sum(expected, axis=1, keepdims=True)
@@ -90,10 +91,8 @@ def test_option_probabilities_are_exact(boost: float) -> None:
 def test_an_open_question_does_not_list_its_options() -> None:
     shouting = ToyBackend(DRINKS, context_boost=1.0)
     question = Question("Tea, or what will you drink?", DRINKS)
-    listed = option_probabilities(question, [{}], [None], shouting)
-    open_ = option_probabilities(
-        question, [{}], [None], shouting, options=ElicitationOptions(listed=False)
-    )
+    listed = elicit(question, [{}], [None], shouting)
+    open_ = elicit(question, [{}], [None], shouting, options=ElicitationOptions(listed=False))
     assert np.allclose(listed.probabilities, 1 / 3)
     assert np.allclose(open_.probabilities[0, 0], np.array([np.e, 1, 1]) / (np.e + 2))
     assert (listed.n_asked, open_.n_asked) == (9, 3)
@@ -104,8 +103,8 @@ def test_an_open_question_does_not_list_its_options() -> None:
 def test_no_preference_for_the_first_option_is_left(size: int, kind: str) -> None:
     words = [f"w{a}" for a in range(size)]
     question = Question("What?", words, kind)
-    found = option_probabilities(question, [{}], [None], FirstListed(words))
-    once = option_probabilities(
+    found = elicit(question, [{}], [None], FirstListed(words))
+    once = elicit(
         question, [{}], [None], FirstListed(words), options=ElicitationOptions(n_orders=1)
     )
     assert once.probabilities.max() == pytest.approx(np.e / (np.e + size - 1))
@@ -126,14 +125,14 @@ def test_a_steady_preference_for_early_options_nearly_cancels_beyond_six(kind: s
 
     words = [f"w{a}" for a in range(9)]
     question = Question("What?", words, kind)
-    shares = option_probabilities(question, [{}], [None], Sloping(words)).probabilities[0, 0]
+    shares = elicit(question, [{}], [None], Sloping(words)).probabilities[0, 0]
     assert np.abs(shares - 1 / 9).sum() / 2 < 0.02
 
 
 def test_by_prior_divides_by_the_prior_of_each_order() -> None:
     backend = FirstListed(DRINKS, persona_boost=2.0)
     options = ElicitationOptions(n_orders=1, by_prior=True)
-    table = option_probabilities(QUESTION, RECORDS, PERSONAS, backend, options=options)
+    table = elicit(QUESTION, RECORDS, PERSONAS, backend, options=options)
     assert np.allclose(table.probabilities[:, 2], 1 / 3)
     high = np.exp(2)
     assert np.allclose(table.probabilities[:, 0], np.array([high, 1, 1]) / (high + 2))
@@ -142,8 +141,8 @@ def test_by_prior_divides_by_the_prior_of_each_order() -> None:
 
 def test_by_length_removes_the_disadvantage_of_long_options() -> None:
     question = Question("What?", ["tea", "tea tea tea"])
-    plain = option_probabilities(question, [{}], [None], ToyBackend(DRINKS))
-    per_token = option_probabilities(
+    plain = elicit(question, [{}], [None], ToyBackend(DRINKS))
+    per_token = elicit(
         question, [{}], [None], ToyBackend(DRINKS), options=ElicitationOptions(by_length=True)
     )
     assert plain.probabilities[0, 0, 0] == pytest.approx(0.9)
@@ -153,17 +152,15 @@ def test_by_length_removes_the_disadvantage_of_long_options() -> None:
 def test_each_option_of_a_multiple_choice_is_a_yes_no_question() -> None:
     backend = ToyBackend(["yes", "no"], context_boost=0.0, persona_boost=np.log(3))
     question = Question("Which do you like?", DRINKS, "multiple")
-    table = option_probabilities(question, [{}], [Persona("a", "Yes!"), None], backend)
+    table = elicit(question, [{}], [Persona("a", "Yes!"), None], backend)
     assert np.allclose(table.probabilities, [[[0.75] * 3, [0.5] * 3]])
     assert table.n_asked == 3 * 2 * 2 * 2
 
 
 def test_sampled_probabilities_are_close_to_the_exact_ones() -> None:
     backend = WithoutScores(DRINKS, length=1)
-    exact = option_probabilities(QUESTION, RECORDS, PERSONAS, ToyBackend(DRINKS))
-    table = option_probabilities(
-        QUESTION, RECORDS, PERSONAS, backend, options=ElicitationOptions(n_draws=600)
-    )
+    exact = elicit(QUESTION, RECORDS, PERSONAS, ToyBackend(DRINKS))
+    table = elicit(QUESTION, RECORDS, PERSONAS, backend, options=ElicitationOptions(n_draws=600))
     assert table.method == "sampled"
     assert (table.n_asked, table.matched) == (3 * 2 * 3 * 600, 1.0)
     assert np.abs(table.probabilities - exact.probabilities).max() < 0.06
@@ -172,13 +169,11 @@ def test_sampled_probabilities_are_close_to_the_exact_ones() -> None:
 
 def test_replies_without_an_option_are_dropped_and_reported() -> None:
     backend = Chatty(DRINKS, length=1)
-    table = option_probabilities(
-        QUESTION, RECORDS, PERSONAS, backend, options=ElicitationOptions(n_draws=300)
-    )
+    table = elicit(QUESTION, RECORDS, PERSONAS, backend, options=ElicitationOptions(n_draws=300))
     assert table.matched == 0.75
     assert table.unmatched == ("I do not know.",)
     assert table.answered.all()
-    exact = option_probabilities(QUESTION, RECORDS, PERSONAS, ToyBackend(DRINKS))
+    exact = elicit(QUESTION, RECORDS, PERSONAS, ToyBackend(DRINKS))
     assert np.abs(table.probabilities - exact.probabilities).max() < 0.08
 
 
@@ -186,12 +181,10 @@ def test_over_a_third_of_unmatched_replies_is_an_error_that_says_what_was_said()
     def said(request):
         return "tea" if request.draw % 3 else f"As a language model I cannot, {request.draw % 2}."
 
-    table = option_probabilities(
-        QUESTION, RECORDS, [None], Says(said), options=ElicitationOptions(n_draws=18)
-    )
+    table = elicit(QUESTION, RECORDS, [None], Says(said), options=ElicitationOptions(n_draws=18))
     assert table.matched == pytest.approx(2 / 3)
     with pytest.raises(ModelError, match="43% of the model's replies name none") as caught:
-        option_probabilities(QUESTION, RECORDS, [None], Says(said),
+        elicit(QUESTION, RECORDS, [None], Says(said),
                              options=ElicitationOptions(n_draws=7))  # fmt: skip
     assert "'As a language model I cannot, 0.'" in str(caught.value)
     assert caught.value.hint
@@ -200,12 +193,12 @@ def test_over_a_third_of_unmatched_replies_is_an_error_that_says_what_was_said()
 def test_first_tokens_that_begin_no_option_are_a_warning_and_none_at_all_an_error() -> None:
     backend = FirstTokenModel([*DRINKS, "well", "oh", "hm"])
     with pytest.warns(UserWarning, match="50% of the model's first tokens") as caught:
-        table = option_probabilities(QUESTION, RECORDS, [None], backend)
+        table = elicit(QUESTION, RECORDS, [None], backend)
     assert "'well', 'oh', 'hm'" in str(caught[0].message)
     assert "--method sampled" in str(caught[0].message)
     np.testing.assert_allclose(table.probabilities, 1 / 3)
     with pytest.raises(ModelError, match="100% of the model's first tokens"):
-        option_probabilities(QUESTION, RECORDS, [None], FirstTokenModel(["well", "oh", "hm"]))
+        elicit(QUESTION, RECORDS, [None], FirstTokenModel(["well", "oh", "hm"]))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +213,7 @@ def test_first_tokens_that_begin_no_option_are_a_warning_and_none_at_all_an_erro
     ],
 )
 def test_drawn_replies_count_for_the_option_that_they_name(options, said, expected) -> None:
-    table = option_probabilities(Question("What?", options), [{}], [None], Says(said))
+    table = elicit(Question("What?", options), [{}], [None], Says(said))
     n = table.n_asked
     assert table.probabilities[0, 0, options.index(expected)] > n / (n + 1)
 
@@ -237,7 +230,7 @@ def test_drawn_replies_count_for_the_option_that_they_name(options, said, expect
 )
 def test_a_negation_or_a_refusal_is_no_answer(options, said) -> None:
     with pytest.raises(ModelError, match="100% of the model's replies"):
-        option_probabilities(Question("What?", options), [{}], [None], Says(said))
+        elicit(Question("What?", options), [{}], [None], Says(said))
 
 
 def test_a_persona_that_never_answers_has_no_answer() -> None:
@@ -245,7 +238,7 @@ def test_a_persona_that_never_answers_has_no_answer() -> None:
         return "Hm." if request.prompt.messages[0].content.startswith("Tea") else "milk"
 
     personas = [*PERSONAS[:2], Persona("c", "Beer."), None]
-    table = option_probabilities(QUESTION, RECORDS, personas, Says(said))
+    table = elicit(QUESTION, RECORDS, personas, Says(said))
     assert table.answered.tolist() == [[False, True, True, True]] * 2
 
     class Silent(FirstTokenModel):
@@ -257,7 +250,7 @@ def test_a_persona_that_never_answers_has_no_answer() -> None:
                 for prompt, value in zip(prompts, found, strict=True)
             ]
 
-    table = option_probabilities(QUESTION, RECORDS, personas, Silent(DRINKS))
+    table = elicit(QUESTION, RECORDS, personas, Silent(DRINKS))
     assert table.answered.tolist() == [[False, True, True, True]] * 2
 
 
@@ -266,7 +259,7 @@ def test_replies_to_different_prompts_do_not_share_random_numbers() -> None:
     question = Question("{age}: tea or milk?", DRINKS[:2])
     options = ElicitationOptions(n_draws=10, n_orders=1)
     shares = [
-        option_probabilities(
+        elicit(
             question, records, [None], WithoutScores(DRINKS[:2], length=1),
             options=replace(options, random_state=seed),
         ).probabilities[:, 0, 0].mean()
@@ -318,13 +311,13 @@ def test_an_invalid_option_is_refused(name, value, limit) -> None:
 )
 def test_unsupported_methods_and_invalid_scores_are_refused(options, backend, error, words) -> None:
     with pytest.raises(error, match=words) as caught:
-        option_probabilities(QUESTION, RECORDS, PERSONAS, backend, options=options)
+        elicit(QUESTION, RECORDS, PERSONAS, backend, options=options)
     assert caught.value.hint
 
 
 def test_an_unknown_column_is_refused() -> None:
     with pytest.raises(DataError, match=r"\{age\}, which is not a context column"):
-        option_probabilities(QUESTION, [{"income": "low"}], PERSONAS, ToyBackend(DRINKS))
+        elicit(QUESTION, [{"income": "low"}], PERSONAS, ToyBackend(DRINKS))
 
 
 @pytest.mark.model
@@ -335,7 +328,7 @@ def test_the_embedded_model_takes_the_side_of_its_persona() -> None:
     ]
     question = Question("It is 1996. Who do you expect to vote for?", ["Clinton", "Dole"])
     backend, open_ = LocalBackend(), ElicitationOptions(listed=False)
-    table = option_probabilities(question, [{}], sides, backend, options=open_)
+    table = elicit(question, [{}], sides, backend, options=open_)
     assert np.allclose(table.probabilities.sum(-1), 1)
     left, right = table.probabilities[0, :, 0]
     assert left > 0.7
@@ -343,8 +336,8 @@ def test_the_embedded_model_takes_the_side_of_its_persona() -> None:
 
 
 def test_first_tokens_and_scores_give_equal_probabilities() -> None:
-    found = option_probabilities(QUESTION, RECORDS, PERSONAS, FirstTokenModel([*DRINKS, "gin"]))
-    scored = option_probabilities(QUESTION, RECORDS, PERSONAS, ToyBackend([*DRINKS, "gin"]))
+    found = elicit(QUESTION, RECORDS, PERSONAS, FirstTokenModel([*DRINKS, "gin"]))
+    scored = elicit(QUESTION, RECORDS, PERSONAS, ToyBackend([*DRINKS, "gin"]))
     np.testing.assert_allclose(found.probabilities, scored.probabilities)
     assert (found.method, found.n_asked) == ("first-token", 3 * 2 * 3)
     assert 0.5 < found.matched < 1
@@ -353,7 +346,7 @@ def test_first_tokens_and_scores_give_equal_probabilities() -> None:
 def test_options_with_the_same_beginning_get_letters_by_position() -> None:
     ambiguous = Question("Which?", ["iced tea", "iced milk"])
     backend, seen = FirstTokenModel(["a", "b"], context_boost=0.0), []
-    table = option_probabilities(
+    table = elicit(
         ambiguous,
         [{}],
         [Persona("x", "Say a."), Persona("y", "Say b.")],
@@ -368,13 +361,13 @@ def test_options_with_the_same_beginning_get_letters_by_position() -> None:
     text = ambiguous.template(order, lettered=True).text
     assert f"A. {ambiguous.options[order[0]]}" in text
     assert "letter" in text
-    both = option_probabilities(ambiguous, [{}], [None], backend).probabilities
+    both = elicit(ambiguous, [{}], [None], backend).probabilities
     np.testing.assert_allclose(both, 0.5)
 
 
 def test_first_tokens_are_refused_if_the_model_reports_none() -> None:
     with pytest.raises(ModelError, match="first tokens"):
-        option_probabilities(
+        elicit(
             QUESTION,
             RECORDS,
             PERSONAS,
@@ -386,4 +379,4 @@ def test_first_tokens_are_refused_if_the_model_reports_none() -> None:
 def test_more_options_than_letters_are_refused() -> None:
     many = Question("Which?", [f"the {i}" for i in range(30)])
     with pytest.raises(DataError, match="only 26"):
-        option_probabilities(many, [{}], [None], FirstTokenModel(["a", "b"]))
+        elicit(many, [{}], [None], FirstTokenModel(["a", "b"]))

@@ -11,8 +11,8 @@ from jupyter_mop.backends.protocols import Completion
 from jupyter_mop.backends.toy import ToyBackend, ToyEncoder
 from jupyter_mop.engine.data.exemplars import Exemplar
 from jupyter_mop.engine.data.personas import Persona
+from jupyter_mop.engine.survey.elicitation.eliciting import elicit
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions, supported_methods
-from jupyter_mop.engine.survey.option_probabilities import option_probabilities
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.errors import DataError, ModelError
 
@@ -68,7 +68,7 @@ def says_the_truth(request) -> str:
 
 def ask(said, options=TOLD, question=QUESTION, **settings):
     backend = Scripted(said)
-    found = option_probabilities(
+    found = elicit(
         question, RECORDS, PERSONAS, backend, options=options, encoder=ENCODER, **settings
     )
     return found, backend
@@ -173,7 +173,7 @@ def test_refusals_and_empty_replies_are_not_rated() -> None:
 
 def test_anchors_need_an_encoder() -> None:
     with pytest.raises(DataError, match="needs an encoder"):
-        option_probabilities(QUESTION, RECORDS, PERSONAS, Scripted(lambda _: "tea"),
+        elicit(QUESTION, RECORDS, PERSONAS, Scripted(lambda _: "tea"),
                              options=ANCHORS)  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def test_exemplars_are_earlier_turns_of_the_prompt(method: str) -> None:
     if method == "scored":
         backend = ToyBackend(DRINKS, exemplar_boost=1.0)
     shown = [[Exemplar({"age": "young"}, "beer")], [Exemplar({"age": "old"}, "tea")] * 2]
-    table = option_probabilities(
+    table = elicit(
         QUESTION,
         RECORDS,
         [None],
@@ -213,7 +213,7 @@ def test_exemplars_of_a_multiple_choice_say_yes_or_no() -> None:
     question = Question("{age}: which?", DRINKS, "multiple")
     shown = [[Exemplar({"age": "old"}, "tea|beer")]] * 2
     model = ToyBackend(["yes", "no"], exemplar_boost=np.log(3))
-    table = option_probabilities(question, RECORDS, [None], model, exemplars=shown)
+    table = elicit(question, RECORDS, [None], model, exemplars=shown)
     np.testing.assert_allclose(table.probabilities[0, 0], [0.75, 0.25, 0.75])
 
 
@@ -221,11 +221,9 @@ def test_exemplars_of_a_multiple_choice_say_yes_or_no() -> None:
 def test_the_embedded_model_answers_in_its_own_words_and_those_are_shown_for_percentages() -> None:
     question, backend = Question("Do you like to read books?", ["Yes", "No"]), LocalBackend()
     options = ElicitationOptions(method="anchors", n_draws=3)
-    table = option_probabilities(
-        question, [{}], [None], backend, options=options, encoder=MiniLMEncoder()
-    )
+    table = elicit(question, [{}], [None], backend, options=options, encoder=MiniLMEncoder())
     np.testing.assert_allclose(table.probabilities.sum(-1), 1)
     assert table.matched == 1
     with pytest.raises(ModelError, match=r"100% .* state no percentages") as caught:
-        option_probabilities(question, [{}], [None], backend, options=TOLD)
+        elicit(question, [{}], [None], backend, options=TOLD)
     assert "it says '" in str(caught.value)
