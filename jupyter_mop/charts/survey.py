@@ -79,12 +79,16 @@ def answers_chart(answers: PopulationAnswers) -> alt.ConcatChart:
     import altair as alt
 
     names = answers.worst_first[:MAX_PANELS]
-    parts = [share_layers(answers[name].by(), name) for name in names]
+    parts = [
+        share_layers(answers[name].by(), f"{plain(name, 40)}{_how(answers[name])}")
+        for name in names
+    ]
     rest = len(answers) - len(names)
     notes = ["Worst first. Bar: simulated share; tick: people's share.",
              *([f"The {rest} others are in the table."] if rest else [])]  # fmt: skip
     title = titled(f"{len(answers)} questions", subtitle=notes)
-    chart: alt.ConcatChart = styled(alt.concat(*parts, columns=COLUMNS, title=title, spacing=24))
+    panels = alt.concat(*parts, columns=COLUMNS, title=title, spacing=24)
+    chart: alt.ConcatChart = styled(panels.resolve_scale(x="shared"))
     return chart
 
 
@@ -110,7 +114,7 @@ def _known(share: float) -> str:
     return "" if np.isnan(share) else f"{share:.1%}"
 
 
-def share_layers(frame: pd.DataFrame, name: str = "Everyone") -> alt.LayerChart:
+def share_layers(frame: pd.DataFrame, heading: str = "") -> alt.LayerChart:
     """Return bars of option shares, with ticks at the known shares if there are any."""
     import altair as alt
 
@@ -123,7 +127,7 @@ def share_layers(frame: pd.DataFrame, name: str = "Everyone") -> alt.LayerChart:
         tooltip=tooltips("option:N", "share:Q", *(["target:Q"] if known else [])),
     )
     tick = base.mark_tick(color=INK, thickness=2, size=0.85 * ROW_HEIGHT).encode(alt.X("target:Q"))
-    heading = f"{plain(name, 40)} (tick: known share)" if known else plain(name, 40)
+    heading = heading or ("Everyone (tick: known share)" if known else "Everyone")
     layers = alt.layer(bars, *([tick] if known else []), title=titled(heading, fontSize=12))
     return sized(layers, 240, len(order))
 

@@ -101,7 +101,9 @@ def test_the_result_shows_the_worst_first(study: Study) -> None:
     assert [html.index(f">{name}</td>") for name in order] == sorted(
         html.index(f">{name}</td>") for name in order
     )
-    panels = answers.plot().to_dict()["concat"]
+    chart = answers.plot().to_dict()
+    panels = chart["concat"]
+    assert chart["resolve"] == {"scale": {"x": "shared"}}
     assert [panel["title"]["text"].split()[0] for panel in panels] == order
     assert repr(answers).splitlines()[0] == "PopulationAnswers of 3 questions, worst first:"
 
