@@ -43,6 +43,7 @@ from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.elicitation_options import ElicitationOptions
 from jupyter_mop.engine.survey.population_answer import PopulationAnswer
 from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.survey.reading.rating_scales import scale_order
 from jupyter_mop.engine.survey.real_answers import (
     distinct_options,
     split_names,
@@ -173,14 +174,14 @@ class Session:
                 "The question has no options, and the population's responses are free text.",
                 hint='Add options: Question(text, ["yes", "no"]); in a magic: --options "yes|no".',
             )
-        kind = "scale" if population.is_ordered else "single"
         names = split_names(missing)
         options = [
             name
             for name in distinct_options(self._all_records())
             if read_option(name, names) is None
         ]
-        return Question(question, options, kind)
+        is_scale = population.is_ordered or scale_order(options) == options
+        return Question(question, options, "scale" if is_scale else "single")
 
     @contextmanager
     def answering(self, column: str) -> Iterator[None]:

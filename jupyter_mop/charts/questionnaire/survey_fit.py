@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from jupyter_mop.charts.questionnaire.group_shares import panels_chart
+from jupyter_mop.charts.questionnaire.group_shares import FITTED_NOTE, panels_chart
 from jupyter_mop.charts.style.chart_parts import (
     name_axis,
     share_axis,
@@ -64,12 +64,11 @@ def survey_table(survey: Survey) -> str:
     return f"<p>{cell(head, MAX_LENGTH)}</p>{table(SUMMARY, rows)}{notes}"
 
 
-def survey_fit_chart(fit: SurveyFit) -> alt.ConcatChart:
+def survey_fit_chart(fit: SurveyFit) -> alt.VConcatChart:
     """Draw each question's option shares with intervals, ticks at people's own shares."""
     frames = [fit.shares(name).frame.assign(question=name) for name in fit.survey.questions]
-    note = "Dot: share with 95 % interval; tick: the respondents' own."
     title = f"{len(fit.survey):,} respondents, {len(fit.personas)} personas"
-    return panels_chart(pd.concat(frames), "question", title, [note])
+    return panels_chart(pd.concat(frames), "question", title, [FITTED_NOTE])
 
 
 def survey_fit_table(fit: SurveyFit) -> str:

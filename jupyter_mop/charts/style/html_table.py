@@ -75,9 +75,20 @@ def persona_chips(names: Sequence[str]) -> dict[str, str]:
 
 
 def share_bar(share: float, colour: str = BLUE) -> str:
-    """Return a share as a bar of blocks and a percentage."""
+    """Return a share as a bar of blocks and a percentage, on one line."""
     blocks = "&#9608;" * round(share * BAR_BLOCKS)
-    return f'<span style="color: {colour}">{blocks}</span> {share:.1%}'
+    return f'<span style="color: {colour}">{blocks}</span>&nbsp;{share:.1%}'
+
+
+def share_interval(low: float, high: float) -> str:
+    """Return an interval of shares on one line.
+
+    Examples
+    --------
+    >>> share_interval(0.25, 0.5)
+    '25.0%&nbsp;to&nbsp;50.0%'
+    """
+    return f"{low:.1%}&nbsp;to&nbsp;{high:.1%}"
 
 
 def card(title: str, facts: Mapping[str, object], weights: Mapping[str, float]) -> str:
@@ -100,7 +111,7 @@ def weights_table(frame: pd.DataFrame) -> str:
     heads = ["persona", "weight"]
     if {"low", "high"} <= set(frame.columns):
         heads.append("95 % interval")
-        columns.append([f"{a:.1%} to {b:.1%}" for a, b in zip(frame.low, frame.high, strict=True)])
+        columns.append([share_interval(a, b) for a, b in zip(frame.low, frame.high, strict=True)])
     for name, head in (("overall", "overall"), ("start", "initial")):
         if name in frame:
             heads.append(head)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from jupyter_mop.rendering import Viewed
 Array = NDArray[np.float64]
 Z95 = 1.96
 MARGIN = 1e-4
+MIN_GROUPS = 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,25 @@ class GroupShares(Viewed):
         shares = ", ".join(f"{option} {share:.1%}" for option, share in pairs)
         n_groups = self.frame[["column", "group"]].drop_duplicates().shape[0] - 1
         return f"GroupShares({self.name!r}: {shares}; {n_groups} groups)"
+
+    @property
+    def verdict(self) -> str:
+        """The option on which the groups differ most, in one sentence; "" with fewer than two.
+
+        It compares the highest with the lowest share of each option.
+        """
+        groups = self.frame[self.frame["group"] != EVERYONE[1]]
+        if groups["group"].nunique() < MIN_GROUPS:
+            return ""
+        ranges = groups.groupby("option", sort=False)["share"].agg(np.ptp)
+        option = ranges.idxmax()
+        rows = groups[groups["option"] == option].sort_values("share", kind="stable")
+        low, high = rows.iloc[0], rows.iloc[-1]
+        overlap = "overlap" if low["high"] >= high["low"] else "do not overlap"
+        return (
+            f"The groups differ most on {option!r}: {_with_interval(high)}, {_with_interval(low)}; "
+            f"the intervals {overlap}."
+        )
 
 
 def group_shares(
@@ -121,6 +142,10 @@ def logit(shares: Array) -> Array:
     """
     inside = np.clip(shares, MARGIN, 1 - MARGIN)
     return np.asarray(np.log(inside / (1 - inside)))
+
+
+def _with_interval(row: pd.Series[Any]) -> str:
+    return f"{row['group']} {row['share']:.0%} [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
 
 
 def _logistic(values: Array) -> Array:

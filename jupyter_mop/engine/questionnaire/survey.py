@@ -29,6 +29,7 @@ from jupyter_mop.engine.questionnaire.reading.question_lines import escaped
 from jupyter_mop.engine.questionnaire.reading.survey_files import Wanted, read_survey_file
 from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.question import Question
+from jupyter_mop.engine.survey.reading.rating_scales import scale_order
 from jupyter_mop.engine.survey.real_answers import split_names, unread_error
 from jupyter_mop.errors import DataError
 from jupyter_mop.rendering import Viewed
@@ -347,11 +348,15 @@ class _ColumnReader:
             )
         if len(options) < MIN_OPTIONS:
             raise _one_option(name, len([a for a in answers if a is not None]), options[0])
-        is_scale = bool(getattr(self.df[name].dtype, "ordered", False))
+        is_ordered = bool(getattr(self.df[name].dtype, "ordered", False))
+        is_scale = is_ordered or scale_order(options) == options
         return Question(text or escaped(name), options, "scale" if is_scale else "single")
 
     def _options(self, name: str, answers: Sequence[str | None]) -> list[str]:
-        """Return the options: the categories, or the distinct answers, one spelling of each."""
+        """Return the options: the categories, or the distinct answers, one spelling of each.
+
+        The answers of a verbal rating scale are in its order.
+        """
         categories = getattr(self.df[name].dtype, "categories", None)
         counts = Counter(answer for answer in answers if answer is not None)
         if categories is not None:
@@ -361,7 +366,7 @@ class _ColumnReader:
         for text, _ in counts.most_common():
             if read_option(text, kept) is None:
                 kept.append(text)
-        return sorted(kept, key=_natural)
+        return scale_order(kept) or sorted(kept, key=_natural)
 
 
 def _items(

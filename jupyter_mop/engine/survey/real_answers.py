@@ -9,6 +9,7 @@ from dataclasses import replace
 from jupyter_mop.engine.data.population import Population
 from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.question import SEPARATOR, Question
+from jupyter_mop.engine.survey.reading.rating_scales import scale_order
 from jupyter_mop.errors import DataError
 
 MIN_READ = 0.5  # share of the answers that are options, from which the question is the same
@@ -179,7 +180,8 @@ def _missing_name(text: str, names: Sequence[str], separator: str | None) -> str
 def distinct_options(population: Population) -> tuple[str, ...]:
     """Return the distinct answers of a population; spellings of one answer count as one.
 
-    The most frequent spelling is kept.
+    The most frequent spelling is kept. They are in the order of a categorical column or of a verbal
+    rating scale, or else alphabetical.
 
     Examples
     --------
@@ -193,4 +195,6 @@ def distinct_options(population: Population) -> tuple[str, ...]:
     for name in sorted(population.options, key=lambda name: -counts[name]):
         if name.strip() and read_option(name, kept) is None:
             kept.append(name)
-    return tuple(name for name in population.options if name in kept)
+    is_categorical = hasattr(population.frame[population.response].dtype, "categories")
+    scale = None if is_categorical else scale_order(kept)
+    return tuple(scale or (name for name in population.options if name in kept))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from jupyter_mop import (
     survey_fidelity,
 )
 from jupyter_mop.charts.questionnaire.group_shares import MAX_PANELS, panels_chart
+from jupyter_mop.charts.style.png import VEGA_LITE
 
 
 @pytest.fixture(scope="module")
@@ -29,22 +32,58 @@ def fit() -> SurveyFit:
     return fit_survey(survey, "a: Tea!\nb: Milk!", ToyBackend(["tea", "milk"]))
 
 
+def panels(spec: dict) -> list[dict]:
+    return [panel for row in spec["vconcat"] for panel in row["hconcat"]]
+
+
 def test_each_group_has_a_panel_with_intervals_and_ticks(fit: SurveyFit) -> None:
     spec = fit.shares("now", "age").plot().to_dict()
-    assert [panel["title"]["text"] for panel in spec["concat"]] == ["everyone", "young", "old"]
-    marks = [layer["mark"]["type"] for layer in spec["concat"][0]["layer"]]
+    assert [panel["title"]["text"] for panel in panels(spec)] == ["everyone", "young", "old"]
+    marks = [layer["mark"]["type"] for layer in panels(spec)[0]["layer"]]
     assert marks == ["rule", "circle", "tick"]
-    assert "tick: the respondents' own" in spec["title"]["subtitle"]
+    assert "tick: the respondents' own share." in spec["title"]["subtitle"]
+
+
+def test_the_chart_follows_the_theme_as_it_quotes_nobody(fit: SurveyFit) -> None:
+    data, _ = fit.shares("now", "age").plot()._repr_mimebundle_()
+    assert VEGA_LITE in data
+
+
+def test_the_first_sentence_says_where_groups_differ(fit: SurveyFit) -> None:
+    shares = fit.shares("now", "age")
+    frame = shares.frame.copy()
+    frame["share"] = [0.5, 0.5, 0.7, 0.3, 0.2, 0.7]
+    frame["low"], frame["high"] = frame["share"] - 0.1, frame["share"] + 0.1
+    apart = replace(shares, frame=frame)
+    assert apart.verdict == (
+        "The groups differ most on 'tea': young 70% [60, 80], old 20% [10, 30]; the intervals do "
+        "not overlap."
+    )
+    assert "young 70% [60, 80]" in apart._repr_html_()
+    close = replace(apart, frame=frame.assign(low=0.0, high=1.0))
+    assert close.verdict.endswith("the intervals overlap.")
+    assert fit.shares("now").verdict == ""
+
+
+def test_a_question_that_is_named_by_its_text_is_shown_once(fit: SurveyFit) -> None:
+    shares = fit.shares("now")
+    named = replace(shares, question=Question("now", ["tea", "milk"]))
+    assert "<p>now</p>" in named._repr_html_()
+    assert named.plot().to_dict()["title"]["text"] == "now"
+
+
+def test_an_interval_stays_on_one_line(fit: SurveyFit) -> None:
+    assert "%&nbsp;to&nbsp;" in fit.shares("now")._repr_html_()
 
 
 def test_another_population_has_no_ticks(fit: SurveyFit) -> None:
     spec = fit.shares("now", to={"age": {"old": 1.0, "young": 0.0}}).plot().to_dict()
-    assert len(spec["concat"]) == 1
-    assert len(spec["concat"][0]["layer"]) == 2
+    assert len(panels(spec)) == 1
+    assert len(panels(spec)[0]["layer"]) == 2
 
 
 def test_a_fit_has_a_panel_for_each_question_and_a_survey_a_bar(fit: SurveyFit) -> None:
-    assert [p["title"]["text"] for p in fit.plot().to_dict()["concat"]] == ["now", "later"]
+    assert [p["title"]["text"] for p in panels(fit.plot().to_dict())] == ["now", "later"]
     spec = fit.survey.plot().to_dict()
     (values,) = spec["datasets"].values()
     assert [row["answered"] for row in values] == [0.975, 1.0]
@@ -55,7 +94,7 @@ def test_many_panels_are_cut_and_counted() -> None:
     rows = [{"group": f"g{i}", "option": o, "share": 0.5, "low": 0.4, "high": 0.6, "people": np.nan}
             for i in range(30) for o in "ab"]  # fmt: skip
     spec = panels_chart(pd.DataFrame(rows), "group", "T", ["N."]).to_dict()
-    assert len(spec["concat"]) == MAX_PANELS
+    assert len(panels(spec)) == MAX_PANELS
     assert spec["title"]["subtitle"][-1] == "The first 24 of 30 panels."
 
 
