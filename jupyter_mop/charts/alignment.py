@@ -17,7 +17,7 @@ from jupyter_mop.charts.style.chart_parts import (
     styled,
     titled,
 )
-from jupyter_mop.charts.style.html_table import cell, table
+from jupyter_mop.charts.style.html_table import cell, table, unbroken
 from jupyter_mop.charts.style.plain_text import labels, plain_frame
 from jupyter_mop.charts.style.theme import GREY, INK, PALE, check_frame, persona_colours
 
@@ -233,7 +233,7 @@ def alignment_table(alignment: Alignment) -> str:
     by = alignment.by_context
     groups = "" if by is None else alignment_by_context_table(by)
     shown = alignment.table
-    rows = [[cell(text) for text in row] for row in shown.reset_index().to_numpy()]
+    rows = [[unbroken(text) for text in row] for row in shown.reset_index().to_numpy()]
     metrics = table(["", *map(str, shown.columns)], rows)
     sides = f"<p>{alignment.n_per_side}; 95 % intervals</p>"
     return f"{verdict}{metrics}{sides}{notes}{groups}"
@@ -274,7 +274,7 @@ def alignment_by_context_chart(alignment: AlignmentByContext) -> alt.VConcatChar
 def alignment_by_context_table(alignment: AlignmentByContext) -> str:
     """Return means over the subgroups and their worst ones, then each subgroup, the worst first."""
     summary = alignment.table
-    means = [[cell(text) for text in row] for row in summary.to_numpy()]
+    means = [[unbroken(text) for text in row] for row in summary.to_numpy()]
     shown = _worst_first(alignment)
     figures = list(dict.fromkeys(shown["figure"]))
     rows = []
@@ -286,12 +286,22 @@ def alignment_by_context_table(alignment: AlignmentByContext) -> str:
     heads = ["method", f"{', '.join(alignment.by)}, share of people", *figures]
     return "".join(
         [
-            f"<p><b>By {cell(', '.join(alignment.by))}</b></p>",
+            *_subgroup_verdicts(alignment),
             table([str(name) for name in summary], means),
             table(heads, rows),
             *(f"<p>{cell(note, MAX_NOTE_LENGTH)}</p>" for note in alignment.notes),
         ]
     )
+
+
+def _subgroup_verdicts(alignment: AlignmentByContext) -> list[str]:
+    """Return a paragraph for each method: in which subgroups it clearly differs from people."""
+    methods = list(dict.fromkeys(alignment.frame["method"]))
+    names = [f"{method}: " if len(methods) > 1 else "" for method in methods]
+    return [
+        f"<p><b>{cell(name + alignment.verdict(method), MAX_NOTE_LENGTH)}</b></p>"
+        for name, method in zip(names, methods, strict=True)
+    ]
 
 
 def _worst_first(alignment: AlignmentByContext) -> pd.DataFrame:
@@ -337,4 +347,4 @@ def _heat_map(frame: pd.DataFrame, method: str) -> alt.LayerChart:
 def _with_floor(row: Mapping[Any, Any]) -> str:
     """Return the HTML of a value and its floor, each with its interval."""
     value, low, high, floor, floor_low, floor_high = (f"{row[name]:.3f}" for name in ENDS)
-    return f"{value} [{low}, {high}]<br>floor {floor} [{floor_low}, {floor_high}]"
+    return f"{value} [{low},&nbsp;{high}]<br>floor {floor} [{floor_low},&nbsp;{floor_high}]"

@@ -18,8 +18,14 @@ from jupyter_mop.charts.style.chart_parts import (
     titled,
     tooltips,
 )
-from jupyter_mop.charts.style.html_table import MAX_RESPONSE_LENGTH, cell, table, weights_table
-from jupyter_mop.charts.style.numbers import number
+from jupyter_mop.charts.style.html_table import (
+    MAX_RESPONSE_LENGTH,
+    cell,
+    table,
+    unbroken,
+    weights_table,
+)
+from jupyter_mop.charts.style.numbers import number, with_interval
 from jupyter_mop.charts.style.plain_text import cost, plain_frame
 from jupyter_mop.charts.style.theme import INK, ROW_HEIGHT, check_frame
 
@@ -30,6 +36,10 @@ if TYPE_CHECKING:
     from jupyter_mop.engine.weighting.matched_weights import MatchedWeights
 
 MAX_CONTEXTS = 12
+LIKELIHOODS = {
+    "log_lik_per_token": "log-likelihood (nats per token)",
+    "log_ratio": "log ratio (nats per record)",
+}
 MIN_DIFFERENCE = 0.005
 NO_INTERVALS = "There are no intervals: these are the initial weights, which are no estimates."
 
@@ -204,10 +214,22 @@ def mixture_table(mixture: MixtureOfPersonas) -> str:
         if hasattr(mixture, "refits_") and not hasattr(mixture, "refitted_"):
             parts.append(f"<p>{NO_INTERVALS}</p>")
         parts.append(terms_table(mixture.coefficients()))
-        report = mixture.report_
-        rows = ([_number(value) for value in row] for row in report.to_numpy(dtype=object))
-        parts.append(table([str(column) for column in report.columns], rows))
+        parts.append(_likelihood_table(mixture.report_))
     return "".join(parts)
+
+
+def _likelihood_table(report: pd.DataFrame) -> str:
+    """Return each model's held-out log-likelihood per token, and its gain over equal weights."""
+    name = "log_lik_per_token" if "log_lik_per_token" in report else "log_ratio"
+    rows = [
+        [
+            cell(row["model"]),
+            unbroken(with_interval(row[name], row["low"], row["high"])),
+            unbroken(with_interval(row["gain"], row["gain_low"], row["gain_high"])),
+        ]
+        for row in report.to_dict("records")
+    ]
+    return table(["held-out records", LIKELIHOODS[name], "gain over equal weights"], rows)
 
 
 def matched_table(matched: MatchedWeights) -> str:
@@ -232,8 +254,3 @@ def terms_table(frame: pd.DataFrame) -> str:
         for _, row in frame.iterrows()
     ]
     return table(["what weights follow", "times likelier", "95 % interval", "initial"], rows)
-
-
-def _number(value: object) -> str:
-    """Return a number with three significant digits, anything else as the HTML of one line."""
-    return number(value) if isinstance(value, float) else cell(value)

@@ -146,7 +146,9 @@ def response_chart(responses: list[str], weights: Weights) -> alt.LayerChart:
 def population_table(population: Population) -> str:
     """Return the number of records per context, a summary of the responses, and a few records."""
     contexts = shares(population.context_labels, population.weights)
-    parts = [f"<p>{cell(repr(population))}; {response_summary(population.responses)}</p>"]
+    held_out = f"; {population.n_held_out:,} more are held out" if population.n_held_out else ""
+    summary = f"{response_summary(population.responses)}{held_out}"
+    parts = [f"<p>{cell(repr(population))}; {summary}</p>"]
     if len(contexts) > 1:
         parts.append(_share_table("context", contexts))
     if are_closed(population.responses):

@@ -17,7 +17,7 @@ from jupyter_mop.charts.style.chart_parts import (
     titled,
     tooltips,
 )
-from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table
+from jupyter_mop.charts.style.html_table import cell, persona_chips, share_bar, table, unbroken
 from jupyter_mop.charts.style.numbers import number, with_interval
 from jupyter_mop.charts.style.plain_text import plain, plain_frame
 from jupyter_mop.charts.style.theme import INK, LIGHT_BLUE, ROW_HEIGHT
@@ -50,7 +50,7 @@ def answer_chart(answer: PopulationAnswer) -> alt.VConcatChart:
         rows.append(heat_map(largest, heading))
     title = titled(
         f"{plain(answer.name)}: {plain(answer.question.text)}",
-        subtitle=[plain(text) for text in [answer.description, *answer.remarks]],
+        subtitle=[plain(text, MAX_NOTE_LENGTH) for text in [answer.description, *answer.remarks]],
     )
     chart: alt.VConcatChart = styled(
         alt.vconcat(*rows, title=title, spacing=24).resolve_scale(color="independent")
@@ -193,7 +193,7 @@ def _comparison_table(calibration: Calibration) -> str:
             cell(row["answer"]),
             *(f"{row[name]:.3f}" for name in ("log_score", "TV", "TV_by_subgroup")),
             *(
-                "" if row["answer"] == CALIBRATED else gain_text(row, name)
+                "" if row["answer"] == CALIBRATED else unbroken(gain_text(row, name))
                 for name in ("log_score", "TV_by_subgroup")
             ),
         ]

@@ -295,7 +295,7 @@ class Study:
             df, context=context, response=response, weight=weight, group=group
         )
         train, self.target = records.split(1 - held_out, random_state=random_state)
-        self.population = replace(train, n_left_out=records.n_left_out)
+        self.population = replace(train, n_left_out=records.n_left_out, n_held_out=len(self.target))
         self.mixture, self.alignment = None, None
         self.session.forget_measurements()
         return self.population

@@ -266,6 +266,26 @@ def test_a_persona_keeps_its_colour_in_every_chart_and_table(study):
             assert f'<span style="color: {colour}">&#9632;</span>&nbsp;{name}' in html
 
 
+def test_a_population_shows_how_many_records_are_held_out(study):
+    n = len(study.target)
+    assert study.population.n_held_out == n
+    assert f"; {n:,} more are held out</p>" in study.population._repr_html_()
+    assert "held out" not in study.population.take([0, 1])._repr_html_()
+
+
+def test_the_likelihoods_of_a_fit_are_in_words_with_intervals(study):
+    shown = study.mixture._repr_html_()
+    assert "log-likelihood (nats per token)" in shown
+    assert "gain over equal weights" in shown
+    assert "gain_low" not in shown
+
+
+def test_the_subtitle_of_an_answer_is_whole(study):
+    answer = study.ask(Question("Weather?", WORDS[:2]), "whole")
+    long = dataclasses.replace(answer, set_aside={f"answer {i}": 1 for i in range(20)})
+    assert long.plot().to_dict()["title"]["subtitle"][-1].endswith("answer 19 1.")
+
+
 def test_closed_answers_are_bars_of_weighted_shares(closed):
     rows = next(iter(closed.plot().to_dict()["datasets"].values()))
     assert [row["name"] for row in rows] == ["always", "never", "sometimes"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 MAX_RESPONSE_LENGTH = 600
 MAX_CONTEXT_LENGTH = 120
 BAR_BLOCKS = 12
+INTERVAL = re.compile(r"\[([^][, ]+), ([^][, ]+)\]")
 LEFT = "text-align: left; vertical-align: top; padding: 2px 8px"
 
 
@@ -64,6 +66,17 @@ def table(
 def cell(text: object, limit: int = MAX_CONTEXT_LENGTH) -> str:
     """Return `text` as the HTML of one line, cut to `limit` characters."""
     return escape(plain(text, limit))
+
+
+def unbroken(text: object) -> str:
+    """Return a text as `cell` does, with the intervals in it on one line.
+
+    Examples
+    --------
+    >>> unbroken("0.5 [0.4, 0.6]")
+    '0.5 [0.4,&nbsp;0.6]'
+    """
+    return INTERVAL.sub(r"[\1,&nbsp;\2]", cell(text))
 
 
 def persona_chips(names: Sequence[str]) -> dict[str, str]:

@@ -75,6 +75,8 @@ class Population(Viewed):
         The data frame that the records came from, with all its columns.
     rows : numpy.ndarray or None
         The position of each record in `source`, shape (n,).
+    n_held_out : int
+        Records of the same data frame that are held out from these.
     """
 
     frame: pd.DataFrame
@@ -85,6 +87,7 @@ class Population(Viewed):
     n_left_out: int = 0
     source: pd.DataFrame | None = field(default=None, compare=False)
     rows: NDArray[np.intp] | None = field(default=None, compare=False)
+    n_held_out: int = field(default=0, compare=False)
 
     @classmethod
     def from_frame(
@@ -267,6 +270,7 @@ class Population(Viewed):
             self,
             frame=self.frame.iloc[indices].reset_index(drop=True),
             n_left_out=0,
+            n_held_out=0,
             rows=None if self.rows is None else self.rows[indices],
         )
 

@@ -81,7 +81,9 @@ class Alignment(Viewed):
         near = self.frame[~off].groupby("method", sort=False)["figure"].agg(", ".join)
         told = [f"{method} on {names}" for method, names in near.items()]
         if not told:
-            return f"{closest}Each can be told from other real responses on every metric."
+            names = str(self.frame["method"].iloc[0]) if is_one else "All"
+            differs = "differs" if is_one else "differ"
+            return f"{closest}{names} clearly {differs} from other real responses on every metric."
         return f"{closest}Cannot be told from other real responses: {'; '.join(told)}."
 
     def differences(self, against: str, *, n_boot: int = 200, n_splits: int = 20) -> pd.DataFrame:

@@ -42,6 +42,7 @@ GROUP_METRICS = (*METRICS, DISPERSION)
 MIN_REAL = 2 * alignment_table.MIN_PER_SIDE
 MIN_SIMULATED = alignment_table.MIN_PER_SIDE
 MEAN = "mean over groups"
+MAX_NAMED = 4  # subgroups in a sentence
 TINY = 1e-12
 
 
@@ -80,8 +81,8 @@ class AlignmentByContext(Viewed):
             ].to_numpy()
         ]
         found = pd.DataFrame(text, columns=["value", "human floor"])
-        heads = self.summary[["method", "figure", "worst"]]
-        return pd.concat([heads[["method", "figure"]], found, heads[["worst"]]], axis=1)
+        heads = self.summary[["method", "figure", "worst"]].rename(columns={"figure": "metric"})
+        return pd.concat([heads[["method", "metric"]], found, heads[["worst"]]], axis=1)
 
     @property
     def cells(self) -> pd.DataFrame:
@@ -95,6 +96,22 @@ class AlignmentByContext(Viewed):
         gap = excess(frame).where(is_off_floor(frame), 0.0)
         largest = gap.groupby(frame["figure"]).transform("max")
         return frame.assign(level=gap / largest.where(largest > 0, 1.0))
+
+    def verdict(self, method: str) -> str:
+        """Return in which subgroups a method clearly differs from people, the worst first."""
+        frame = self.frame[self.frame["method"] == method]
+        off = frame[is_off_floor(frame)]
+        n, columns = frame["group"].nunique(), ", ".join(self.by)
+        if off.empty:
+            return f"By {columns}, no subgroup of {n} clearly differs from people."
+        figures = off.groupby("group", sort=False)["figure"].agg(", ".join)
+        worst = off["group"].value_counts(sort=True).index
+        named = [f"{group} ({figures[group]})" for group in worst[:MAX_NAMED]]
+        more = [f"and {len(worst) - MAX_NAMED} more"] if len(worst) > MAX_NAMED else []
+        return (
+            f"By {columns}, {len(worst)} of {n} subgroups clearly differ from people: "
+            f"{'; '.join([*named, *more])}."
+        )
 
     def __repr__(self) -> str:
         lines = [f"By {', '.join(self.by)}:", self.table.to_string(index=False), *self.notes]

@@ -61,16 +61,7 @@ def alignment_verdict(alignment: Alignment, name: str) -> list[str]:
 
 def _groups_verdict(alignment: Alignment, name: str) -> list[str]:
     by = alignment.by_context
-    if by is None:
-        return []
-    frame = by.frame[by.frame["method"] == name]
-    off = frame[is_off_floor(frame)]
-    n, columns = frame["group"].nunique(), ", ".join(by.by)
-    if off.empty:
-        return [f"No subgroup by {columns} is clearly off ({n} subgroups)."]
-    counts = off["group"].value_counts()
-    often = f"most often: {counts.index[0]}"
-    return [f"By {columns}, {counts.size} of {n} subgroups are clearly off on a metric; {often}."]
+    return [] if by is None else [by.verdict(name)]
 
 
 def diagnosis_verdict(diagnosis: Diagnosis) -> list[str]:

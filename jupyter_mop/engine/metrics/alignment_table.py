@@ -296,7 +296,7 @@ def _check_size(n: int, target: WeightedVectors, methods: Mapping[str, WeightedV
         faults.append(
             f"Only {n} responses per side: at this size metrics vary a lot by chance, and two "
             f"halves of the real responses look far apart too. {FEW_PER_SIDE} per side need "
-            f"{2 * FEW_PER_SIDE} real and {FEW_PER_SIDE} simulated responses."
+            f"{2 * FEW_PER_SIDE} held-out and {FEW_PER_SIDE} simulated responses."
         )
     for fault in faults:
         warnings.warn(fault, UserWarning, stacklevel=3)

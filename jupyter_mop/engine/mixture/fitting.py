@@ -127,7 +127,7 @@ def fit_gate(
 
 
 def ask_model(
-    scorer: ComponentScorer, selection: Selection, step: str = "components"
+    scorer: ComponentScorer, selection: Selection, step: str = "component scores"
 ) -> tuple[ComponentScores, Indices]:
     """Return the scores of the selected components and the tokens of each response, (n,)."""
     likelihoods = scorer.ask(step, selection.population, selection.components)

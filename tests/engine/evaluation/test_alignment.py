@@ -184,7 +184,7 @@ def test_the_verdict_names_the_closest_method_and_calls_a_tie_a_tie() -> None:
 
 
 def test_the_verdict_of_one_method_compares_it_with_people_alone() -> None:
-    far = "Each can be told from other real responses on every metric."
+    far = "plain clearly differs from other real responses on every metric."
     assert _rows(("plain", "FID", 0.9, 0.8, 1.0)).verdict == far
     assert _rows(("plain", "FID", 0.15, 0.1, 0.2)).verdict == (
         "Cannot be told from other real responses: plain on FID."

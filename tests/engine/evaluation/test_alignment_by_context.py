@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -307,6 +309,36 @@ def test_text_and_html_name_the_worst_group(alignment: Alignment) -> None:
     assert "By topic:" in text
     assert html.count("<table") == 3
     assert "3 groups with" in html
+
+
+def test_the_verdict_names_the_subgroups_and_the_metrics_on_which_they_differ() -> None:
+    rows = pd.DataFrame(
+        [("m", g, figure, low, high) for g, figure, low, high in (
+            ("day", "FID", 0.1, 0.3),
+            ("night", "FID", 0.4, 0.6),
+            ("night", "KL cosine", 0.5, 0.6),
+            ("dusk", "KL cosine", 0.4, 0.5),
+        )],
+        columns=["method", "group", "figure", "low", "high"],
+    )  # fmt: skip
+    rows = rows.assign(value=rows["high"], floor=0.1, floor_low=0.0, floor_high=0.2, better="lower")
+    found = AlignmentByContext(("time",), rows, rows.assign(worst=""))
+    assert found.verdict("m") == (
+        "By time, 2 of 3 subgroups clearly differ from people: night (FID, KL cosine); dusk (KL "
+        "cosine)."
+    )
+    near = AlignmentByContext(("time",), rows.assign(low=0.1), rows.assign(worst=""))
+    assert near.verdict("m") == "By time, no subgroup of 3 clearly differs from people."
+
+
+def test_the_verdict_by_subgroup_is_shown_and_intervals_stay_on_one_line(
+    alignment: Alignment,
+) -> None:
+    shown = by(alignment)._repr_html_()
+    for method in dict.fromkeys(by(alignment).frame["method"]):
+        assert f"<b>{method}: {by(alignment).verdict(method)}</b>" in shown
+    assert ",&nbsp;" in shown
+    assert not re.search(r"\[[\d.]+, ", shown)
 
 
 def test_a_group_is_escaped() -> None:

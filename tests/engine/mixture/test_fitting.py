@@ -109,7 +109,7 @@ def test_a_fit_scores_each_component_once_and_reports_it(
     requests = scorer.backend.requests
     assert len(set(requests)) == len(requests) == len(fit.refits.scores.components)
     assert not any(shown_exemplar(request) == request.response for request in requests)
-    assert seen == {"components": [len(requests), len(requests)]}
+    assert seen == {"component scores": [len(requests), len(requests)]}
 
 
 def test_records_are_fitted_with_their_own_weights_and_responses(

@@ -47,7 +47,7 @@ def _option_scores(asked: Elicitation, prompts: Sequence[Prompt]) -> Array:
         for option in asked.question.options
     ]
     assert isinstance(asked.backend, Scores)  # noqa: S101  checked by `method_for`
-    scores = asked.backend.score(requests, on_result=asked.tick("options", requests))
+    scores = asked.backend.score(requests, on_result=asked.tick("option scores", requests))
     totals = np.array([score.total for score in scores], dtype=np.float64)
     if not np.isfinite(totals).all():
         raise ModelError(
