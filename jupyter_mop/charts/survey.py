@@ -30,7 +30,7 @@ from jupyter_mop.engine.survey.population_answer import Calibration, PopulationA
 if TYPE_CHECKING:
     import altair as alt
 
-MAX_CONTEXTS = 12
+MAX_CONTEXTS, MAX_GROUPS = 12, 20
 MAX_PANELS, COLUMNS = 24, 2
 MAX_NOTE_LENGTH = 400
 
@@ -160,6 +160,7 @@ def answer_table(answer: PopulationAnswer) -> str:
     parts.append(table(head, rows))
     if not answer.is_plain:
         parts.append(_persona_table(answer))
+    parts.append(_group_table(answer))
     if answer.calibration is not None and answer.report is not None:
         parts.append(_comparison_table(answer.calibration))
     said = [answer.description, *answer.remarks]
@@ -175,6 +176,26 @@ def _persona_table(answer: PopulationAnswer) -> str:
         )
     ]
     return table(["persona", "weight", *answer.options], rows)
+
+
+def _group_table(answer: PopulationAnswer) -> str:
+    """Return the option shares of each group of each context column, beside the known ones."""
+    frames = [answer.by(column) for column in answer.subgroups.columns]
+    frame = pd.concat(frames) if frames else pd.DataFrame()
+    groups = frame[frame["column"] != ""] if len(frame) else frame
+    n = len(groups) // len(answer.options)
+    if not 1 < n <= MAX_GROUPS:
+        return ""
+    rows = [
+        [cell(f"{column}: {group}"), *map(_beside_known, part["share"], part["target"])]
+        for (column, group), part in groups.groupby(["column", "group"], sort=False)
+    ]
+    known = " (known share)" if groups["target"].notna().any() else ""
+    return table([f"group{known}", *answer.options], rows)
+
+
+def _beside_known(share: float, known: float) -> str:
+    return _share(share) + ("" if np.isnan(known) else f"&nbsp;({known:.0%})")
 
 
 def _comparison_table(calibration: Calibration) -> str:

@@ -128,6 +128,7 @@ def recorded(verb: Callable[P, R]) -> Callable[P, R]:
         session: Session = args[0].session  # type: ignore[attr-defined]
         if isinstance(vars(session).get("backend"), PlannedBackend):
             return verb(*args, **kwargs)
+        _check_inputs_exist(session, verb.__name__)
         given = _stored_arguments(session, dict(signature.bind(*args, **kwargs).arguments))
         with _recording(session, verb.__name__, given) as record:
             result = verb(*args, **kwargs)
@@ -135,6 +136,13 @@ def recorded(verb: Callable[P, R]) -> Callable[P, R]:
         return result
 
     return recording
+
+
+def _check_inputs_exist(session: Session, verb: str) -> None:
+    """Raise the error of a missing input before the model is loaded, which takes seconds."""
+    if verb == "fit" or (verb == "simulate" and session.mixture is None):
+        session.require_population()
+        session.require_personas()
 
 
 def _close(record: RunRecord, error: BaseException | None) -> None:

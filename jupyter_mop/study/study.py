@@ -543,6 +543,13 @@ class Study:
 
         No model is called. The arguments are those of `SurveyFit.shares`.
         """
+        if self.session.survey_fit is None and self.answers:
+            name = list(self.answers)[-1]
+            raise NotFittedError(
+                "There is no fitted survey yet.",
+                hint=f"Fit one with %mop_survey. For %%mop_ask: answer = %mop_ask {name}, then "
+                f"answer.by({by or 'COLUMN'!r}).",
+            )
         return self.session.require_survey().shares(question, by, to=to)
 
     def fidelity(

@@ -19,6 +19,8 @@ from jupyter_mop.charts.style.chart_parts import (
 from jupyter_mop.charts.style.html_table import bullet_list, cell, table, weights_table
 from jupyter_mop.charts.style.plain_text import plain_frame
 from jupyter_mop.charts.style.theme import LIGHT_BLUE
+from jupyter_mop.engine.questionnaire.reading.question_lines import escaped
+from jupyter_mop.rendering import listed
 
 if TYPE_CHECKING:
     import altair as alt
@@ -82,4 +84,19 @@ def survey_fit_table(fit: SurveyFit) -> str:
         )
     ]  # fmt: skip
     heads = ["question", "text", "kind", "power of the model's probabilities"]
-    return f"<p>{cell(fit.description, 400)}</p>{sizes}{table(heads, questions)}"
+    note = _unworded_note(fit)
+    return f"<p>{cell(fit.description, 400)}</p>{sizes}{table(heads, questions)}{note}"
+
+
+def _unworded_note(fit: SurveyFit) -> str:
+    """Return a note where the model was asked a column's name instead of a question."""
+    names = [name for name, question in fit.survey.questions.items()
+             if question.text == escaped(name)]  # fmt: skip
+    if not names:
+        return ""
+    options = " | ".join(fit.survey.questions[names[0]].options)
+    text = (
+        f"The model was asked no more than the name of {listed(names)}. Write what people were "
+        f"asked in the cell of %%mop_survey: {names[0]}: THE QUESTION? | {options}"
+    )
+    return f"<p>{cell(text, 400)}</p>"

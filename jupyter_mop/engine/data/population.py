@@ -13,7 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from jupyter_mop.engine.data.dataframes import column_texts, pandas_frame, text_columns, value_text
+from jupyter_mop.engine.data.dataframes import (
+    column_hint,
+    column_texts,
+    pandas_frame,
+    text_columns,
+    value_text,
+)
 from jupyter_mop.engine.data.surrogates import has_lone_surrogate, lone_surrogate_error
 from jupyter_mop.engine.metrics.vectors import (
     Vectors,
@@ -499,7 +505,7 @@ def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:
         if column not in df.columns:
             raise DataError(
                 f"There is no column {column!r}; the columns are {list(df.columns)}.",
-                hint="Use one of these columns.",
+                hint=column_hint(column, df.columns) or "Use one of these columns.",
             )
 
 

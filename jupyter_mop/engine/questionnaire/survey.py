@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.dataframes import (
+    column_hint,
     column_texts,
     pandas_frame,
     text_columns,
@@ -444,7 +445,8 @@ def _check_columns(df: pd.DataFrame, names: Sequence[str]) -> None:
     if absent is not None:
         raise DataError(
             f"There is no column {absent!r} in the survey.",
-            hint=f"Its columns are: {', '.join(map(str, df.columns[:MAX_OPTIONS]))}.",
+            hint=f"{column_hint(absent, df.columns)} Its columns are: "
+            f"{', '.join(map(str, df.columns[:MAX_OPTIONS]))}.".lstrip(),
         )
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:

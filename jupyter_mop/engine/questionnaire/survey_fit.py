@@ -103,9 +103,10 @@ class SurveyFit(Viewed):
         method = next(iter(self.tables.values())).method
         slopes = self.parameters.slopes
         strengths = self.fitted.strengths
+        powers = list(dict.fromkeys(f"{slope:.2f}" for slope in (slopes.min(), slopes.max())))
         return (
             f"{len(self.survey):,} respondents, {len(self.personas)} personas, options {method}; "
-            f"power of the model's probabilities {slopes.min():.2f} to {slopes.max():.2f}, penalty "
+            f"power of the model's probabilities {' to '.join(powers)} (0: unused), penalty "
             f"of deviations {strengths.deviation:g}, of contexts {strengths.context:g}."
         )
 

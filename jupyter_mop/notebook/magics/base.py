@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import functools
+import re
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -159,8 +160,17 @@ def parsed(magic: Callable[..., Any], line: str) -> argparse.Namespace:
     try:
         args: argparse.Namespace = parse_argstring(magic, text)
     except UsageError as error:
-        raise UsageError(f"{error}{_nearest_option(magic, text)}") from None
+        hint = _nearest_option(magic, text) or _usage_hint(magic, str(error))
+        raise UsageError(f"{error}{hint}") from None
     return args
+
+
+def _usage_hint(magic: Callable[..., Any], message: str) -> str:
+    """Return how to write several names, or the magic's example, where the message is about it."""
+    if message.startswith("unrecognized arguments"):
+        return " Join several names with commas, without spaces; put a name with a space in quotes."
+    found = re.search(r"^ *Example: (.+)$", magic.__doc__ or "", re.MULTILINE)
+    return f". Example: {found[1]}" if found and "are required" in message else ""
 
 
 def _nearest_option(magic: Callable[..., Any], line: str) -> str:

@@ -555,6 +555,10 @@ def test_a_mistyped_line_is_a_usage_error(shell: InteractiveShell, text: str) ->
         ("mop_calibrate a --targets dff", "Did you mean 'df'?"),
         ("mop_align frist", "Did you mean 'first'?"),
         ("mop_chat sunnny", "sunny"),
+        ("mop_population df --context topc --response text", "Did you mean 'topic'?"),
+        ("mop_population df --context topic text --response text", "names with commas"),
+        ("mop_report", "Example: %mop_report learned report.html"),
+        ("mop_survey df --questions txt --context topic", "Did you mean 'text'?"),
     ],
 )
 def test_a_misspelt_option_or_name_gets_the_nearest(
@@ -593,6 +597,30 @@ def test_a_magic_run_too_early_names_the_magic_to_run_first(shell: InteractiveSh
     for text in ("mop_fit", "mop_simulate", "mop_weights", "mop_synthesize"):
         with pytest.raises(NotFittedError, match=r"%mop_population|%%mop_personas"):
             line(shell, text)
+
+
+@pytest.mark.parametrize("text", ["mop_fit", "mop_simulate"])
+def test_a_magic_run_too_early_loads_no_model(
+    shell: InteractiveShell, tmp_path: Path, text: str
+) -> None:
+    mop: Any = shell.magics_manager.registry["MopMagics"]
+    mop.study = Study(store=tmp_path / "store.sqlite")
+    with pytest.raises(NotFittedError, match="%mop_population"):
+        line(shell, text)
+    assert "backend" not in vars(mop.study.session)
+
+
+def test_shares_without_a_survey_point_to_the_shares_of_an_answer(
+    shell: InteractiveShell, ready: Study
+) -> None:
+    answer = cell(shell, 'mop_ask sky --options "sun|rain"', "At {topic}, what?")
+    with pytest.raises(NotFittedError) as raised:
+        line(shell, "mop_shares text --by topic")
+    assert "answer = %mop_ask sky, then answer.by('topic')" in str(raised.value)
+    assert set(answer.by("topic")["group"]) == {"everyone", "dawn", "dusk"}
+    assert "<th" in (shown := html(shell, answer))
+    assert "topic: dawn" in shown
+    assert len(ready.answers) == 1
 
 
 @pytest.mark.usefixtures("ready")

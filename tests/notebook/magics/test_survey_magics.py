@@ -53,6 +53,17 @@ def run(shell: InteractiveShell, text: str, body: str | None = None) -> object:
 
 
 @pytest.mark.usefixtures("polled")
+def test_a_survey_without_texts_says_that_the_model_was_asked_names(
+    shell: InteractiveShell,
+) -> None:
+    fit = run(shell, "mop_survey df --questions sky,sea --context topic --orders 1")
+    assert isinstance(fit, SurveyFit)
+    shown = fit._repr_html_()
+    assert "no more than the name of sky and sea." in shown
+    assert "sky: THE QUESTION? | rain | sun | wind" in shown
+
+
+@pytest.mark.usefixtures("polled")
 def test_a_survey_from_the_frame_to_a_predicted_question(
     shell: InteractiveShell, study: Study
 ) -> None:
@@ -69,6 +80,7 @@ def test_a_survey_from_the_frame_to_a_predicted_question(
     shown = fit._repr_html_()
     assert "sunny" in shown
     assert "power of the model" in shown
+    assert "no more than the name" not in shown
     shares = run(shell, "mop_shares sky --by topic")
     assert isinstance(shares, GroupShares)
     assert shares.frame["group"].nunique() == 3
