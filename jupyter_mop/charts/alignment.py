@@ -33,8 +33,8 @@ NO_PERSONA = "no persona"
 OTHER = "other personas"
 MAX_PERSONAS = 14
 MAX_NOTE_LENGTH = 600
-WIDTH, N_COLUMNS = 175, 2  # of a panel; more would be cut off beside JupyterLab's side bar
-CELL_WIDTH, CELL_HEIGHT = 76, 40
+WIDTH = 165  # of a panel: a chart fits on a telephone
+CELL_WIDTH, CELL_HEIGHT = 36, 40
 NO_PERSONA_COLOUR = "#8C6D46"
 ENDS = ("value", "low", "high", "floor", "floor_low", "floor_high")
 
@@ -64,8 +64,7 @@ def alignment_chart(
     Returns
     -------
     altair.VConcatChart
-        One panel per metric, each with its own axis, two beside each other; in each, one row per
-        method.
+        One panel per metric, each with its own axis; in each, one row per method.
 
     Raises
     ------
@@ -85,22 +84,15 @@ def alignment_chart(
     check_frame(frame, "method figure value low high floor floor_low floor_high n better")
     frame = plain_frame(frame, "method")
     metrics = list(dict.fromkeys(frame["figure"]))
-    panels = [
-        _metric_column(frame[frame["figure"] == name], floor, labels=i % N_COLUMNS == 0)
-        for i, name in enumerate(metrics)
-    ]
+    panels = [_metric_column(frame[frame["figure"] == name], floor) for name in metrics]
     n = int(frame["n"].iloc[0])
     sides = f"Dots: {n:,} simulated against {n:,} real responses; bars: their intervals."
     heading = titled(title, subtitle=[sides, subtitle])
-    rows = [
-        alt.hconcat(*panels[i : i + N_COLUMNS], spacing=24)
-        for i in range(0, len(panels), N_COLUMNS)
-    ]
-    chart: alt.VConcatChart = styled(alt.vconcat(*rows, title=heading, spacing=24))
+    chart: alt.VConcatChart = styled(alt.vconcat(*panels, title=heading, spacing=18))
     return chart
 
 
-def _metric_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt.LayerChart:
+def _metric_column(frame: pd.DataFrame, floor_name: str) -> alt.LayerChart:
     import altair as alt
 
     name, better = frame["figure"].iloc[0], frame["better"].iloc[0]
@@ -113,8 +105,7 @@ def _metric_column(frame: pd.DataFrame, floor_name: str, *, labels: bool) -> alt
     word = floor.mark_text(text=floor_name, color=INK, fontSize=11, dy=-8).encode(
         alt.X("floor:Q"), y=alt.value(0)
     )
-    axis = name_axis() if labels else None
-    y = alt.Y("method:N", sort=order, title=None, axis=axis)
+    y = alt.Y("method:N", sort=order, title=None, axis=name_axis())
     points = interval_layers(frame, "value", y, f"{name} ({better} is better)")
     chart = alt.layer(band, line, *points, word)
     return sized(chart, WIDTH, len(order))
@@ -233,7 +224,7 @@ def alignment_table(alignment: Alignment) -> str:
     by = alignment.by_context
     groups = "" if by is None else alignment_by_context_table(by)
     shown = alignment.table
-    rows = [[unbroken(text) for text in row] for row in shown.reset_index().to_numpy()]
+    rows = [[cell(text) for text in row] for row in shown.reset_index().to_numpy()]
     metrics = table(["", *map(str, shown.columns)], rows)
     sides = f"<p>{alignment.n_per_side}; 95 % intervals</p>"
     return f"{verdict}{metrics}{sides}{notes}{groups}"
@@ -263,8 +254,9 @@ def alignment_by_context_chart(alignment: AlignmentByContext) -> alt.VConcatChar
     title = titled(
         f"Alignment by {by}",
         subtitle=[
-            "Each value above its human floor. Dark: far on the wrong side of the floor;",
-            "palest: within chance of it. Each metric has its own scale.",
+            "In a cell: the value, below it the human floor.",
+            "Dark: far on the wrong side of the floor; palest: within chance of it.",
+            "Each metric has its own scale.",
         ],
     )
     chart: alt.VConcatChart = styled(alt.vconcat(*panels, title=title, spacing=16))
@@ -316,7 +308,7 @@ def _worst_first(alignment: AlignmentByContext) -> pd.DataFrame:
 def _cells(alignment: AlignmentByContext) -> pd.DataFrame:
     """Return a row per cell, with its colour in [0, 1] and its floor as text."""
     cells = alignment.cells
-    frame = cells.assign(text=[f"floor {floor:.3f}" for floor in cells["floor"]])
+    frame = cells.assign(text=[f"{floor:.3f}" for floor in cells["floor"]])
     columns = ["method", "group", "figure", "level", "text", "n", *ENDS]
     return plain_frame(frame[columns], "method", "group", "figure")
 
@@ -325,7 +317,7 @@ def _heat_map(frame: pd.DataFrame, method: str) -> alt.LayerChart:
     import altair as alt
 
     groups, figures = (list(dict.fromkeys(frame[name])) for name in ("group", "figure"))
-    top = alt.Axis(orient="top", labelAngle=0, ticks=False, domain=False)
+    top = alt.Axis(orient="top", labelAngle=-30, ticks=False, domain=False)
     base = alt.Chart(frame).encode(
         alt.X("figure:N", sort=figures, title=None, axis=top),
         alt.Y("group:N", sort=groups, title=None, axis=name_axis()),
@@ -337,8 +329,8 @@ def _heat_map(frame: pd.DataFrame, method: str) -> alt.LayerChart:
         alt.Color("level:Q", scale=scale, legend=None),
         tooltip=["group:N", "figure:N", *tips, alt.Tooltip("n:Q", format=",")],
     )
-    values = base.mark_text(fontSize=12, dy=-7).encode(alt.Text("value:Q", format=".3f"), color=ink)
-    floors = base.mark_text(fontSize=10, dy=8).encode(alt.Text("text:N"), color=ink)
+    values = base.mark_text(fontSize=11, dy=-7).encode(alt.Text("value:Q", format=".3f"), color=ink)
+    floors = base.mark_text(fontSize=9, dy=8).encode(alt.Text("text:N"), color=ink)
     title = titled(method, fontSize=12, anchor="middle", frame="group")
     size = {"width": CELL_WIDTH * len(figures), "height": CELL_HEIGHT * len(groups)}
     return cast("alt.LayerChart", alt.layer(cells, values, floors, title=title).properties(**size))
@@ -347,4 +339,4 @@ def _heat_map(frame: pd.DataFrame, method: str) -> alt.LayerChart:
 def _with_floor(row: Mapping[Any, Any]) -> str:
     """Return the HTML of a value and its floor, each with its interval."""
     value, low, high, floor, floor_low, floor_high = (f"{row[name]:.3f}" for name in ENDS)
-    return f"{value} [{low},&nbsp;{high}]<br>floor {floor} [{floor_low},&nbsp;{floor_high}]"
+    return f"{value} [{low}, {high}]<br>floor {floor} [{floor_low}, {floor_high}]"

@@ -51,9 +51,8 @@ def size(picture):
 
 
 def columns(spec):
-    """Return the panels of an alignment chart, two beside each other."""
-    assert all(len(row["hconcat"]) <= 2 for row in spec["vconcat"])
-    return [column for row in spec["vconcat"] for column in row["hconcat"]]
+    """Return the panels of an alignment chart, one below the other."""
+    return list(spec["vconcat"])
 
 
 def test_alignment_has_a_column_per_metric_and_a_row_per_method(metrics):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PALEST, DARKEST = "#F2F7FB", "#08519C"
 DARK_SHARE = 0.6  # of the scale: text on darker cells is white
-SUBTITLE_WIDTH, TITLE_WIDTH = 80, 56  # characters in a cell beside JupyterLab's side bar
+SUBTITLE_WIDTH, TITLE_WIDTH = 46, 32  # characters in a cell on a telephone
 TWO_LINES = "split(replace(datum.label, regexp('^(.{5,21}) (?=.{4})'), '$1\\n'), '\\n')"
 CELL_WIDTH = 1.4 * ROW_HEIGHT
 
@@ -65,7 +65,7 @@ def titled(text: str, subtitle: str | Iterable[str] = (), **look: Any) -> alt.Ti
     Examples
     --------
     >>> titled("Weights", "Not all targets are reached: " * 4).subtitle[0]
-    'Not all targets are reached: Not all targets are reached: Not all targets are'
+    'Not all targets are reached: Not all targets'
     """
     import altair as alt
 

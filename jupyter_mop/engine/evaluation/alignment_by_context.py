@@ -104,7 +104,10 @@ class AlignmentByContext(Viewed):
         n, columns = frame["group"].nunique(), ", ".join(self.by)
         if off.empty:
             return f"By {columns}, no subgroup of {n} clearly differs from people."
-        figures = off.groupby("group", sort=False)["figure"].agg(", ".join)
+        n_metrics = frame["figure"].nunique()
+        figures = off.groupby("group", sort=False)["figure"].agg(
+            lambda names: ", ".join(names) if len(names) < n_metrics else "every metric"
+        )
         worst = off["group"].value_counts(sort=True).index
         named = [f"{group} ({figures[group]})" for group in worst[:MAX_NAMED]]
         more = [f"and {len(worst) - MAX_NAMED} more"] if len(worst) > MAX_NAMED else []

@@ -324,8 +324,8 @@ def test_the_verdict_names_the_subgroups_and_the_metrics_on_which_they_differ() 
     rows = rows.assign(value=rows["high"], floor=0.1, floor_low=0.0, floor_high=0.2, better="lower")
     found = AlignmentByContext(("time",), rows, rows.assign(worst=""))
     assert found.verdict("m") == (
-        "By time, 2 of 3 subgroups clearly differ from people: night (FID, KL cosine); dusk (KL "
-        "cosine)."
+        "By time, 2 of 3 subgroups clearly differ from people: night (every metric); dusk "
+        "(KL cosine)."
     )
     near = AlignmentByContext(("time",), rows.assign(low=0.1), rows.assign(worst=""))
     assert near.verdict("m") == "By time, no subgroup of 3 clearly differs from people."
@@ -337,8 +337,8 @@ def test_the_verdict_by_subgroup_is_shown_and_intervals_stay_on_one_line(
     shown = by(alignment)._repr_html_()
     for method in dict.fromkeys(by(alignment).frame["method"]):
         assert f"<b>{method}: {by(alignment).verdict(method)}</b>" in shown
-    assert ",&nbsp;" in shown
-    assert not re.search(r"\[[\d.]+, ", shown)
+    assert "[" in shown.split("</table>")[0]
+    assert not re.search(r"\[[\d.]+, ", shown.split("</table>")[0])
 
 
 def test_a_group_is_escaped() -> None:
