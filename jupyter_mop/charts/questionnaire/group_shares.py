@@ -102,7 +102,7 @@ def shares_table(frame: pd.DataFrame) -> str:
             known = "" if pd.isna(row["people"]) else f"{row['people']:.1%}"
             cells += [known, f"{row['n']:,}"]
         rows.append(cells)
-    return table([*heads, "respondents' share", "respondents"] if is_known else heads, rows)
+    return table([*heads, "respondents' share", "n"] if is_known else heads, rows)
 
 
 def panels_chart(frame: pd.DataFrame, panel: str, title: str, notes: list[str]) -> alt.VConcatChart:

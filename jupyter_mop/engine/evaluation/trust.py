@@ -139,7 +139,7 @@ def answer_in_short(answer: PopulationAnswer) -> str:
         return f"Off by {points} overall; too few people for more."
     others = _points(float(overall["value"][SAMPLE]))
     if not overall["low"][THIS] > overall["high"][SAMPLE]:
-        said = f"Off by {points} overall, not clearly more than another sample of people ({others})"
+        said = f"Off by {points} overall; another sample of people by {others}, not clearly less"
     elif value > UNUSABLE:
         said = f"Do not use: {_alike(answer)}off by {points}, another sample of people by {others}"
     else:

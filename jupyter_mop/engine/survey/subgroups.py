@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ from jupyter_mop.errors import DataError
 
 EVERYONE: Group = ("", "everyone")
 WHOLE = "context"
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class Subgroups:
     def by(self, column: str | None = None) -> list[Group]:
         """Return everyone and the subgroups by a column, or by "context" the whole contexts.
 
+        Values that all begin with a number, such as ages, are in its order; others in that of the
+        contexts.
+
         Raises
         ------
         DataError
@@ -80,7 +85,7 @@ class Subgroups:
         if column is None:
             return [EVERYONE]
         if column in self.columns:
-            return [EVERYONE, *((column, value) for value in dict.fromkeys(self._values(column)))]
+            return [EVERYONE, *((column, value) for value in self._distinct(column))]
         if column in (WHOLE, self.whole):
             return [EVERYONE, *((self.whole, label) for label in self.labels)]
         raise DataError(
@@ -119,6 +124,12 @@ class Subgroups:
         column, value = group
         values = self._values(column) if column in self.columns else self.labels
         return np.array([text == value for text in values], dtype=bool)
+
+    def _distinct(self, column: str) -> list[str]:
+        values = list(dict.fromkeys(self._values(column)))
+        found = {value: NUMBER.match(value) for value in values}
+        numbers = {value: float(match[0]) for value, match in found.items() if match}
+        return sorted(values, key=numbers.__getitem__) if len(numbers) == len(values) else values
 
     def _values(self, column: str) -> list[str]:
         at = self.columns.index(column)

@@ -35,9 +35,7 @@ def test_personas_that_differ_are_not_said_to_answer_alike() -> None:
 
 def test_an_answer_as_near_as_people_says_so_and_names_its_worst_subgroup() -> None:
     said = answer_in_short(asked(["tea", "tea", "milk", "milk"] * 50, "a: Hello."))
-    assert said.startswith(
-        "Off by 0 points overall, not clearly more than another sample of people ("
-    )
+    assert said.startswith("Off by 0 points overall; another sample of people by ")
     assert "worst subgroup: age: " in said
 
 
