@@ -73,6 +73,8 @@ CUT_JS = """root => [root, ...root.querySelectorAll("*")].filter(node =>
     node.clientWidth && node.scrollWidth > node.clientWidth + 1 && node.innerText
     && !["auto", "scroll"].includes(getComputedStyle(node).overflowX)
 ).map(node => `${node.className}: ${node.innerText.slice(0, 60)}`)"""
+CUT_BELOW_JS = """() => [...document.querySelectorAll(".mop-figures")]
+    .filter(node => node.scrollHeight > node.clientHeight + 1).map(node => node.innerText)"""
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +100,7 @@ def test_screens(notebook, artefacts, width, theme):
         output.screenshot(path=artefacts / f"screen-{name}-{width}-{theme.lower()}.png")
     for root in page.locator(PANELS).all():
         assert root.evaluate(CUT_JS) == []
+    assert page.evaluate(CUT_BELOW_JS) == []
     charts = page.locator(".jp-CodeCell").nth(4).locator(".jp-OutputArea-output:has(svg, img)")
     widths = charts.evaluate_all("all => all.map(each => [each.scrollWidth, each.clientWidth])")
     assert [pair for pair in widths if pair[0] > pair[1] + 1] == []

@@ -196,10 +196,10 @@ class Simulation(Viewed):
         n, effect = self.provenance.get(N_CANDIDATES, 1), self.provenance.get("selection_effect")
         if n == 1:
             return ""
-        size = "" if effect is None else f", by which a share of responses moved by up to {effect}"
+        size = "" if effect is None else f", which moved a share of responses by up to {effect}"
         return (
-            f"Each response was selected from {n} candidates by odds that hold for the weights of "
-            f"the simulation {self.name!r} only{size}. Under other weights it is not exact."
+            f"Each response was selected from {n} candidates under the weights of {self.name!r}"
+            f"{size}. Under other weights the metrics are approximate."
         )
 
     def first_candidates(self) -> Simulation:
