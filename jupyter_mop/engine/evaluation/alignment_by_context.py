@@ -117,8 +117,8 @@ class AlignmentByContext(Viewed):
         )
 
     def __repr__(self) -> str:
-        lines = [f"By {', '.join(self.by)}:", self.table.to_string(index=False), *self.notes]
-        return "\n".join(lines)
+        verdicts = [f"{name}: {self.verdict(name)}" for name in dict.fromkeys(self.frame["method"])]
+        return "\n".join([*verdicts, self.table.to_string(index=False), *self.notes])
 
 
 def excess(frame: pd.DataFrame) -> pd.Series[float]:

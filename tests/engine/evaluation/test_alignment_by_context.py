@@ -306,7 +306,8 @@ def test_text_and_html_name_the_worst_group(alignment: Alignment) -> None:
     for shown in (text, html):
         assert "mean" in shown or "worst" in shown
         assert "300 responses a side" in shown
-    assert "By topic:" in text
+    assert "By topic, " in text
+    assert "subgroups clearly differ from people" in text
     assert html.count("<table") == 3
     assert "3 groups with" in html
 
