@@ -272,15 +272,15 @@ def alignment_by_context_table(alignment: AlignmentByContext) -> str:
     rows = []
     for (method, group), part in shown.groupby(["method", "group"], sort=False):
         values = {row["figure"]: _with_floor(row) for row in part.to_dict("records")}
-        first = part.iloc[0]
-        size = f"{first['share']:.0%}, n = {first['n']:,}"
+        size = f"{part['share'].iloc[0]:.0%}, n = {part['n'].iloc[0]:,}"
         rows.append([cell(method), f"{cell(group)}<br>{size}", *(values[name] for name in figures)])
     heads = ["method", f"{', '.join(alignment.by)}, share of people", *figures]
+    first = int(len(set(alignment.frame["method"])) == 1)  # one method has no column of its name
     return "".join(
         [
             *_subgroup_verdicts(alignment),
-            table([str(name) for name in summary], means),
-            table(heads, rows),
+            table([str(name) for name in summary][first:], [row[first:] for row in means]),
+            table(heads[first:], [row[first:] for row in rows]),
             *(f"<p>{cell(note, MAX_NOTE_LENGTH)}</p>" for note in alignment.notes),
         ]
     )

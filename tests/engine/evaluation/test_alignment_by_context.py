@@ -316,18 +316,23 @@ def test_the_verdict_names_the_subgroups_and_the_metrics_on_which_they_differ() 
     rows = pd.DataFrame(
         [("m", g, figure, low, high) for g, figure, low, high in (
             ("day", "FID", 0.1, 0.3),
+            ("day", "KL cosine", 0.1, 0.3),
             ("night", "FID", 0.4, 0.6),
             ("night", "KL cosine", 0.5, 0.6),
+            ("dusk", "FID", 0.1, 0.3),
             ("dusk", "KL cosine", 0.4, 0.5),
         )],
         columns=["method", "group", "figure", "low", "high"],
     )  # fmt: skip
-    rows = rows.assign(value=rows["high"], floor=0.1, floor_low=0.0, floor_high=0.2, better="lower")
+    rows = rows.assign(
+        value=rows["high"], floor=0.1, floor_low=0.0, floor_high=0.2, better="lower", share=0.3, n=9
+    )
     found = AlignmentByContext(("time",), rows, rows.assign(worst=""))
     assert found.verdict("m") == (
         "By time, 2 of 3 subgroups clearly differ from people: night (every metric); dusk "
         "(KL cosine)."
     )
+    assert ">method<" not in found._repr_html_()
     near = AlignmentByContext(("time",), rows.assign(low=0.1), rows.assign(worst=""))
     assert near.verdict("m") == "By time, no subgroup of 3 clearly differs from people."
 
@@ -336,6 +341,7 @@ def test_the_verdict_by_subgroup_is_shown_and_intervals_stay_on_one_line(
     alignment: Alignment,
 ) -> None:
     shown = by(alignment)._repr_html_()
+    assert ">method<" in shown
     for method in dict.fromkeys(by(alignment).frame["method"]):
         assert f"<b>{method}: {by(alignment).verdict(method)}</b>" in shown
     assert "[" in shown.split("</table>")[0]
