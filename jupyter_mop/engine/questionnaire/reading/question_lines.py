@@ -16,9 +16,16 @@ from jupyter_mop.errors import DataError
 _LINE = re.compile(
     r"(?P<name>[^:\[\]|]+?)\s*(?:\[(?P<kind>[^\]]*)\])?\s*:(?!//|(?<=\d:)\d)\s*(?P<text>.*)"
 )
-_KEYS = {"text", "options", "kind", "last", "exclusive", "separator"}
+_LISTS = {"options", "last"}
+_KEYS = {"text", "kind", "exclusive", "separator", *_LISTS}
 _MIN_OPTIONS = 2
 EXAMPLE = "Write name: text | option | option, or name [scale]: text | option | option."
+
+
+class _TextLoader(yaml.SafeLoader):
+    """Reads every value as the text that was written, such as no and 2.0; only << is special."""
+
+    yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # noqa: RUF012
 
 
 def read_questions(text: str) -> dict[str, Question]:
@@ -29,8 +36,8 @@ def read_questions(text: str) -> dict[str, Question]:
     text : str
         One question a line, `name [kind]: text | option | option`; the kind is single, scale or
         multiple. A long line can be wrapped before or after a `|`, or before the first one. Or
-        YAML: a mapping from names to text, options, kind, last and exclusive. Empty lines and
-        lines that begin with # are ignored.
+        YAML: a mapping from names to text, options, kind, last, exclusive and separator; every
+        value stays the text that was written. Empty lines and lines that begin with # are ignored.
 
     Raises
     ------
@@ -74,8 +81,9 @@ def lists_questions(text: str, *, has_options: bool = False) -> bool:
     Raises
     ------
     DataError
-        If only some lines are questions with options, or the text is a single line that may be
-        either: several words before its colon may be a name, or the question.
+        If only some lines are questions with options, a line has a `|` but no name and two options,
+        or the text is a single line that may be either: several words before its colon may be a
+        name, or the question.
 
     Examples
     --------
@@ -87,14 +95,16 @@ def lists_questions(text: str, *, has_options: bool = False) -> bool:
     lines = _joined(text)
     others = [line for line in lines if not _is_question(line)]
     is_list = len(others) < len(lines)
-    if not is_list or (has_options and others):
+    if others and has_options:
         return False
-    if others:
+    wrong = others if is_list else [line for line in others if SEPARATOR in line]
+    if wrong:
         raise DataError(
-            f"The line {others[0][:60]!r} is no question with at least two options, but other "
-            "lines of the cell are.",
+            f"The line {wrong[0][:60]!r} is no question with a name and at least two options.",
             hint=f"{EXAMPLE} For one question: --options.",
         )
+    if not is_list:
+        return False
     match = _LINE.fullmatch(lines[0])
     if match and len(lines) == 1 and match["kind"] is None and " " in match["name"]:
         if has_options:
@@ -157,13 +167,14 @@ def _read_line(line: str) -> tuple[str, Question]:
     if match is None:
         raise DataError(f"The line {line[:60]!r} is not a question.", hint=EXAMPLE)
     text, *options = (part.strip() for part in match["text"].split(SEPARATOR))
-    return match["name"].strip(), Question(text, options, (match["kind"] or KINDS[0]).strip())
+    name, kind = match["name"].strip(), (match["kind"] or KINDS[0]).strip()
+    return name, _question(name, text=text, options=options, kind=kind)
 
 
 def _from_yaml(text: str, lines: list[str]) -> dict[str, Question]:
     try:
         names = [line for line in text.splitlines() if re.match(r"[^\s#].*:\s*$", line)]
-        facts = yaml.safe_load(text)
+        facts = yaml.load(text, _TextLoader)  # noqa: S506  a SafeLoader
     except yaml.YAMLError:
         facts = None
     if not isinstance(facts, Mapping):
@@ -187,7 +198,22 @@ def _from_facts(name: str, facts: Any) -> Question:  # noqa: ANN401  what YAML h
             f"The question {name!r} has an unknown entry {unknown[0]!r}.",
             hint=f"Use {', '.join(sorted(_KEYS))}.",
         )
-    return Question(**{str(key): value for key, value in facts.items()})
+    for key, value in facts.items():
+        kind, what = (list, "a list of texts") if key in _LISTS else (str, "a text")
+        if not isinstance(value, kind) or not all(isinstance(part, str) for part in value):
+            raise DataError(
+                f"`{key}` of the question {name!r} must be {what}, got {value!r}.",
+                hint="In YAML: options: [first, second].",
+            )
+    return _question(name, **facts)
+
+
+def _question(name: str, **facts: Any) -> Question:  # noqa: ANN401  the arguments of a Question
+    """Return the question; a DataError names it."""
+    try:
+        return Question(**facts)
+    except DataError as error:
+        raise DataError(f"Question {name!r}: {error.message}", hint=error.hint) from None
 
 
 def _twice(name: str) -> DataError:
