@@ -32,7 +32,8 @@ def answers_by_name(
     Raises
     ------
     DataError
-        If there are no questions, or real answers to one of them are not its options.
+        If there are no questions, or one of them cannot be asked, such as one whose real answers
+        are not its options.
     BatchPending
         If requests are in batches that are not done.
     """
@@ -41,9 +42,7 @@ def answers_by_name(
             "There are no questions.", hint='Pass {"vote": Question("Vote?", ["yes", "no"])}.'
         )
     for name, question in questions.items():
-        with session.answering(name):
-            for people in filter(None, (session.population, session.target)):
-                _check_answers(name, question, people, options)
+        _check(session, name, question, options)
     pending: BatchPending | None = None
     for name, question in questions.items():
         try:
@@ -68,19 +67,27 @@ def _answer(
     return replace(answer, column=name, cost=cost.cost_since(session, before))
 
 
+def _check(session: Session, name: str, question: Question, options: ElicitationOptions) -> None:
+    """Raise a DataError that names the question if it cannot be asked with its own column."""
+    with session.answering(name):
+        try:
+            for people in filter(None, (session.population, session.target)):
+                _check_answers(name, question, people, options)
+            weights.check(session, question, options)
+        except DataError as error:
+            raise DataError(f"Question {name!r}: {error.message}", hint=error.hint) from None
+
+
 def _check_answers(
     name: str, question: Question, people: Population, options: ElicitationOptions
 ) -> None:
-    """Raise a DataError that names the question if its column has answers to another one."""
-    try:
-        asked, _ = asked_population(people, question, options)
-        known = read_answers(asked, question)
-    except DataError as error:
-        raise DataError(f"Question {name!r}: {error.message}", hint=error.hint) from None
-    if known is None and not people.is_unanswered:
+    """Raise a DataError if the column has answers to another question, or no weight above zero."""
+    asked, _ = asked_population(people, question, options)
+    asked.weights  # noqa: B018  raises where all are zero
+    if read_answers(asked, question) is None and not people.is_unanswered:
         raise DataError(
-            f"Fewer than half of the answers in the column {name!r} are options of the question "
-            f"{name!r}: {list(question.options)}.",
+            f"Fewer than half of the answers in the column {name!r} are options of the question: "
+            f"{list(question.options)}.",
             hint="Correct the options, or give the question another name to ask it without real "
             "answers.",
         )

@@ -432,8 +432,9 @@ class Study:
     ) -> PopulationAnswers:
         """Ask several closed questions; each answer is stored under its question's name.
 
-        The real answers to a question are in the population's column of its name. Without such a
-        column the answer is uncalibrated. If a run stops, the finished answers are stored.
+        The real answers to a question are in the population's column of its name; only people with
+        a response in the population's own response column count. Without a column of its name the
+        answer is uncalibrated. If a run stops, the finished answers are stored.
 
         Parameters
         ----------
@@ -448,8 +449,8 @@ class Study:
         Raises
         ------
         DataError
-            If there are no questions, or real answers to one of them are not its options. Nothing
-            is asked then.
+            If there are no questions, or one of them cannot be asked, such as one whose real
+            answers are not its options. Nothing is asked then.
         """
         chosen = ElicitationOptions.of({"n": n, **options})
         answers = answers_by_name(self.session, questions, chosen, on_step=on_step)

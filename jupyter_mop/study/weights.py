@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
+
 from jupyter_mop.backends.protocols import OnStep
 from jupyter_mop.engine.data.persona_weights import LEARNED, STATED, UNIFORM, Weights
 from jupyter_mop.engine.data.personas import persona_shares
-from jupyter_mop.engine.data.population import Population
+from jupyter_mop.engine.data.population import Population, check_enough_records
+from jupyter_mop.engine.data.prompt_template import PromptTemplate
 from jupyter_mop.engine.mixture.mixture import MixtureOfPersonas
 from jupyter_mop.engine.simulation.simulation import Simulation
 from jupyter_mop.engine.survey.asking import ask, asked_population, distinct_contexts
@@ -62,6 +65,29 @@ def reweighted(session: Session, name: str, weights: Weights) -> Simulation:
     return simulation.reweight(log_prob=session.mixture.draw_log_prob(simulation, chosen))
 
 
+def check(session: Session, question: Question, options: ElicitationOptions) -> None:
+    """Check that a question can be asked, with no model call.
+
+    Raises
+    ------
+    DataError
+        If its text uses no context column, or there are too few real answers to learn from or to
+        show.
+    NotFittedError
+        If there is nothing to learn weights from.
+    """
+    PromptTemplate(question.text).check(map(str, session.comparison_target.context))
+    asked, _ = asked_population(session.require_population(), question, options)
+    known = read_answers(asked, question)
+    if _question_weights(session, options, known) == LEARNED:
+        if known is None:
+            require_fit(session)
+        else:
+            check_enough_records(int(np.count_nonzero(known.weights)))
+    if options.n_exemplars:
+        _people_to_show(session, known, options)
+
+
 def answer(
     session: Session,
     question: Question,
@@ -93,7 +119,7 @@ def _answer(
     target = session.comparison_target
     asked, set_aside = asked_population(session.require_population(), question, options)
     known = read_answers(asked, question)
-    weights = UNIFORM if options.baseline else _answer_weights(session, options.weights, known)
+    weights = _question_weights(session, options, known)
     if weights == LEARNED and known is not None:
         learned = _learn(session, ask_contexts, known, options)
         if session.target is None:  # the held-out contexts are the training ones
@@ -132,17 +158,25 @@ def _with_exemplars(
     options: ElicitationOptions,
 ) -> tuple[Callable[..., PopulationAnswer], Population]:
     """Return the function that asks with exemplars in the prompts, and the other real answers."""
+    people = _people_to_show(session, known, options)
+    others, shown = set_apart(people, random_state=options.random_state)
+    exemplars = similar_respondents(
+        shown, options.n_exemplars, session.encoder, random_state=options.random_state
+    )
+    return partial(ask_contexts, exemplars=exemplars), others
+
+
+def _people_to_show(
+    session: Session, known: Population | None, options: ElicitationOptions
+) -> Population:
+    """Return the real answers; raise a DataError if there are none to show and hold out."""
     if known is None or session.target is None:
         raise DataError(
             f"`n_exemplars` (--exemplars) is {options.n_exemplars}, but the population has no "
             "answers to this question to show and hold out.",
             hint="Leave it out, or use a population that answered the question.",
         )
-    others, shown = set_apart(known, random_state=options.random_state)
-    exemplars = similar_respondents(
-        shown, options.n_exemplars, session.encoder, random_state=options.random_state
-    )
-    return partial(ask_contexts, exemplars=exemplars), others
+    return known
 
 
 def _calibrated(
@@ -189,9 +223,13 @@ def _learned(
     )
 
 
-def _answer_weights(session: Session, weights: Weights | None, known: Population | None) -> Weights:
+def _question_weights(
+    session: Session, options: ElicitationOptions, known: Population | None
+) -> Weights:
     """Return the weights to answer with; default: learned if possible, else stated."""
-    chosen = session.with_panel(weights)
+    if options.baseline:
+        return UNIFORM
+    chosen = session.with_panel(options.weights)
     if chosen is not None:
         return chosen
     return LEARNED if session.fitted_mixture or known is not None else STATED

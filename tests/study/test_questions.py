@@ -10,7 +10,7 @@ import pytest
 
 from jupyter_mop import PopulationAnswers, Question, Study, ToyBackend, ToyEncoder
 from jupyter_mop.engine.evaluation.answer_baselines import TRAINING
-from jupyter_mop.errors import BudgetError, DataError
+from jupyter_mop.errors import BudgetError, DataError, NotFittedError
 from jupyter_mop.study.report import Results
 
 WORDS = ["tea", "milk"]
@@ -120,18 +120,43 @@ def test_names_are_escaped(study: Study) -> None:
         ({}, "There are no questions."),
         ({"gin": Question("G?", WORDS)}, "Question 'gin': 1?[0-9]+ of [0-9]+ .* are none of"),
         ({"again": Question("A?", ["gin", "rum"])}, "Fewer than half .* in the column 'again'"),
+        ({"why": Question("{nope}?", WORDS)}, "Question 'why': .* uses {nope}"),
+        ({"few": Question("F?", WORDS)}, "Question 'few': Need at least 8 records to fit, got 2"),
+        ({"age": Question("Age?", ["Young", "Old"])}, "The column 'age' is .* context column"),
+        ({"w": Question("W?", ["yes", "no"])}, "The column 'w' is .* weight column"),
+        ({"light": Question("L?", WORDS)}, "Question 'light': All .* have a weight of zero"),
     ],
 )
 def test_a_question_that_does_not_fit_its_column_stops_before_any_is_asked(
     tmp_path: Path, questions: dict[str, Question], message: str
 ) -> None:
-    gin = ["gin"] * 100 + ["tea"] * 500
-    study = study_of(tmp_path, people().assign(gin=gin))
+    df = people().assign(gin=["gin"] * 100 + ["tea"] * 500, w=[0.0] * 60 + [1.0] * 540, few=None)
+    df["light"] = ["tea"] * 60 + [None] * 540
+    train, held_out = study_of(tmp_path, df).population.rows, study_of(tmp_path, df).target.rows
+    df.loc[[*train[:2], *held_out[:2]], "few"] = "tea"
+    study = study_of(tmp_path, df)
+    study.use_population(df, context="age", response="drink", weight="w")
     with pytest.raises(DataError, match=message):
         study.ask_all({**WITHOUT, **questions} if questions else {})
     assert study.answers == {}
     assert study.population.response == "drink"
     assert study.backend.usage.calls == 0
+
+
+def test_options_that_one_question_cannot_have_stop_before_any_is_asked(study: Study) -> None:
+    with pytest.raises(DataError, match="Question 'wish': `n_exemplars`"):
+        study.ask_all({**QUESTIONS, **WITHOUT}, n_exemplars=2)
+    with pytest.raises(NotFittedError, match="nothing to learn weights from"):
+        study.ask_all({**QUESTIONS, **WITHOUT}, weights="learned")
+    assert study.answers == {}
+    assert study.backend.usage.calls == 0
+
+
+def test_few_real_answers_need_no_weights_to_learn(tmp_path: Path) -> None:
+    df = people().assign(few=None)
+    df.loc[:7, "few"] = "tea"
+    answers = study_of(tmp_path, df).ask_all({"few": Question("F?", WORDS)}, weights="uniform")
+    assert answers["few"].target().tolist() == [1, 0]
 
 
 def test_answers_that_are_set_aside_are_those_of_the_column(tmp_path: Path) -> None:

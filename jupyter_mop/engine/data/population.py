@@ -341,7 +341,8 @@ class Population(Viewed):
         Raises
         ------
         DataError
-            If the column has no response in any of these records.
+            If the column has no response in any of these records, or is a context column or the
+            weight column.
 
         Examples
         --------
@@ -352,6 +353,12 @@ class Population(Viewed):
         """
         if column == self.response:
             return self
+        if column in (*self.context, self.weight):
+            role = "weight" if column == self.weight else "context"
+            raise DataError(
+                f"The column {column!r} is the population's {role} column, so it has no responses.",
+                hint="Give the question another name.",
+            )
         source = self.frame if self.source is None else self.source
         used = [*self.context, *filter(None, (self.weight, self.group))]
         frame = self.frame[list(dict.fromkeys(used))]
