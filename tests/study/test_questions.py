@@ -227,3 +227,12 @@ def test_a_report_compares_with_the_answers_of_the_column(study: Study, tmp_path
     off = baselines.loc[is_ours, "value"].item()
     assert off == pytest.approx(abs(share - study.answers["again"].target()[0]))
     assert "again" in study.report("again", tmp_path / "report.html").read_text()
+
+
+def test_a_report_of_an_answer_without_a_column_has_its_shares(
+    study: Study, tmp_path: Path
+) -> None:
+    study.ask_all(WITHOUT)
+    page = study.report("wish", tmp_path / "report.html").read_text()
+    assert "What do you wish for?" in page
+    assert "people (tick)" not in page

@@ -227,7 +227,7 @@ def _shares(answer: PopulationAnswer) -> str:
         for option, share, real in zip(answer.options, shares, known, strict=True)
     ]
     heads = ["option", "", "share", *([] if target is None else ["people (tick)"])]
-    return grid(heads, rows, ["", BAR, NUMBER, NUMBER])
+    return grid(heads, rows, ["", BAR, NUMBER, NUMBER][: len(heads)])
 
 
 def _by_persona(answer: PopulationAnswer) -> str:
