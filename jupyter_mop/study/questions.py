@@ -69,6 +69,11 @@ def _answer(
 
 def _check(session: Session, name: str, question: Question, options: ElicitationOptions) -> None:
     """Raise a DataError that names the question if it cannot be asked with its own column."""
+    if not isinstance(question, Question):
+        raise DataError(
+            f"Question {name!r} must be a Question with its options, got {question!r}.",
+            hint='Write Question("Vote?", ["yes", "no"]).',
+        )
     with session.answering(name):
         try:
             for people in filter(None, (session.population, session.target)):

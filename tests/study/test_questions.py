@@ -121,6 +121,7 @@ def test_names_are_escaped(study: Study) -> None:
         ({"gin": Question("G?", WORDS)}, "Question 'gin': 1?[0-9]+ of [0-9]+ .* are none of"),
         ({"again": Question("A?", ["gin", "rum"])}, "Fewer than half .* in the column 'again'"),
         ({"why": Question("{nope}?", WORDS)}, "Question 'why': .* uses {nope}"),
+        ({"why": "Why?"}, "Question 'why' must be a Question with its options, got 'Why\\?'"),
         ({"few": Question("F?", WORDS)}, "Question 'few': Need at least 8 records to fit, got 2"),
         ({"age": Question("Age?", ["Young", "Old"])}, "The column 'age' is .* context column"),
         ({"w": Question("W?", ["yes", "no"])}, "The column 'w' is .* weight column"),
