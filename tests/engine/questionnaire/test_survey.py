@@ -139,7 +139,7 @@ def test_questions_are_read_from_lines_and_yaml() -> None:
         ("just words", "The line 'just words' is not a question."),
         ("a: {text: x}", "The question 'a' needs a text and options."),
         ("a: {text: x, options: [b, c], size: 3}", "The question 'a' has an unknown entry 'size'."),
-        ("a: x | b", "A closed question needs at least two options, got 1."),
+        ("a: x | b", "Question 'a': A closed question needs at least two options, got 1."),
     ],
 )
 def test_questions_that_cannot_be_read_are_one_sentence(text: str, message: str) -> None:
