@@ -87,7 +87,7 @@ def test_a_chart_is_drawn_by_lab_and_shows_values_under_the_pointer(notebook, ce
     chart = outputs(notebook, cell).locator("svg").first
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
-    assert box["width"] > 300
+    assert box["width"] > 250
     assert box["height"] > 100
     assert "NaN" not in chart.inner_html()
     kind = "symbol" if "alignment" in LIVE[cell - 1] else "rect"
@@ -105,7 +105,7 @@ def test_ticks_are_drawn_where_weights_have_changed(notebook):
 
 def test_the_map_is_a_picture_without_texts(notebook):
     output = outputs(notebook, 1 + len(LIVE))
-    assert output.locator("img").first.evaluate("node => node.naturalWidth") > 600
+    assert output.locator("img").first.evaluate("node => node.naturalWidth") > 480
     kinds = notebook.page.evaluate(
         "cell => jupyterapp.shell.currentWidget.content.widgets[cell].model.outputs.toJSON()"
         ".flatMap(output => Object.keys(output.data))",
@@ -227,5 +227,5 @@ def test_exported_html_shows_the_charts_from_disk(notebook, page, tmp_path):
     assert pictures.count() == len(LIVE) + len(STILL)
     assert faults(opened, ".jp-OutputArea-output") == []
     widths = pictures.evaluate_all("nodes => nodes.map(node => node.naturalWidth)")
-    assert min(widths) > 600
+    assert min(widths) > 480
     opened.context.close()

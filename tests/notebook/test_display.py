@@ -34,7 +34,7 @@ def test_a_comparison_by_context_has_a_heat_map_too(
     assert alignment.by_context is None
     with capture_output() as captured:
         shell.display_formatter.format(ready.align(by="topic"))
-    assert "<b>By topic</b>" in captured.outputs[0].data["text/html"]
+    assert "By topic, " in captured.outputs[0].data["text/html"]
     assert len(pictures(captured)) == 3
 
 

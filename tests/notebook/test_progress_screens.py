@@ -343,7 +343,7 @@ def test_an_executed_notebook_shows_the_run_without_a_widget() -> None:
     assert all(set(data) == {"text/plain", "text/html"} for data in shown)
     fitted, simulated, again, aligned, later = [data["text/plain"] for data in shown]
     assert again == shown[2]["text/html"] == ""  # all 100 responses are cached
-    assert re.search(r"\d+ components.* in .* s", fitted)
+    assert re.search(r"\d+ component scores.* in .* s", fitted)
     assert re.fullmatch(r"100 responses in .* s", simulated)
     assert re.search(r"embeddings, 4 metrics in .* s, 60 from cache", aligned)
     n = re.match(r"(\d+) embeddings, 4 metrics in", later)[1]
