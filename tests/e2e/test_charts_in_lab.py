@@ -105,7 +105,7 @@ def test_ticks_are_drawn_where_weights_have_changed(notebook):
 
 def test_the_map_is_a_picture_without_texts(notebook):
     output = outputs(notebook, 1 + len(LIVE))
-    assert output.locator("img").first.evaluate("node => node.naturalWidth") > 480
+    assert output.locator("img").first.evaluate("node => node.naturalWidth") > 600
     kinds = notebook.page.evaluate(
         "cell => jupyterapp.shell.currentWidget.content.widgets[cell].model.outputs.toJSON()"
         ".flatMap(output => Object.keys(output.data))",
