@@ -43,9 +43,7 @@ def alignment_chart(
     frame: pd.DataFrame,
     *,
     title: str = "How close are the simulated responses to the real ones?",
-    subtitle: str = (
-        "Dashed line: human floor, between two halves of the real responses; grey: its interval."
-    ),
+    subtitle: str = "",
     floor: str = "human floor",
 ) -> alt.VConcatChart:
     """Draw each method's metrics with their intervals; a dashed line is the human floor.
@@ -57,7 +55,7 @@ def alignment_chart(
     title : str
         Title of the chart.
     subtitle : str
-        Explanation of the dashed line.
+        Explanation of dots and dashed line, where they are no simulation and no human floor.
     floor : str
         Name of the dashed line.
 
@@ -86,8 +84,11 @@ def alignment_chart(
     metrics = list(dict.fromkeys(frame["figure"]))
     panels = [_metric_column(frame[frame["figure"] == name], floor) for name in metrics]
     n = int(frame["n"].iloc[0])
-    sides = f"Dots: {n:,} simulated against {n:,} real responses; bars: their intervals."
-    heading = titled(title, subtitle=[sides, subtitle])
+    usual = [
+        f"Dots: {n:,} simulated against {n:,} real responses; bars: their intervals.",
+        "Dashed line: human floor, between two halves of the real responses; grey: its interval.",
+    ]
+    heading = titled(title, subtitle=[subtitle] if subtitle else usual)
     chart: alt.VConcatChart = styled(alt.vconcat(*panels, title=heading, spacing=18))
     return chart
 

@@ -40,7 +40,8 @@ def run(bench: Workbench) -> Result:
     chart = alignment_chart(
         frame,
         title="Classifier trained on simulated records, tested on real ones",
-        subtitle=f"Dashed line: trained on {FLOOR}; grey: its interval over the test records.",
+        subtitle=f"Trained on {n:,} responses; bars: intervals over the test records. Dashed line: "
+        f"trained on {FLOOR}.",
         floor="real records",
     )
     lines = [

@@ -69,7 +69,7 @@ def run(bench: Workbench) -> Result:
     chart = alignment_chart(
         frame,
         title="Persona weights and the true shares of hidden subgroups",
-        subtitle=f"Dashed line: {FLOOR}.",
+        subtitle=f"Bars: 95 % intervals. Dashed line: {FLOOR}; grey: its interval.",
         floor=FLOOR,
     )
     name = bench.source.name

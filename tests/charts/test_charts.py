@@ -67,6 +67,8 @@ def test_alignment_has_a_column_per_metric_and_a_row_per_method(metrics):
         assert sorts
         assert all(order == METHODS for order in sorts)
     assert "120 simulated against 120 real" in spec["title"]["subtitle"][0]
+    given = charts.alignment_chart(metrics, subtitle="Bars: intervals.").to_dict()
+    assert given["title"]["subtitle"] == "Bars: intervals."
 
 
 def test_every_metric_shows_its_own_human_floor(metrics):
