@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class MopError(Exception):
     """An error with a hint; a notebook shows it as one short red block.
@@ -58,6 +60,20 @@ def missing(package: str, extra: str) -> MissingPackageError:
         f"The package {package!r} is required here but not installed.",
         hint=f'Install it with: pip install "jupyter-mop[{extra}]"',
     )
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """Return the question whether the most similar name is meant; "" if none is similar.
+
+    Examples
+    --------
+    >>> did_you_mean("satisfation", ["age", "satisfaction"]), did_you_mean("x", ["age"])
+    ("Did you mean 'satisfaction'?", '')
+    """
+    import difflib  # only a user's mistake needs it
+
+    near = difflib.get_close_matches(str(name), list(map(str, known)), 1)
+    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 class BudgetError(MopError):

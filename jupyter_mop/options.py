@@ -15,7 +15,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Real
 from typing import Any, ClassVar, Self, TypeVar
 
-from jupyter_mop.errors import DataError
+from jupyter_mop.errors import DataError, did_you_mean
 
 Documented = TypeVar("Documented", bound=Callable[..., Any])
 _KEY = "option"
@@ -127,10 +127,9 @@ class Options:
             value = getattr(self, name)
             if declared.limit and value is not None and not declared.limit.holds(value):
                 flag = f" ({declared.flags[0]})" if declared.flags else ""
-                near = difflib.get_close_matches(str(value), declared.choices, 1)
                 raise DataError(
                     f"`{name}`{flag} must be {declared.limit.description}, got {value!r}.",
-                    hint=f"Did you mean {near[0]!r}?" if near else "Leave it out for the default.",
+                    hint=did_you_mean(value, declared.choices) or "Leave it out for the default.",
                 )
 
     @classmethod

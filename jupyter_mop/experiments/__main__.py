@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from jupyter_mop.backends.protocols import OnStep, Tick
-from jupyter_mop.errors import DataError, MopError
+from jupyter_mop.errors import DataError, MopError, did_you_mean
 from jupyter_mop.experiments import (
     ablations,
     classifier,
@@ -111,11 +110,8 @@ def chosen(name: str, source: Source, *, with_transfer: bool) -> list[str]:
             hint=f"Use --data with one of: {fitting}.",
         )
     names = [*EXPERIMENTS, "all"]
-    near = difflib.get_close_matches(name, names, 1)
-    guess = f"Did you mean {near[0]!r}? " if near else ""
-    raise DataError(
-        f"There is no experiment {name!r}.", hint=f"{guess}Use one of: {', '.join(names)}."
-    )
+    hint = f"{did_you_mean(name, names)} Use one of: {', '.join(names)}.".lstrip()
+    raise DataError(f"There is no experiment {name!r}.", hint=hint)
 
 
 def is_possible(name: str, source: Source) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import unicodedata
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -84,18 +82,6 @@ def text_columns(df: pd.DataFrame) -> pd.DataFrame:
             f"The data frame has more than one column {duplicate!r}.", hint="Rename one of them."
         )
     return df if list(names) == list(df.columns) else df.set_axis(names, axis=1)
-
-
-def column_hint(name: object, columns: Iterable[object]) -> str:
-    """Return the question whether the column with the most similar name is meant; "" if none is.
-
-    Examples
-    --------
-    >>> column_hint("satisfation", ["age", "satisfaction"]), column_hint("x", ["age"])
-    ("Did you mean 'satisfaction'?", '')
-    """
-    near = difflib.get_close_matches(str(name), list(map(str, columns)), 1)
-    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 def value_text(value: object) -> str:

@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.dataframes import (
-    column_hint,
     column_texts,
     pandas_frame,
     text_columns,
@@ -28,7 +27,7 @@ from jupyter_mop.engine.metrics.vectors import (
     effective_sample_size,
     weight_fault,
 )
-from jupyter_mop.errors import DataError
+from jupyter_mop.errors import DataError, did_you_mean
 from jupyter_mop.rendering import Viewed
 
 MIN_RECORDS = 8
@@ -512,7 +511,7 @@ def _check_columns(df: pd.DataFrame, used: Sequence[str]) -> None:
         if column not in df.columns:
             raise DataError(
                 f"There is no column {column!r}; the columns are {list(df.columns)}.",
-                hint=column_hint(column, df.columns) or "Use one of these columns.",
+                hint=did_you_mean(column, df.columns) or "Use one of these columns.",
             )
 
 

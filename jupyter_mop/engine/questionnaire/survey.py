@@ -15,7 +15,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from jupyter_mop.engine.data.dataframes import (
-    column_hint,
     column_texts,
     pandas_frame,
     text_columns,
@@ -32,7 +31,7 @@ from jupyter_mop.engine.survey.answer_matching import read_option
 from jupyter_mop.engine.survey.question import Question
 from jupyter_mop.engine.survey.reading.rating_scales import scale_order
 from jupyter_mop.engine.survey.real_answers import split_names, unread_error
-from jupyter_mop.errors import DataError
+from jupyter_mop.errors import DataError, did_you_mean
 from jupyter_mop.rendering import Viewed
 
 MISSING = -1
@@ -445,7 +444,7 @@ def _check_columns(df: pd.DataFrame, names: Sequence[str]) -> None:
     if absent is not None:
         raise DataError(
             f"There is no column {absent!r} in the survey.",
-            hint=f"{column_hint(absent, df.columns)} Its columns are: "
+            hint=f"{did_you_mean(absent, df.columns)} Its columns are: "
             f"{', '.join(map(str, df.columns[:MAX_OPTIONS]))}.".lstrip(),
         )
     twice = next((name for name, count in Counter(names).items() if count > 1), None)

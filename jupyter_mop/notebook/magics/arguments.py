@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from jupyter_mop.engine.data.persona_weights import WEIGHT_WORDS
 from jupyter_mop.engine.data.personas import Persona, persona_shares
 from jupyter_mop.engine.survey.question import SEPARATOR, Question
 from jupyter_mop.engine.survey.real_answers import split_names
-from jupyter_mop.errors import DataError
+from jupyter_mop.errors import DataError, did_you_mean
 from jupyter_mop.options import Options, declared_options
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def frame(shell: InteractiveShell, name: str) -> pd.DataFrame:
     frames = [k for k, v in shell.user_ns.items() if not k.startswith("_") and is_frame(v)]
     raise DataError(
         f"The variable {name!r} must be a DataFrame, but {found}.",
-        hint=f"{_nearest(name, frames)} Create it first: df = pd.read_csv(...).".strip(),
+        hint=f"{did_you_mean(name, frames)} Create it first: df = pd.read_csv(...).".strip(),
     )
 
 
@@ -113,7 +112,7 @@ def weights(shell: InteractiveShell, text: str | None) -> str | Mapping[str, flo
         if isinstance(value, Mapping):
             return value
         use = f"Use {', '.join(WEIGHT_WORDS)}, NAME=0.4,NAME=0.6, or a variable with a dict."
-        near = _nearest(text, WEIGHT_WORDS)
+        near = did_you_mean(text, WEIGHT_WORDS)
         raise DataError(f"Unknown weights {text!r}.", hint=f"{near} {use}".strip())
     pairs = (pair.rpartition("=") for pair in text.split(",") if pair.strip())
     return {name.strip(): _share(name, share) for name, _, share in pairs}
@@ -161,7 +160,7 @@ def variable(shell: InteractiveShell, name: str, example: str) -> Any:  # noqa: 
         known = [variable for variable in shell.user_ns if not variable.startswith("_")]
         raise DataError(
             f"There is no variable {name!r}.",
-            hint=f"{_nearest(unquoted(name), known)} Create it first: {example}.".strip(),
+            hint=f"{did_you_mean(unquoted(name), known)} Create it first: {example}.".strip(),
         )
     return value
 
@@ -240,12 +239,6 @@ def personas_frame(personas: Sequence[Persona]) -> pd.DataFrame:
             "weight": persona_shares(personas).round(3),
         }
     )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    """Return the question whether the most similar name is meant; "" if none is similar."""
-    near = difflib.get_close_matches(name, list(known), 1)
-    return f"Did you mean {near[0]!r}?" if near else ""
 
 
 def _share(name: str, text: str) -> float:

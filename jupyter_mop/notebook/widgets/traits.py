@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Sequence
 
 import traitlets
 
-from jupyter_mop.errors import DataError
+from jupyter_mop.errors import DataError, did_you_mean
 
 _TOLERANCE = 1e-9
 
@@ -91,10 +90,9 @@ def refuse_unknown(panel: traitlets.HasTraits, keywords: Iterable[str]) -> None:
     for keyword in keywords:
         if keyword in known:
             continue
-        close = difflib.get_close_matches(keyword, known, n=1)
         raise DataError(
             f"{type(panel).__name__} has no argument {keyword!r}.",
-            hint=f"Did you mean {close[0]!r}?" if close else "Use learned, locked or layout.",
+            hint=did_you_mean(keyword, known) or "Use learned, locked or layout.",
         )
 
 

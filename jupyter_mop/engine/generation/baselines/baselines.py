@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from jupyter_mop.engine.generation.baselines import attributes, fewshot, picle, progen
 from jupyter_mop.engine.generation.baselines.method import BaselineInputs, DrawnComponents, Method
-from jupyter_mop.errors import DataError
+from jupyter_mop.errors import DataError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -103,6 +102,5 @@ def find_baseline(name: str) -> Baseline:
     """
     if name in BASELINES:
         return BASELINES[name]
-    near = difflib.get_close_matches(str(name), BASELINES, 1)
-    guess = f"Did you mean {near[0]!r}? " if near else ""
-    raise DataError(f"There is no baseline {name!r}.", hint=f"{guess}Use {', '.join(BASELINES)}.")
+    hint = f"{did_you_mean(name, BASELINES)} Use {', '.join(BASELINES)}.".lstrip()
+    raise DataError(f"There is no baseline {name!r}.", hint=hint)
