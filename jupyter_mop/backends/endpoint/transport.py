@@ -9,7 +9,6 @@ import aiohttp
 import httpx2
 
 _MAX_REDIRECTS = 5
-_HEADERS = "headers as given"
 _DECODED = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
@@ -51,7 +50,7 @@ class Transport(httpx2.AsyncBaseTransport):
         async with self._session.request(
             request.method,
             str(request.url),
-            headers=request.extensions.get(_HEADERS) or request.headers.multi_items(),
+            headers=request.headers.multi_items(),
             data=request.content or None,
             max_redirects=_MAX_REDIRECTS,
         ) as received:
@@ -93,10 +92,10 @@ class Client(httpx2.AsyncClient):
         if url not in self._urls:
             self._urls[url] = httpx2.URL(url)
         stream = httpx2.ByteStream(content or b"")
-        extensions = {_HEADERS: headers}
-        request = httpx2.Request(method, self._urls[url], stream=stream, extensions=extensions)
-        if isinstance(headers, httpx2.Headers):
-            request.headers = headers  # as they are: to copy and decode them again takes time
+        request = httpx2.Request(method, self._urls[url], stream=stream)
+        # The client's own headers, as they are: to copy and decode them again takes time.
+        is_ready = isinstance(headers, httpx2.Headers)
+        request.headers = headers if is_ready else httpx2.Headers(headers)
         request.read()
         return request
 
