@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from jupyter_mop.engine.metrics.divergences import total_variation
 from jupyter_mop.engine.metrics.prediction_powered import share_interval
 from jupyter_mop.engine.metrics.vectors import effective_sample_size, weight_fault
 from jupyter_mop.engine.questionnaire.associations import answers_to_both, pair_shares
@@ -168,11 +169,12 @@ class ReweightedShares:
             If weights are not K finite numbers of zero or more, are all zero, or are above 0 for a
             persona that the fit gives no respondent.
         """
-        wanted = self._checked(weights)
+        wanted = self.checked(weights)
         groups = ContextGroups(self.sizes, self.base)
         return groups.with_marginal(wanted / wanted.sum()).weights
 
-    def _checked(self, weights: Sequence[float]) -> Array:
+    def checked(self, weights: Sequence[float]) -> Array:
+        """Return weights as an array, shape (K,), or raise the error of `persona_weights`."""
         wanted = np.asarray(weights, dtype=np.float64)
         if wanted.shape != (len(self.names),):
             raise DataError(
@@ -239,7 +241,8 @@ class ReweightedShares:
         at, rows = self._place(group), []
         for name, people in self.people_shares.items():
             shares = self.shares(name, weights, group)
-            tv = float(np.abs(shares - people.share[at]).sum() / 2)
+            is_known = people.n[at] >= MIN_PEOPLE
+            tv = total_variation(shares, people.share[at]) if is_known else np.nan
             rows.append(
                 {"question": name, "TV": tv, "floor": people.floor[at], "n": int(people.n[at])}
             )

@@ -10,6 +10,7 @@ import numpy as np
 import traitlets
 
 from jupyter_mop.engine.questionnaire.reweighted_shares import ReweightedShares
+from jupyter_mop.errors import DataError
 from jupyter_mop.notebook.widgets.assets import script, style
 from jupyter_mop.notebook.widgets.base import PersonaWeightsPanel
 from jupyter_mop.notebook.widgets.html_page import fragment, page, table
@@ -98,13 +99,10 @@ class SurveyPanel(PersonaWeightsPanel):
     @traitlets.validate("weights")
     def _check_weights(self, proposal: Any) -> list[float]:  # noqa: ANN401
         weights: list[float] = super()._check_weights(proposal)
-        for name, weight in zip(self._names, weights, strict=True):
-            if weight > 0 and name in self.reweighted.absent:
-                raise InvalidTraitError(
-                    f"The fit gives no respondent to {name!r}, so its weight must be 0, got "
-                    f"{weight:.3g}.",
-                    hint=f"Leave {name!r} at 0.",
-                )
+        try:
+            self.reweighted.checked(weights)
+        except DataError as error:
+            raise InvalidTraitError(error.message, hint=error.hint) from None
         return weights
 
     def to_html(self, path: str | Path) -> Path:

@@ -26,7 +26,8 @@ export function weightsIn({ sizes, base }, factors) {
   return { weights, totals };
 }
 
-function overallWeights({ sizes }, weights, count) {
+/** The overall weight of each persona from those within each group. */
+export function overallWeights({ sizes }, weights, count) {
   const result = new Float64Array(count);
   weights.forEach((weight, i) => { result[i % count] += sizes[Math.floor(i / count)] * weight; });
   return result;

@@ -1,7 +1,7 @@
 // Option shares of all questions of a survey under other persona weights. The same as in
 // engine/questionnaire/reweighted_shares.py; nothing here has a row per respondent.
 
-import { fittedGroups } from "./context_groups.js";
+import { fittedGroups, overallWeights } from "./context_groups.js";
 
 /** Where each question's numbers are in the flat arrays. */
 export function placesOfQuestions({ questions, class_sizes: sizes, groups }) {
@@ -21,9 +21,8 @@ export function cellWeights(data, weights) {
 }
 
 /** The overall share of each persona, which differs from its slider where no weights reach it. */
-export function overallShares({ sizes, class_sizes: fitted }, within) {
-  return Array.from(fitted, (_, k) =>
-    sizes.reduce((total, size, m) => total + size * within[m * fitted.length + k], 0));
+export function overallShares(data, within) {
+  return overallWeights(data, within, data.class_sizes.length);
 }
 
 function isInside({ codes, places, sizes }, group, cell) {
