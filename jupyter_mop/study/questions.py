@@ -76,23 +76,32 @@ def _check(session: Session, name: str, question: Question, options: Elicitation
         )
     with session.answering(name):
         try:
-            for people in filter(None, (session.population, session.target)):
-                _check_answers(name, question, people, options)
-            weights.check(session, question, options)
+            known = _real_answers(name, question, session.require_population(), options)
+            if session.target is not None:
+                _real_answers(name, question, session.target, options)
+            weights.check(session, question, known, options)
         except DataError as error:
             raise DataError(f"Question {name!r}: {error.message}", hint=error.hint) from None
 
 
-def _check_answers(
+def _real_answers(
     name: str, question: Question, people: Population, options: ElicitationOptions
-) -> None:
-    """Raise a DataError if the column has answers to another question, or no weight above zero."""
+) -> Population | None:
+    """Return the answers in the question's column; None if there is no such column.
+
+    Raises
+    ------
+    DataError
+        If the column has answers to another question, or no weight above zero.
+    """
     asked, _ = asked_population(people, question, options)
     asked.weights  # noqa: B018  raises where all are zero
-    if read_answers(asked, question) is None and not people.is_unanswered:
+    known = read_answers(asked, question)
+    if known is None and not people.is_unanswered:
         raise DataError(
             f"Fewer than half of the answers in the column {name!r} are options of the question: "
             f"{list(question.options)}.",
             hint="Correct the options, or give the question another name to ask it without real "
             "answers.",
         )
+    return known

@@ -65,8 +65,10 @@ def reweighted(session: Session, name: str, weights: Weights) -> Simulation:
     return simulation.reweight(log_prob=session.mixture.draw_log_prob(simulation, chosen))
 
 
-def check(session: Session, question: Question, options: ElicitationOptions) -> None:
-    """Check that a question can be asked, with no model call.
+def check(
+    session: Session, question: Question, known: Population | None, options: ElicitationOptions
+) -> None:
+    """Check that a question with these real answers can be asked, with no model call.
 
     Raises
     ------
@@ -77,8 +79,6 @@ def check(session: Session, question: Question, options: ElicitationOptions) -> 
         If there is nothing to learn weights from.
     """
     PromptTemplate(question.text).check(map(str, session.comparison_target.context))
-    asked, _ = asked_population(session.require_population(), question, options)
-    known = read_answers(asked, question)
     if _question_weights(session, options, known) == LEARNED:
         if known is None:
             require_fit(session)
