@@ -26,9 +26,9 @@ def first_token(asked: Elicitation) -> OptionTable:
     """Return the shares of the options in the probability of the first tokens."""
     assert isinstance(asked.backend, ScoresFirstTokens)  # noqa: S101  checked by `method_for`
     lettered = share_first_word(asked.question.options)
-    prompts = asked.prompts(asked.templates(lettered=lettered), asked.labels(lettered=lettered))
+    templates, labels = asked.templates(lettered=lettered), asked.labels(lettered=lettered)
+    prompts = asked.prompts(templates, labels)
     replies = asked.backend.first_tokens(prompts, on_result=asked.tick("first tokens", prompts))
-    labels = asked.labels(lettered=lettered)
     per_order = len(asked.records) * len(asked.personas)
     found = [
         first_token_shares(tokens, labels[i // per_order if lettered else 0])
